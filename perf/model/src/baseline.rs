@@ -1,0 +1,292 @@
+//! What was measured when a baseline was taken: [`Baseline`], and its text, which people review.
+//!
+//! One metric a line, each with its median and the value of every engine start; what is needed to know whether another
+//! run may be compared; nothing that changes every time, and no policy: slacks live in the test, so that a machine can
+//! rewrite the whole file without losing a human choice.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::Deserialize;
+
+use crate::fingerprint::Fingerprint;
+use crate::metric::Metric;
+use crate::statistics::median;
+
+/// The version of the format that this code writes.
+pub const SCHEMA: u32 = 1;
+
+/// What was measured when a baseline was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Baseline {
+    /// The suite's name.
+    pub suite: String,
+    /// The load's name.
+    pub load: String,
+    /// What was asked, as [`crate::load::Load::describe`] says it.
+    pub workload: String,
+    /// When it was asked, as [`crate::load::Load::describe_arrivals`] says it.
+    pub arrivals: String,
+    /// What it ran on and against.
+    pub fingerprint: Fingerprint,
+    /// Each metric's value in every engine start, in order.
+    pub metrics: BTreeMap<Metric, Vec<f64>>,
+}
+
+/// Why a baseline's text cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BaselineError {
+    /// Not the format at all, or cut off.
+    #[error("it cannot be read: {0}; take it from git again, or refresh it")]
+    Unreadable(String),
+    /// Written by a newer version of this suite.
+    #[error("it has schema {0}, and this version knows {SCHEMA} at most; update the suite, or refresh the baseline")]
+    Newer(u32),
+    /// Readable, but not what this suite writes.
+    #[error("it was edited by hand or cut off: {0}; take it from git again, or refresh it")]
+    Edited(String),
+}
+
+impl Baseline {
+    /// The text of the snapshot.
+    pub fn to_yaml(&self) -> String {
+        let mut yaml = String::new();
+        let mut line = |key: &str, value: &str| {
+            let gap = if value.starts_with('\n') { "" } else { " " };
+            let _ = writeln!(yaml, "{key}:{gap}{value}");
+        };
+        let print = &self.fingerprint;
+        line("schema", &SCHEMA.to_string());
+        line("suite", &quote(&self.suite));
+        line("load", &quote(&self.load));
+        line("workload", &quote(&self.workload));
+        line("arrivals", &quote(&self.arrivals));
+        line("engine", &print.engine.to_string());
+        line("hardware", &quote(&print.hardware));
+        line("model", &quote(&print.model));
+        line("arguments", &list(&print.arguments));
+        line("environment", &list(&print.environment));
+        line("under_test", &list(&print.under_test));
+        for (key, value) in [
+            ("image", &print.image),
+            ("image_digest", &print.image_digest),
+            ("vllm", &print.vllm),
+            ("driver", &print.driver),
+        ] {
+            line(key, &value.as_deref().map_or_else(|| "null".to_owned(), quote));
+        }
+        // The count lets a file that lost its last lines be told from one that never had them.
+        line("metrics", &format!("# {}, each with its median and the value of every engine start", self.metrics.len()));
+        for (metric, starts) in &self.metrics {
+            let starts: Vec<String> = starts.iter().copied().map(number).collect();
+            // Of the rounded values, so that the file agrees with itself.
+            let rounded: Vec<f64> = starts.iter().filter_map(|value| value.parse().ok()).collect();
+            let middle = median(&rounded).map_or_else(|| "null".to_owned(), number);
+            let _ = writeln!(yaml, "  {metric}: {{ median: {middle}, starts: [{}] }}", starts.join(", "));
+        }
+        yaml
+    }
+
+    /// Reads the text of a snapshot.
+    pub fn from_yaml(yaml: &str) -> Result<Self, BaselineError> {
+        let schema = read_schema(yaml)?;
+        if schema > SCHEMA {
+            return Err(BaselineError::Newer(schema));
+        }
+        let file: File =
+            serde_saphyr::from_str(yaml).map_err(|error| BaselineError::Unreadable(first_line(&error.to_string())))?;
+        let baseline = file.into_baseline()?;
+        let canonical = baseline.to_yaml();
+        let differs = |(read, written): &(&str, &str)| read.trim_end() != written.trim_end();
+        match yaml.lines().zip(canonical.lines()).find(differs) {
+            Some((read, _)) => Err(BaselineError::Edited(format!("the line `{read}` is not as it was written"))),
+            None if yaml.trim_end().lines().count() != canonical.trim_end().lines().count() => {
+                Err(BaselineError::Edited("lines are missing or were added".to_owned()))
+            }
+            None => Ok(baseline),
+        }
+    }
+
+    /// The values of a metric, one an engine start; empty if it was not measured.
+    pub fn starts(&self, metric: Metric) -> &[f64] {
+        self.metrics.get(&metric).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The file as it is parsed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(rename = "schema")]
+    _schema: u32,
+    suite: String,
+    load: String,
+    workload: String,
+    arrivals: String,
+    engine: String,
+    hardware: String,
+    model: String,
+    arguments: Vec<String>,
+    environment: Vec<String>,
+    under_test: Vec<String>,
+    image: Option<String>,
+    image_digest: Option<String>,
+    vllm: Option<String>,
+    driver: Option<String>,
+    metrics: BTreeMap<String, Values>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Values {
+    #[serde(rename = "median")]
+    _median: Option<f64>,
+    starts: Vec<f64>,
+}
+
+impl File {
+    fn into_baseline(self) -> Result<Baseline, BaselineError> {
+        let mut metrics = BTreeMap::new();
+        for (key, values) in self.metrics {
+            let metric = key.parse().map_err(|error| BaselineError::Edited(format!("{error}")))?;
+            metrics.insert(metric, values.starts);
+        }
+        Ok(Baseline {
+            suite: self.suite,
+            load: self.load,
+            workload: self.workload,
+            arrivals: self.arrivals,
+            fingerprint: Fingerprint {
+                engine: self.engine.parse().map_err(BaselineError::Edited)?,
+                hardware: self.hardware,
+                model: self.model,
+                arguments: self.arguments,
+                environment: self.environment,
+                under_test: self.under_test,
+                image: self.image,
+                image_digest: self.image_digest,
+                vllm: self.vllm,
+                driver: self.driver,
+            },
+            metrics,
+        })
+    }
+}
+
+/// The schema alone, read before anything else, because a newer file may hold keys that this code does not know.
+fn read_schema(yaml: &str) -> Result<u32, BaselineError> {
+    let first = yaml.lines().next().unwrap_or_default();
+    let number = first.strip_prefix("schema: ").and_then(|number| number.trim().parse().ok());
+    number.ok_or_else(|| BaselineError::Unreadable(format!("its first line is `{first}`, not its schema")))
+}
+
+/// A double-quoted scalar: a JSON string is one in YAML too.
+fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// One item a line, so that a diff shows the argument that changed and no other.
+fn list(items: &[String]) -> String {
+    if items.is_empty() {
+        return "[]".to_owned();
+    }
+    items.iter().fold(String::new(), |text, item| text + "\n  - " + &quote(item))
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// A figure with enough digits that rounding is far below any noise: 6 significant ones, at least 1 decimal.
+fn number(value: f64) -> String {
+    let decimals = match value.abs() {
+        large if large >= 10_000.0 => 1,
+        large if large >= 1_000.0 => 2,
+        large if large >= 100.0 => 3,
+        _ => 4,
+    };
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fingerprint::EngineKind;
+
+    fn baseline() -> Baseline {
+        Baseline {
+            suite: "cpu_smoke".into(),
+            load: "closed_loop".into(),
+            workload: "\"The \\\"fox\\\". \" × 120, at most 256 output tokens".into(),
+            arrivals: "8 concurrent, 256 requests after 8 to warm up".into(),
+            fingerprint: Fingerprint {
+                engine: EngineKind::Docker,
+                hardware: "CPU: AMD EPYC, 2 cores".into(),
+                model: "tiny".into(),
+                arguments: vec!["--max-model-len=2048".into(), "--enforce-eager".into()],
+                environment: vec![],
+                under_test: vec![],
+                image: Some("vllm-cpu:0.31.0".into()),
+                image_digest: Some("sha256:0a1b".into()),
+                vllm: Some("0.31.0".into()),
+                driver: None,
+            },
+            metrics: [
+                ("output_throughput_tok_per_s", vec![1_712.34, 1_698.0, 1_733.9]),
+                ("ttft_p50_ms", vec![28.4, 28.1, 28.9]),
+                ("e2e_p99_ms", vec![441.123_4, 438.0, 446.0]),
+            ]
+            .map(|(key, starts)| (key.parse().unwrap(), starts))
+            .into(),
+        }
+    }
+
+    #[test]
+    fn a_baseline_is_pleasant_to_review() {
+        insta::assert_snapshot!(baseline().to_yaml());
+    }
+
+    #[test]
+    fn a_baseline_reads_back() {
+        let read = Baseline::from_yaml(&baseline().to_yaml()).unwrap();
+        assert_eq!(read.to_yaml(), baseline().to_yaml());
+        assert_eq!(read.fingerprint, baseline().fingerprint);
+    }
+
+    #[test]
+    fn a_truncated_file_is_refused_wherever_it_was_cut() {
+        let yaml = baseline().to_yaml();
+        for (cut, _) in yaml.char_indices().take_while(|(cut, _)| *cut < yaml.trim_end().len()) {
+            assert!(Baseline::from_yaml(&yaml[..cut]).is_err(), "cut at {cut} passed:\n{}", &yaml[..cut]);
+        }
+    }
+
+    #[test]
+    fn a_value_changed_by_hand_is_refused_and_named() {
+        let edited = baseline().to_yaml().replace("1698.00", "1998.00");
+        let error = Baseline::from_yaml(&edited).unwrap_err();
+        assert!(matches!(error, BaselineError::Edited(ref line) if line.contains("output_throughput")), "{error}");
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_even_with_keys_unknown_here() {
+        let newer = baseline().to_yaml().replace("schema: 1", "schema: 9\nfuture: true");
+        assert_eq!(Baseline::from_yaml(&newer), Err(BaselineError::Newer(9)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_baseline_survives_its_text(
+            starts in prop::collection::vec(1e-3..1e7, 1..8), text in "[ -~×µ]{0,40}", name in "[a-z.\\-]{1,12}",
+        ) {
+            let mut baseline = baseline();
+            baseline.workload = text;
+            baseline.suite = name;
+            baseline.metrics.insert("tpot_mean_ms".parse().unwrap(), starts);
+            let yaml = baseline.to_yaml();
+            prop_assert_eq!(Baseline::from_yaml(&yaml).unwrap().to_yaml(), yaml);
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! What several engine starts of one load measured, held against the baseline: [`Evidence`] → [`LoadReport`].
+
+use std::collections::BTreeMap;
+
+use crate::baseline::Baseline;
+use crate::fingerprint::{Difference, Fingerprint};
+use crate::gate::{Judgement, judge};
+use crate::guard::Guard;
+use crate::load::Load;
+use crate::metric::Metric;
+use crate::record::ServerCounts;
+use crate::report::{GuardRow, LoadReport, Row};
+use crate::statistics::median;
+use crate::summary::Summary;
+use crate::verdict::Verdict;
+
+/// A figure that somebody else published.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Published {
+    /// Which.
+    pub metric: Metric,
+    /// Its value, in the metric's unit.
+    pub value: f64,
+}
+
+/// What one engine start gave for a load.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartEvidence {
+    /// What it ran on and against.
+    pub fingerprint: Fingerprint,
+    /// The figures.
+    pub summary: Summary,
+    /// What the server counted.
+    pub server: Option<ServerCounts>,
+    /// Why it must not be judged; see [`crate::validity::faults`].
+    pub faults: Vec<String>,
+}
+
+/// What was measured for one load.
+#[derive(Clone, Debug)]
+pub struct Evidence<'a> {
+    /// The suite's name.
+    pub suite: &'a str,
+    /// The load.
+    pub load: &'a Load,
+    /// What is guarded.
+    pub guards: &'a [Guard],
+    /// What others published.
+    pub published: &'a [Published],
+    /// The engine starts, in order; at least one.
+    pub starts: &'a [StartEvidence],
+}
+
+/// What was found where the baseline should be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// A baseline.
+    Baseline(Box<Baseline>),
+    /// No file.
+    Nothing,
+    /// A file that cannot be used, and why.
+    Unusable(String),
+}
+
+/// Where things are, for the report to name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The baseline's file, from the repository's root.
+    pub baseline_file: String,
+    /// The folder of the records.
+    pub records: String,
+}
+
+impl Evidence<'_> {
+    /// The baseline that these measurements would make. `None` if there is no start or one of them must not be judged.
+    pub fn as_baseline(&self) -> Option<Baseline> {
+        let first = self.starts.first()?;
+        if self.starts.iter().any(|start| !start.faults.is_empty()) {
+            return None;
+        }
+        Some(Baseline {
+            suite: self.suite.to_owned(),
+            load: self.load.name.clone(),
+            workload: self.workload(),
+            arrivals: self.load.describe_arrivals(),
+            fingerprint: first.fingerprint.clone(),
+            metrics: self.metrics(),
+        })
+    }
+
+    /// Every metric that every start measured, with its value in each.
+    fn metrics(&self) -> BTreeMap<Metric, Vec<f64>> {
+        let all = Metric::all().map(|metric| (metric, self.values(metric)));
+        all.filter(|(_, values)| !values.is_empty() && values.len() == self.starts.len()).collect()
+    }
+
+    fn values(&self, metric: Metric) -> Vec<f64> {
+        self.starts.iter().filter_map(|start| start.summary.values.get(&metric).copied()).collect()
+    }
+
+    fn workload(&self) -> String {
+        match self.load.describe_objectives() {
+            Some(objectives) => format!("{}; objectives {objectives}", self.load.describe()),
+            None => self.load.describe(),
+        }
+    }
+}
+
+/// Holds what was measured against what was found.
+pub fn compare(evidence: &Evidence<'_>, found: &Found, places: Places) -> LoadReport {
+    let fingerprint = evidence.starts.first().map(|start| &start.fingerprint);
+    let baseline = match found {
+        Found::Baseline(baseline) => Some(baseline.as_ref()),
+        Found::Nothing | Found::Unusable(_) => None,
+    };
+    let mut faults = faults(evidence);
+    if let Found::Unusable(why) = found {
+        faults.push(format!("the baseline {} cannot be used: {why}", places.baseline_file));
+    }
+    let incomparable = match (baseline, fingerprint) {
+        (Some(baseline), Some(now)) => differences(evidence, baseline, now),
+        _ => Vec::new(),
+    };
+    // What applies to the whole load; the gate is asked only where nothing does.
+    let overall = match () {
+        () if !faults.is_empty() => Some(Verdict::Invalid),
+        () if baseline.is_none() => Some(Verdict::Unrecorded),
+        () if !incomparable.is_empty() => Some(Verdict::Incomparable),
+        () => None,
+    };
+    let rows = rows(evidence, baseline, overall);
+    let guards = rows.iter().filter_map(|row| row.guard.as_ref().map(|guard| guard.verdict));
+    let verdict = overall.or_else(|| Verdict::join(guards)).unwrap_or(Verdict::Held);
+    LoadReport {
+        suite: evidence.suite.to_owned(),
+        load: evidence.load.name.clone(),
+        engine: fingerprint.map_or(crate::fingerprint::EngineKind::Simulated, |print| print.engine),
+        hardware: fingerprint.map(|print| print.hardware.clone()).unwrap_or_default(),
+        workload: evidence.workload(),
+        arrivals: evidence.load.describe_arrivals(),
+        starts: evidence.starts.len(),
+        verdict,
+        rows,
+        under_test: match (baseline, fingerprint) {
+            (Some(baseline), Some(now)) => now.under_test_since(&baseline.fingerprint),
+            _ => Vec::new(),
+        },
+        incomparable,
+        faults,
+        notes: notes(evidence),
+        baseline_file: places.baseline_file,
+        records: places.records,
+    }
+}
+
+/// What differs between the run and the baseline that forbids a comparison.
+fn differences(evidence: &Evidence<'_>, baseline: &Baseline, now: &Fingerprint) -> Vec<Difference> {
+    let mut differences = now.incomparable_with(&baseline.fingerprint);
+    let mut note = |what: &str, before: &str, now: String| {
+        if before != now {
+            differences.push(Difference { what: what.to_owned(), baseline: before.to_owned(), measured: now });
+        }
+    };
+    note("workload", &baseline.workload, evidence.workload());
+    note("arrivals", &baseline.arrivals, evidence.load.describe_arrivals());
+    differences
+}
+
+fn faults(evidence: &Evidence<'_>) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (index, start) in evidence.starts.iter().enumerate() {
+        faults.extend(start.faults.iter().map(|fault| format!("start {}: {fault}", index + 1)));
+        if start.fingerprint != evidence.starts[0].fingerprint {
+            faults.push(format!("start {} ran on or against something else than start 1", index + 1));
+        }
+    }
+    faults
+}
+
+fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, overall: Option<Verdict>) -> Vec<Row> {
+    let row = |metric: Metric, guard: Option<&Guard>| {
+        let starts = evidence.values(metric);
+        let before = baseline.map_or(&[][..], |baseline| baseline.starts(metric));
+        let (base, now) = (median(before), median(&starts));
+        let guard = guard.map(|guard| {
+            let judgement = match overall {
+                Some(verdict) => Judgement { verdict, reason: None },
+                None => judge(guard, before, &starts),
+            };
+            GuardRow {
+                slack: guard.slack,
+                limit: base.map(|base| guard.limit(base)),
+                verdict: judgement.verdict,
+                reason: judgement.reason,
+            }
+        });
+        Row {
+            metric,
+            published: evidence.published.iter().find(|there| there.metric == metric).map(|there| there.value),
+            baseline: base,
+            measured: now,
+            change: base.zip(now).filter(|(base, _)| *base > 0.0).map(|(base, now)| now / base - 1.0),
+            starts,
+            guard,
+        }
+    };
+    let guarded = |metric: Metric| evidence.guards.iter().any(|guard| guard.metric == metric);
+    let published = |metric: Metric| evidence.published.iter().any(|there| there.metric == metric);
+    let measured = evidence.metrics();
+    let others = Metric::all()
+        .filter(|metric| !guarded(*metric))
+        .filter(|metric| published(*metric) || (is_headline(*metric) && measured.contains_key(metric)));
+    evidence
+        .guards
+        .iter()
+        .map(|guard| row(guard.metric, Some(guard)))
+        .chain(others.map(|metric| row(metric, None)))
+        .collect()
+}
+
+/// Figures worth seeing even where nothing guards them.
+fn is_headline(metric: Metric) -> bool {
+    [
+        "output_throughput_tok_per_s",
+        "request_throughput_req_per_s",
+        "ttft_p50_ms",
+        "ttft_p99_ms",
+        "tpot_mean_ms",
+        "itl_p99_ms",
+        "e2e_mean_ms",
+        "e2e_p50_ms",
+        "e2e_p99_ms",
+    ]
+    .contains(&metric.to_string().as_str())
+}
+
+fn notes(evidence: &Evidence<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let lengths: Vec<_> = evidence.starts.iter().filter_map(|start| start.summary.output_length).collect();
+    if let (Some(min), Some(max)) = (lengths.iter().map(|l| l.min).min(), lengths.iter().map(|l| l.max).max()) {
+        let means: Vec<f64> = lengths.iter().map(|lengths| lengths.mean).collect();
+        let mean = median(&means).unwrap_or_default();
+        notes.push(format!("output tokens a request: {min} to {max}, {mean:.1} on average"));
+    }
+    let rates: Vec<f64> = evidence.starts.iter().filter_map(|start| start.server.as_ref()?.prefix_hit_rate()).collect();
+    if let Some(rate) = median(&rates) {
+        notes.push(format!("prefix cache: {:.1} % of prompt tokens were hits", rate * 100.0));
+    }
+    let preempted: u64 = evidence.starts.iter().filter_map(|start| start.server.as_ref()?.preemptions).sum();
+    if preempted > 0 {
+        notes.push(format!("the server preempted {preempted} times: its KV cache was full"));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fingerprint::EngineKind;
+    use crate::load::{Api, Arrivals, OutputLength, Prompts, Workload};
+    use crate::units::percent;
+
+    fn load() -> Load {
+        Load {
+            name: "closed_loop".into(),
+            workload: Workload {
+                prompts: Prompts::RandomTokens { length: 64 },
+                output: OutputLength::Exactly(64),
+                api: Api::Completions,
+                stream: true,
+                temperature: 0.0,
+            },
+            arrivals: Arrivals::Concurrency(8),
+            requests: 64,
+            warmup: 8,
+            objectives: vec![],
+            stall_limit: Duration::from_secs(60),
+        }
+    }
+
+    fn fingerprint() -> Fingerprint {
+        Fingerprint {
+            engine: EngineKind::Docker,
+            hardware: "1 × NVIDIA H200".into(),
+            model: "m".into(),
+            arguments: vec!["--max-model-len=8192".into()],
+            environment: vec![],
+            under_test: vec![],
+            image: Some("vllm:1".into()),
+            image_digest: Some("sha256:aa".into()),
+            vllm: Some("1".into()),
+            driver: None,
+        }
+    }
+
+    fn starts(throughputs: &[f64]) -> Vec<StartEvidence> {
+        let metric: Metric = "output_throughput_tok_per_s".parse().unwrap();
+        let summary = |value: f64| Summary { values: [(metric, value)].into(), ..Summary::default() };
+        throughputs
+            .iter()
+            .map(|value| StartEvidence {
+                fingerprint: fingerprint(),
+                summary: summary(*value),
+                server: None,
+                faults: vec![],
+            })
+            .collect()
+    }
+
+    fn guards() -> [Guard; 1] {
+        [Guard { metric: "output_throughput_tok_per_s".parse().unwrap(), slack: percent(2.5) }]
+    }
+
+    fn places() -> Places {
+        Places { baseline_file: "baselines/x.snap".into(), records: "runs/1".into() }
+    }
+
+    fn verdict_of(measured: &[StartEvidence], found: &Found) -> LoadReport {
+        let (load, guards) = (load(), guards());
+        let evidence = Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: measured };
+        compare(&evidence, found, places())
+    }
+
+    fn recorded(change: impl FnOnce(&mut Baseline)) -> Found {
+        let (load, guards, starts) = (load(), guards(), starts(&[100.0, 101.0, 99.0]));
+        let evidence = Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: &starts };
+        let mut baseline = evidence.as_baseline().unwrap();
+        change(&mut baseline);
+        Found::Baseline(Box::new(baseline))
+    }
+
+    #[test]
+    fn without_a_baseline_a_load_is_unrecorded() {
+        assert_eq!(verdict_of(&starts(&[100.0; 3]), &Found::Nothing).verdict, Verdict::Unrecorded);
+    }
+
+    #[test]
+    fn a_newer_image_is_judged_and_named() {
+        let found = recorded(|baseline| baseline.fingerprint.image_digest = Some("sha256:bb".into()));
+        let report = verdict_of(&starts(&[90.0; 3]), &found);
+        assert_eq!(report.verdict, Verdict::Regressed);
+        assert_eq!(report.under_test[0].to_string(), "image digest: sha256:bb → sha256:aa");
+    }
+
+    #[test]
+    fn another_machine_is_incomparable_and_not_regressed() {
+        let found = recorded(|baseline| baseline.fingerprint.hardware = "1 × NVIDIA A100".into());
+        let report = verdict_of(&starts(&[50.0; 3]), &found);
+        assert_eq!(report.verdict, Verdict::Incomparable);
+        assert_eq!(report.rows[0].guard.as_ref().unwrap().verdict, Verdict::Incomparable);
+    }
+
+    #[test]
+    fn another_workload_is_incomparable() {
+        let found = recorded(|baseline| baseline.arrivals = "16 concurrent".into());
+        assert_eq!(verdict_of(&starts(&[100.0; 3]), &found).verdict, Verdict::Incomparable);
+    }
+
+    #[test]
+    fn a_run_with_a_fault_is_never_judged_and_makes_no_baseline() {
+        let mut measured = starts(&[50.0; 3]);
+        measured[1].faults.push("1 of 64 requests failed: stalled".into());
+        let report = verdict_of(&measured, &recorded(|_| ()));
+        assert_eq!(report.verdict, Verdict::Invalid);
+        assert_eq!(report.faults, ["start 2: 1 of 64 requests failed: stalled"]);
+        let (load, guards) = (load(), guards());
+        let evidence = Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: &measured };
+        assert_eq!(evidence.as_baseline(), None);
+    }
+
+    #[test]
+    fn an_unusable_baseline_makes_the_run_invalid_and_not_unrecorded() {
+        let report = verdict_of(&starts(&[100.0; 3]), &Found::Unusable("cut off".into()));
+        assert_eq!(report.verdict, Verdict::Invalid);
+    }
+}

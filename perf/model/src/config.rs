@@ -1,0 +1,182 @@
+//! `perf.toml`: where models and images are, and the defaults of a run: [`Config`].
+//!
+//! Values only; secrets come from environment variables that a test names. Unknown keys are refused.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::nearest::nearest;
+
+/// Everything `perf.toml` may say.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Engine starts of one measurement; a verdict needs 3 at least.
+    pub starts: u32,
+    /// How long a server may take to become ready, in seconds.
+    pub start_timeout_s: u64,
+    /// The folder that holds a folder for each model, named like the model.
+    pub models_folder: Option<PathBuf>,
+    /// Models that are elsewhere.
+    pub models: BTreeMap<String, ModelLocation>,
+    /// The docker engine.
+    pub docker: Docker,
+    /// The process engine.
+    pub process: Process,
+}
+
+/// Where a model's files are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelLocation {
+    /// A folder on this machine; containers see it read-only.
+    pub path: Option<PathBuf>,
+    /// A folder inside the image, for an image that carries its model.
+    pub in_image: Option<PathBuf>,
+}
+
+/// The docker engine.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Docker {
+    /// The image under test.
+    pub image: String,
+    /// Shared memory of the container, in GiB; tensor parallelism needs some.
+    pub shm_size_gib: u64,
+    /// The container's IPC namespace: `private` or `host`.
+    pub ipc: Ipc,
+    /// Memory limit of the container, in MiB; none by default.
+    pub memory_mib: Option<u64>,
+    /// Folders on this machine that keep compiled kernels and the like between starts, and where containers see them.
+    pub caches: BTreeMap<PathBuf, PathBuf>,
+}
+
+/// A container's IPC namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ipc {
+    /// Its own.
+    Private,
+    /// The machine's.
+    Host,
+}
+
+/// The process engine.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Process {
+    /// The `vllm` command: a name on the PATH, or a path.
+    pub vllm: PathBuf,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            starts: 3,
+            start_timeout_s: 1_200,
+            models_folder: None,
+            models: BTreeMap::new(),
+            docker: Docker::default(),
+            process: Process::default(),
+        }
+    }
+}
+
+impl Default for Docker {
+    fn default() -> Self {
+        Self {
+            image: "vllm/vllm-openai:latest".to_owned(),
+            shm_size_gib: 16,
+            ipc: Ipc::Private,
+            memory_mib: None,
+            caches: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self { vllm: PathBuf::from("vllm") }
+    }
+}
+
+/// Why `perf.toml` cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    /// What is wrong, where, and what was probably meant.
+    pub message: String,
+}
+
+impl Config {
+    /// Reads the text of a `perf.toml`.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let config: Self =
+            toml::from_str(text).map_err(|error| ConfigError { message: explain(&error.to_string()) })?;
+        if config.starts == 0 {
+            return Err(ConfigError { message: "starts = 0 measures nothing; a verdict needs 3 at least".to_owned() });
+        }
+        Ok(config)
+    }
+
+    /// The JSON schema of `perf.toml`, for editors.
+    pub fn schema() -> String {
+        let schema = schemars::schema_for!(Self);
+        let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+/// Adds the nearest known key to the parser's message about an unknown one, which quotes both in backticks.
+fn explain(message: &str) -> String {
+    let message = message.trim_end();
+    let hint = message.split_once("unknown field `").and_then(|(_, rest)| {
+        let mut quoted = rest.split('`').step_by(2);
+        let unknown = quoted.next()?;
+        nearest(unknown, quoted)
+    });
+    match hint {
+        Some(known) => format!("{message}\ndid you mean `{known}`?"),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_has_the_defaults() {
+        assert_eq!(Config::from_toml("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_wrong_key_is_refused_and_the_nearest_known_one_named() {
+        let error = Config::from_toml("[docker]\nimgae = \"a\"\n").unwrap_err();
+        insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn a_wrong_type_is_refused_with_its_place() {
+        let error = Config::from_toml("starts = \"three\"\n").unwrap_err();
+        insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn models_may_be_on_the_machine_or_in_the_image() {
+        let config =
+            Config::from_toml("[models.tiny]\nin_image = \"/models/tiny\"\n[models.big]\npath = \"/data/big\"\n")
+                .unwrap();
+        assert_eq!(config.models["tiny"].in_image.as_deref(), Some("/models/tiny".as_ref()));
+        assert_eq!(config.models["big"].path.as_deref(), Some("/data/big".as_ref()));
+    }
+
+    #[test]
+    fn no_start_at_all_is_refused() {
+        assert!(Config::from_toml("starts = 0").is_err());
+    }
+}

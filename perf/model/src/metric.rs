@@ -1,0 +1,287 @@
+//! What can be measured: [`Metric`], a quantity and, where it is a distribution, a statistic of it.
+//!
+//! Every name says its scope. A throughput is of the whole server; the rate one request saw is a quantity of its own
+//! and called so. The definitions and formulas are in `docs/GLOSSARY.md`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A quantity that a load measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Quantity {
+    /// Output tokens of the whole server, per second of the run.
+    OutputThroughput,
+    /// Prompt and output tokens of the whole server, per second of the run.
+    TotalThroughput,
+    /// Requests that succeeded, per second of the run.
+    RequestThroughput,
+    /// Requests that succeeded and met every objective, per second of the run.
+    Goodput,
+    /// Output tokens of one request over its own E2E: what one user sees.
+    RequestOutputRate,
+    /// Time to first token.
+    Ttft,
+    /// Time per output token after the first, one value a request.
+    Tpot,
+    /// Inter-token latency: the gaps between tokens, pooled over all requests.
+    Itl,
+    /// End to end: from the send (open loop: the intended send) to the last token.
+    E2e,
+}
+
+/// A statistic of a quantity that has a value per request or per gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Statistic {
+    /// The arithmetic mean.
+    Mean,
+    /// The median.
+    P50,
+    /// The 90th percentile.
+    P90,
+    /// The 95th percentile.
+    P95,
+    /// The 99th percentile.
+    P99,
+}
+
+/// Which way is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// More is better: throughput.
+    HigherIsBetter,
+    /// Less is better: latency.
+    LowerIsBetter,
+}
+
+/// A quantity, and the statistic of it where it has one. Ordered as reports show them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Metric {
+    quantity: Quantity,
+    statistic: Option<Statistic>,
+}
+
+/// All quantities, in the order of reports.
+pub const QUANTITIES: [Quantity; 9] = [
+    Quantity::OutputThroughput,
+    Quantity::TotalThroughput,
+    Quantity::RequestThroughput,
+    Quantity::Goodput,
+    Quantity::RequestOutputRate,
+    Quantity::Ttft,
+    Quantity::Tpot,
+    Quantity::Itl,
+    Quantity::E2e,
+];
+
+/// All statistics, in the order of reports.
+pub const STATISTICS: [Statistic; 5] =
+    [Statistic::Mean, Statistic::P50, Statistic::P90, Statistic::P95, Statistic::P99];
+
+impl Quantity {
+    /// The name in baselines and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OutputThroughput => "output_throughput",
+            Self::TotalThroughput => "total_throughput",
+            Self::RequestThroughput => "request_throughput",
+            Self::Goodput => "goodput",
+            Self::RequestOutputRate => "request_output_rate",
+            Self::Ttft => "ttft",
+            Self::Tpot => "tpot",
+            Self::Itl => "itl",
+            Self::E2e => "e2e",
+        }
+    }
+
+    /// The name in tables.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::OutputThroughput => "output throughput",
+            Self::TotalThroughput => "total throughput",
+            Self::RequestThroughput => "request throughput",
+            Self::Goodput => "goodput",
+            Self::RequestOutputRate => "output rate per request",
+            Self::Ttft => "TTFT",
+            Self::Tpot => "TPOT",
+            Self::Itl => "ITL",
+            Self::E2e => "E2E",
+        }
+    }
+
+    /// The unit in tables.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::OutputThroughput | Self::TotalThroughput | Self::RequestOutputRate => "tok/s",
+            Self::RequestThroughput | Self::Goodput => "req/s",
+            Self::Ttft | Self::Tpot | Self::Itl | Self::E2e => "ms",
+        }
+    }
+
+    /// Whether it is one number a run (whole server) rather than a distribution.
+    pub fn is_whole_server(self) -> bool {
+        matches!(self, Self::OutputThroughput | Self::TotalThroughput | Self::RequestThroughput | Self::Goodput)
+    }
+
+    /// Which way is better.
+    pub fn direction(self) -> Direction {
+        match self {
+            Self::Ttft | Self::Tpot | Self::Itl | Self::E2e => Direction::LowerIsBetter,
+            _ => Direction::HigherIsBetter,
+        }
+    }
+
+    fn key_unit(self) -> &'static str {
+        match self.unit() {
+            "tok/s" => "tok_per_s",
+            "req/s" => "req_per_s",
+            _ => "ms",
+        }
+    }
+}
+
+impl Serialize for Quantity {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let found = QUANTITIES.into_iter().find(|quantity| quantity.name() == name);
+        found.ok_or_else(|| serde::de::Error::custom(format!("no quantity is called `{name}`")))
+    }
+}
+
+impl Statistic {
+    /// The name in baselines and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::P50 => "p50",
+            Self::P90 => "p90",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+        }
+    }
+
+    /// The name in tables.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::P50 => "P50",
+            Self::P90 => "P90",
+            Self::P95 => "P95",
+            Self::P99 => "P99",
+        }
+    }
+}
+
+impl Metric {
+    /// A whole-server quantity. `None` if the quantity is a distribution and needs a statistic.
+    pub fn whole_server(quantity: Quantity) -> Option<Self> {
+        quantity.is_whole_server().then_some(Self { quantity, statistic: None })
+    }
+
+    /// A statistic of a distribution. `None` if the quantity is one number a run.
+    pub fn of(quantity: Quantity, statistic: Statistic) -> Option<Self> {
+        (!quantity.is_whole_server()).then_some(Self { quantity, statistic: Some(statistic) })
+    }
+
+    /// The quantity.
+    pub fn quantity(self) -> Quantity {
+        self.quantity
+    }
+
+    /// The statistic, for a distribution.
+    pub fn statistic(self) -> Option<Statistic> {
+        self.statistic
+    }
+
+    /// Which way is better.
+    pub fn direction(self) -> Direction {
+        self.quantity.direction()
+    }
+
+    /// The unit in tables.
+    pub fn unit(self) -> &'static str {
+        self.quantity.unit()
+    }
+
+    /// The name in tables: `E2E P50`.
+    pub fn label(self) -> String {
+        match self.statistic {
+            Some(statistic) => format!("{} {}", self.quantity.label(), statistic.label()),
+            None => self.quantity.label().to_owned(),
+        }
+    }
+
+    /// Every metric there is, in the order of reports.
+    pub fn all() -> impl Iterator<Item = Self> {
+        QUANTITIES.into_iter().flat_map(|quantity| {
+            let statistics: Vec<Option<Statistic>> =
+                if quantity.is_whole_server() { vec![None] } else { STATISTICS.into_iter().map(Some).collect() };
+            statistics.into_iter().map(move |statistic| Self { quantity, statistic })
+        })
+    }
+}
+
+/// The key in baselines and records, which ends in the unit: `e2e_p50_ms`, `output_throughput_tok_per_s`.
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.quantity.name())?;
+        if let Some(statistic) = self.statistic {
+            write!(f, "_{}", statistic.name())?;
+        }
+        write!(f, "_{}", self.quantity.key_unit())
+    }
+}
+
+/// A key that names no metric.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no metric is called `{0}`")]
+pub struct UnknownMetric(pub String);
+
+impl FromStr for Metric {
+    type Err = UnknownMetric;
+
+    fn from_str(key: &str) -> Result<Self, Self::Err> {
+        Self::all().find(|metric| metric.to_string() == key).ok_or_else(|| UnknownMetric(key.to_owned()))
+    }
+}
+
+impl Serialize for Metric {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Metric {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        key.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_names_its_unit_and_parses_back() {
+        for metric in Metric::all() {
+            let key = metric.to_string();
+            assert!(["_tok_per_s", "_req_per_s", "_ms"].iter().any(|unit| key.ends_with(unit)), "{key}");
+            assert_eq!(key.parse(), Ok(metric));
+        }
+        assert_eq!(Metric::all().count(), 4 + 5 * 5);
+    }
+
+    #[test]
+    fn a_throughput_has_no_percentile_and_a_latency_needs_one() {
+        assert_eq!(Metric::of(Quantity::OutputThroughput, Statistic::P50), None);
+        assert_eq!(Metric::whole_server(Quantity::E2e), None);
+    }
+}

@@ -1,0 +1,219 @@
+//! The record of one run: JSON lines, a [`Header`], every [`Sample`], an [`End`]. Append-only, so that what was measured
+//! before a crash is never lost; a record without its end is incomplete.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fingerprint::Fingerprint;
+use crate::load::Objective;
+use crate::sample::Sample;
+
+/// The version of the format that this code writes.
+pub const SCHEMA: u32 = 1;
+
+/// What the run was to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// The version of the format.
+    pub schema: u32,
+    /// The suite's name.
+    pub suite: String,
+    /// The load's name.
+    pub load: String,
+    /// Which engine start, from 1.
+    pub start: u32,
+    /// The seed of prompts and arrivals.
+    pub seed: u64,
+    /// What was asked.
+    pub workload: String,
+    /// When it was asked.
+    pub arrivals: String,
+    /// What a request had to meet to count for goodput.
+    pub objectives: Vec<Objective>,
+    /// What it ran on and against.
+    pub fingerprint: Fingerprint,
+}
+
+/// What the server counted between the first send and the last response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerCounts {
+    /// `vllm:prompt_tokens_total`.
+    pub prompt_tokens: Option<u64>,
+    /// `vllm:generation_tokens_total`.
+    pub output_tokens: Option<u64>,
+    /// `vllm:request_success_total`, over all finish reasons.
+    pub requests: Option<u64>,
+    /// `vllm:prefix_cache_queries_total`, in tokens.
+    pub prefix_queries: Option<u64>,
+    /// `vllm:prefix_cache_hits_total`, in tokens.
+    pub prefix_hits: Option<u64>,
+    /// `vllm:num_preemptions_total`.
+    pub preemptions: Option<u64>,
+}
+
+impl ServerCounts {
+    /// The share of prompt tokens that the prefix cache served; absent when the server does not say.
+    pub fn prefix_hit_rate(&self) -> Option<f64> {
+        let queries = self.prefix_queries.filter(|queries| *queries > 0)?;
+        Some(self.prefix_hits? as f64 / queries as f64)
+    }
+}
+
+/// How the run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Whether every request was sent and answered or given up.
+    pub complete: bool,
+    /// Why not, if not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the server counted; absent when it has no `/metrics`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerCounts>,
+}
+
+/// One line of a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// The first line.
+    Header(Box<Header>),
+    /// A request.
+    Sample(Sample),
+    /// The last line.
+    End(End),
+}
+
+/// A whole record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// What the run was to be.
+    pub header: Header,
+    /// Its requests, in the order they ended.
+    pub samples: Vec<Sample>,
+    /// How it ended; `None` when the writer was killed.
+    pub end: Option<End>,
+}
+
+/// Why a record cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// A line that is no line of a record, before the last.
+    #[error("line {line} cannot be read: {cause}")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// What the parser says.
+        cause: String,
+    },
+    /// The first line is no header.
+    #[error("its first line is no header; is it a record?")]
+    NoHeader,
+    /// Written by a newer version of this suite.
+    #[error("it has schema {0}, and this version knows {SCHEMA} at most; update the suite")]
+    Newer(u32),
+}
+
+impl Record {
+    /// Reads a record. A last line that was cut off is dropped: its writer was killed in the middle of it.
+    pub fn parse(text: &str) -> Result<Self, RecordError> {
+        let mut lines = text.lines().enumerate().peekable();
+        let (_, first) = lines.next().ok_or(RecordError::NoHeader)?;
+        let Ok(Line::Header(header)) = serde_json::from_str(first) else {
+            return Err(RecordError::NoHeader);
+        };
+        if header.schema > SCHEMA {
+            return Err(RecordError::Newer(header.schema));
+        }
+        let mut record = Self { header: *header, samples: Vec::new(), end: None };
+        while let Some((index, line)) = lines.next() {
+            match serde_json::from_str(line) {
+                Ok(Line::Sample(sample)) => record.samples.push(sample),
+                Ok(Line::End(end)) => record.end = Some(end),
+                Ok(Line::Header(_)) => {
+                    return Err(RecordError::Line { line: index + 1, cause: "a second header".to_owned() });
+                }
+                Err(_) if lines.peek().is_none() && !text.ends_with('\n') => {}
+                Err(error) => return Err(RecordError::Line { line: index + 1, cause: error.to_string() }),
+            }
+        }
+        Ok(record)
+    }
+
+    /// Whether every request was sent and answered or given up.
+    pub fn is_complete(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.complete)
+    }
+}
+
+/// The text of one line, with its line feed.
+pub fn line(line: &Line) -> String {
+    let mut text = serde_json::to_string(line).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::EngineKind;
+    use crate::sample::Outcome;
+
+    fn text() -> String {
+        let header = Header {
+            schema: SCHEMA,
+            suite: "s".into(),
+            load: "l".into(),
+            start: 1,
+            seed: 7,
+            workload: "w".into(),
+            arrivals: "a".into(),
+            objectives: vec![],
+            fingerprint: Fingerprint {
+                engine: EngineKind::Simulated,
+                hardware: "simulated".into(),
+                model: "m".into(),
+                arguments: vec![],
+                environment: vec![],
+                under_test: vec![],
+                image: None,
+                image_digest: None,
+                vllm: None,
+                driver: None,
+            },
+        };
+        let sample = Sample {
+            index: 0,
+            intended_us: 0,
+            sent_us: 1,
+            chunks: vec![],
+            end_us: 9,
+            prompt_tokens: None,
+            output_tokens: Some(3),
+            finish_reason: None,
+            outcome: Outcome::Succeeded,
+        };
+        let end = End { complete: true, reason: None, server: Some(ServerCounts::default()) };
+        [Line::Header(Box::new(header)), Line::Sample(sample), Line::End(end)].iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_record_reads_back_whole() {
+        let record = Record::parse(&text()).unwrap();
+        assert_eq!((record.samples.len(), record.is_complete()), (1, true));
+    }
+
+    #[test]
+    fn a_record_cut_in_its_last_line_keeps_what_came_before() {
+        let text = text();
+        let record = Record::parse(&text[..text.len() - 5]).unwrap();
+        assert_eq!((record.samples.len(), record.is_complete()), (1, false));
+    }
+
+    #[test]
+    fn garbage_in_the_middle_is_an_error_with_its_line() {
+        let text = text().replacen("{\"sample\"", "{\"simple\"", 1);
+        assert!(matches!(Record::parse(&text), Err(RecordError::Line { line: 2, .. })));
+        assert_eq!(Record::parse("hello\n"), Err(RecordError::NoHeader));
+        assert_eq!(Record::parse(""), Err(RecordError::NoHeader));
+    }
+}

@@ -1,0 +1,195 @@
+//! Reports as text for people: a table a load, and a line a suite for the end of a run. Words carry the verdicts; there
+//! is no colour to lose.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, Table};
+
+use crate::fingerprint::EngineKind;
+use crate::metric::Direction;
+use crate::report::{LoadReport, Row, SuiteReport};
+use crate::verdict::Verdict;
+
+/// A whole suite: its loads, one table each, or why there is none.
+pub fn suite(report: &SuiteReport) -> String {
+    let mut text = String::new();
+    if let Some(remark) = &report.remark {
+        let _ = writeln!(text, "{}: {}: {remark}", report.suite, report.verdict);
+    }
+    for load in &report.loads {
+        text.push_str(&self::load(load));
+        text.push('\n');
+    }
+    text
+}
+
+/// One load: what it was, its table, and everything that a reader of its verdict needs.
+pub fn load(report: &LoadReport) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{} / {}   {}", report.suite, report.load, report.verdict);
+    let _ = writeln!(text, "  {} · {} engine starts · {}", hardware(report), report.starts, report.arrivals);
+    let _ = writeln!(text, "  {}", shorten(&report.workload));
+    text.push('\n');
+    text.push_str(&table(report));
+    text.push('\n');
+    for row in &report.rows {
+        if let Some(guard) = row.guard.as_ref().filter(|guard| !guard.verdict.is_pass()) {
+            let starts: Vec<String> = row.starts.iter().copied().map(number).collect();
+            let reason = guard.reason.as_deref().map(|reason| format!("; {reason}")).unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "  {} by start: {} {}{reason}",
+                row.metric.label(),
+                starts.join("  "),
+                row.metric.unit()
+            );
+        }
+    }
+    let mut lines = |title: &str, lines: Vec<String>| {
+        for line in lines {
+            let _ = writeln!(text, "  {title}{line}");
+        }
+    };
+    lines("invalid: ", report.faults.clone());
+    lines("incomparable: ", report.incomparable.iter().map(ToString::to_string).collect());
+    lines("under test: ", report.under_test.iter().map(ToString::to_string).collect());
+    lines("", report.notes.clone());
+    let _ = writeln!(text, "  baseline {}", report.baseline_file);
+    let _ = writeln!(text, "  records  {}", report.records);
+    text
+}
+
+/// The last lines of a run: a line a load, then the verdict of the whole and what to do about it.
+pub fn closing(reports: &[SuiteReport]) -> String {
+    let mut table = plain(&["suite", "load", "verdict"]);
+    for report in reports {
+        if report.loads.is_empty() {
+            table.add_row([report.suite.clone(), "–".to_owned(), report.verdict.to_string()]);
+        }
+        for load in &report.loads {
+            table.add_row([load.suite.clone(), load.load.clone(), load.verdict.to_string()]);
+        }
+    }
+    let Some(verdict) = Verdict::of_run(reports.iter().map(|report| report.verdict)) else {
+        return "nothing ran\n".to_owned();
+    };
+    let mut text = format!("{}\n\n{verdict}", trimmed(&table));
+    if let Some(advice) = advice(verdict) {
+        let _ = write!(text, ": {advice}");
+    }
+    if reports.iter().any(|report| report.engine == EngineKind::Simulated) {
+        text.push_str("\nthese figures are SIMULATED: they say nothing about a GPU");
+    }
+    text.push('\n');
+    text
+}
+
+fn advice(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Held | Verdict::Skipped => None,
+        Verdict::Improved => {
+            Some("better than the baseline; run `cargo xtask perf refresh` so that the gain is guarded too")
+        }
+        Verdict::Regressed => Some(
+            "to take the loss, run `cargo xtask perf refresh`, commit the baselines and say why in the pull request",
+        ),
+        Verdict::Inconclusive => Some("measure more engine starts (`--starts 6`), or quieten the machine"),
+        Verdict::Invalid => Some("nothing was judged; mend what is named above and run again"),
+        Verdict::Unrecorded => Some("no baseline yet; run `cargo xtask perf refresh`, then commit the new files"),
+        Verdict::Incomparable => Some(
+            "if the change is wanted, run `cargo xtask perf refresh`, commit the baselines and say why in the pull request",
+        ),
+    }
+}
+
+fn table(report: &LoadReport) -> String {
+    let published = report.rows.iter().any(|row| row.published.is_some());
+    let mut head = vec!["", "baseline", "measured", "change", "allowed", "verdict"];
+    if published {
+        head.insert(1, "published*");
+    }
+    let mut table = plain(&head);
+    for row in &report.rows {
+        let mut cells = vec![
+            format!("{} [{}]", row.metric.label(), row.metric.unit()),
+            optional(row.baseline),
+            optional(row.measured),
+            row.change.map_or_else(|| "–".to_owned(), |change| format!("{:+.1} %", change * 100.0)),
+            allowed(row),
+            row.guard.as_ref().map_or_else(|| "not guarded".to_owned(), |guard| guard.verdict.to_string()),
+        ];
+        if published {
+            cells.insert(1, optional(row.published));
+        }
+        table.add_row(cells);
+    }
+    let last = head.len() - 1;
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if index != 0 && index != last {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let mut text = trimmed(&table);
+    if published {
+        text.push_str("\n  * imported from a published report: one run, noise unknown\n");
+    } else {
+        text.push('\n');
+    }
+    text
+}
+
+fn allowed(row: &Row) -> String {
+    let Some(guard) = &row.guard else { return "–".to_owned() };
+    let (sign, side) = match row.metric.direction() {
+        Direction::HigherIsBetter => ("≥", "-"),
+        Direction::LowerIsBetter => ("≤", "+"),
+    };
+    match guard.limit {
+        Some(limit) => format!("{sign} {} ({side}{})", number(limit), guard.slack),
+        None => format!("{side}{}", guard.slack),
+    }
+}
+
+fn hardware(report: &LoadReport) -> String {
+    match report.engine {
+        EngineKind::Simulated => format!("SIMULATED ({})", report.hardware),
+        engine => format!("{} ({engine})", report.hardware),
+    }
+}
+
+fn plain(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(head);
+    table
+}
+
+/// The table's lines without the blanks at their ends.
+fn trimmed(table: &Table) -> String {
+    table.lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
+}
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), number)
+}
+
+fn number(value: f64) -> String {
+    match value.abs() {
+        large if large >= 1_000.0 => format!("{value:.0}"),
+        large if large >= 100.0 => format!("{value:.1}"),
+        large if large >= 10.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// A workload's line, short enough for a terminal.
+fn shorten(text: &str) -> String {
+    const WIDTH: usize = 110;
+    if text.chars().count() <= WIDTH {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(WIDTH - 1).collect();
+    format!("{head}…")
+}
+
+#[cfg(test)]
+mod tests;

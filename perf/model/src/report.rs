@@ -1,0 +1,104 @@
+//! What is told of a run: a [`SuiteReport`] of [`LoadReport`]s of [`Row`]s. Plain data, written beside the records, read
+//! by `cargo xtask perf`, and rendered by [`crate::render`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::fingerprint::{Difference, EngineKind};
+use crate::metric::Metric;
+use crate::units::Percent;
+use crate::verdict::Verdict;
+
+/// One suite, one server configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SuiteReport {
+    /// The suite's name.
+    pub suite: String,
+    /// The engine it ran on.
+    pub engine: EngineKind,
+    /// The verdict: the worst of its loads.
+    pub verdict: Verdict,
+    /// Its loads, in the order declared. Empty when it was skipped or could not be measured.
+    pub loads: Vec<LoadReport>,
+    /// Why it was skipped, what its server died of, or what start failure was expected and seen.
+    pub remark: Option<String>,
+}
+
+/// One load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadReport {
+    /// The suite's name.
+    pub suite: String,
+    /// The load's name.
+    pub load: String,
+    /// The engine it ran on.
+    pub engine: EngineKind,
+    /// The hardware it ran on.
+    pub hardware: String,
+    /// What was asked.
+    pub workload: String,
+    /// When.
+    pub arrivals: String,
+    /// How many engine starts were measured.
+    pub starts: usize,
+    /// The verdict: the worst of its guards, or why there is none.
+    pub verdict: Verdict,
+    /// Guards first, then other figures worth seeing.
+    pub rows: Vec<Row>,
+    /// What is under test and differs from the baseline.
+    pub under_test: Vec<Difference>,
+    /// What makes it incomparable with the baseline.
+    pub incomparable: Vec<Difference>,
+    /// Why it must not be judged.
+    pub faults: Vec<String>,
+    /// What a reader should know beside the figures.
+    pub notes: Vec<String>,
+    /// The baseline's file, from the repository's root.
+    pub baseline_file: String,
+    /// The folder of the records.
+    pub records: String,
+}
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Which.
+    pub metric: Metric,
+    /// What somebody else published for it: one run, noise unknown.
+    pub published: Option<f64>,
+    /// The median of the baseline's starts.
+    pub baseline: Option<f64>,
+    /// The median of the measured starts.
+    pub measured: Option<f64>,
+    /// The measured starts, in order.
+    pub starts: Vec<f64>,
+    /// Measured over baseline, less one; the sign says which way it moved, not whether that is good.
+    pub change: Option<f64>,
+    /// The guard on it, if there is one.
+    pub guard: Option<GuardRow>,
+}
+
+/// What a guard says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GuardRow {
+    /// How far it may move the wrong way.
+    pub slack: Percent,
+    /// The value that may just be reached; absent without a baseline.
+    pub limit: Option<f64>,
+    /// What the gate says.
+    pub verdict: Verdict,
+    /// Why, where the verdict alone does not say it.
+    pub reason: Option<String>,
+}
+
+impl SuiteReport {
+    /// A report of loads that were measured.
+    pub fn measured(suite: String, engine: EngineKind, loads: Vec<LoadReport>) -> Self {
+        let verdict = Verdict::join(loads.iter().map(|load| load.verdict)).unwrap_or(Verdict::Invalid);
+        Self { suite, engine, verdict, loads, remark: None }
+    }
+
+    /// A report of a suite whose loads were not measured, and why.
+    pub fn unmeasured(suite: String, engine: EngineKind, verdict: Verdict, remark: String) -> Self {
+        Self { suite, engine, verdict, loads: Vec::new(), remark: Some(remark) }
+    }
+}

@@ -1,0 +1,245 @@
+//! Owns the command line of `vllm serve`, as far as it bears on the simulation. Main type: [`ServeArgs`].
+
+use std::fmt;
+
+use crate::flags::{Arity, arity, long_name};
+use crate::profile::Profile;
+
+/// vLLM's default since 0.32.
+const DEFAULT_UTILISATION: f64 = 0.92;
+
+/// The arguments that the simulation acts on; other known flags are accepted and change nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServeArgs {
+    /// Address to listen on; every one without `--host`.
+    pub host: Option<String>,
+    /// Port to listen on.
+    pub port: u16,
+    /// The model's names in the API; the model itself without `--served-model-name`.
+    pub served_model_names: Vec<String>,
+    /// Longest context.
+    pub max_model_len: Option<usize>,
+    /// GPUs that share the weights.
+    pub tensor_parallel_size: u32,
+    /// Share of the GPU's memory that vLLM may use.
+    pub gpu_memory_utilization: f64,
+    /// Requests in one batch.
+    pub max_num_seqs: Option<usize>,
+    /// Tokens computed in one step.
+    pub max_num_batched_tokens: Option<usize>,
+    /// Whether blocks of equal prefixes are reused.
+    pub prefix_caching: bool,
+    /// Whether CUDA graphs are left out.
+    pub enforce_eager: bool,
+    /// Tokens in one streamed chunk.
+    pub stream_interval: usize,
+    /// Size of a KV block in tokens.
+    pub block_size: usize,
+    /// Size of the KV cache, whatever the memory.
+    pub kv_cache_memory_bytes: Option<u64>,
+    /// Number of KV blocks, whatever the memory.
+    pub num_gpu_blocks_override: Option<usize>,
+    /// Whether `/load` counts.
+    pub load_tracking: bool,
+}
+
+/// Why the arguments are refused: the message that vLLM prints. The exit code is 2.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ArgsError {
+    pub(crate) message: String,
+}
+
+impl ArgsError {
+    fn new(message: impl fmt::Display) -> Self {
+        Self { message: message.to_string() }
+    }
+
+    fn invalid(flag: &str, kind: &str, value: &str) -> Self {
+        Self::new(format_args!("vllm serve: error: argument --{flag}: invalid {kind} value: '{value}'"))
+    }
+}
+
+impl Default for ServeArgs {
+    fn default() -> Self {
+        Self {
+            host: None,
+            port: 8000,
+            served_model_names: Vec::new(),
+            max_model_len: None,
+            tensor_parallel_size: 1,
+            gpu_memory_utilization: DEFAULT_UTILISATION,
+            max_num_seqs: None,
+            max_num_batched_tokens: None,
+            prefix_caching: true,
+            enforce_eager: false,
+            stream_interval: 1,
+            block_size: 16,
+            kv_cache_memory_bytes: None,
+            num_gpu_blocks_override: None,
+            load_tracking: false,
+        }
+    }
+}
+
+impl ServeArgs {
+    /// Reads what follows the model on the command line.
+    pub fn parse(args: &[String]) -> Result<Self, ArgsError> {
+        let mut parsed = Self::default();
+        let mut unrecognised: Vec<String> = Vec::new();
+        let mut rest = args.iter().peekable();
+        while let Some(arg) = rest.next() {
+            let (written, attached) = match arg.split_once('=') {
+                Some((written, value)) if written.starts_with('-') => (written, Some(value.to_owned())),
+                _ => (arg.as_str(), None),
+            };
+            let name = long_name(written);
+            match name.as_deref().map(|name| (name, arity(name))) {
+                Some((name, Some(Arity::Switch))) => {
+                    if attached.is_some() {
+                        let message = format!("vllm serve: error: argument --{name}: ignored explicit argument");
+                        return Err(ArgsError::new(message));
+                    }
+                    parsed.switch(name);
+                }
+                Some((name, Some(Arity::Value))) => {
+                    let mut values: Vec<String> = attached.into_iter().collect();
+                    let takes_several = matches!(name, "served-model-name" | "cudagraph-capture-sizes" | "middleware");
+                    while (values.is_empty() || takes_several)
+                        && let Some(value) = rest.next_if(|next| !is_flag(next))
+                    {
+                        values.push(value.clone());
+                    }
+                    if values.is_empty() {
+                        let message = format!("vllm serve: error: argument --{name}: expected one argument");
+                        return Err(ArgsError::new(message));
+                    }
+                    parsed.value(name, values)?;
+                }
+                // As argparse does: an unknown flag and the words after it are complained about together.
+                Some((_, None)) | None => unrecognised.push(arg.clone()),
+            }
+        }
+        if !unrecognised.is_empty() {
+            let message = format!("vllm: error: unrecognized arguments: {}", unrecognised.join(" "));
+            return Err(ArgsError::new(message));
+        }
+        Ok(parsed)
+    }
+
+    fn switch(&mut self, name: &str) {
+        match name {
+            "enable-prefix-caching" => self.prefix_caching = true,
+            "no-enable-prefix-caching" => self.prefix_caching = false,
+            "enforce-eager" => self.enforce_eager = true,
+            "no-enforce-eager" => self.enforce_eager = false,
+            "enable-server-load-tracking" => self.load_tracking = true,
+            _ => {}
+        }
+    }
+
+    fn value(&mut self, name: &str, mut values: Vec<String>) -> Result<(), ArgsError> {
+        if name == "served-model-name" {
+            self.served_model_names = values;
+            return Ok(());
+        }
+        let value = values.swap_remove(0);
+        match name {
+            "host" => self.host = Some(value),
+            "port" => self.port = value.parse().map_err(|_| ArgsError::invalid(name, "int", &value))?,
+            "max-model-len" => self.max_model_len = Some(readable_int(name, &value)?),
+            "tensor-parallel-size" => {
+                self.tensor_parallel_size =
+                    value.parse().ok().filter(|n| *n > 0).ok_or_else(|| ArgsError::invalid(name, "int", &value))?;
+            }
+            "gpu-memory-utilization" => {
+                self.gpu_memory_utilization = value
+                    .parse()
+                    .ok()
+                    .filter(|share| *share > 0.0 && *share <= 1.0)
+                    .ok_or_else(|| ArgsError::invalid(name, "float", &value))?;
+            }
+            "max-num-seqs" => self.max_num_seqs = Some(positive(name, &value)?),
+            "max-num-batched-tokens" => self.max_num_batched_tokens = Some(readable_int(name, &value)?),
+            "stream-interval" => self.stream_interval = positive(name, &value)?,
+            "block-size" => self.block_size = positive(name, &value)?,
+            "kv-cache-memory-bytes" => self.kv_cache_memory_bytes = Some(readable_int(name, &value)? as u64),
+            "num-gpu-blocks-override" => self.num_gpu_blocks_override = Some(positive(name, &value)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The longest context: the argument's, or the model's.
+    pub fn context_len(&self, profile: &Profile) -> usize {
+        self.max_model_len.unwrap_or(profile.model.max_model_len)
+    }
+}
+
+/// Whether argparse would take this word for a flag rather than for a value.
+fn is_flag(word: &str) -> bool {
+    word.starts_with('-') && word.len() > 1 && word.parse::<f64>().is_err()
+}
+
+fn positive(name: &str, value: &str) -> Result<usize, ArgsError> {
+    value.parse().ok().filter(|n| *n > 0).ok_or_else(|| ArgsError::invalid(name, "int", value))
+}
+
+/// vLLM reads `8192`, `8k` (8,000), `8K` (8,192) and the like.
+fn readable_int(name: &str, value: &str) -> Result<usize, ArgsError> {
+    let invalid = || ArgsError::invalid(name, "human_readable_int", value);
+    let suffixes = [("k", 1_000), ("K", 1 << 10), ("m", 1_000_000), ("M", 1 << 20), ("g", 1_000_000_000), ("G", 1 << 30)];
+    let (digits, factor) = suffixes
+        .iter()
+        .find_map(|(suffix, factor)| value.strip_suffix(suffix).map(|digits| (digits, *factor)))
+        .unwrap_or((value, 1));
+    let number: usize = digits.parse().map_err(|_| invalid())?;
+    number.checked_mul(factor).filter(|n| *n > 0).ok_or_else(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<ServeArgs, ArgsError> {
+        ServeArgs::parse(&line.split_whitespace().map(String::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn both_spellings_of_a_value_are_read() {
+        let args = parse("--max-model-len 8192 --gpu-memory-utilization=0.85 -tp 2 --max_num_seqs 7").unwrap();
+        assert_eq!((args.max_model_len, args.tensor_parallel_size, args.max_num_seqs), (Some(8192), 2, Some(7)));
+        assert!((args.gpu_memory_utilization - 0.85).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_unknown_flag_and_its_value_are_named_as_vllm_does() {
+        let error = parse("--port 8399 --no-such-flag 3").unwrap_err();
+        assert_eq!(error.to_string(), "vllm: error: unrecognized arguments: --no-such-flag 3");
+    }
+
+    #[test]
+    fn a_bad_value_is_named_as_vllm_does() {
+        let error = parse("--max-num-seqs lots").unwrap_err();
+        assert_eq!(error.to_string(), "vllm serve: error: argument --max-num-seqs: invalid int value: 'lots'");
+    }
+
+    #[test]
+    fn a_missing_value_is_an_error() {
+        let error = parse("--max-model-len --enforce-eager").unwrap_err();
+        assert_eq!(error.to_string(), "vllm serve: error: argument --max-model-len: expected one argument");
+    }
+
+    #[test]
+    fn switches_are_negated_and_several_names_are_served() {
+        let args = parse("--no-enable-prefix-caching --served-model-name a b --enforce-eager").unwrap();
+        assert_eq!((args.prefix_caching, args.enforce_eager), (false, true));
+        assert_eq!(args.served_model_names, ["a", "b"]);
+    }
+
+    #[test]
+    fn lengths_may_be_written_with_a_suffix() {
+        assert_eq!(parse("--max-model-len 8K").unwrap().max_model_len, Some(8192));
+        assert!(parse("--max-model-len 0").is_err());
+    }
+}

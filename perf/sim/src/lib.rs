@@ -1,0 +1,49 @@
+//! A simulated vLLM: a model of its scheduler behind the HTTP API that vLLM 0.32 speaks. Main type: [`SimServer`].
+//!
+//! The server is a [tower service](SimServer::router), so that a load generator joins it in process and in virtual time;
+//! the `perf-sim` binary serves the same router on a port in real time. How fast it is, how much memory it has and how
+//! noisy it is, a [`Profile`] says; what goes wrong on purpose, an [`Injection`] says.
+//!
+//! ```
+//! use perf_sim::{Injection, Options, SimServer, profile};
+//!
+//! let log = perf_clock::run_virtual(|clock| async move {
+//!     let options = Options {
+//!         profile: profile("tiny-cpu").expect("a built-in profile"),
+//!         args: vec!["--max-model-len=2048".into()],
+//!         model: "tiny".into(),
+//!         seed: 7,
+//!         injection: Injection::default(),
+//!     };
+//!     let server = SimServer::start(options, clock).await.expect("2,048 tokens fit");
+//!     server.log().join("\n")
+//! });
+//! assert!(log.contains("Application startup complete."));
+//! ```
+
+mod api;
+mod args;
+mod draw;
+mod engine;
+mod flags;
+mod injection;
+mod kv;
+mod lengths;
+mod memory;
+mod metrics;
+mod nearest;
+mod profile;
+mod request;
+mod scheduler;
+mod server;
+mod startup;
+mod step_time;
+mod tokenizer;
+
+pub use args::{ArgsError, ServeArgs};
+pub use injection::{Injection, InjectionError};
+pub use profile::{
+    Defaults, Http, Machine, Model, NaturalLength, Noise, Profile, ProfileError, Startup, Step, profile, profile_names,
+};
+pub use server::{Environment, Options, SimServer};
+pub use startup::{StartFailure, bind_failure, missing_model_failure};
