@@ -1,1 +1,67 @@
-//! Placeholder.
+//! Performance regression tests for vLLM, written as ordinary Rust tests.
+//!
+//! A test declares a server ([`Vllm`]) and the loads to put on it ([`Load`]), groups them in a [`Suite`], runs it and
+//! holds what was measured against the baseline that is committed in `baselines/`:
+//!
+//! ```no_run
+//! use perf::prelude::*;
+//!
+//! fn awq_on_one_gpu() -> perf::Result {
+//!     let engine = Vllm::under_test()
+//!         .model("Qwen2.5-14B-Instruct-AWQ")
+//!         .gpus(1)
+//!         .arg("--quantization", "awq_marlin")
+//!         .arg("--max-model-len", 8192);
+//!
+//!     Suite::new("qwen2.5-14b-awq")
+//!         .load(
+//!             Load::new("max_throughput")
+//!                 .prompts(repeated_sentence("The quick brown fox jumps over the lazy dog. ", 120))
+//!                 .output_tokens(at_most(256))
+//!                 .arrivals(waves_of(32))
+//!                 .requests(160)
+//!                 .guard(output_throughput().may_drop(percent(2.5)))
+//!                 .guard(e2e().p50().may_rise(percent(2.5))),
+//!         )
+//!         .run_on(engine)? // `?`: could not measure
+//!         .hold() // panics: measured, and worse
+//! }
+//! ```
+//!
+//! A plain `cargo test` runs it on the simulated engine in virtual time; `cargo xtask perf` runs the same function on a
+//! real one.
+
+mod baselines;
+mod error;
+mod guards;
+mod interrupt;
+mod load;
+mod measure;
+mod records;
+mod session;
+mod suite;
+mod vllm;
+
+pub use error::{Error, Result};
+pub use guards::{GoodputObjective, Latency, LatencyStatistic, Rate, RateStatistic, RequestRate};
+pub use load::Load;
+pub use perf_engine::StartFailure;
+pub use suite::{Outcome, Suite};
+pub use vllm::Vllm;
+
+/// Everything that a test needs, in one `use`.
+pub mod prelude {
+    pub use perf_engine::StartFailure;
+    pub use perf_model::load::{Arrivals, OutputLength, Prompts};
+    pub use perf_model::units::{millis, per_second, percent};
+
+    pub use crate::guards::{
+        e2e, goodput, itl, output_throughput, request_output_rate, request_throughput, total_throughput, tpot, ttft,
+    };
+    pub use crate::load::{
+        Load, at_most, concurrent, constant_rate, exactly, json_lines, one_at_a_time, poisson, random_tokens,
+        repeated_sentence, text, waves_of,
+    };
+    pub use crate::suite::{Outcome, Suite};
+    pub use crate::vllm::Vllm;
+}

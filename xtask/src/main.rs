@@ -1,2 +1,45 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask perf`: runs the performance tests, refreshes and accepts baselines, shows what was recorded.
+//!
+//! One file a command. Deliberately light: nothing here knows Docker or HTTP; the tests do, and they run in processes of
+//! their own.
+
+mod accept;
+mod cli;
+mod interrupt;
+mod machine;
+mod perf;
+mod runs;
+mod say;
+mod scenarios;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, PerfCommand, Task};
+use perf_model::exit;
+use say::say;
+
+fn main() -> ExitCode {
+    let Task::Perf(asked) = Cli::parse().task;
+    let done = match asked.command {
+        None => perf::gate(&asked.run),
+        Some(PerfCommand::Refresh(asked)) => perf::refresh(&asked),
+        Some(PerfCommand::Accept(asked)) => accept::accept(&asked),
+        Some(PerfCommand::Show(asked)) => show::show(&asked),
+        Some(PerfCommand::List) => scenarios::list(),
+        Some(PerfCommand::Schema) => Ok(schema()),
+    };
+    done.map_or_else(
+        |error| {
+            eprintln!("error: {error:#}");
+            ExitCode::from(exit::USAGE)
+        },
+        ExitCode::from,
+    )
+}
+
+fn schema() -> u8 {
+    say(perf_model::config::Config::schema().trim_end());
+    exit::HELD
+}

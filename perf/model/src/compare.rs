@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::baseline::Baseline;
-use crate::fingerprint::{Difference, Fingerprint};
+use crate::fingerprint::{Difference, EngineKind, Fingerprint};
 use crate::gate::{Judgement, judge};
 use crate::guard::Guard;
 use crate::load::Load;
@@ -134,7 +134,7 @@ pub fn compare(evidence: &Evidence<'_>, found: &Found, places: Places) -> LoadRe
     LoadReport {
         suite: evidence.suite.to_owned(),
         load: evidence.load.name.clone(),
-        engine: fingerprint.map_or(crate::fingerprint::EngineKind::Simulated, |print| print.engine),
+        engine: fingerprint.map_or(EngineKind::Simulated, |print| print.engine),
         hardware: fingerprint.map(|print| print.hardware.clone()).unwrap_or_default(),
         workload: evidence.workload(),
         arrivals: evidence.load.describe_arrivals(),
@@ -236,6 +236,9 @@ fn is_headline(metric: Metric) -> bool {
 
 fn notes(evidence: &Evidence<'_>) -> Vec<String> {
     let mut notes = Vec::new();
+    if evidence.starts.first().is_some_and(|start| start.fingerprint.engine == EngineKind::Remote) {
+        notes.push("one remote server, not restarted: what differs between server starts is not seen".to_owned());
+    }
     let lengths: Vec<_> = evidence.starts.iter().filter_map(|start| start.summary.output_length).collect();
     if let (Some(min), Some(max)) = (lengths.iter().map(|l| l.min).min(), lengths.iter().map(|l| l.max).max()) {
         let means: Vec<f64> = lengths.iter().map(|lengths| lengths.mean).collect();
@@ -258,7 +261,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::fingerprint::EngineKind;
     use crate::load::{Api, Arrivals, OutputLength, Prompts, Workload};
     use crate::units::percent;
 

@@ -114,7 +114,7 @@ impl Fingerprint {
         note("driver", baseline.driver.as_ref(), self.driver.as_ref());
         let (before, now) = (baseline.under_test.join(" "), self.under_test.join(" "));
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
-        note("under test", text(&before).as_ref(), text(&now).as_ref());
+        note("command line", text(&before).as_ref(), text(&now).as_ref());
         differences
     }
 

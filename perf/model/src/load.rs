@@ -173,7 +173,8 @@ impl Load {
 
     /// When and how many, on one line: `waves of 32, 160 requests after 32 to warm up`.
     pub fn describe_arrivals(&self) -> String {
-        format!("{}, {} requests after {} to warm up", self.arrivals, self.requests, self.warmup)
+        let plural = if self.requests == 1 { "" } else { "s" };
+        format!("{}, {} request{plural} after {} to warm up", self.arrivals, self.requests, self.warmup)
     }
 
     /// The objectives on one line, for a load that has any.

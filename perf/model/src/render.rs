@@ -1,14 +1,20 @@
 //! Reports as text for people: a table a load, and a line a suite for the end of a run. Words carry the verdicts; there
 //! is no colour to lose.
 
-use std::fmt::Write;
+mod figures;
+mod table;
+#[cfg(test)]
+mod tests;
 
-use comfy_table::{CellAlignment, Table};
+use std::fmt::Write;
 
 use crate::fingerprint::EngineKind;
 use crate::metric::Direction;
 use crate::report::{LoadReport, Row, SuiteReport};
 use crate::verdict::Verdict;
+
+pub use figures::figures;
+use table::{align_right, number, optional, plain, shorten, trimmed};
 
 /// A whole suite: its loads, one table each, or why there is none.
 pub fn suite(report: &SuiteReport) -> String {
@@ -30,7 +36,7 @@ pub fn load(report: &LoadReport) -> String {
     let _ = writeln!(text, "  {} · {} engine starts · {}", hardware(report), report.starts, report.arrivals);
     let _ = writeln!(text, "  {}", shorten(&report.workload));
     text.push('\n');
-    text.push_str(&table(report));
+    text.push_str(&guards_and_figures(report));
     text.push('\n');
     for row in &report.rows {
         if let Some(guard) = row.guard.as_ref().filter(|guard| !guard.verdict.is_pass()) {
@@ -102,7 +108,7 @@ fn advice(verdict: Verdict) -> Option<&'static str> {
     }
 }
 
-fn table(report: &LoadReport) -> String {
+fn guards_and_figures(report: &LoadReport) -> String {
     let published = report.rows.iter().any(|row| row.published.is_some());
     let mut head = vec!["", "baseline", "measured", "change", "allowed", "verdict"];
     if published {
@@ -123,12 +129,7 @@ fn table(report: &LoadReport) -> String {
         }
         table.add_row(cells);
     }
-    let last = head.len() - 1;
-    for (index, column) in table.column_iter_mut().enumerate() {
-        if index != 0 && index != last {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    align_right(&mut table, 1..head.len() - 1);
     let mut text = trimmed(&table);
     if published {
         text.push_str("\n  * imported from a published report: one run, noise unknown\n");
@@ -152,44 +153,7 @@ fn allowed(row: &Row) -> String {
 
 fn hardware(report: &LoadReport) -> String {
     match report.engine {
-        EngineKind::Simulated => format!("SIMULATED ({})", report.hardware),
+        EngineKind::Simulated => format!("SIMULATED ({})", report.hardware.trim_start_matches("simulated: ")),
         engine => format!("{} ({engine})", report.hardware),
     }
 }
-
-fn plain(head: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(head);
-    table
-}
-
-/// The table's lines without the blanks at their ends.
-fn trimmed(table: &Table) -> String {
-    table.lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
-}
-
-fn optional(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), number)
-}
-
-fn number(value: f64) -> String {
-    match value.abs() {
-        large if large >= 1_000.0 => format!("{value:.0}"),
-        large if large >= 100.0 => format!("{value:.1}"),
-        large if large >= 10.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
-    }
-}
-
-/// A workload's line, short enough for a terminal.
-fn shorten(text: &str) -> String {
-    const WIDTH: usize = 110;
-    if text.chars().count() <= WIDTH {
-        return text.to_owned();
-    }
-    let head: String = text.chars().take(WIDTH - 1).collect();
-    format!("{head}…")
-}
-
-#[cfg(test)]
-mod tests;

@@ -134,3 +134,52 @@ fn a_simulated_run_says_so_at_its_end() {
     load.engine = EngineKind::Simulated;
     insta::assert_snapshot!(closing(&[SuiteReport::measured("a".into(), EngineKind::Simulated, vec![load])]));
 }
+
+#[test]
+fn figures_are_recomputed_from_records() {
+    use crate::fingerprint::Fingerprint;
+    use crate::record::{End, Header, Record, SCHEMA, ServerCounts};
+    use crate::sample::{Chunk, Outcome, Sample};
+
+    let record = |start: u32, gap_us: u64, complete: bool| Record {
+        header: Header {
+            schema: SCHEMA,
+            suite: "cpu_smoke".into(),
+            load: "closed_loop".into(),
+            start,
+            seed: 1,
+            workload: "64 random tokens".into(),
+            arrivals: "one at a time, 1 requests after 1 to warm up".into(),
+            objectives: vec![],
+            fingerprint: Fingerprint {
+                engine: EngineKind::Process,
+                hardware: "CPU: x, 2 cores".into(),
+                model: "tiny".into(),
+                arguments: vec![],
+                environment: vec![],
+                under_test: vec![],
+                image: None,
+                image_digest: None,
+                vllm: None,
+                driver: None,
+            },
+        },
+        samples: vec![Sample {
+            index: 0,
+            intended_us: 0,
+            sent_us: 5,
+            chunks: (1..=4).map(|token| Chunk { at_us: token * gap_us, tokens: 1 }).collect(),
+            end_us: 4 * gap_us,
+            prompt_tokens: Some(64),
+            output_tokens: Some(4),
+            finish_reason: None,
+            outcome: Outcome::Succeeded,
+        }],
+        end: complete.then(|| End {
+            complete: true,
+            reason: None,
+            server: Some(ServerCounts { prefix_queries: Some(64), prefix_hits: Some(16), ..ServerCounts::default() }),
+        }),
+    };
+    insta::assert_snapshot!(figures(&[record(1, 10_000, true), record(2, 12_000, false)]));
+}

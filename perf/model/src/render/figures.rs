@@ -1,0 +1,64 @@
+//! Figures recomputed from records: [`figures`].
+
+use std::fmt::Write;
+
+use crate::fingerprint::EngineKind;
+use crate::metric::Metric;
+use crate::record::Record;
+use crate::statistics::median;
+use crate::summary::{Summary, summarize};
+
+use super::table::{align_right, optional, plain, shorten, trimmed};
+
+/// Every figure of one load, recomputed from the records of its starts: a column each, and their median.
+///
+/// The records must be of the same load; at least one.
+pub fn figures(records: &[Record]) -> String {
+    let Some(first) = records.first().map(|record| &record.header) else {
+        return String::new();
+    };
+    let summaries: Vec<Summary> =
+        records.iter().map(|record| summarize(&record.samples, &record.header.objectives)).collect();
+    let mut head = vec![String::new()];
+    head.extend(records.iter().map(|record| format!("start {}", record.header.start)));
+    head.push("median".to_owned());
+    let mut table = plain(&head);
+    let count = |name: &str, of: &dyn Fn(&Summary) -> u64| {
+        let counts = summaries.iter().map(|summary| of(summary).to_string());
+        std::iter::once(name.to_owned()).chain(counts).chain([String::new()]).collect::<Vec<_>>()
+    };
+    table.add_row(count("requests", &|summary| summary.requests as u64));
+    table.add_row(count("failed", &|summary| summary.failed() as u64));
+    table.add_row(count("prompt tokens", &|summary| summary.prompt_tokens));
+    table.add_row(count("output tokens", &|summary| summary.output_tokens));
+    let mut line = |name: String, values: Vec<Option<f64>>| {
+        let known: Vec<f64> = values.iter().flatten().copied().collect();
+        let middle = if known.len() == values.len() { median(&known) } else { None };
+        let values = values.into_iter().map(optional);
+        table.add_row(std::iter::once(name).chain(values).chain([optional(middle)]));
+    };
+    line("duration [s]".to_owned(), summaries.iter().map(|summary| Some(summary.duration_s)).collect());
+    let hits = |record: &Record| Some(record.end.as_ref()?.server.as_ref()?.prefix_hit_rate()? * 100.0);
+    line("prefix-cache hits [%]".to_owned(), records.iter().map(hits).collect());
+    for metric in Metric::all() {
+        let values: Vec<Option<f64>> = summaries.iter().map(|summary| summary.values.get(&metric).copied()).collect();
+        if values.iter().any(Option::is_some) {
+            line(format!("{} [{}]", metric.label(), metric.unit()), values);
+        }
+    }
+    align_right(&mut table, 1..records.len() + 2);
+    let mut text = format!("{} / {}\n", first.suite, first.load);
+    let engine = if first.fingerprint.engine == EngineKind::Simulated { "SIMULATED" } else { "measured" };
+    let _ = writeln!(text, "  {engine} · {} · {}", first.fingerprint.hardware, first.arrivals);
+    let _ = writeln!(text, "  {}\n\n{}", shorten(&first.workload), trimmed(&table));
+    for record in records.iter().filter(|record| !record.is_complete()) {
+        let reason = record.end.as_ref().and_then(|end| end.reason.as_deref()).unwrap_or("its writer was killed");
+        let _ = writeln!(text, "  start {} is incomplete: {reason}", record.header.start);
+    }
+    for (summary, record) in summaries.iter().zip(records) {
+        for (kind, count) in &summary.failures {
+            let _ = writeln!(text, "  start {}: {count} requests failed: {kind}", record.header.start);
+        }
+    }
+    text
+}

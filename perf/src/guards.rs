@@ -1,0 +1,195 @@
+//! Metrics as a test names them. The verb carries the direction, and what cannot make sense does not compile: a
+//! throughput has no `may_rise`, a latency no `may_drop`, and a distribution must say which statistic of it is meant.
+//!
+//! ```compile_fail
+//! use perf::prelude::*;
+//! let wrong = output_throughput().may_rise(percent(5.0));
+//! ```
+//! ```compile_fail
+//! use perf::prelude::*;
+//! let wrong = e2e().may_rise(percent(5.0)); // of which statistic?
+//! ```
+//! ```compile_fail
+//! use perf::prelude::*;
+//! let wrong = ttft().p50().may_rise(5.0); // five what?
+//! ```
+
+use std::time::Duration;
+
+use perf_model::compare::Published;
+use perf_model::guard::Guard;
+use perf_model::load::Objective;
+use perf_model::metric::{Metric, Quantity, Statistic};
+use perf_model::units::{Percent, as_millis};
+
+/// Output tokens of the whole server, per second.
+pub fn output_throughput() -> Rate {
+    Rate(Quantity::OutputThroughput)
+}
+
+/// Prompt and output tokens of the whole server, per second.
+pub fn total_throughput() -> Rate {
+    Rate(Quantity::TotalThroughput)
+}
+
+/// Requests per second of the whole server.
+pub fn request_throughput() -> Rate {
+    Rate(Quantity::RequestThroughput)
+}
+
+/// Requests per second that met every [objective](crate::Load::objective) of the load.
+pub fn goodput() -> Rate {
+    Rate(Quantity::Goodput)
+}
+
+/// Output tokens per second that one request saw.
+pub fn request_output_rate() -> RequestRate {
+    RequestRate(Quantity::RequestOutputRate)
+}
+
+/// Time to first token. Only streamed loads have it.
+pub fn ttft() -> Latency {
+    Latency(Quantity::Ttft)
+}
+
+/// Time per output token after the first, one value a request. Only streamed loads have it.
+pub fn tpot() -> Latency {
+    Latency(Quantity::Tpot)
+}
+
+/// Inter-token latency: the gaps between tokens of all requests. Only streamed loads have it.
+pub fn itl() -> Latency {
+    Latency(Quantity::Itl)
+}
+
+/// End to end, from the send to the last token.
+pub fn e2e() -> Latency {
+    Latency(Quantity::E2e)
+}
+
+/// A rate of the whole server: more is better.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate(Quantity);
+
+impl Rate {
+    /// Guards it: a drop of more than `slack` below the baseline is a regression.
+    pub fn may_drop(self, slack: Percent) -> Guard {
+        Guard { metric: self.metric(), slack }
+    }
+
+    /// What somebody else published for it, in its unit: tokens or requests per second.
+    pub fn was(self, value: f64) -> Published {
+        Published { metric: self.metric(), value }
+    }
+
+    fn metric(self) -> Metric {
+        Metric::whole_server(self.0).expect("a `Rate` is only made of whole-server quantities")
+    }
+}
+
+/// A rate that each request has: more is better.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestRate(Quantity);
+
+/// A statistic of a rate that each request has.
+#[derive(Clone, Copy, Debug)]
+pub struct RateStatistic(Metric);
+
+impl RateStatistic {
+    /// Guards it: a drop of more than `slack` below the baseline is a regression.
+    pub fn may_drop(self, slack: Percent) -> Guard {
+        Guard { metric: self.0, slack }
+    }
+
+    /// What somebody else published for it, in tokens per second.
+    pub fn was(self, value: f64) -> Published {
+        Published { metric: self.0, value }
+    }
+}
+
+/// A latency: less is better.
+#[derive(Clone, Copy, Debug)]
+pub struct Latency(Quantity);
+
+impl Latency {
+    /// An objective for goodput: a request meets it when its own value is at most `limit`.
+    pub fn within(self, limit: Duration) -> GoodputObjective {
+        GoodputObjective(Objective { quantity: self.0, limit })
+    }
+}
+
+/// A bound that a request must meet to count for goodput.
+#[derive(Clone, Copy, Debug)]
+pub struct GoodputObjective(pub(crate) Objective);
+
+/// A statistic of a latency.
+#[derive(Clone, Copy, Debug)]
+pub struct LatencyStatistic(Metric);
+
+impl LatencyStatistic {
+    /// Guards it: a rise of more than `slack` above the baseline is a regression.
+    pub fn may_rise(self, slack: Percent) -> Guard {
+        Guard { metric: self.0, slack }
+    }
+
+    /// What somebody else published for it.
+    pub fn was(self, value: Duration) -> Published {
+        Published { metric: self.0, value: as_millis(value) }
+    }
+}
+
+/// The statistics of a distribution, for each kind of distribution the one type that says which way is better.
+macro_rules! statistics {
+    ($distribution:ty => $statistic:ident) => {
+        impl $distribution {
+            /// The arithmetic mean.
+            pub fn mean(self) -> $statistic {
+                $statistic(self.statistic(Statistic::Mean))
+            }
+
+            /// The median.
+            pub fn p50(self) -> $statistic {
+                $statistic(self.statistic(Statistic::P50))
+            }
+
+            /// The 90th percentile.
+            pub fn p90(self) -> $statistic {
+                $statistic(self.statistic(Statistic::P90))
+            }
+
+            /// The 95th percentile.
+            pub fn p95(self) -> $statistic {
+                $statistic(self.statistic(Statistic::P95))
+            }
+
+            /// The 99th percentile.
+            pub fn p99(self) -> $statistic {
+                $statistic(self.statistic(Statistic::P99))
+            }
+
+            fn statistic(self, statistic: Statistic) -> Metric {
+                Metric::of(self.0, statistic).expect("distributions are only made of quantities that have statistics")
+            }
+        }
+    };
+}
+
+statistics!(RequestRate => RateStatistic);
+statistics!(Latency => LatencyStatistic);
+
+#[cfg(test)]
+mod tests {
+    use perf_model::units::percent;
+
+    use super::*;
+
+    #[test]
+    fn a_guard_names_what_it_guards() {
+        assert_eq!(output_throughput().may_drop(percent(2.5)).metric.to_string(), "output_throughput_tok_per_s");
+        assert_eq!(e2e().p99().may_rise(percent(2.5)).metric.to_string(), "e2e_p99_ms");
+        assert_eq!(
+            request_output_rate().mean().may_drop(percent(1.0)).metric.to_string(),
+            "request_output_rate_mean_tok_per_s"
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! Ctrl-C and the signal to terminate: [`Interrupt`], which a run waits for beside everything else it waits for.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::watch;
+
+/// Runs on real engines that are under way in this process. libtest runs tests side by side in threads, and the process
+/// may only exit when the last of them has removed its server.
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+
+/// Becomes ready when this process is asked to stop.
+#[derive(Clone)]
+pub(crate) struct Interrupt(watch::Receiver<bool>);
+
+impl Interrupt {
+    /// Listens for SIGINT and SIGTERM, on the current tokio runtime.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let (sender, receiver) = watch::channel(false);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            // A second signal finds the removal under way; it changes nothing, and nothing is left behind.
+            let _ = sender.send(true);
+            std::future::pending::<()>().await;
+        });
+        Ok(Self(receiver))
+    }
+
+    /// One that never comes, for the simulated engine: it is over in milliseconds and leaves nothing to remove.
+    pub(crate) fn never() -> Self {
+        let (sender, receiver) = watch::channel(false);
+        // Leaked on purpose: a dropped sender would end the wait.
+        std::mem::forget(sender);
+        Self(receiver)
+    }
+
+    /// Waits for the interruption.
+    pub(crate) async fn wait(&mut self) {
+        if self.0.wait_for(|interrupted| *interrupted).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A run on a real engine that is under way.
+pub(crate) struct UnderWay;
+
+impl UnderWay {
+    /// Counts one more.
+    pub(crate) fn begin() -> Self {
+        UNDER_WAY.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+
+    /// Ends an interrupted run, whose server is gone: exits with 130 if it was the last one.
+    pub(crate) fn end_interrupted(self) {
+        if UNDER_WAY.load(Ordering::SeqCst) == 1 {
+            std::process::exit(i32::from(perf_model::exit::INTERRUPTED));
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,77 @@
+//! Where this process runs and what it was asked to do: [`Session`].
+
+use std::path::{Path, PathBuf};
+
+use perf_model::config::Config;
+use perf_model::settings::{Settings, VARIABLE};
+
+use crate::error::{Error, Result};
+
+/// What `cargo xtask perf` asked for, what `perf.toml` says, and the folders that follow from both.
+pub(crate) struct Session {
+    /// What was asked for.
+    pub(crate) settings: Settings,
+    /// What `perf.toml` says.
+    pub(crate) config: Config,
+    /// The repository's root.
+    pub(crate) root: PathBuf,
+    /// Where records and reports go.
+    pub(crate) run_folder: PathBuf,
+}
+
+impl Session {
+    /// Reads the settings from the environment and `perf.toml` from the repository's root.
+    pub(crate) fn open() -> Result<Self> {
+        let root = root();
+        let settings = match std::env::var(VARIABLE) {
+            Ok(text) => serde_json::from_str(&text).map_err(|error| {
+                Error::Usage(format!(
+                    "the variable {VARIABLE} cannot be read: {error}; start tests with `cargo xtask perf`"
+                ))
+            })?,
+            Err(_) => Settings::default(),
+        };
+        let config = read_config(&root.join("perf.toml"))?;
+        let run_folder =
+            settings.run_folder.clone().unwrap_or_else(|| target_folder(&root).join("perf").join("cargo-test"));
+        Ok(Self { settings, config, root, run_folder })
+    }
+
+    /// Engine starts of one measurement.
+    pub(crate) fn starts(&self) -> u32 {
+        self.settings.starts.unwrap_or(self.config.starts)
+    }
+
+    /// Tells whoever waits for a long run what happens. Written past libtest's capture, and only under `cargo xtask perf`.
+    pub(crate) fn tell(&self, suite: &str, what: &str) {
+        use std::io::Write;
+        if self.settings.run_folder.is_some() {
+            let _ = writeln!(std::io::stderr().lock(), "  {suite}: {what}");
+        }
+    }
+
+    /// A path as a person at the repository's root would type it.
+    pub(crate) fn from_root(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
+}
+
+/// cargo sets the variable for the tests it runs; the path of the build serves where no cargo is.
+fn root() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
+}
+
+fn read_config(path: &Path) -> Result<Config> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Config::from_toml(&text).map_err(|error| Error::Usage(format!("{}: {error}", path.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
+        Err(error) => Err(Error::Usage(format!("{} cannot be read: {error}", path.display()))),
+    }
+}
+
+/// The folder that cargo builds into: test binaries lie in `<target>/<profile>/deps`.
+fn target_folder(root: &Path) -> PathBuf {
+    let binary = std::env::current_exe().ok();
+    let deps = binary.as_deref().and_then(Path::parent).filter(|folder| folder.ends_with("deps"));
+    deps.and_then(|deps| deps.ancestors().nth(2)).map_or_else(|| root.join("target"), Path::to_path_buf)
+}

@@ -1,0 +1,85 @@
+//! The folders of runs: a number each, under `target/perf/runs`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// The repository's root: cargo sets the variable for `cargo xtask`.
+pub(crate) fn root() -> PathBuf {
+    let manifest =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    manifest.parent().map_or(manifest.clone(), Path::to_path_buf)
+}
+
+/// The folder of all runs: beside what cargo builds, because a run is as disposable as a build.
+fn folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target = if target.is_absolute() { target } else { root().join(target) };
+    target.join("perf").join("runs")
+}
+
+/// Makes the next run's folder. Two runs at once get two folders: making one is atomic.
+pub(crate) fn begin() -> Result<PathBuf> {
+    let folder = folder();
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make {}; a run needs a folder for its records", folder.display()))?;
+    let mut number = numbers(&folder).into_iter().max().unwrap_or(0) + 1;
+    loop {
+        let run = folder.join(format!("{number:04}"));
+        match std::fs::create_dir(&run) {
+            Ok(()) => return Ok(run),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error).with_context(|| format!("cannot make {}", run.display())),
+        }
+    }
+}
+
+/// Finds a run by its number, by `last`, or by its folder.
+pub(crate) fn find(name: &str) -> Result<PathBuf> {
+    let as_folder = PathBuf::from(name);
+    if as_folder.is_dir() {
+        return Ok(as_folder);
+    }
+    let folder = folder();
+    let mut numbers = numbers(&folder);
+    numbers.sort_unstable();
+    let Some(last) = numbers.last() else {
+        bail!("there is no run in {} yet; `cargo xtask perf` makes one", folder.display());
+    };
+    let wanted = if name == "last" { Some(*last) } else { name.parse().ok() };
+    match wanted.filter(|number| numbers.contains(number)) {
+        Some(number) => Ok(folder.join(format!("{number:04}"))),
+        None => {
+            bail!("there is no run `{name}`: it is no folder, and the runs in {} end with {last}", folder.display())
+        }
+    }
+}
+
+fn numbers(folder: &Path) -> Vec<u32> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// All files with an extension under a folder, in the order of their paths.
+pub(crate) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|there| there == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether a name has one of the filters in it; without filters, every name has.
+pub(crate) fn matches(name: &str, filters: &[String]) -> bool {
+    filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
+}

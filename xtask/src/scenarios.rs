@@ -1,0 +1,122 @@
+//! The scenarios: tests in `tests/`, built by cargo and listed by their own binaries.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use perf_model::exit;
+use perf_model::nearest::nearest;
+use serde::Deserialize;
+
+use crate::runs::{matches, root};
+use crate::say::say;
+
+/// One test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scenario {
+    /// `file::test`.
+    pub(crate) name: String,
+    /// The test's name in its binary.
+    pub(crate) test: String,
+    /// The binary.
+    pub(crate) binary: PathBuf,
+}
+
+/// Prints the names of all scenarios.
+pub(crate) fn list() -> Result<u8> {
+    for scenario in build()? {
+        say(scenario.name);
+    }
+    Ok(exit::HELD)
+}
+
+/// Builds the scenarios and picks those that the filters name.
+pub(crate) fn pick(filters: &[String]) -> Result<Vec<Scenario>> {
+    let all = build()?;
+    for filter in filters {
+        if !all.iter().any(|scenario| scenario.name.contains(filter.as_str())) {
+            bail!("{}", unknown(filter, &all));
+        }
+    }
+    Ok(all.into_iter().filter(|scenario| matches(&scenario.name, filters)).collect())
+}
+
+/// What to say of a filter that names nothing: the nearest scenarios, by any part of their names.
+fn unknown(filter: &str, all: &[Scenario]) -> String {
+    let near: Vec<&str> = all
+        .iter()
+        .filter(|scenario| nearest(filter, scenario.name.split("::").chain([scenario.name.as_str()])).is_some())
+        .map(|scenario| scenario.name.as_str())
+        .collect();
+    if near.is_empty() {
+        let names: Vec<&str> = all.iter().map(|scenario| scenario.name.as_str()).collect();
+        return format!("no scenario has `{filter}` in its name; there are:\n  {}", names.join("\n  "));
+    }
+    format!("no scenario has `{filter}` in its name; did you mean one of these?\n  {}", near.join("\n  "))
+}
+
+fn build() -> Result<Vec<Scenario>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["test", "--package", "perf", "--test", "*", "--no-run", "--message-format=json-render-diagnostics"])
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("the scenarios do not build; see above");
+    }
+    let mut scenarios = Vec::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let Ok(Artifact { target: Target { name, kind }, executable: Some(binary) }) = serde_json::from_str(line)
+        else {
+            continue;
+        };
+        if kind.iter().any(|kind| kind == "test") {
+            scenarios.extend(tests_of(&name, &binary)?);
+        }
+    }
+    scenarios.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(scenarios)
+}
+
+/// What cargo says of a thing that it built.
+#[derive(Deserialize)]
+struct Artifact {
+    target: Target,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+fn tests_of(file: &str, binary: &Path) -> Result<Vec<Scenario>> {
+    let output = Command::new(binary)
+        .args(["--list", "--format", "terse"])
+        .output()
+        .with_context(|| format!("cannot list the tests of {}", binary.display()))?;
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let tests = listed.lines().filter_map(|line| line.strip_suffix(": test"));
+    Ok(tests
+        .map(|test| Scenario { name: format!("{file}::{test}"), test: test.to_owned(), binary: binary.to_owned() })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_filter_names_the_nearest_scenarios() {
+        let scenario = |name: &str| Scenario { name: name.into(), test: String::new(), binary: PathBuf::new() };
+        let all = [scenario("cpu_smoke::tiny_model"), scenario("f0_qwen::awq_on_one_gpu")];
+        assert_eq!(
+            unknown("cpu_smoek", &all),
+            "no scenario has `cpu_smoek` in its name; did you mean one of these?\n  cpu_smoke::tiny_model"
+        );
+        assert!(unknown("zzz", &all).contains("there are:\n  cpu_smoke::tiny_model\n  f0_qwen::awq_on_one_gpu"));
+    }
+}

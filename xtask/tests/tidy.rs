@@ -1,0 +1,115 @@
+//! The house rules that a machine can check.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Files longer than this are cut up, tests aside.
+const LINES: usize = 400;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// All files with an extension, from the root, without what is built.
+fn files(extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                folders.push(path);
+            } else if path.extension().is_some_and(|there| there == extension) {
+                found.push(path.strip_prefix(root()).unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn no_source_file_is_too_long_and_each_says_what_it_owns() {
+    for path in files("rs") {
+        let text = read(path.to_str().unwrap());
+        let is_test = path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs");
+        let lines = text.lines().count();
+        assert!(is_test || lines <= LINES, "{} has {lines} lines; {LINES} is the most: cut it up", path.display());
+        assert!(text.starts_with("//!"), "{} does not begin with a line that says what it owns", path.display());
+    }
+}
+
+#[test]
+fn every_path_that_the_documents_name_exists() {
+    for document in ["docs/ARCHITECTURE.md", "README.md", "CONTRIBUTING.md"] {
+        let text = read(document);
+        let words = text.split(['`', '(', ')', ' ', '\n']);
+        let paths = words.filter(|word| {
+            let tops = ["perf/", "xtask/", "tests/", "docs/", "baselines/", ".github/"];
+            tops.iter().any(|top| word.starts_with(top)) && !word.contains(['<', '*', '…'])
+        });
+        for path in paths {
+            assert!(root().join(path).exists(), "{document} names {path}, which does not exist");
+        }
+    }
+}
+
+#[test]
+fn the_crates_depend_on_each_other_as_the_architecture_says() {
+    let drawn: BTreeSet<(String, String)> = read("docs/ARCHITECTURE.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("    ")?.split_once(" → "))
+        .filter(|(from, _)| from.starts_with("perf") || *from == "xtask")
+        .flat_map(|(from, to)| to.split(", ").map(|to| (from.to_owned(), to.to_owned())).collect::<Vec<_>>())
+        .collect();
+    let mut real = BTreeSet::new();
+    for manifest in ["", "perf/clock/", "perf/engine/", "perf/load/", "perf/model/", "perf/sim/", "xtask/"] {
+        let text = read(&format!("{manifest}Cargo.toml"));
+        let from = text.lines().find_map(|line| line.strip_prefix("name = ")).unwrap().trim_matches('"').to_owned();
+        let dependencies = text.split("\n[dependencies]\n").nth(1).unwrap_or_default();
+        let dependencies = dependencies.split("\n[").next().unwrap_or_default();
+        for line in dependencies.lines().filter(|line| line.starts_with("perf")) {
+            real.insert((from.clone(), line.split(['.', ' ']).next().unwrap().to_owned()));
+        }
+    }
+    assert_eq!(drawn, real, "left: drawn in docs/ARCHITECTURE.md, right: in the manifests");
+}
+
+#[test]
+fn every_suite_has_a_name_of_its_own_and_no_simulated_baseline_is_an_orphan() {
+    let mut suites = BTreeSet::new();
+    let mut loads = BTreeSet::new();
+    for path in files("rs").into_iter().filter(|path| path.starts_with("tests")) {
+        let text = read(path.to_str().unwrap());
+        for name in names_after(&text, "Suite::new(\"") {
+            assert!(suites.insert(name.clone()), "two suites are called `{name}`; they would share their baselines");
+        }
+        loads.extend(names_after(&text, "Load::new(\""));
+    }
+    for path in files("snap").into_iter().filter(|path| path.starts_with("baselines")) {
+        let parts: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        let [_, hardware, suite, load] = parts.as_slice() else {
+            panic!("{} lies at no baseline's place", path.display())
+        };
+        if hardware == "simulated" {
+            let load = load.trim_end_matches(".snap");
+            assert!(suites.contains(suite) && loads.contains(load), "{} belongs to no scenario", path.display());
+        }
+    }
+}
+
+fn names_after(text: &str, start: &str) -> Vec<String> {
+    text.split(start).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_schema_of_perf_toml_is_up_to_date_and_perf_toml_is_valid() {
+    let schema = perf_model::config::Config::schema();
+    assert_eq!(read("docs/perf.schema.json"), schema, "run `cargo xtask perf schema > docs/perf.schema.json`");
+    perf_model::config::Config::from_toml(&read("perf.toml")).unwrap();
+}
