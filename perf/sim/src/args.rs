@@ -188,7 +188,8 @@ fn positive(name: &str, value: &str) -> Result<usize, ArgsError> {
 /// vLLM reads `8192`, `8k` (8,000), `8K` (8,192) and the like.
 fn readable_int(name: &str, value: &str) -> Result<usize, ArgsError> {
     let invalid = || ArgsError::invalid(name, "human_readable_int", value);
-    let suffixes = [("k", 1_000), ("K", 1 << 10), ("m", 1_000_000), ("M", 1 << 20), ("g", 1_000_000_000), ("G", 1 << 30)];
+    let suffixes =
+        [("k", 1_000), ("K", 1 << 10), ("m", 1_000_000), ("M", 1 << 20), ("g", 1_000_000_000), ("G", 1 << 30)];
     let (digits, factor) = suffixes
         .iter()
         .find_map(|(suffix, factor)| value.strip_suffix(suffix).map(|digits| (digits, *factor)))

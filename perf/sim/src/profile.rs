@@ -207,7 +207,8 @@ impl Profile {
     fn check(&self) -> Result<(), ProfileError> {
         let wrong =
             |field, wrong: &str| Err(ProfileError::Value { name: self.name.clone(), field, wrong: wrong.into() });
-        let times = [self.step.base_ms, self.step.prefill_token_us, self.step.decode_seq_us, self.step.context_token_ns];
+        let times =
+            [self.step.base_ms, self.step.prefill_token_us, self.step.decode_seq_us, self.step.context_token_ns];
         if self.step.base_ms <= 0.0 || times.iter().any(|time| !time.is_finite() || *time < 0.0) {
             return wrong("step", "holds a time that is negative or not finite, or a base of 0");
         }

@@ -1,0 +1,148 @@
+//! Owns one request's way through the engine, up to its answer. Main type: [`Generation`].
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::Api;
+use super::ask::Ask;
+use super::errors::ApiError;
+use crate::draw::{Stream, mix, seed_for, unit};
+use crate::engine::Command;
+use crate::injection::Fault;
+use crate::kv::{chain, root};
+use crate::metrics::FinishReason;
+use crate::request::{Progress, Submission};
+use crate::scheduler::NewSequence;
+
+/// One answer that is being written.
+#[derive(Clone, Debug)]
+pub(super) struct Choice {
+    pub(super) prompt: Arc<[u32]>,
+    sequence: u64,
+    /// Tokens that it will have.
+    pub(super) target: usize,
+    output_state: u64,
+    /// Tokens told to the client.
+    pub(super) told: usize,
+    pub(super) finished: Option<FinishReason>,
+}
+
+impl Choice {
+    /// Decides how long the answer to a prompt becomes, why it ends, and what it is drawn from.
+    fn plan(api: &Api, ask: &Ask, prompt: &Arc<[u32]>, copy: usize) -> (Self, FinishReason) {
+        let settings = api.settings();
+        let limit = (settings.max_model_len - prompt.len()).min(ask.max_tokens.unwrap_or(usize::MAX));
+        let natural = if ask.ignore_eos { usize::MAX } else { api.natural_length().max(ask.min_tokens).max(1) };
+        let reason = if natural < limit { FinishReason::Stop } else { FinishReason::Length };
+        let sequence = api.next_sequence();
+        let output_state = match ask.seed {
+            None if !ask.is_greedy => mix(seed_for(settings.seed, Stream::Output), sequence),
+            seed => {
+                mix(chain(root(""), prompt.iter().copied()), seed.unwrap_or(0).cast_unsigned() ^ (copy as u64) << 32)
+            }
+        };
+        let target = natural.min(limit);
+        (Self { prompt: Arc::clone(prompt), sequence, target, output_state, told: 0, finished: None }, reason)
+    }
+}
+
+/// A request in the engine.
+#[derive(Debug)]
+pub(super) struct Generation {
+    pub(super) api: Api,
+    pub(super) ask: Ask,
+    pub(super) id: String,
+    /// Wall-clock time of arrival, in seconds.
+    pub(super) created: u64,
+    pub(super) choices: Vec<Choice>,
+    pub(super) fault: Option<Fault>,
+    pub(super) progress: UnboundedReceiver<Progress>,
+}
+
+impl Generation {
+    /// Hands a request to the engine. `prefix` begins its id.
+    pub(super) async fn begin(api: Api, ask: Ask, prefix: &str, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let number = api.next_request();
+        let settings = api.settings();
+        let fault = settings.injection.fault(settings.seed, number);
+        if fault == Some(Fault::Fail) {
+            return Err(ApiError::injected());
+        }
+        let given_id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+        let id = format!("{prefix}-{}", given_id.map_or_else(|| api.id(number), String::from));
+        let arrived = api.clock().now();
+        api.clock().sleep(settings.admission).await;
+        let (sender, progress) = unbounded_channel();
+        let mut choices = Vec::new();
+        for prompt in &ask.prompts {
+            for copy in 0..ask.n {
+                let (choice, reason) = Choice::plan(&api, &ask, prompt, copy);
+                let submission = Submission {
+                    sequence: NewSequence {
+                        id: choice.sequence,
+                        prompt: Arc::clone(prompt),
+                        target: choice.target,
+                        output_state: choice.output_state,
+                        cache_salt: ask.cache_salt.clone(),
+                    },
+                    reason,
+                    max_tokens: ask.max_tokens.unwrap_or(settings.max_model_len - prompt.len()),
+                    choice: choices.len(),
+                    arrived,
+                    reports_tokens: ask.stream,
+                    is_poison: settings.injection.die_after == Some(number),
+                    progress: sender.clone(),
+                };
+                if !api.command(Command::Generate(Box::new(submission))) {
+                    return Err(ApiError::engine_dead());
+                }
+                choices.push(choice);
+            }
+        }
+        let created = api.wall_time().as_secs();
+        Ok(Self { api, ask, id, created, choices, fault, progress })
+    }
+
+    /// The next news from the engine; none when it has died.
+    pub(super) async fn next(&mut self) -> Option<Progress> {
+        self.progress.recv().await
+    }
+
+    /// Waits for the end of every choice.
+    pub(super) async fn finish(&mut self) -> Result<(), ApiError> {
+        while self.choices.iter().any(|choice| choice.finished.is_none()) {
+            let progress = self.next().await.ok_or_else(ApiError::engine_dead)?;
+            self.choices[progress.choice].finished = progress.finished;
+        }
+        match self.fault {
+            Some(Fault::ErrorInBand) => Err(ApiError::engine_dead()),
+            Some(Fault::Stall) => std::future::pending().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Ids of a choice's tokens in a range of places.
+    pub(super) fn token_ids(&self, choice: usize, places: std::ops::Range<usize>) -> Vec<u32> {
+        let state = self.choices[choice].output_state;
+        places.map(|place| self.api.settings().tokenizer.written(state, place)).collect()
+    }
+
+    /// The name that answers carry.
+    pub(super) fn model(&self) -> &str {
+        self.api.settings().names.first().map_or("", String::as_str)
+    }
+
+    /// Prompt tokens of all prompts together, each counted once.
+    pub(super) fn prompt_tokens(&self) -> usize {
+        self.ask.prompts.iter().map(|prompt| prompt.len()).sum()
+    }
+
+    /// Whether a token waits for the next one and leaves in its chunk.
+    pub(super) fn is_merged(&self, choice: usize, place: usize) -> bool {
+        let settings = self.api.settings();
+        let seed = mix(seed_for(settings.seed, Stream::Merge), self.choices[choice].output_state);
+        self.ask.stream_interval == 1 && unit(seed, place as u64) < settings.merged_chunk_share
+    }
+}

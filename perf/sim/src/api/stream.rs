@@ -1,0 +1,176 @@
+//! Owns how an answer leaves: as events, or as a whole; and what breaks it off on purpose. Main function: [`respond`].
+
+use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
+
+use axum::body::{Body, Bytes};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::Serialize;
+
+use super::errors::ApiError;
+use super::generation::Generation;
+use super::wire::{Envelope, FINGERPRINT, Usage, UsageChunk, event};
+use crate::injection::Fault;
+use crate::metrics::FinishReason;
+use crate::request::Progress;
+
+/// The last event of every stream that ends by itself.
+const DONE: &str = "data: [DONE]\n\n";
+
+/// What one chunk tells: tokens of one choice.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    pub(super) choice: usize,
+    pub(super) places: Range<usize>,
+    pub(super) finished: Option<FinishReason>,
+}
+
+/// What distinguishes a streamed chat from a streamed completion.
+pub(super) trait Style: Send + 'static {
+    /// What each chunk begins with.
+    fn envelope<'a>(&self, generation: &'a Generation) -> Envelope<'a>;
+
+    /// The events before the first token.
+    fn opening(&self, _generation: &Generation) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The event that tells a piece.
+    fn chunk(&self, generation: &Generation, piece: &Piece) -> String;
+}
+
+/// How a stream goes on once its events have been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Tokens,
+    End,
+    BreakOff,
+    Stall,
+}
+
+struct Streaming<S> {
+    generation: Generation,
+    style: S,
+    opened: bool,
+    events: VecDeque<String>,
+    next: Next,
+}
+
+/// Token counts of a whole answer.
+pub(super) fn usage(generation: &Generation) -> Usage {
+    Usage::new(generation.prompt_tokens(), generation.choices.iter().map(|choice| choice.target).sum())
+}
+
+/// The answer as it is written.
+pub(super) fn respond(generation: Generation, style: impl Style) -> Response {
+    let streaming = Streaming { generation, style, opened: false, events: VecDeque::new(), next: Next::Tokens };
+    let body = stream::unfold(streaming, |mut streaming| async move {
+        let part = streaming.part().await?;
+        Some((part, streaming))
+    });
+    ([(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")], Body::from_stream(body)).into_response()
+}
+
+/// The answer in one piece; broken off half way when that is injected.
+pub(super) fn respond_whole(generation: &Generation, answer: &impl Serialize) -> Response {
+    let json = serde_json::to_string(answer).unwrap_or_default();
+    let length = json.len();
+    let body = if generation.fault == Some(Fault::Cut) {
+        let half = Bytes::from(json).slice(..length / 2);
+        Body::from_stream(stream::iter([Ok(half), Err(broken_off())]))
+    } else {
+        Body::from(json)
+    };
+    ([(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_LENGTH, length.to_string())], body)
+        .into_response()
+}
+
+fn broken_off() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "the simulated server broke the connection off")
+}
+
+impl<S: Style> Streaming<S> {
+    /// The next part of the body; none at its end.
+    async fn part(&mut self) -> Option<io::Result<Bytes>> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(Ok(event.into()));
+            }
+            match self.next {
+                Next::Tokens => match self.generation.next().await {
+                    Some(progress) => self.tell(progress),
+                    None => self.fail(),
+                },
+                Next::End => return None,
+                Next::BreakOff => {
+                    self.next = Next::End;
+                    return Some(Err(broken_off()));
+                }
+                Next::Stall => std::future::pending().await,
+            }
+        }
+    }
+
+    fn tell(&mut self, progress: Progress) {
+        if !self.opened {
+            self.opened = true;
+            self.events.extend(self.style.opening(&self.generation));
+        }
+        let choice = &self.generation.choices[progress.choice];
+        if progress.generated * 2 > choice.target
+            && let Some(fault) = self.generation.fault
+        {
+            // The engine has nobody left to write for.
+            self.generation.progress.close();
+            match fault {
+                Fault::Cut => self.next = Next::BreakOff,
+                Fault::Stall => self.next = Next::Stall,
+                Fault::ErrorInBand | Fault::Fail => self.fail(),
+            }
+            return;
+        }
+        let is_first = choice.told == 0;
+        let waits = progress.generated - choice.told < self.generation.ask.stream_interval
+            || self.generation.is_merged(progress.choice, progress.generated);
+        if waits && !is_first && progress.finished.is_none() {
+            return;
+        }
+        let piece =
+            Piece { choice: progress.choice, places: choice.told..progress.generated, finished: progress.finished };
+        let chunk = self.style.chunk(&self.generation, &piece);
+        self.events.push_back(chunk);
+        let choice = &mut self.generation.choices[progress.choice];
+        choice.told = progress.generated;
+        choice.finished = progress.finished;
+        if self.generation.choices.iter().all(|choice| choice.finished.is_some()) {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        if self.generation.ask.include_usage {
+            let chunk = event(&UsageChunk {
+                envelope: self.style.envelope(&self.generation),
+                choices: [],
+                usage: usage(&self.generation),
+                system_fingerprint: FINGERPRINT,
+            });
+            self.events.push_back(chunk);
+        }
+        self.events.push_back(DONE.into());
+        self.next = Next::End;
+    }
+
+    /// An error after the status line has gone out: it looks like success to whoever does not read it.
+    fn fail(&mut self) {
+        let json = ApiError::engine_dead().json();
+        // The one place where vLLM writes JSON with spaces.
+        let spaced = json.replace("\":", "\": ").replace(",\"", ", \"");
+        self.events.push_back(format!("data: {spaced}\n\n"));
+        self.events.push_back(DONE.into());
+        self.next = Next::End;
+    }
+}

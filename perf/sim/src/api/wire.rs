@@ -1,0 +1,73 @@
+//! Owns the JSON of answers, field for field and in the order that vLLM 0.32 writes them. Main type: [`Envelope`].
+
+use serde::Serialize;
+
+/// What the answers name as the software that made them.
+pub(super) const FINGERPRINT: &str = "vllm-0.32.0-51a7ed00";
+
+/// A field that is always null here.
+pub(super) type Null = Option<()>;
+
+/// What every answer and every chunk begins with.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Envelope<'a> {
+    pub(super) id: &'a str,
+    pub(super) object: &'static str,
+    pub(super) created: u64,
+    pub(super) model: &'a str,
+}
+
+/// Token counts.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[allow(clippy::struct_field_names, reason = "the API's own names")]
+pub(super) struct Usage {
+    prompt_tokens: usize,
+    total_tokens: usize,
+    completion_tokens: usize,
+}
+
+impl Usage {
+    pub(super) fn new(prompt_tokens: usize, completion_tokens: usize) -> Self {
+        Self { prompt_tokens, total_tokens: prompt_tokens + completion_tokens, completion_tokens }
+    }
+}
+
+/// Token counts of a whole answer.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct DetailedUsage {
+    #[serde(flatten)]
+    pub(super) usage: Usage,
+    pub(super) prompt_tokens_details: Null,
+    pub(super) completion_tokens_details: Null,
+}
+
+impl DetailedUsage {
+    pub(super) fn new(usage: Usage) -> Self {
+        Self { usage, prompt_tokens_details: None, completion_tokens_details: None }
+    }
+}
+
+/// The chunk that carries the usage of a whole stream.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct UsageChunk<'a> {
+    #[serde(flatten)]
+    pub(super) envelope: Envelope<'a>,
+    pub(super) choices: [(); 0],
+    pub(super) usage: Usage,
+    pub(super) system_fingerprint: &'static str,
+}
+
+/// Log probabilities of a completion's tokens.
+#[derive(Clone, Debug, Default, Serialize)]
+#[allow(clippy::struct_field_names, reason = "the API's own names")]
+pub(super) struct Logprobs {
+    pub(super) text_offset: Vec<usize>,
+    pub(super) token_logprobs: Vec<f64>,
+    pub(super) tokens: Vec<String>,
+    pub(super) top_logprobs: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// One line of an event stream.
+pub(super) fn event(data: &impl Serialize) -> String {
+    format!("data: {}\n\n", serde_json::to_string(data).unwrap_or_default())
+}

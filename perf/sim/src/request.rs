@@ -1,0 +1,37 @@
+//! Owns what the API hands to the engine and gets back. Main type: [`Submission`].
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::metrics::FinishReason;
+use crate::scheduler::NewSequence;
+
+/// One sequence to generate, with the way back to whoever waits for it.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    pub(crate) sequence: NewSequence,
+    /// How it ends when it has all its tokens.
+    pub(crate) reason: FinishReason,
+    pub(crate) max_tokens: usize,
+    /// Which of the request's choices.
+    pub(crate) choice: usize,
+    /// Arrival at the API server.
+    pub(crate) arrived: Duration,
+    /// Whether every token is reported, or only the end.
+    pub(crate) reports_tokens: bool,
+    /// Whether the engine dies of it half way.
+    pub(crate) is_poison: bool,
+    /// Closed without an end when the engine dies.
+    pub(crate) progress: UnboundedSender<Progress>,
+}
+
+/// How far a sequence has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Which of the request's choices.
+    pub(crate) choice: usize,
+    /// Tokens written so far.
+    pub(crate) generated: usize,
+    pub(crate) finished: Option<FinishReason>,
+}

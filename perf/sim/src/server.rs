@@ -1,0 +1,137 @@
+//! Owns the life of one simulated server. Main type: [`SimServer`].
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use perf_clock::Clock;
+use tokio::task::JoinHandle;
+
+use crate::api::{self, Api, ApiSettings};
+use crate::engine::Engine;
+use crate::injection::Injection;
+use crate::metrics::CacheConfig;
+use crate::profile::Profile;
+use crate::scheduler::{Limits, Scheduler};
+use crate::startup::{StartFailure, start_up};
+use crate::step_time::StepTimer;
+use crate::tokenizer::Tokenizer;
+
+/// Wall-clock time at the origin of a virtual clock: 1 January 2026, 20,454 days after 1970.
+const VIRTUAL_EPOCH: Duration = Duration::from_hours(20_454 * 24);
+
+/// What to simulate.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The machine and the model on it.
+    pub profile: Profile,
+    /// What follows the model on the command line of `vllm serve`.
+    pub args: Vec<String>,
+    /// The model, as on the command line of `vllm serve`.
+    pub model: String,
+    /// Decides all that is random; another seed is another start.
+    pub seed: u64,
+    /// What goes wrong on purpose.
+    pub injection: Injection,
+}
+
+/// What a server finds around it, beside its arguments. The default suits a library in virtual time.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// Whether the routes for developers exist, as with `VLLM_SERVER_DEV_MODE=1`.
+    pub dev_mode: bool,
+    /// How long the start takes, in place of the profile's time.
+    pub startup: Option<Duration>,
+    /// Whether the log also goes to stderr as it is written, but for the last line of a start that succeeds: it says that
+    /// the server can be reached, which is up to the caller.
+    pub log_to_stderr: bool,
+}
+
+/// A running simulated server. Dropping it stops its engine.
+#[derive(Debug)]
+pub struct SimServer {
+    api: Api,
+    log: Vec<String>,
+    engine: JoinHandle<()>,
+}
+
+impl SimServer {
+    /// Starts a server, which takes as long on the clock as its profile says, or fails as vLLM would.
+    pub async fn start(options: Options, clock: Clock) -> Result<Self, StartFailure> {
+        Self::start_in(Environment::default(), options, clock).await
+    }
+
+    /// Like [`SimServer::start`], in other surroundings.
+    pub async fn start_in(environment: Environment, options: Options, clock: Clock) -> Result<Self, StartFailure> {
+        let (args, cache, log) = start_up(&options, &environment, clock).await?;
+        let Options { profile, model, seed, injection, .. } = options;
+        let limits = Limits {
+            max_num_seqs: args.max_num_seqs.unwrap_or(profile.defaults.max_num_seqs),
+            max_num_batched_tokens: args.max_num_batched_tokens.unwrap_or(profile.defaults.max_num_batched_tokens),
+            block_size: cache.block_size,
+            blocks: cache.blocks,
+            prefix_caching: args.prefix_caching,
+        };
+        let tokenizer = Tokenizer::new(profile.model.vocab_size);
+        let timer = StepTimer::new(&profile, &injection, args.enforce_eager, seed);
+        let (engine, state, commands) = Engine::new(clock, Scheduler::new(limits, tokenizer), timer);
+        let max_model_len = args.context_len(&profile);
+        let settings = ApiSettings {
+            names: if args.served_model_names.is_empty() { vec![model.clone()] } else { args.served_model_names },
+            model,
+            max_model_len,
+            tokenizer,
+            seed,
+            injection,
+            stream_interval: args.stream_interval,
+            load_tracking: args.load_tracking,
+            dev_mode: environment.dev_mode,
+            admission: Duration::from_secs_f64(profile.http.admission_ms / 1e3),
+            merged_chunk_share: profile.http.merged_chunk_share,
+            natural_length: profile.natural_length,
+            epoch: epoch(clock),
+            cache: CacheConfig {
+                block_size: cache.block_size,
+                blocks: cache.blocks,
+                prefix_caching: args.prefix_caching,
+                gpu_memory_utilization: args.gpu_memory_utilization,
+                max_concurrency: cache.tokens() as f64 / max_model_len as f64,
+            },
+        };
+        let api = Api::new(settings, clock, state, commands);
+        Ok(Self { api, log, engine: tokio::spawn(engine.run()) })
+    }
+
+    /// The HTTP API: a tower service that can be called in process or served on a port.
+    pub fn router(&self) -> axum::Router {
+        api::router(self.api.clone())
+    }
+
+    /// What the server printed while it started.
+    pub fn log(&self) -> &[String] {
+        &self.log
+    }
+
+    /// Whether the engine has died.
+    pub fn is_dead(&self) -> bool {
+        self.api.is_dead()
+    }
+
+    /// Waits until the engine dies, which it does only when that is injected.
+    pub async fn died(&self) {
+        self.api.died().await;
+    }
+}
+
+impl Drop for SimServer {
+    fn drop(&mut self) {
+        self.engine.abort();
+    }
+}
+
+/// Wall-clock time at the clock's origin.
+fn epoch(clock: Clock) -> Duration {
+    if clock.is_virtual() {
+        return VIRTUAL_EPOCH;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(VIRTUAL_EPOCH);
+    now.saturating_sub(clock.now())
+}
