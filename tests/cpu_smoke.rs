@@ -44,6 +44,8 @@ fn tiny_model_on_the_cpu() -> perf::Result {
                 .output_tokens(exactly(32))
                 .arrivals(constant_rate(per_second(10.0)))
                 .requests(100)
+                // The server computes on the cores that the client sends from.
+                .lateness_limit(millis(50.0))
                 .objective(ttft().within(millis(200.0)))
                 .guard(e2e().p50().may_rise(percent(50.0))),
         )

@@ -58,7 +58,8 @@ impl UnderWay {
 
     /// Ends an interrupted run, whose server is gone: exits with 130 if it was the last one.
     pub(crate) fn end_interrupted(self) {
-        if UNDER_WAY.load(Ordering::SeqCst) == 1 {
+        drop(self);
+        if UNDER_WAY.load(Ordering::SeqCst) == 0 {
             std::process::exit(i32::from(perf_model::exit::INTERRUPTED));
         }
     }

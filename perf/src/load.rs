@@ -13,7 +13,12 @@ use crate::guards::GoodputObjective;
 /// How long a request may stay silent before it counts as failed, unless a load says otherwise.
 ///
 /// Longer than any sane response that is not streamed; a server that hangs must not take the night.
-const STALL_LIMIT: Duration = Duration::from_secs(120);
+const STALL_LIMIT: Duration = Duration::from_mins(2);
+
+/// How late the sends of an open loop may be at P99, unless a load says otherwise.
+///
+/// Five times the resolution of the timers that pace the sends; far below any TTFT worth guarding on a GPU.
+const LATENESS_LIMIT: Duration = Duration::from_millis(5);
 
 /// One load on the server: what is asked, when, how often, and what is guarded.
 #[derive(Clone, Debug)]
@@ -45,6 +50,7 @@ impl Load {
             warmup: 1,
             objectives: Vec::new(),
             stall_limit: STALL_LIMIT,
+            lateness_limit: LATENESS_LIMIT,
         };
         Self { declared, guards: Vec::new(), published: Vec::new(), warmup: None }
     }
@@ -109,6 +115,13 @@ impl Load {
     #[must_use]
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.declared.stall_limit = limit;
+        self
+    }
+
+    /// How late the sends of an open loop may be at P99. Later, and the client was measured: the run is invalid.
+    #[must_use]
+    pub fn lateness_limit(mut self, limit: Duration) -> Self {
+        self.declared.lateness_limit = limit;
         self
     }
 

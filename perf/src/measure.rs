@@ -133,19 +133,20 @@ impl Run<'_> {
 
         let summary = summarize(&samples, &declared.objectives);
         self.session.tell(&self.suite.name, &self.in_a_word(&summary));
-        let faults = faults(&summary, declared.requests, server.as_ref(), lateness_p99_ms);
+        let faults = faults(declared, &summary, server.as_ref(), lateness_p99_ms);
         Ok(StartEvidence { fingerprint: self.fingerprint.clone(), summary, server, faults })
     }
 
-    /// Another for each start, the same in every run: a run can be repeated, and no start finds the prompts of another in
-    /// a cache. A remote server outlives the run, so there each run has seeds of its own.
+    /// Another for each load and start, the same in every run: a run can be repeated, and none finds the prompts of another
+    /// in a cache. A remote server outlives the run, so there each run has seeds of its own.
     fn seed(&self) -> u64 {
-        let start = u64::from(self.start);
+        let name = format!("{}/{}/{}", self.suite.name, self.load.declared.name, self.start);
+        let seed = fnv_1a(name.as_bytes());
         if self.fingerprint.engine != EngineKind::Remote {
-            return start;
+            return seed;
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        now.as_secs().wrapping_mul(1_000).wrapping_add(start)
+        seed.wrapping_add(now.as_secs())
     }
 
     fn header(&self, seed: u64) -> Header {
@@ -175,6 +176,11 @@ impl Run<'_> {
     }
 }
 
+/// FNV-1a in 64 bits, with its published offset and prime: a hash that is the same on every machine and in every version.
+fn fnv_1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// Holds a load's starts against its baseline, and leaves what was measured where it can be reviewed or accepted.
 fn judge(suite: &Suite, session: &Session, load: &Load, starts: &[StartEvidence]) -> Result<LoadReport> {
     let evidence =
@@ -182,10 +188,8 @@ fn judge(suite: &Suite, session: &Session, load: &Load, starts: &[StartEvidence]
     let folder = starts.first().map(|start| start.fingerprint.folder()).unwrap_or_default();
     let file = baselines::file(&session.root, &folder, &suite.name, &load.declared.name);
     let found = baselines::find(&file);
-    let places = Places {
-        baseline_file: session.from_root(&file),
-        records: session.from_root(&session.run_folder.join(&suite.name)),
-    };
+    let places =
+        Places { baseline_file: session.shown(&file), records: session.shown(&session.run_folder.join(&suite.name)) };
     let refresh = session.settings.purpose == Purpose::Refresh;
     // On a refresh, a baseline that cannot be used is what the refresh is for.
     let found = if refresh && matches!(found, Found::Unusable(_)) { Found::Nothing } else { found };

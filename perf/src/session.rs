@@ -51,7 +51,7 @@ impl Session {
     }
 
     /// A path as a person at the repository's root would type it.
-    pub(crate) fn from_root(&self, path: &Path) -> String {
+    pub(crate) fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
 }

@@ -7,6 +7,7 @@ use perf_engine::{Engine, EngineError, StartFailure};
 use perf_model::fingerprint::EngineKind;
 use perf_model::render;
 use perf_model::report::SuiteReport;
+use perf_model::server::Server;
 use perf_model::settings::Purpose;
 use perf_model::verdict::Verdict;
 
@@ -51,18 +52,19 @@ impl Suite {
     /// # Errors
     /// When it could not be measured at all. Whatever was measured before is kept in the records.
     pub fn run_on(self, vllm: Vllm) -> Result<Outcome> {
+        let Vllm { server } = vllm;
         let session = Session::open()?;
-        self.check(&vllm)?;
+        self.check(&server)?;
         let folder = session.run_folder.join(&self.name);
         let engine = Engine::new(&session.settings, &session.config)?;
-        if let Err(why) = engine.can_run(&vllm.server) {
+        if let Err(why) = engine.can_run(&server) {
             let report = SuiteReport::unmeasured(self.name, engine.kind(), Verdict::Skipped, why);
             records::write_report(&folder, &report)?;
             return Ok(Outcome { report, purpose: session.settings.purpose });
         }
         let kind = engine.kind();
         let name = self.name.clone();
-        let result = in_time_of(kind, |clock, interrupt| self.run(&session, &engine, &vllm, clock, interrupt));
+        let result = in_time_of(kind, |clock, interrupt| self.run(&session, &engine, &server, clock, interrupt));
         let report = match result {
             Ok(report) => report,
             Err(error) => {
@@ -79,17 +81,15 @@ impl Suite {
         &self,
         session: &Session,
         engine: &Engine,
-        vllm: &Vllm,
+        server: &Server,
         clock: Clock,
         interrupt: Interrupt,
     ) -> Result<SuiteReport> {
-        match self.fails_to_start {
-            Some(expected) => self.watch_it_fail(expected, session, engine, vllm, clock, interrupt).await,
-            None => {
-                let loads = measure::measure(self, session, engine, &vllm.server, clock, interrupt).await?;
-                Ok(SuiteReport::measured(self.name.clone(), engine.kind(), loads))
-            }
+        if let Some(expected) = self.fails_to_start {
+            return self.watch_it_fail(expected, session, engine, server, clock, interrupt).await;
         }
+        let loads = measure::measure(self, session, engine, server, clock, interrupt).await?;
+        Ok(SuiteReport::measured(self.name.clone(), engine.kind(), loads))
     }
 
     /// Starts a server that must fail to.
@@ -98,13 +98,13 @@ impl Suite {
         expected: StartFailure,
         session: &Session,
         engine: &Engine,
-        vllm: &Vllm,
+        server: &Server,
         clock: Clock,
         mut interrupt: Interrupt,
     ) -> Result<SuiteReport> {
         let mut progress = |what: &str| session.tell(&self.name, what);
         let started = tokio::select! {
-            started = engine.start(&vllm.server, 1, clock, &mut progress) => started,
+            started = engine.start(server, 1, clock, &mut progress) => started,
             () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
         };
         let (verdict, remark) = match started {
@@ -126,12 +126,12 @@ impl Suite {
     }
 
     /// Refuses declarations that cannot be run, before anything is started.
-    fn check(&self, vllm: &Vllm) -> Result {
+    fn check(&self, server: &Server) -> Result {
         let usage = |message: String| Err(Error::Usage(format!("suite `{}`: {message}", self.name)));
         if !is_file_name(&self.name) {
             return usage("its name must be letters, digits, `_`, `-` and `.` only: it becomes a folder".to_owned());
         }
-        if vllm.server.model.is_empty() {
+        if server.model.is_empty() {
             return usage("the server has no model; add `.model(\"…\")`".to_owned());
         }
         if self.loads.is_empty() && self.fails_to_start.is_none() {
@@ -151,7 +151,9 @@ impl Suite {
             if declared.requests == 0 || declared.arrivals.width() == 0 || declared.workload.output.limit() == 0 {
                 return usage(format!("the load `{name}` sends nothing or asks for nothing"));
             }
-            if let Some(guard) = load.guards.iter().find(|guard| !(guard.slack.value() >= 0.0)) {
+            if let Some(guard) =
+                load.guards.iter().find(|guard| guard.slack.value().is_nan() || guard.slack.value() < 0.0)
+            {
                 return usage(format!("the slack of {} in the load `{name}` is {}", guard.metric.label(), guard.slack));
             }
         }

@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The load generator: what turns a declared [`Load`](perf_model::load::Load) into requests, and responses into
+//! [`Sample`](perf_model::sample::Sample)s.
+//!
+//! It knows an [`Endpoint`] (a URL, or a service in this process) and a [`Clock`](perf_clock::Clock), and nothing of
+//! containers or GPUs. The path of a run through the modules: `workload` draws what is asked and `arrivals`
+//! when, both from the run's seed and before the first send; `request` makes the bodies; [`measure`] warms up and sends;
+//! `client` makes one request and reads its answer with `sse`, `answer` counts the tokens in it; `metrics` asks the
+//! server for its own count.
+
+mod answer;
+mod arrivals;
+mod client;
+mod endpoint;
+mod error;
+mod flight;
+mod metrics;
+mod request;
+mod run;
+mod seed;
+mod sse;
+#[cfg(test)]
+mod testing;
+mod workload;
+
+pub use arrivals::schedule;
+pub use endpoint::{BodyError, Endpoint, EndpointError};
+pub use error::LoadError;
+pub use run::{Measured, measure, version};

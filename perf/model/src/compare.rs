@@ -278,7 +278,8 @@ mod tests {
             requests: 64,
             warmup: 8,
             objectives: vec![],
-            stall_limit: Duration::from_secs(60),
+            stall_limit: Duration::from_mins(1),
+            lateness_limit: Duration::from_millis(5),
         }
     }
 

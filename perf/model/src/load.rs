@@ -147,6 +147,9 @@ pub struct Load {
     pub objectives: Vec<Objective>,
     /// Nothing received for so long makes a request a failure.
     pub stall_limit: Duration,
+    /// How late the sends of an open loop may be at the 99th percentile, before the client and not the server was
+    /// measured.
+    pub lateness_limit: Duration,
 }
 
 impl Load {
@@ -208,7 +211,8 @@ mod tests {
             requests: 100,
             warmup: 8,
             objectives: vec![Objective { quantity: Quantity::Ttft, limit: millis(200.0) }],
-            stall_limit: Duration::from_secs(60),
+            stall_limit: Duration::from_mins(1),
+            lateness_limit: Duration::from_millis(5),
         };
         assert_eq!(load.describe(), "64 random tokens, exactly 64 output tokens, completions, streamed, temperature 0");
         assert_eq!(load.describe_arrivals(), "poisson 2.5 requests/s, 100 requests after 8 to warm up");

@@ -80,12 +80,15 @@ pub fn summarize(samples: &[Sample], objectives: &[Objective]) -> Summary {
     if !objectives.is_empty() {
         summary.rate(Quantity::Goodput, met as f64);
     }
-    let of = |value: fn(&Sample) -> Option<f64>| succeeded.iter().filter_map(|sample| value(sample)).collect();
-    summary.distribution(Quantity::RequestOutputRate, of(Sample::output_rate));
-    summary.distribution(Quantity::Ttft, of(Sample::ttft_ms));
-    summary.distribution(Quantity::Tpot, of(Sample::tpot_ms));
-    summary.distribution(Quantity::Itl, succeeded.iter().flat_map(|sample| sample.token_gaps_ms()).collect());
-    summary.distribution(Quantity::E2e, of(|sample| Some(sample.e2e_ms())));
+    let of = |value: fn(&Sample) -> Option<f64>| -> Vec<f64> {
+        succeeded.iter().filter_map(|sample| value(sample)).collect()
+    };
+    let gaps: Vec<f64> = succeeded.iter().flat_map(|sample| sample.token_gaps_ms()).collect();
+    summary.distribution(Quantity::RequestOutputRate, &of(Sample::output_rate));
+    summary.distribution(Quantity::Ttft, &of(Sample::ttft_ms));
+    summary.distribution(Quantity::Tpot, &of(Sample::tpot_ms));
+    summary.distribution(Quantity::Itl, &gaps);
+    summary.distribution(Quantity::E2e, &of(|sample| Some(sample.e2e_ms())));
     summary
 }
 
@@ -96,8 +99,8 @@ impl Summary {
         }
     }
 
-    fn distribution(&mut self, quantity: Quantity, values: Vec<f64>) {
-        let values = sorted(&values);
+    fn distribution(&mut self, quantity: Quantity, values: &[f64]) {
+        let values = sorted(values);
         for statistic in STATISTICS {
             let value = match statistic {
                 Statistic::Mean => mean(&values),

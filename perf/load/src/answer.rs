@@ -1,0 +1,370 @@
+//! What a response said, and whether it is what was asked for: [`Answer`].
+//!
+//! **Tokens are counted by the server, never by chunks.** Every chunk is asked to carry the running total
+//! (`continuous_usage_stats`), and its tokens are what the total grew by: none for the role chunk that opens a chat or
+//! for the usage chunk that closes a stream, several for a chunk the server glued together, one for half a UTF-8
+//! character without any text.
+//!
+//! A server that gives only the total at the end leaves the tokens of each chunk unknown. Then each chunk with a choice
+//! counts as one, the role chunk excepted, and the difference to the total is put right at the end: missing tokens are
+//! added to the last chunk, excess ones taken from the last chunks. Totals and latencies stay exact, gaps between tokens
+//! become approximate.
+
+use std::fmt;
+
+use perf_model::load::OutputLength;
+use perf_model::sample::{Chunk, FailureKind};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, Visitor};
+use serde_json::error::Category;
+
+/// The longest text of a server that a failure repeats, in characters.
+const EXCERPT: usize = 200;
+
+/// Why a request is no success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: FailureKind,
+    pub(crate) detail: String,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+}
+
+/// What has been read of one response.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// The chunks that carried tokens.
+    pub(crate) chunks: Vec<Chunk>,
+    pub(crate) prompt_tokens: Option<u32>,
+    pub(crate) output_tokens: Option<u32>,
+    pub(crate) finish_reason: Option<String>,
+    /// Whether the end was announced.
+    pub(crate) is_done: bool,
+    /// The tokens of all chunks.
+    counted: u32,
+    /// Whether nothing has come since the server last gave its total.
+    total_is_last: bool,
+    saw_choice: bool,
+}
+
+/// The fields we need of a chunk, and of a response that is not streamed.
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    choices: Vec<Choice>,
+    usage: Option<Usage>,
+    error: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    finish_reason: Option<String>,
+    delta: Option<Delta>,
+}
+
+#[derive(Deserialize)]
+struct Delta {
+    role: Option<IgnoredAny>,
+    content: Option<Text>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    prompt_tokens: Option<u32>,
+    completion_tokens: Option<u32>,
+}
+
+/// A text of which only matters whether there is any; it is not copied.
+struct Text {
+    is_empty: bool,
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Look;
+        impl Visitor<'_> for Look {
+            type Value = Text;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+                Ok(Text { is_empty: text.is_empty() })
+            }
+        }
+        deserializer.deserialize_str(Look)
+    }
+}
+
+impl Choice {
+    fn only_names_the_role(&self) -> bool {
+        self.delta
+            .as_ref()
+            .is_some_and(|delta| delta.role.is_some() && delta.content.as_ref().is_none_or(|content| content.is_empty))
+    }
+}
+
+impl Answer {
+    /// Takes the data of one event of a stream, whose first byte had arrived at `at_us`.
+    pub(crate) fn take_event(&mut self, at_us: u64, data: &[u8]) -> Result<(), Failure> {
+        if self.is_done {
+            return Ok(());
+        }
+        if data == b"[DONE]" {
+            self.is_done = true;
+            return Ok(());
+        }
+        let message: Message = serde_json::from_slice(data).map_err(|error| {
+            Failure::new(FailureKind::Malformed, format!("an event is no chunk: {error}: {}", excerpt(data)))
+        })?;
+        let total = self.take(&message)?;
+        if message.choices.is_empty() {
+            return Ok(());
+        }
+        let tokens = match total {
+            Some(total) => total.saturating_sub(self.counted),
+            None => u32::from(!message.choices.iter().all(Choice::only_names_the_role)),
+        };
+        self.total_is_last = total.is_some();
+        if tokens > 0 {
+            self.chunks.push(Chunk { at_us, tokens });
+            self.counted += tokens;
+        }
+        Ok(())
+    }
+
+    /// Takes the body of a response that is not streamed.
+    pub(crate) fn take_whole(&mut self, body: &[u8]) -> Result<(), Failure> {
+        let message: Message = serde_json::from_slice(body).map_err(|error| {
+            let kind = if error.classify() == Category::Eof { FailureKind::CutShort } else { FailureKind::Malformed };
+            Failure::new(kind, format!("the response is no whole JSON: {error}"))
+        })?;
+        self.take(&message)?;
+        self.is_done = true;
+        Ok(())
+    }
+
+    /// What both kinds of response have in common; gives the total of output tokens if the server said it.
+    fn take(&mut self, message: &Message) -> Result<Option<u32>, Failure> {
+        if let Some(error) = &message.error {
+            return Err(Failure::new(FailureKind::ErrorInBand, message_of(error)));
+        }
+        self.saw_choice |= !message.choices.is_empty();
+        if let Some(reason) = message.choices.iter().find_map(|choice| choice.finish_reason.as_ref()) {
+            self.finish_reason = Some(reason.clone());
+        }
+        let Some(usage) = &message.usage else { return Ok(None) };
+        self.prompt_tokens = usage.prompt_tokens.or(self.prompt_tokens);
+        if let Some(total) = usage.completion_tokens {
+            self.output_tokens = Some(total);
+            self.total_is_last = true;
+        }
+        Ok(usage.completion_tokens)
+    }
+
+    /// Makes the chunks add up to the server's total, where that is the last word.
+    pub(crate) fn settle(&mut self) {
+        let Some(total) = self.output_tokens.filter(|_| self.total_is_last) else { return };
+        if let (Some(last), Some(missing)) = (self.chunks.last_mut(), total.checked_sub(self.counted)) {
+            last.tokens += missing;
+            self.counted = total;
+        }
+        while self.counted > total
+            && let Some(last) = self.chunks.last_mut()
+        {
+            let excess = last.tokens.min(self.counted - total);
+            last.tokens -= excess;
+            self.counted -= excess;
+            if last.tokens == 0 {
+                self.chunks.pop();
+            }
+        }
+    }
+
+    /// How many output tokens are known to have come.
+    pub(crate) fn tokens(&self) -> u32 {
+        self.output_tokens.unwrap_or(self.counted)
+    }
+
+    /// Whether a response that ended well is what was asked for.
+    pub(crate) fn judge(&self, asked: OutputLength, streamed: bool) -> Result<(), Failure> {
+        let reason = self.finish_reason.as_deref();
+        let came = match self.output_tokens.filter(|_| self.total_is_last) {
+            Some(0) => return Err(Failure::new(FailureKind::Empty, "the server counted 0 output tokens")),
+            Some(came) if streamed && self.chunks.is_empty() => {
+                return Err(Failure::new(
+                    FailureKind::Empty,
+                    format!("the server counted {came} tokens and sent none"),
+                ));
+            }
+            Some(came) => came,
+            None if !self.saw_choice => {
+                return Err(Failure::new(FailureKind::Empty, "the response held nothing"));
+            }
+            None => {
+                return Err(Failure::new(FailureKind::MissingUsage, "no usage with or after the last chunk"));
+            }
+        };
+        let said = reason.map_or_else(|| "no finish reason".to_owned(), |reason| format!("finish reason {reason}"));
+        let limit = asked.limit();
+        let wrong_length = match asked {
+            OutputLength::Exactly(_) => came != limit,
+            // "length" below the limit: the server shortened the request by itself, to its context length for one.
+            OutputLength::AtMost(_) => came > limit || (came < limit && reason == Some("length")),
+        };
+        if wrong_length {
+            let word = if matches!(asked, OutputLength::Exactly(_)) { "exactly" } else { "at most" };
+            return Err(Failure::new(
+                FailureKind::WrongLength,
+                format!("{came} tokens came, {word} {limit} were asked for ({said})"),
+            ));
+        }
+        let fits = match asked {
+            OutputLength::Exactly(_) => reason == Some("length"),
+            OutputLength::AtMost(_) => matches!(reason, Some("length" | "stop")),
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(Failure::new(FailureKind::WrongFinishReason, format!("{said} after {came} tokens")))
+        }
+    }
+}
+
+/// The message of a server's error, at most [`EXCERPT`] characters of it: vLLM's `{"error": {"message": …}}`, older
+/// vLLM's `{"message": …}`, `FastAPI`'s `{"detail": …}`, or whatever else came.
+pub(crate) fn server_message(body: &[u8]) -> String {
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else { return excerpt(body) };
+    message_of(value.get("error").unwrap_or(&value))
+}
+
+fn message_of(error: &serde_json::Value) -> String {
+    let inner = error.get("message").or_else(|| error.get("detail")).unwrap_or(error);
+    match inner.as_str() {
+        Some(text) => excerpt(text.as_bytes()),
+        None => excerpt(inner.to_string().as_bytes()),
+    }
+}
+
+/// The beginning of a text, on one line.
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(8 * EXCERPT)]);
+    let mut line: String =
+        text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(EXCERPT + 1).collect();
+    if let Some((cut, _)) = line.char_indices().nth(EXCERPT) {
+        let (keep, _) = line.char_indices().nth(EXCERPT - 1).unwrap_or((cut, ' '));
+        line.truncate(keep);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a stream of these events says, one a microsecond.
+    fn read(events: &[&str]) -> Answer {
+        let mut answer = Answer::default();
+        for (at_us, event) in (0..).zip(events) {
+            answer.take_event(at_us, event.as_bytes()).unwrap();
+        }
+        answer.settle();
+        answer
+    }
+
+    fn chunk(total: u32) -> String {
+        format!("{{\"choices\":[{{\"text\":\"\"}}],\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{total}}}}}")
+    }
+
+    fn pairs(answer: &Answer) -> Vec<(u64, u32)> {
+        answer.chunks.iter().map(|chunk| (*chunk).into()).collect()
+    }
+
+    const BARE: &str = "{\"choices\":[{\"text\":\"x\"}],\"usage\":null}";
+    const LAST: &str = "{\"choices\":[{\"text\":\"x\",\"finish_reason\":\"length\"}]}";
+    const ROLE: &str = "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}";
+
+    fn total(tokens: u32) -> String {
+        format!("{{\"choices\":[],\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{tokens}}}}}")
+    }
+
+    #[test]
+    fn the_tokens_of_a_chunk_are_what_the_total_grew_by() {
+        let answer = read(&[&chunk(0), &chunk(1), &chunk(9), &chunk(9), &chunk(10), &total(10), "[DONE]"]);
+        assert_eq!(pairs(&answer), [(1, 1), (2, 8), (4, 1)]);
+        assert_eq!((answer.output_tokens, answer.prompt_tokens, answer.is_done), (Some(10), Some(3), true));
+    }
+
+    #[test]
+    fn without_running_totals_missing_tokens_go_to_the_last_chunk() {
+        assert_eq!(pairs(&read(&[ROLE, BARE, BARE, LAST, &total(5)])), [(1, 1), (2, 1), (3, 3)]);
+    }
+
+    #[test]
+    fn without_running_totals_excess_tokens_are_taken_from_the_last_chunks() {
+        assert_eq!(pairs(&read(&[BARE, BARE, BARE, LAST, &total(2)])), [(0, 1), (1, 1)]);
+        assert_eq!(pairs(&read(&[BARE, BARE, &total(0)])), []);
+    }
+
+    #[test]
+    fn a_total_that_more_chunks_follow_is_not_the_last_word() {
+        let answer = read(&[&chunk(1), BARE, LAST, "[DONE]"]);
+        assert_eq!(pairs(&answer), [(0, 1), (1, 1), (2, 1)]);
+        assert_eq!(answer.judge(OutputLength::Exactly(1), true).unwrap_err().kind, FailureKind::MissingUsage);
+    }
+
+    #[test]
+    fn nothing_is_taken_after_the_announced_end() {
+        let answer = read(&[&chunk(1), "[DONE]", &chunk(2), "no JSON"]);
+        assert_eq!(pairs(&answer), [(0, 1)]);
+    }
+
+    #[test]
+    fn a_length_that_the_server_cut_is_wrong_even_below_the_limit() {
+        let judge = |tokens, reason: Option<&str>, asked| {
+            let answer = Answer {
+                output_tokens: Some(tokens),
+                total_is_last: true,
+                finish_reason: reason.map(str::to_owned),
+                ..Answer::default()
+            };
+            answer.judge(asked, false).err().map(|failure| failure.kind)
+        };
+        let (exactly, at_most) = (OutputLength::Exactly(8), OutputLength::AtMost(8));
+        assert_eq!(judge(8, Some("length"), exactly), None);
+        assert_eq!(judge(8, Some("length"), at_most), None);
+        assert_eq!(judge(3, Some("stop"), at_most), None);
+        assert_eq!(judge(3, Some("length"), at_most), Some(FailureKind::WrongLength));
+        assert_eq!(judge(9, Some("length"), at_most), Some(FailureKind::WrongLength));
+        assert_eq!(judge(3, Some("stop"), exactly), Some(FailureKind::WrongLength));
+        assert_eq!(judge(8, Some("stop"), exactly), Some(FailureKind::WrongFinishReason));
+        assert_eq!(judge(3, Some("abort"), at_most), Some(FailureKind::WrongFinishReason));
+        assert_eq!(judge(3, None, at_most), Some(FailureKind::WrongFinishReason));
+        assert_eq!(judge(0, Some("stop"), at_most), Some(FailureKind::Empty));
+    }
+
+    #[test]
+    fn the_message_of_an_error_is_found_in_every_servers_form() {
+        for body in [
+            "{\"error\":{\"message\":\"no\",\"code\":400}}",
+            "{\"error\":\"no\"}",
+            "{\"object\":\"error\",\"message\":\"no\"}",
+            "{\"detail\":\"no\"}",
+            " no\n",
+        ] {
+            assert_eq!(server_message(body.as_bytes()), "no", "{body}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_repeated_in_part() {
+        let text = excerpt("é\n".repeat(500).as_bytes());
+        assert_eq!(text.chars().count(), EXCERPT);
+        assert!(text.starts_with("é é ") && text.ends_with('…'), "{text}");
+        assert_eq!(excerpt(&[b'a'; EXCERPT]).len(), EXCERPT);
+    }
+}

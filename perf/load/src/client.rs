@@ -1,0 +1,168 @@
+//! One request and its answer: [`Call`], which [`Call::make`] turns into a [`Sample`].
+//!
+//! There is no retry: what failed is a failed sample, and the clock of a request starts once. A piece of a response is
+//! stamped when it arrives, before it is parsed.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use perf_clock::{Clock, Stamp};
+use perf_model::load::OutputLength;
+use perf_model::sample::{FailureKind, Outcome, Sample};
+
+use crate::answer::{Answer, Failure, server_message};
+use crate::endpoint::{Endpoint, Incoming};
+use crate::sse::Splitter;
+
+/// How long the connection may take to end after the stream announced its end. Reading to the end keeps the connection
+/// for the next request; a server that leaves it open is not waited for.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// As much of the body of an error is read as could hold its message.
+const ERROR_BODY: usize = 64 * 1024;
+
+/// A request that is ready to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// Its place in the schedule.
+    pub(crate) index: u32,
+    pub(crate) path: &'static str,
+    pub(crate) body: Bytes,
+    pub(crate) output: OutputLength,
+    pub(crate) stream: bool,
+    pub(crate) stall_limit: Duration,
+}
+
+/// A call under way.
+struct Exchange<'a> {
+    call: &'a Call,
+    clock: Clock,
+    /// The run's beginning, from which samples count.
+    origin: Stamp,
+    answer: Answer,
+    /// When something last happened.
+    end: Stamp,
+}
+
+impl Call {
+    /// Sends the request and reads its answer to the end. Times count from `origin`.
+    pub(crate) async fn make(self, endpoint: Endpoint, intended_us: u64, origin: Stamp, clock: Clock) -> Sample {
+        let sent = clock.now();
+        let mut exchange = Exchange { call: &self, clock, origin, answer: Answer::default(), end: sent };
+        let mut result = exchange.run(&endpoint).await;
+        let Exchange { mut answer, end, .. } = exchange;
+        answer.settle();
+        if result.is_ok() {
+            result = answer.judge(self.output, self.stream);
+        }
+        let outcome = match result {
+            Ok(()) => Outcome::Succeeded,
+            Err(Failure { kind, detail }) => Outcome::Failed { kind, detail },
+        };
+        Sample {
+            index: self.index,
+            intended_us,
+            sent_us: micros(origin, sent),
+            chunks: answer.chunks,
+            end_us: micros(origin, end),
+            prompt_tokens: answer.prompt_tokens,
+            output_tokens: answer.output_tokens,
+            finish_reason: answer.finish_reason,
+            outcome,
+        }
+    }
+}
+
+impl Exchange<'_> {
+    async fn run(&mut self, endpoint: &Endpoint) -> Result<(), Failure> {
+        let sending = endpoint.send(Method::POST, self.call.path, self.call.body.clone());
+        let sent = self.clock.timeout(self.call.stall_limit, sending).await;
+        self.end = self.clock.now();
+        let incoming = sent
+            .map_err(|_| self.stalled("no response"))?
+            .map_err(|what| Failure::new(FailureKind::Connection, what))?;
+        if incoming.status != StatusCode::OK {
+            return self.read_refusal(incoming).await;
+        }
+        if self.call.stream { self.read_stream(incoming).await } else { self.read_whole(incoming).await }
+    }
+
+    /// The next piece of the body, and stamps it.
+    async fn piece(&mut self, incoming: &mut Incoming) -> Result<Option<Bytes>, Failure> {
+        let arrived = self.clock.timeout(self.call.stall_limit, incoming.piece()).await;
+        self.end = self.clock.now();
+        match arrived {
+            Ok(Some(Ok(piece))) => Ok(Some(piece)),
+            Ok(Some(Err(what))) => Err(Failure::new(FailureKind::CutShort, format!("{what}; {}", self.progress()))),
+            Ok(None) => Ok(None),
+            Err(_) => Err(self.stalled("nothing more")),
+        }
+    }
+
+    async fn read_stream(&mut self, mut incoming: Incoming) -> Result<(), Failure> {
+        // A type that is not given is no reason to refuse what follows; another one is.
+        let mime = incoming.content_type.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        if let Some(other) = mime.filter(|mime| !mime.starts_with("text/event-stream")) {
+            return Err(Failure::new(
+                FailureKind::Malformed,
+                format!("the response is {other}, not a stream of events"),
+            ));
+        }
+        let mut splitter = Splitter::default();
+        while let Some(piece) = self.piece(&mut incoming).await? {
+            let (origin, answer) = (self.origin, &mut self.answer);
+            splitter.push(&piece, self.end, |since, data| answer.take_event(micros(origin, since), data))?;
+            if self.answer.is_done {
+                self.linger(incoming).await;
+                return Ok(());
+            }
+        }
+        let place = if splitter.is_inside_event() { "inside an event" } else { "without [DONE]" };
+        Err(Failure::new(FailureKind::CutShort, format!("the stream ended {place}; {}", self.progress())))
+    }
+
+    /// Reads what follows the announced end, which counts for nothing.
+    async fn linger(&mut self, mut incoming: Incoming) {
+        let end = async { while let Some(Ok(_)) = incoming.piece().await {} };
+        if self.clock.timeout(LINGER, end).await.is_ok() {
+            self.end = self.clock.now();
+        }
+    }
+
+    async fn read_whole(&mut self, mut incoming: Incoming) -> Result<(), Failure> {
+        let mut body = Vec::new();
+        while let Some(piece) = self.piece(&mut incoming).await? {
+            body.extend_from_slice(&piece);
+        }
+        self.answer.take_whole(&body)
+    }
+
+    async fn read_refusal(&mut self, mut incoming: Incoming) -> Result<(), Failure> {
+        let mut body = Vec::new();
+        // The status is the failure; what befalls its message changes nothing.
+        while body.len() < ERROR_BODY
+            && let Ok(Some(piece)) = self.piece(&mut incoming).await
+        {
+            body.extend_from_slice(&piece);
+        }
+        let message = server_message(&body);
+        let detail =
+            if message.is_empty() { incoming.status.to_string() } else { format!("{}: {message}", incoming.status) };
+        Err(Failure::new(FailureKind::HttpStatus, detail))
+    }
+
+    fn stalled(&self, what: &str) -> Failure {
+        let seconds = self.call.stall_limit.as_secs_f64();
+        Failure::new(FailureKind::Stalled, format!("{what} for {seconds} s; {}", self.progress()))
+    }
+
+    fn progress(&self) -> String {
+        format!("{} of {} tokens had come", self.answer.tokens(), self.call.output.limit())
+    }
+}
+
+/// Microseconds from one stamp to another.
+fn micros(from: Stamp, to: Stamp) -> u64 {
+    u64::try_from(to.saturating_sub(from).as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,252 @@
+//! Where requests go: [`Endpoint`], a URL or a service in this process.
+//!
+//! Both give the same thing, a status and a stream of byte pieces as they arrive, so that nothing after this module can
+//! tell them apart.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use perf_clock::Clock;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt};
+
+/// An idle connection is closed before the server does: uvicorn closes after 5 s, and a request written into a closing
+/// connection would be sent a second time behind our back, inside the time that is measured.
+const IDLE_CONNECTION: Duration = Duration::from_secs(3);
+
+/// A question about the server that takes longer goes unanswered.
+const GET_LIMIT: Duration = Duration::from_secs(10);
+
+/// The error of a response body, of whatever type it is.
+pub type BodyError = Box<dyn Error + Send + Sync>;
+
+type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, String>> + Send>>;
+type InProcess = BoxCloneSyncService<Request<Full<Bytes>>, Response<Pieces>, Infallible>;
+
+/// Where requests go. Cheap to clone.
+#[derive(Clone)]
+pub struct Endpoint(Route);
+
+#[derive(Clone)]
+enum Route {
+    Http { client: reqwest::Client, base: String },
+    InProcess(InProcess),
+}
+
+/// Why a URL is no endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// Not a URL.
+    #[error("the endpoint {url:?} is no URL: {cause}; write it like http://127.0.0.1:8000")]
+    NotAUrl {
+        /// What was given.
+        url: String,
+        /// What the parser says.
+        cause: String,
+    },
+    /// A URL that is not plain HTTP.
+    #[error(
+        "the endpoint uses {scheme}, and only http is spoken: the time of encryption would be measured too; forward a local port to it and give that as http"
+    )]
+    Scheme {
+        /// The URL's scheme.
+        scheme: String,
+    },
+    /// A user name or password in the URL, which is not repeated here.
+    #[error("the endpoint's URL holds a user name or password, which would be written to records; leave it out")]
+    Credentials,
+    /// A URL of the API instead of the server.
+    #[error("the endpoint {url} is the API's address; leave out `/v1`, because /metrics lies beside it")]
+    ApiPath {
+        /// What was given.
+        url: String,
+    },
+    /// The client could not be made.
+    #[error("the HTTP client cannot be made: {0}")]
+    Client(String),
+}
+
+/// A response whose status has arrived and whose body is on its way.
+pub(crate) struct Incoming {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: Option<HeaderValue>,
+    pieces: Pieces,
+}
+
+impl Incoming {
+    /// The next piece of the body as it arrived; `None` at its end.
+    pub(crate) async fn piece(&mut self) -> Option<Result<Bytes, String>> {
+        self.pieces.next().await
+    }
+}
+
+impl Endpoint {
+    /// A server at a URL like `http://127.0.0.1:8000`, with a connection pool of its own.
+    ///
+    /// Plain HTTP/1.1, past any proxy that the environment names, without redirects, repetitions and time limits: what
+    /// may take how long is the load's business.
+    pub fn http(base_url: &str) -> Result<Self, EndpointError> {
+        let url = reqwest::Url::parse(base_url)
+            .map_err(|cause| EndpointError::NotAUrl { url: base_url.to_owned(), cause: cause.to_string() })?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(EndpointError::Credentials);
+        }
+        if url.scheme() != "http" {
+            return Err(EndpointError::Scheme { scheme: url.scheme().to_owned() });
+        }
+        let base = url.as_str().trim_end_matches('/');
+        if base.ends_with("/v1") {
+            return Err(EndpointError::ApiPath { url: base_url.to_owned() });
+        }
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .pool_max_idle_per_host(usize::MAX)
+            .tcp_nodelay(true)
+            .build()
+            .map_err(|error| EndpointError::Client(chain(&error)))?;
+        Ok(Self(Route::Http { client, base: base.to_owned() }))
+    }
+
+    /// A service in this process: an `axum::Router`, or any other tower service.
+    pub fn in_process<S, B>(service: S) -> Self
+    where
+        S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BodyError>,
+    {
+        let service = service.map_response(|response: Response<B>| {
+            response.map(|body| -> Pieces {
+                let stream = body.into_data_stream();
+                Box::pin(stream.map(|piece| piece.map_err(|error| chain(&*error.into()))))
+            })
+        });
+        Self(Route::InProcess(BoxCloneSyncService::new(service)))
+    }
+
+    /// Sends a request and waits for the response's status. The error says in words what happened to the connection.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, String> {
+        let json = HeaderValue::from_static("application/json");
+        match &self.0 {
+            Route::Http { client, base } => {
+                let mut request = client.request(method, format!("{base}{path}"));
+                if !body.is_empty() {
+                    request = request.header(CONTENT_TYPE, json).body(body);
+                }
+                // The URL is left out of errors: whoever reads them knows the endpoint.
+                let response = request.send().await.map_err(|error| chain(&error.without_url()))?;
+                Ok(Incoming {
+                    status: response.status(),
+                    content_type: response.headers().get(CONTENT_TYPE).cloned(),
+                    pieces: Box::pin(
+                        response.bytes_stream().map(|piece| piece.map_err(|error| chain(&error.without_url()))),
+                    ),
+                })
+            }
+            Route::InProcess(service) => {
+                let request = Request::builder()
+                    .method(method)
+                    .uri(path)
+                    .header(CONTENT_TYPE, json)
+                    .body(Full::new(body))
+                    .map_err(|error| error.to_string())?;
+                let response = match service.clone().oneshot(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                };
+                let (parts, pieces) = response.into_parts();
+                Ok(Incoming { status: parts.status, content_type: parts.headers.get(CONTENT_TYPE).cloned(), pieces })
+            }
+        }
+    }
+}
+
+impl Endpoint {
+    /// The body of a GET that is answered with 200 within [`GET_LIMIT`]; `None` in any other case.
+    pub(crate) async fn get_text(&self, path: &str, clock: Clock) -> Option<String> {
+        let whole = async {
+            let mut incoming = self.send(Method::GET, path, Bytes::new()).await.ok()?;
+            let mut body = Vec::new();
+            while let Some(piece) = incoming.piece().await {
+                body.extend_from_slice(&piece.ok()?);
+            }
+            (incoming.status == StatusCode::OK).then_some(body)
+        };
+        String::from_utf8(clock.timeout(GET_LIMIT, whole).await.ok()??).ok()
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Route::Http { base, .. } => f.debug_tuple("Endpoint").field(base).finish(),
+            Route::InProcess(_) => f.debug_tuple("Endpoint").field(&"in process").finish(),
+        }
+    }
+}
+
+/// An error and its causes on one line: the outermost alone rarely says what happened.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_of_a_server_is_an_endpoint() {
+        for url in ["http://127.0.0.1:8000", "http://127.0.0.1:8000/", "http://gateway/vllm/"] {
+            assert!(Endpoint::http(url).is_ok(), "{url}");
+        }
+        assert_eq!(format!("{:?}", Endpoint::http("http://h:1/").unwrap()), "Endpoint(\"http://h:1\")");
+    }
+
+    #[test]
+    fn what_is_no_address_of_a_server_is_refused_with_the_next_step() {
+        let refused = |url: &str| Endpoint::http(url).unwrap_err().to_string();
+        assert!(refused("127.0.0.1:8000").contains("http"), "{}", refused("127.0.0.1:8000"));
+        assert!(refused("somewhere").contains("write it like http://127.0.0.1:8000"));
+        assert!(refused("https://h/").contains("forward a local port"));
+        assert!(refused("http://h:8000/v1/").contains("leave out `/v1`"));
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_refused_and_not_repeated() {
+        let error = Endpoint::http("http://me:hunter2@h").unwrap_err();
+        assert_eq!(error, EndpointError::Credentials);
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_router_in_this_process_is_an_endpoint() {
+        let router = axum::Router::new().route("/version", axum::routing::get(|| async { "{\"version\":\"1.2.3\"}" }));
+        let endpoint = Endpoint::in_process(router);
+        let asked = perf_clock::run_virtual(|clock| async move {
+            (crate::version(&endpoint, clock).await, endpoint.get_text("/metrics", clock).await)
+        });
+        assert_eq!(asked, (Some("1.2.3".to_owned()), None));
+    }
+}

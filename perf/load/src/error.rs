@@ -1,0 +1,55 @@
+//! Why a load cannot be put on a server: [`LoadError`].
+
+use std::path::PathBuf;
+
+use perf_model::sample::FailureKind;
+
+/// Why a load could not be measured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// A declaration that no run can follow.
+    #[error("the load `{load}` cannot be run: {reason}")]
+    Declaration {
+        /// The load's name.
+        load: String,
+        /// What is wrong with it, and what to declare instead.
+        reason: String,
+    },
+    /// The file of prompts cannot be read.
+    #[error("the prompts in {} cannot be read: {cause}; check the path, which starts at the working directory", path.display())]
+    PromptFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        cause: String,
+    },
+    /// A line of the file of prompts is no prompt.
+    #[error(
+        "line {line} of {} is no prompt: {cause}; each line is an object with a `prompt` text and optionally its `output_tokens`",
+        path.display()
+    )]
+    PromptLine {
+        /// The file.
+        path: PathBuf,
+        /// The line's number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// A request of the warm-up failed, so nothing was measured.
+    #[error(
+        "request {number} of {total} to warm up the load `{load}` failed, so nothing was measured: {kind}: {detail}; look at the server's log"
+    )]
+    WarmUp {
+        /// The load's name.
+        load: String,
+        /// Which request, from 1.
+        number: u32,
+        /// How many there were to be.
+        total: u32,
+        /// What kind of failure.
+        kind: FailureKind,
+        /// What was seen, in words.
+        detail: String,
+    },
+}

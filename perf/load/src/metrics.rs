@@ -1,0 +1,175 @@
+//! What the server itself counts: [`Meter`] reads the counters of `/metrics` and gives their growth.
+
+use std::time::Duration;
+
+use perf_clock::Clock;
+use perf_model::record::ServerCounts;
+
+use crate::endpoint::Endpoint;
+
+/// The longest that the counters may lag behind the last response.
+const LAG: Duration = Duration::from_secs(3);
+
+/// How long to wait before the counters are read again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The counters at one moment, and how they have grown since.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    /// `None` when the server has no such counters.
+    last: Option<ServerCounts>,
+}
+
+impl Meter {
+    /// Reads the counters for the first time.
+    pub(crate) async fn read(endpoint: &Endpoint, clock: Clock) -> Self {
+        Self { last: scrape(endpoint, clock).await }
+    }
+
+    /// By how much the counters have grown since they were last read, after so many output tokens and requests.
+    ///
+    /// They may lag a moment behind the last response, so they are read until they hold at least what the client saw,
+    /// for [`LAG`] at most. `None` when the server has no counters; a single counter that the server lacks, or that
+    /// shrank because the server started again, is `None` in the result.
+    pub(crate) async fn growth(
+        &mut self,
+        output_tokens: u64,
+        requests: u64,
+        endpoint: &Endpoint,
+        clock: Clock,
+    ) -> Option<ServerCounts> {
+        let before = self.last?;
+        let deadline = clock.now() + LAG;
+        loop {
+            let after = scrape(endpoint, clock).await;
+            let growth = after.map(|after| difference(&before, &after));
+            let is_complete = growth.is_none_or(|growth| {
+                growth.output_tokens.is_none_or(|seen| seen >= output_tokens)
+                    && growth.requests.is_none_or(|seen| seen >= requests)
+            });
+            if is_complete || clock.now() >= deadline {
+                self.last = after;
+                return growth;
+            }
+            clock.sleep(PAUSE).await;
+        }
+    }
+}
+
+async fn scrape(endpoint: &Endpoint, clock: Clock) -> Option<ServerCounts> {
+    let counts = parse(&endpoint.get_text("/metrics", clock).await?);
+    (counts != ServerCounts::default()).then_some(counts)
+}
+
+fn difference(before: &ServerCounts, after: &ServerCounts) -> ServerCounts {
+    let grown = |counter: fn(&ServerCounts) -> Option<u64>| counter(after)?.checked_sub(counter(before)?);
+    ServerCounts {
+        prompt_tokens: grown(|counts| counts.prompt_tokens),
+        output_tokens: grown(|counts| counts.output_tokens),
+        requests: grown(|counts| counts.requests),
+        prefix_queries: grown(|counts| counts.prefix_queries),
+        prefix_hits: grown(|counts| counts.prefix_hits),
+        preemptions: grown(|counts| counts.preemptions),
+    }
+}
+
+/// The counters in a text of Prometheus' format, each summed over its label sets: a server with several engines counts
+/// for each.
+fn parse(text: &str) -> ServerCounts {
+    let mut counts = ServerCounts::default();
+    for line in text.lines() {
+        let Some((name, labels, value)) = sample(line) else { continue };
+        let counter = match name {
+            "vllm:prompt_tokens_total" => &mut counts.prompt_tokens,
+            "vllm:generation_tokens_total" => &mut counts.output_tokens,
+            "vllm:request_success_total" => {
+                // Aborted and failed requests are counted under the same name.
+                if ["abort", "error"].iter().any(|reason| labels.contains(&format!("finished_reason=\"{reason}\""))) {
+                    continue;
+                }
+                &mut counts.requests
+            }
+            "vllm:prefix_cache_queries_total" => &mut counts.prefix_queries,
+            "vllm:prefix_cache_hits_total" => &mut counts.prefix_hits,
+            "vllm:num_preemptions_total" => &mut counts.preemptions,
+            _ => continue,
+        };
+        *counter = Some(counter.unwrap_or(0) + value);
+    }
+    counts
+}
+
+/// Name, labels and value of a line; `None` for comments, blank lines and values that are no count.
+fn sample(line: &str) -> Option<(&str, &str, u64)> {
+    let name_end = line.find(['{', ' ']).filter(|_| !line.starts_with('#'))?;
+    let (name, rest) = line.split_at(name_end);
+    let (labels, rest) = match rest.strip_prefix('{') {
+        // A brace inside a label's value is quoted; the value after the labels holds none.
+        Some(rest) => rest.rsplit_once('}')?,
+        None => ("", rest),
+    };
+    // A time stamp may follow the value.
+    let value: f64 = rest.split_ascii_whitespace().next()?.parse().ok()?;
+    Some((name, labels, count(value)?))
+}
+
+/// A count, which the format writes as a floating-point number.
+fn count(value: f64) -> Option<u64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be a whole number in range"
+    )]
+    (value >= 0.0 && value <= 2_f64.powi(53)).then(|| value.round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{body_of, capture};
+
+    fn captured(name: &str) -> ServerCounts {
+        parse(std::str::from_utf8(body_of(&capture(name))).unwrap())
+    }
+
+    #[test]
+    fn the_counters_of_a_real_server_are_read() {
+        let counts = captured("metrics-after-load");
+        assert_eq!(counts.output_tokens, Some(104_448));
+        assert_eq!(counts.prompt_tokens, Some(104_448));
+        assert_eq!(counts.requests, Some(1_632));
+        assert_eq!((counts.prefix_queries, counts.prefix_hits), (Some(104_448), Some(0)));
+        assert_eq!(counts.preemptions, Some(0));
+    }
+
+    #[test]
+    fn growth_is_the_difference_of_each_counter() {
+        let growth = difference(&captured("metrics-before"), &captured("metrics-after-load"));
+        assert_eq!(growth.output_tokens.zip(growth.requests), Some((104_448, 1_632)));
+    }
+
+    #[test]
+    fn a_counter_that_shrank_or_is_missing_is_unknown() {
+        let before = ServerCounts { output_tokens: Some(9), requests: Some(1), ..ServerCounts::default() };
+        let after = ServerCounts { output_tokens: Some(3), requests: Some(1), ..ServerCounts::default() };
+        let growth = difference(&before, &after);
+        assert_eq!((growth.output_tokens, growth.requests, growth.preemptions), (None, Some(0), None));
+    }
+
+    #[test]
+    fn a_counter_is_summed_over_engines_and_reasons_that_are_successes() {
+        let text = "# TYPE vllm:generation_tokens_total counter\n\
+                    vllm:generation_tokens_total{engine=\"0\",model_name=\"a}b c\"} 1.0e+06\n\
+                    vllm:generation_tokens_total{engine=\"1\",model_name=\"a}b c\"} 5 1795311184000\n\
+                    vllm:generation_tokens_created{engine=\"1\"} 1.7e9\n\
+                    vllm:num_preemptions_total 2\n\
+                    vllm:request_success_total{finished_reason=\"stop\"} 3\n\
+                    vllm:request_success_total{finished_reason=\"abort\"} 7\n\
+                    vllm:request_success_total{finished_reason=\"error\"} 7\n\
+                    vllm:prefix_cache_hits_total NaN\n\n garbage {\n";
+        let counts = parse(text);
+        assert_eq!(counts.output_tokens, Some(1_000_005));
+        assert_eq!(counts.requests, Some(3));
+        assert_eq!((counts.preemptions, counts.prefix_hits), (Some(2), None));
+    }
+}

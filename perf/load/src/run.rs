@@ -1,0 +1,159 @@
+//! One run of a load: [`measure`].
+
+use std::ops::ControlFlow;
+
+use perf_clock::Clock;
+use perf_model::load::{Api, Arrivals, Load, Prompts};
+use perf_model::record::ServerCounts;
+use perf_model::sample::{Outcome, Sample};
+use perf_model::statistics::{quantile, sorted};
+use serde::Deserialize;
+
+use crate::arrivals::schedule;
+use crate::client::Call;
+use crate::endpoint::Endpoint;
+use crate::error::LoadError;
+use crate::flight::Flight;
+use crate::metrics::Meter;
+use crate::request::{Part, calls};
+use crate::workload::draw;
+
+/// What a run left besides its samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// What the server counted from the first measured send to the last response; absent when it has no `/metrics`.
+    pub server: Option<ServerCounts>,
+    /// How late the sends of an open loop were at the 99th percentile, in milliseconds; absent for a closed loop.
+    pub lateness_p99_ms: Option<f64>,
+}
+
+/// Puts `load` on the server at `endpoint` and hands every measured request to `observe` as it ends.
+///
+/// Prompts and schedule follow from `seed` alone and are drawn before anything is sent. The warm-up is a closed loop as
+/// wide as the arrivals, with prompts (where they are random) and a prefix cache of its own; a request that fails there
+/// ends the run. A measured request that fails is a sample like any other. Times in the samples count from the moment
+/// the first measured request was due.
+///
+/// Dropping the future stops every request; samples that had ended by then have been handed over.
+///
+/// # Panics
+/// Outside a tokio runtime with its time enabled.
+pub async fn measure(
+    load: &Load,
+    endpoint: &Endpoint,
+    model: &str,
+    seed: u64,
+    clock: Clock,
+    observe: &mut (dyn FnMut(Sample) + Send),
+) -> Result<Measured, LoadError> {
+    check(load)?;
+    let workload = &load.workload;
+    let asks = draw(workload, load.requests, load.warmup, seed)?;
+    let ready = |part, asks: &[_]| calls(part, asks, workload, model, seed, load.stall_limit);
+    let (warm_up_calls, measured_calls) = (ready(Part::WarmUp, &asks.warm_up), ready(Part::Measured, &asks.measured));
+    let moments = schedule(load.arrivals, load.requests, seed);
+
+    let mut meter = Meter::read(endpoint, clock).await;
+    if !warm_up_calls.is_empty() {
+        let warmed = warm_up(load, warm_up_calls, endpoint, clock).await?;
+        // What the warm-up asked must be in the counters before the measurement begins, or it would count for that.
+        meter.growth(warmed.output_tokens, warmed.requests, endpoint, clock).await;
+    }
+
+    let mut tally = Tally::default();
+    let mut lateness = Vec::new();
+    let mut look = |sample: Sample| {
+        tally.add(&sample);
+        lateness.push(sample.sent_us.saturating_sub(sample.intended_us) as f64 / 1_000.0);
+        observe(sample);
+        ControlFlow::Continue(())
+    };
+    Flight::begin(endpoint, clock, &mut look).fly(load.arrivals, measured_calls, moments).await;
+
+    let server = meter.growth(tally.output_tokens, tally.requests, endpoint, clock).await;
+    let lateness_p99_ms = if load.arrivals.is_closed_loop() { None } else { quantile(&sorted(&lateness), 0.99) };
+    Ok(Measured { server, lateness_p99_ms })
+}
+
+/// The version that the server gives itself at `/version`.
+pub async fn version(endpoint: &Endpoint, clock: Clock) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: String,
+    }
+    let text = endpoint.get_text("/version", clock).await?;
+    serde_json::from_str(&text).ok().map(|Version { version }| version)
+}
+
+/// What the client saw, to hold against the server's counters.
+#[derive(Default)]
+struct Tally {
+    output_tokens: u64,
+    requests: u64,
+}
+
+impl Tally {
+    fn add(&mut self, sample: &Sample) {
+        let counted: u32 = sample.chunks.iter().map(|chunk| chunk.tokens).sum();
+        self.output_tokens += u64::from(sample.output_tokens.unwrap_or(counted));
+        self.requests += u64::from(sample.succeeded());
+    }
+}
+
+async fn warm_up(load: &Load, calls: Vec<Call>, endpoint: &Endpoint, clock: Clock) -> Result<Tally, LoadError> {
+    let mut tally = Tally::default();
+    let mut failure = None;
+    let mut look = |sample: Sample| {
+        tally.add(&sample);
+        match sample.outcome {
+            Outcome::Succeeded => ControlFlow::Continue(()),
+            Outcome::Failed { kind, detail } => {
+                failure.get_or_insert((sample.index, kind, detail));
+                ControlFlow::Break(())
+            }
+        }
+    };
+    let arrivals = Arrivals::Concurrency(load.arrivals.width());
+    Flight::begin(endpoint, clock, &mut look).fly(arrivals, calls, Vec::new()).await;
+    match failure {
+        None => Ok(tally),
+        Some((index, kind, detail)) => {
+            Err(LoadError::WarmUp { load: load.name.clone(), number: index + 1, total: load.warmup, kind, detail })
+        }
+    }
+}
+
+/// Refuses what no run can follow.
+fn check(load: &Load) -> Result<(), LoadError> {
+    let workload = &load.workload;
+    let refuse = |reason: &str| Err(LoadError::Declaration { load: load.name.clone(), reason: reason.to_owned() });
+    if load.requests == 0 {
+        return refuse("it has no requests; ask for at least one");
+    }
+    if let Arrivals::Concurrency(0) | Arrivals::Waves(0) = load.arrivals {
+        return refuse("it sends 0 requests at once; ask for at least one");
+    }
+    if let Arrivals::ConstantRate(rate) | Arrivals::Poisson(rate) = load.arrivals
+        && !(rate.value().is_finite() && rate.value() > 0.0)
+    {
+        return refuse("its rate is no positive number of requests per second");
+    }
+    if workload.output.limit() == 0 {
+        return refuse("it asks for 0 output tokens; ask for at least one");
+    }
+    if !workload.temperature.is_finite() || workload.temperature < 0.0 {
+        return refuse("its temperature is no number from 0 up");
+    }
+    if load.stall_limit.is_zero() {
+        return refuse("its stall limit is zero, which no response can meet");
+    }
+    match (&workload.prompts, workload.api) {
+        (Prompts::RandomTokens { .. }, Api::Chat) => {
+            refuse("random tokens are sent as ids, which chat does not take; use completions or prompts of text")
+        }
+        (Prompts::RandomTokens { length: 0 } | Prompts::RepeatedSentence { times: 0, .. }, _) => {
+            refuse("its prompts are empty; ask for at least one token")
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,45 @@
+//! How a run's one seed becomes the random numbers of its parts: [`Stream`].
+//!
+//! Every part draws from a stream of its own, so that a longer warm-up or another arrival pattern never changes the
+//! prompts. `ChaCha8` is specified bit by bit: the draws are the same on every machine and in every version.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// What the random numbers are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// The measured prompts.
+    Prompts = 0,
+    /// The prompts of the warm-up.
+    WarmUpPrompts = 1,
+    /// The gaps between arrivals.
+    Arrivals = 2,
+    /// The salts that keep runs apart in the server's prefix cache.
+    Salts = 3,
+}
+
+impl Stream {
+    /// The generator of this stream.
+    pub(crate) fn generator(self, seed: u64) -> ChaCha8Rng {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        let mut generator = ChaCha8Rng::from_seed(key);
+        generator.set_stream(self as u64);
+        generator
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::Rng;
+
+    #[test]
+    fn streams_of_one_seed_differ_and_repeat() {
+        let first = |stream: Stream, seed| stream.generator(seed).next_u64();
+        assert_eq!(first(Stream::Prompts, 1), first(Stream::Prompts, 1));
+        assert_ne!(first(Stream::Prompts, 1), first(Stream::Arrivals, 1));
+        assert_ne!(first(Stream::Prompts, 1), first(Stream::Prompts, 2));
+    }
+}
