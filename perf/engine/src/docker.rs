@@ -1,0 +1,81 @@
+//! An image that serves vLLM, as a container through Docker. Main function: [`start`].
+
+mod daemon;
+mod image;
+mod keeper;
+mod leftovers;
+mod request;
+
+use std::path::Path;
+
+use perf_clock::Clock;
+use perf_model::config::Docker;
+use perf_model::fingerprint::{EngineKind, Fingerprint};
+
+use crate::error::EngineError;
+use crate::gpus;
+use crate::lease::Lease;
+use crate::machine::describe_cpu;
+use crate::models::Models;
+use crate::plan::Plan;
+use crate::process::{start_failed, wait};
+use crate::readiness::Probe;
+use crate::running::{Address, Held, Kept, Running};
+
+use keeper::ContainerKeeper;
+use leftovers::Run;
+
+/// How to start a container.
+#[derive(Debug)]
+pub(crate) struct DockerEngine {
+    /// The image under test; a test may pin another.
+    pub(crate) image: String,
+    pub(crate) docker: Docker,
+    pub(crate) models: Models,
+    pub(crate) start_timeout_s: u64,
+}
+
+/// Starts the planned server and waits until it is ready.
+pub(crate) async fn start(
+    engine: &DockerEngine,
+    plan: Plan,
+    lease: Lease,
+    locks: &Path,
+    clock: Clock,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Running, EngineError> {
+    let files = engine.models.for_container(&plan.server.model)?;
+    let daemon = daemon::connect().await?;
+    for name in leftovers::sweep(&daemon).await? {
+        progress(&format!("removed the container {name}, which a run that was killed had left behind"));
+    }
+    let name = plan.server.image.clone().unwrap_or_else(|| engine.image.clone());
+    let image = image::find(&daemon, &name, progress).await?;
+    let hardware = if lease.leased().is_empty() { describe_cpu() } else { gpus::describe_all(lease.leased()) };
+    let driver = if lease.leased().is_empty() { None } else { gpus::driver() };
+
+    progress(&format!("starting {name} on {hardware}"));
+    let run = Run::new(locks)?;
+    let request = request::build(&image, &files, &engine.docker, &plan, lease.leased(), &run)?;
+    let (mut keeper, mut death) = ContainerKeeper::spawn(daemon, request, run, plan.secrets.clone());
+    let started = keeper.started();
+    let kept = Kept::new(Box::new(keeper), death.clone(), lease);
+    let Some(port) = started.await? else {
+        // It ended before anybody could look at its port.
+        return Err(start_failed(EngineKind::Docker, death.wait().await));
+    };
+    // Not what Docker calls its host: inside a container that is the gateway, where nothing of 127.0.0.1 answers.
+    let url = format!("http://127.0.0.1:{port}");
+    let probe = Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
+    wait(&kept, &probe, EngineKind::Docker, engine.start_timeout_s, clock, progress).await?;
+
+    let fingerprint = Fingerprint {
+        hardware,
+        driver,
+        image: Some(name),
+        image_digest: Some(image.digest),
+        vllm: probe.version().await,
+        ..plan.fingerprint
+    };
+    Ok(Running::new(Address::Url(url), fingerprint, Held::Kept(Some(kept))))
+}

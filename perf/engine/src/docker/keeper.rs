@@ -1,0 +1,202 @@
+//! Owns a container from before it is created until it is gone: [`ContainerKeeper`].
+//!
+//! All of it happens on a thread of its own, with a runtime of its own. testcontainers removes a container when its
+//! handle is dropped, but panics when that happens outside of a runtime, and leaves the container when creating it is
+//! abandoned half way or when it cannot be started. Here the handle never leaves the thread, whoever owns the keeper may
+//! drop it anywhere and at any time, and the thread ends by removing, by label, whatever there is.
+
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::query_parameters::{InspectContainerOptions, LogsOptionsBuilder, WaitContainerOptions};
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{ContainerAsync, ContainerRequest, GenericImage};
+use tokio::sync::{mpsc as requests, oneshot, watch};
+
+use super::daemon::failed;
+use super::leftovers::Run;
+use super::request::PORT;
+use crate::error::EngineError;
+use crate::keeper::{Death, DeathNotice, Keeper};
+use crate::readiness::chain;
+use crate::secrets::Secrets;
+use crate::tail::{KEPT, Tail, shown};
+
+/// Between two looks at a container that Docker does not let us wait for.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How long the log may take to be handed over.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The port on this machine, if the container still runs; or why there is no container.
+type Started = Result<Option<u16>, EngineError>;
+
+/// A request for the lines of the log, and where they go.
+type LogRequest = mpsc::Sender<Vec<String>>;
+
+/// Owns a container.
+pub(super) struct ContainerKeeper {
+    started: Option<oneshot::Receiver<Started>>,
+    /// Closing this is what tells the thread to end. `None` once it was stopped.
+    log_requests: Option<requests::UnboundedSender<LogRequest>>,
+    thread: Option<JoinHandle<Result<(), String>>>,
+}
+
+impl ContainerKeeper {
+    /// Begins to create and start the container.
+    pub(super) fn spawn(
+        docker: Docker,
+        request: ContainerRequest<GenericImage>,
+        run: Run,
+        secrets: Secrets,
+    ) -> (Self, DeathNotice) {
+        let (log_requests, asked) = requests::unbounded_channel();
+        let (announce_start, started) = oneshot::channel();
+        let (announce_death, notice) = DeathNotice::new();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| format!("no runtime for the container: {error}"))?;
+            runtime.block_on(async {
+                let work = Work { docker: docker.clone(), secrets, announce_death };
+                work.keep(request, announce_start, asked).await;
+                run.remove(&docker).await
+            })
+        });
+        let keeper = Self { started: Some(started), log_requests: Some(log_requests), thread: Some(thread) };
+        (keeper, notice)
+    }
+
+    /// How the start went. To be called once; what it gives does not borrow the keeper.
+    pub(super) fn started(&mut self) -> impl Future<Output = Started> + use<> {
+        let started = self.started.take();
+        async move {
+            let broken = || failed("start a container", "the thread that does it broke".to_owned());
+            match started {
+                Some(started) => started.await.unwrap_or_else(|_| Err(broken())),
+                None => Err(broken()),
+            }
+        }
+    }
+}
+
+impl Keeper for ContainerKeeper {
+    fn log_tail(&self) -> Vec<String> {
+        let (answer, lines) = mpsc::channel();
+        let sent = self.log_requests.as_ref().is_some_and(|requests| requests.send(answer).is_ok());
+        if sent { shown(&lines.recv_timeout(PATIENCE).unwrap_or_default()) } else { Vec::new() }
+    }
+
+    fn stop(&mut self) -> Result<(), String> {
+        drop(self.log_requests.take());
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        thread.join().unwrap_or_else(|_| Err("the thread that removes the container broke".to_owned()))
+    }
+}
+
+impl Drop for ContainerKeeper {
+    fn drop(&mut self) {
+        let _ = self.stop();
+    }
+}
+
+/// What the thread does until it is told to end.
+struct Work {
+    docker: Docker,
+    secrets: Secrets,
+    announce_death: watch::Sender<Option<Death>>,
+}
+
+impl Work {
+    async fn keep(
+        &self,
+        request: ContainerRequest<GenericImage>,
+        announce_start: oneshot::Sender<Started>,
+        mut asked: requests::UnboundedReceiver<LogRequest>,
+    ) {
+        let mut start = Box::pin(self.start(request));
+        let started = loop {
+            tokio::select! {
+                started = &mut start => break started,
+                request = asked.recv() => match request {
+                    Some(answer) => {
+                        let _ = answer.send(Vec::new());
+                    }
+                    None => return,
+                }
+            }
+        };
+        let container = match started {
+            Ok(container) => container,
+            Err(error) => {
+                let _ = announce_start.send(Err(error));
+                return;
+            }
+        };
+        let id = container.id().to_owned();
+        let _ = announce_start.send(Ok(self.port(&id).await));
+        let answer = async {
+            while let Some(answer) = asked.recv().await {
+                let _ = answer.send(self.log(&id).await);
+            }
+        };
+        let watch = async {
+            self.watch(&id).await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = answer => {}
+            () = watch => {}
+        }
+        // By label as well afterwards, so what this says does not matter.
+        let _ = container.rm().await;
+    }
+
+    async fn start(
+        &self,
+        request: ContainerRequest<GenericImage>,
+    ) -> Result<ContainerAsync<GenericImage>, EngineError> {
+        let started = request.start().await;
+        started.map_err(|error| failed("start a container", self.secrets.redact(&chain(&error))))
+    }
+
+    /// The port on this machine; none when the container has ended already.
+    async fn port(&self, id: &str) -> Option<u16> {
+        let container = self.docker.inspect_container(id, None::<InspectContainerOptions>).await.ok()?;
+        let ports = container.network_settings?.ports?;
+        ports.get(&format!("{PORT}/tcp"))?.as_ref()?.first()?.host_port.as_ref()?.parse().ok()
+    }
+
+    /// Waits for the end of the container, and announces it.
+    async fn watch(&self, id: &str) {
+        // One request that is answered at the end, as asking again and again would take from what is being measured.
+        // That it failed may also mean a non-zero exit code; what counts is what the container's state says.
+        let _ = self.docker.wait_container(id, None::<WaitContainerOptions>).next().await;
+        let (exit_code, oom_killed) = loop {
+            if let Ok(container) = self.docker.inspect_container(id, None::<InspectContainerOptions>).await
+                && let Some(state) = container.state
+                && state.running != Some(true)
+            {
+                break (state.exit_code, state.oom_killed == Some(true));
+            }
+            tokio::time::sleep(LOOK).await;
+        };
+        let log = self.log(id).await;
+        self.announce_death.send_replace(Some(Death::read(exit_code, oom_killed, &log)));
+    }
+
+    /// The last lines of the log, fetched when they are wanted: following it would take from what is being measured.
+    async fn log(&self, id: &str) -> Vec<String> {
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&KEPT.to_string()).build();
+        let mut pieces = self.docker.logs(id, Some(options));
+        let mut log = Vec::new();
+        while let Some(Ok(piece)) = pieces.next().await {
+            log.extend_from_slice(piece.as_ref());
+        }
+        let tail = Tail::new(self.secrets.clone());
+        log.split_inclusive(|byte| *byte == b'\n').for_each(|line| tail.push(line));
+        tail.lines()
+    }
+}

@@ -1,0 +1,133 @@
+//! Containers by the run that they belong to: their labels, the lock that says whether the run lives, and their
+//! removal. Main type: [`Run`].
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::models::ContainerSummary;
+use testcontainers::bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+
+use super::daemon::{failed, is_missing};
+use crate::error::EngineError;
+use crate::lease::Lock;
+use crate::machine::host_name;
+use crate::readiness::chain;
+
+/// Marks every container of ours.
+const OURS: &str = "vllm-perf";
+
+/// The lock file of the run that a container belongs to.
+const LOCK: &str = "vllm-perf.lock";
+
+/// The machine that the lock file is on: a daemon may serve several, and a lock elsewhere cannot be looked at.
+const MACHINE: &str = "vllm-perf.machine";
+
+/// Between two looks whether containers are gone.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How often to look. A container with a lot of memory takes seconds to go.
+const LOOKS: u32 = 300;
+
+/// One start of a container, while it lasts. Its lock tells everybody else that the container is wanted.
+#[derive(Debug)]
+pub(super) struct Run {
+    lock: Lock,
+}
+
+impl Run {
+    pub(super) fn new(folder: &Path) -> Result<Self, EngineError> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let path = folder.join(format!("run-{}-{count}-{now}.lock", std::process::id()));
+        let lock = Lock::try_take(&path)?
+            .ok_or_else(|| EngineError::LockUnusable { path, reason: "somebody has locked it".to_owned() })?;
+        Ok(Self { lock })
+    }
+
+    /// What the container is marked with.
+    pub(super) fn labels(&self) -> [(String, String); 3] {
+        let lock = self.lock.path().display().to_string();
+        [(OURS, "1".to_owned()), (LOCK, lock), (MACHINE, host_name())].map(|(name, value)| (name.to_owned(), value))
+    }
+
+    /// Removes every container of this run, in whatever state it is, and checks that none is left.
+    pub(super) async fn remove(self, docker: &Docker) -> Result<(), String> {
+        let label = format!("{LOCK}={}", self.lock.path().display());
+        let mut reason = String::new();
+        for look in 0..LOOKS {
+            if look > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+            match list(docker, &label).await {
+                Ok(containers) if containers.is_empty() => {
+                    self.lock.remove();
+                    return Ok(());
+                }
+                Ok(containers) => {
+                    for container in containers {
+                        if let Err(error) = remove(docker, &id(&container)).await {
+                            reason = error;
+                        }
+                    }
+                }
+                Err(error) => reason = error,
+            }
+        }
+        // The file stays, unlocked, so that the next run finds and removes the container.
+        Err(format!("a container could not be removed ({reason}); `docker rm -f $(docker ps -aqf label={label})` does"))
+    }
+}
+
+/// Removes what runs that are no more have left behind, and gives the names of the containers.
+pub(super) async fn sweep(docker: &Docker) -> Result<Vec<String>, EngineError> {
+    let what = "list the containers of earlier runs";
+    let containers = list(docker, &format!("{OURS}=1")).await.map_err(|reason| failed(what, reason))?;
+    let mut removed = Vec::new();
+    for container in containers {
+        let labels = container.labels.clone().unwrap_or_default();
+        if labels.get(MACHINE).is_some_and(|machine| *machine != host_name()) {
+            continue;
+        }
+        let lock = match labels.get(LOCK).map(Path::new) {
+            Some(path) if path.exists() => match Lock::try_take(path)? {
+                Some(lock) => Some(lock),
+                // Its run lives.
+                None => continue,
+            },
+            // A run keeps the file until its container is gone.
+            _ => None,
+        };
+        let name = container.names.clone().unwrap_or_default().first().cloned().unwrap_or_else(|| id(&container));
+        remove(docker, &id(&container))
+            .await
+            .map_err(|reason| failed(&format!("remove the container {name}"), reason))?;
+        if let Some(lock) = lock {
+            lock.remove();
+        }
+        removed.push(name.trim_start_matches('/').to_owned());
+    }
+    Ok(removed)
+}
+
+async fn list(docker: &Docker, label: &str) -> Result<Vec<ContainerSummary>, String> {
+    let filters = HashMap::from([("label", vec![label])]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    docker.list_containers(Some(options)).await.map_err(|error| chain(&error))
+}
+
+/// Removes one container. That it is gone already, or just going, is no error.
+async fn remove(docker: &Docker, id: &str) -> Result<(), String> {
+    let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+    match docker.remove_container(id, Some(options)).await {
+        Err(error) if is_missing(&error) || error.to_string().contains("already in progress") => Ok(()),
+        removed => removed.map_err(|error| chain(&error)),
+    }
+}
+
+fn id(container: &ContainerSummary) -> String {
+    container.id.clone().unwrap_or_default()
+}

@@ -1,0 +1,154 @@
+//! Brings servers up, by whichever engine the run asks for: [`Engine`].
+
+use std::fmt;
+use std::path::PathBuf;
+
+use perf_clock::Clock;
+use perf_model::config::Config;
+use perf_model::fingerprint::EngineKind;
+use perf_model::server::Server;
+use perf_model::settings::Settings;
+use perf_sim::Injection;
+
+use crate::docker::{self, DockerEngine};
+use crate::error::EngineError;
+use crate::gpus::{self, Gpu};
+use crate::lease::{self, Lease};
+use crate::models::Models;
+use crate::plan::{Plan, UnderTest};
+use crate::process::{self, ProcessEngine};
+use crate::running::Running;
+use crate::{remote, simulated};
+
+/// Brings servers up, by the engine that a run asks for.
+#[derive(Debug)]
+pub struct Engine {
+    under_test: UnderTest,
+    how: How,
+    gpus: Option<Vec<Gpu>>,
+    locks: PathBuf,
+}
+
+#[derive(Debug)]
+enum How {
+    Docker(DockerEngine),
+    Process(ProcessEngine),
+    Remote { url: String },
+    Simulated { injection: Injection },
+}
+
+impl Engine {
+    /// Reads what a run asks for. Touches neither Docker nor any hardware.
+    pub fn new(settings: &Settings, config: &Config) -> Result<Self, EngineError> {
+        let how = match settings.engine {
+            EngineKind::Docker => How::Docker(DockerEngine {
+                image: settings.image.clone().unwrap_or_else(|| config.docker.image.clone()),
+                docker: config.docker.clone(),
+                models: Models::new(settings, config),
+                start_timeout_s: config.start_timeout_s,
+            }),
+            EngineKind::Process => How::Process(ProcessEngine {
+                vllm: settings.vllm.clone().unwrap_or_else(|| config.process.vllm.clone()),
+                models: Models::new(settings, config),
+                start_timeout_s: config.start_timeout_s,
+            }),
+            EngineKind::Remote => {
+                let message = "the remote engine needs the address of a server; give one as http://HOST:PORT";
+                let url = settings.url.clone().ok_or_else(|| EngineError::invalid(message))?;
+                How::Remote { url }
+            }
+            EngineKind::Simulated => How::Simulated { injection: simulated::injection(settings.inject.as_deref())? },
+        };
+        if settings.inject.is_some() && settings.engine != EngineKind::Simulated {
+            let message =
+                format!("only the simulated engine shows faults on demand, and this is the {}", settings.engine);
+            return Err(EngineError::invalid(format!("{message} engine; take the injection out")));
+        }
+        Ok(Self { under_test: UnderTest::new(settings)?, how, gpus: None, locks: lease::folder() })
+    }
+
+    /// Takes these GPUs for those of the machine, in place of what NVML lists. For tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_gpus(mut self, gpus: Vec<Gpu>) -> Self {
+        self.gpus = Some(gpus);
+        self
+    }
+
+    /// Takes this folder for that of the lock files, in place of the machine's. For tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_lock_folder(mut self, folder: PathBuf) -> Self {
+        self.locks = folder;
+        self
+    }
+
+    /// Which engine this is.
+    pub fn kind(&self) -> EngineKind {
+        match self.how {
+            How::Docker(_) => EngineKind::Docker,
+            How::Process(_) => EngineKind::Process,
+            How::Remote { .. } => EngineKind::Remote,
+            How::Simulated { .. } => EngineKind::Simulated,
+        }
+    }
+
+    /// Whether this machine has what the server needs; if not, why not.
+    pub fn can_run(&self, server: &Server) -> Result<(), String> {
+        if matches!(self.how, How::Remote { .. } | How::Simulated { .. }) || server.gpus == 0 {
+            return Ok(());
+        }
+        let available = self.gpus().len();
+        if available < usize::from(server.gpus) {
+            let plural = if server.gpus == 1 { "" } else { "s" };
+            return Err(format!("needs {} GPU{plural}, this machine has {available}", server.gpus));
+        }
+        Ok(())
+    }
+
+    /// Leases the hardware, removes what a killed run left behind, starts the server and waits until it is ready.
+    ///
+    /// `start` counts from 1, and is the seed of a simulated server. When the future is dropped half way, whatever had
+    /// been started is removed.
+    pub async fn start(
+        &self,
+        server: &Server,
+        start: u32,
+        clock: Clock,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Running, EngineError> {
+        let mut plan = Plan::new(self.kind(), server, &self.under_test)?;
+        if clock.is_virtual() && self.kind() != EngineKind::Simulated {
+            return Err(EngineError::invalid(format!("the {} engine needs a real clock", self.kind())));
+        }
+        match &self.how {
+            How::Simulated { injection } => simulated::start(plan, injection.clone(), start, clock).await,
+            How::Remote { url } => remote::find(url, plan).await,
+            How::Docker(engine) => {
+                plan.read_secrets()?;
+                docker::start(engine, plan, self.lease(server)?, &self.locks, clock, progress).await
+            }
+            How::Process(engine) => {
+                plan.read_secrets()?;
+                process::start(engine, plan, self.lease(server)?, clock, progress).await
+            }
+        }
+    }
+
+    fn gpus(&self) -> Vec<Gpu> {
+        self.gpus.clone().unwrap_or_else(gpus::list)
+    }
+
+    fn lease(&self, server: &Server) -> Result<Lease, EngineError> {
+        match server.gpus {
+            0 => Lease::cpu(&self.locks),
+            needed => Lease::gpus(&self.locks, &self.gpus(), needed),
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind())
+    }
+}

@@ -1,0 +1,247 @@
+//! What can go wrong between a declared server and one that answers: [`EngineError`].
+
+use std::path::PathBuf;
+
+use perf_model::fingerprint::EngineKind;
+
+use crate::failure::StartFailure;
+
+/// How many lines of the log an error message shows.
+const SHOWN: usize = 12;
+
+/// Why there is no server to measure, or why one could not be removed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// What was asked for contradicts itself or cannot be read.
+    #[error("{message}")]
+    Invalid {
+        /// What, and what to write in its place.
+        message: String,
+    },
+    /// A secret is declared and not set.
+    #[error("the test hands the environment variable `{name}` to the server as a secret, and it is not set; set it")]
+    SecretMissing {
+        /// The variable.
+        name: String,
+    },
+    /// Docker cannot be reached.
+    #[error("Docker cannot be reached: {reason}; {hint}")]
+    DockerUnavailable {
+        /// What the connection attempt said.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The image is not on this machine and cannot be pulled.
+    #[error(
+        "the image `{image}` is not on this machine and cannot be pulled: {reason}; name one that exists, or fetch it \
+         with `docker pull {image}`"
+    )]
+    ImageMissing {
+        /// As it was named.
+        image: String,
+        /// What the registry or the daemon said.
+        reason: String,
+    },
+    /// The image is none that serves vLLM.
+    #[error(
+        "the image `{image}` has the entrypoint {entrypoint:?}, and a vLLM image's is [\"vllm\", \"serve\"] or \
+         [\"python3\", \"-m\", \"vllm.entrypoints.openai.api_server\"]; name a vLLM image"
+    )]
+    UnknownEntrypoint {
+        /// As it was named.
+        image: String,
+        /// Its entrypoint.
+        entrypoint: Vec<String>,
+    },
+    /// Docker refused something else.
+    #[error("Docker failed to {what}: {reason}")]
+    Docker {
+        /// What it was asked to do.
+        what: String,
+        /// What it said.
+        reason: String,
+    },
+    /// This machine has too few GPUs.
+    #[error("the server needs {needed} GPUs, this machine has {available}; run it elsewhere, or ask for fewer")]
+    NotEnoughGpus {
+        /// What the test declares.
+        needed: u8,
+        /// What there is.
+        available: usize,
+    },
+    /// Docker cannot hand GPUs to containers here.
+    #[error(
+        "Docker cannot give GPUs to a container: {reason}; install the NVIDIA Container Toolkit and restart Docker"
+    )]
+    GpuRuntimeMissing {
+        /// What it said.
+        reason: String,
+    },
+    /// Somebody measures on this hardware already.
+    #[error("{what} is in use by {}; wait until it has ended, or end it", holder(*.pid))]
+    Busy {
+        /// The hardware.
+        what: String,
+        /// The process that holds the lease, where it could be read.
+        pid: Option<u32>,
+    },
+    /// The lease cannot be taken for another reason than that somebody has it.
+    #[error("cannot use the lock file {}: {reason}; name a writable folder in PERF_LOCK_DIR", path.display())]
+    LockUnusable {
+        /// The lock file.
+        path: PathBuf,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// The model's files are in none of the places where they could be.
+    #[error(
+        "the model `{model}` is not on this machine; looked in {}; name its folder under [models] in perf.toml, or the \
+         folder of all models as models_folder",
+        places(looked)
+    )]
+    ModelNotFound {
+        /// The model.
+        model: String,
+        /// Where it could have been.
+        looked: Vec<PathBuf>,
+    },
+    /// There is no such `vllm` command.
+    #[error("cannot run `{}`: {reason}; install vLLM, or name its command as vllm under [process] in perf.toml", vllm.display())]
+    VllmNotFound {
+        /// The command.
+        vllm: PathBuf,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// The server ended while it started.
+    #[error("the server did not start ({kind}, {}): {}{}{}", ended(*.exit_code), kind.advice(), because(cause.as_ref()), tail(log_tail))]
+    StartFailed {
+        /// The engine.
+        engine: EngineKind,
+        /// Why.
+        kind: StartFailure,
+        /// Its exit code; 128 and the signal's number when a signal ended it.
+        exit_code: Option<i64>,
+        /// Whether the kernel ended it for want of memory.
+        oom_killed: bool,
+        /// The line of the log that names the root cause, where one does.
+        cause: Option<String>,
+        /// The end of its log.
+        log_tail: Vec<String>,
+    },
+    /// The server did not become ready in time.
+    #[error(
+        "the server was not ready after {seconds} s; look at its log, or raise start_timeout_s in perf.toml{}",
+        tail(log_tail)
+    )]
+    StartTimedOut {
+        /// How long it was given.
+        seconds: u64,
+        /// The end of its log.
+        log_tail: Vec<String>,
+    },
+    /// A server that should be up does not answer.
+    #[error("the server at {url} cannot be reached: {reason}; start it, or correct the address")]
+    Unreachable {
+        /// Its address.
+        url: String,
+        /// What the attempt said.
+        reason: String,
+    },
+    /// A server that should be up says that it is not well.
+    #[error("the server at {url} is up and not healthy: it answered {answer}; look at its log")]
+    Unhealthy {
+        /// Its address.
+        url: String,
+        /// What it answered.
+        answer: String,
+    },
+    /// A server that is up serves something else.
+    #[error("the server at {url} does not serve `{model}`; it serves {}; ask for one of these", list(served))]
+    ModelNotServed {
+        /// Its address.
+        url: String,
+        /// The model asked for.
+        model: String,
+        /// The models there are.
+        served: Vec<String>,
+    },
+    /// What was started could not be removed.
+    #[error("the server was stopped and something of it is left: {reason}")]
+    NotRemoved {
+        /// What is left, and how to remove it by hand.
+        reason: String,
+    },
+}
+
+impl EngineError {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid { message: message.into() }
+    }
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another run".to_owned(), |pid| format!("the run with process id {pid}"))
+}
+
+fn places(looked: &[PathBuf]) -> String {
+    if looked.is_empty() {
+        return "no place at all, as perf.toml names none".to_owned();
+    }
+    looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "nothing".to_owned() } else { format!("`{}`", names.join("`, `")) }
+}
+
+fn ended(exit_code: Option<i64>) -> String {
+    exit_code.map_or_else(|| "no exit code".to_owned(), |code| format!("exit code {code}"))
+}
+
+fn because(cause: Option<&String>) -> String {
+    cause.map(|line| format!("\n  {line}")).unwrap_or_default()
+}
+
+fn tail(lines: &[String]) -> String {
+    let shown = &lines[lines.len().saturating_sub(SHOWN)..];
+    if shown.is_empty() {
+        return "; it logged nothing".to_owned();
+    }
+    format!("\nthe end of its log:\n  | {}", shown.join("\n  | "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_start_shows_what_to_do_the_cause_and_the_end_of_the_log() {
+        let error = EngineError::StartFailed {
+            engine: EngineKind::Docker,
+            kind: StartFailure::UnknownArgument,
+            exit_code: Some(2),
+            oom_killed: false,
+            cause: Some("vllm: error: unrecognized arguments: --x".into()),
+            log_tail: (0..40).map(|line| format!("line {line}")).collect(),
+        };
+        let text = error.to_string();
+        assert!(
+            text.starts_with("the server did not start (unknown argument, exit code 2): it does not know"),
+            "{text}"
+        );
+        assert!(text.contains("\n  vllm: error: unrecognized arguments: --x\n"), "{text}");
+        assert!(text.contains("| line 28") && text.contains("| line 39") && !text.contains("| line 27"), "{text}");
+    }
+
+    #[test]
+    fn a_busy_machine_names_the_process() {
+        let error = EngineError::Busy { what: "the CPU".into(), pid: Some(42) };
+        assert_eq!(
+            error.to_string(),
+            "the CPU is in use by the run with process id 42; wait until it has ended, or end it"
+        );
+    }
+}

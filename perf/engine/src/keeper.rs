@@ -1,0 +1,84 @@
+//! What owns a server that was started here, until it is gone: [`Keeper`]; and how its death is told: [`DeathNotice`].
+
+use std::fmt;
+
+use tokio::sync::watch;
+
+use crate::failure::StartFailure;
+use crate::tail::shown;
+
+/// How a server ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Death {
+    /// Its exit code; 128 and the signal's number when a signal ended it. vLLM exits with 0 when its engine dies.
+    pub exit_code: Option<i64>,
+    /// Whether the kernel ended it for want of memory.
+    pub oom_killed: bool,
+    /// The line of the log that names the root cause, where one does.
+    pub cause: Option<String>,
+    /// The end of its log.
+    pub log_tail: Vec<String>,
+    /// What it looks like, by the same reading of exit code and log as for a start that failed.
+    pub kind: StartFailure,
+}
+
+impl Death {
+    /// Reads the death of a server from what is left of it.
+    pub(crate) fn read(exit_code: Option<i64>, oom_killed: bool, log: &[String]) -> Self {
+        Self {
+            exit_code,
+            oom_killed,
+            cause: StartFailure::cause(log).map(str::to_owned),
+            log_tail: shown(log),
+            kind: StartFailure::classify(exit_code, oom_killed, log),
+        }
+    }
+}
+
+/// How it ended, its root cause where the log names one, and the end of the log.
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.exit_code {
+            Some(code) => write!(f, "exit code {code}")?,
+            None => write!(f, "exit code unknown")?,
+        }
+        if self.oom_killed {
+            write!(f, ", killed by the kernel for want of memory")?;
+        }
+        if let Some(cause) = &self.cause {
+            write!(f, ": {cause}")?;
+        }
+        self.log_tail.iter().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
+/// Owns a server that was started here. Dropping a keeper without stopping it must leave nothing behind either.
+pub(crate) trait Keeper: Send {
+    /// The end of the server's log.
+    fn log_tail(&self) -> Vec<String>;
+
+    /// Ends the server, removes what belongs to it and checks that it is gone. Blocks; only the first call acts.
+    fn stop(&mut self) -> Result<(), String>;
+}
+
+/// Tells whoever waits that the server died.
+#[derive(Clone, Debug)]
+pub(crate) struct DeathNotice(watch::Receiver<Option<Death>>);
+
+impl DeathNotice {
+    /// A notice, and where the death is to be written.
+    pub(crate) fn new() -> (watch::Sender<Option<Death>>, Self) {
+        let (sender, receiver) = watch::channel(None);
+        (sender, Self(receiver))
+    }
+
+    /// Waits for the death; for ever if there is none to come.
+    pub(crate) async fn wait(&mut self) -> Death {
+        if let Ok(death) = self.0.wait_for(Option::is_some).await
+            && let Some(death) = death.clone()
+        {
+            return death;
+        }
+        std::future::pending().await
+    }
+}

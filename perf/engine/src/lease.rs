@@ -1,0 +1,232 @@
+//! Who may measure on which hardware: [`Lease`].
+//!
+//! A lease is an operating system lock on a file for each GPU, or for the CPU. It holds across threads and processes,
+//! and the kernel frees it when its holder dies, however that happens.
+
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::EngineError;
+use crate::gpus::Gpu;
+
+/// Names the folder of the lock files, in place of one under the folder for temporary files.
+const FOLDER_VARIABLE: &str = "PERF_LOCK_DIR";
+
+/// The machine-wide folder of the lock files.
+pub(crate) fn folder() -> PathBuf {
+    std::env::var_os(FOLDER_VARIABLE)
+        .filter(|folder| !folder.is_empty())
+        .map_or_else(|| std::env::temp_dir().join("vllm-perf-locks"), PathBuf::from)
+}
+
+/// A lock on a file. Dropping it frees the lock.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Takes the lock if nobody has it: `None` if somebody has.
+    pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, EngineError> {
+        let file = open(path).map_err(|error| unusable(path, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(unusable(path, &error)),
+        }
+        let mut lock = Self { file, path: path.to_owned() };
+        // Says who holds it, for the message that others get; the lock is what counts.
+        let _ = lock.write_holder();
+        Ok(Some(lock))
+    }
+
+    /// Waits for the lock. Only for what is held for a moment.
+    fn take(path: &Path) -> Result<Self, EngineError> {
+        let file = open(path).map_err(|error| unusable(path, &error))?;
+        file.lock().map_err(|error| unusable(path, &error))?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the file of a lock that nobody will ask for again.
+    pub(crate) fn remove(self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    fn write_holder(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        writeln!(self.file, "{}", std::process::id())
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing frees it as well, unless a child process that another thread is just starting still has a copy.
+        let _ = self.file.unlock();
+    }
+}
+
+/// The hardware that a server may use. Dropping it gives the hardware back.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    gpus: Vec<Gpu>,
+    _locks: Vec<Lock>,
+}
+
+impl Lease {
+    /// Leases the CPU, for a server without a GPU.
+    pub(crate) fn cpu(folder: &Path) -> Result<Self, EngineError> {
+        let path = folder.join("cpu.lock");
+        match Lock::try_take(&path)? {
+            Some(lock) => Ok(Self { gpus: Vec::new(), _locks: vec![lock] }),
+            None => Err(EngineError::Busy { what: "the CPU".to_owned(), pid: holder(&path) }),
+        }
+    }
+
+    /// Leases `needed` of the GPUs, or none at all. Those that nothing computes on come first.
+    pub(crate) fn gpus(folder: &Path, all: &[Gpu], needed: u8) -> Result<Self, EngineError> {
+        if all.len() < usize::from(needed) {
+            return Err(EngineError::NotEnoughGpus { needed, available: all.len() });
+        }
+        // One chooses at a time: two runs that each hold a part of what the other wants would both go away empty-handed.
+        let _choosing = Lock::take(&folder.join("choosing.lock"))?;
+        let mut candidates: Vec<&Gpu> = all.iter().collect();
+        candidates.sort_by_key(|gpu| (!gpu.is_free(), gpu.index));
+        let (mut gpus, mut locks, mut taken) = (Vec::new(), Vec::new(), None);
+        for gpu in candidates {
+            if gpus.len() == usize::from(needed) {
+                break;
+            }
+            let path = folder.join(format!("gpu-{}.lock", gpu.uuid));
+            match Lock::try_take(&path)? {
+                Some(lock) => {
+                    gpus.push(gpu.clone());
+                    locks.push(lock);
+                }
+                None => taken = taken.or(Some((gpu, path))),
+            }
+        }
+        match taken {
+            Some((gpu, path)) if gpus.len() < usize::from(needed) => {
+                let what = format!("GPU {} ({})", gpu.index, gpu.name);
+                Err(EngineError::Busy { what, pid: holder(&path) })
+            }
+            _ => {
+                gpus.sort_by_key(|gpu| gpu.index);
+                Ok(Self { gpus, _locks: locks })
+            }
+        }
+    }
+
+    /// The leased GPUs, by index; none for the CPU.
+    pub(crate) fn leased(&self) -> &[Gpu] {
+        &self.gpus
+    }
+}
+
+/// Opens a lock file, and makes it if there is none.
+///
+/// Everybody may write it, so that a run as another user can lock it. Making comes second because Linux refuses to open
+/// another user's file in a sticky folder when asked to make it if missing.
+fn open(path: &Path) -> io::Result<File> {
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    if let Some(folder) = path.parent()
+        && !folder.is_dir()
+    {
+        std::fs::create_dir_all(folder)?;
+        std::fs::set_permissions(folder, Permissions::from_mode(0o1777))?;
+    }
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o666).open(path)?;
+    // The umask took bits off; it may also be somebody else's file by now, whose mode is right.
+    let _ = file.set_permissions(Permissions::from_mode(0o666));
+    Ok(file)
+}
+
+fn holder(path: &Path) -> Option<u32> {
+    let mut text = String::new();
+    File::open(path).ok()?.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn unusable(path: &Path, error: &io::Error) -> EngineError {
+    EngineError::LockUnusable { path: path.to_owned(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gpu(index: u32, processes: u32) -> Gpu {
+        Gpu {
+            index,
+            uuid: format!("GPU-{index}"),
+            name: "NVIDIA H200".into(),
+            memory_mib: None,
+            processes: Some(processes),
+        }
+    }
+
+    #[test]
+    fn the_cpu_is_leased_once_and_again_after_it_was_given_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Lease::cpu(folder.path()).unwrap();
+        let busy = Lease::cpu(folder.path()).unwrap_err();
+        assert_eq!(busy, EngineError::Busy { what: "the CPU".into(), pid: Some(std::process::id()) });
+        drop(first);
+        assert!(Lease::cpu(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn two_leases_in_one_process_get_different_gpus() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = [gpu(0, 0), gpu(1, 0), gpu(2, 0)];
+        let first = Lease::gpus(folder.path(), &all, 1).unwrap();
+        let second = Lease::gpus(folder.path(), &all, 2).unwrap();
+        let indices = |lease: &Lease| lease.leased().iter().map(|gpu| gpu.index).collect::<Vec<_>>();
+        assert_eq!((indices(&first), indices(&second)), (vec![0], vec![1, 2]));
+    }
+
+    #[test]
+    fn all_gpus_are_leased_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = [gpu(0, 0), gpu(1, 0), gpu(2, 0)];
+        let _first = Lease::gpus(folder.path(), &all, 2).unwrap();
+        let busy = Lease::gpus(folder.path(), &all, 2).unwrap_err();
+        assert_eq!(busy, EngineError::Busy { what: "GPU 0 (NVIDIA H200)".into(), pid: Some(std::process::id()) });
+        // The one that was free is free again.
+        assert_eq!(Lease::gpus(folder.path(), &all, 1).unwrap().leased(), &all[2..]);
+    }
+
+    #[test]
+    fn a_gpu_that_nothing_computes_on_is_preferred() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = [gpu(0, 2), gpu(1, 0)];
+        assert_eq!(Lease::gpus(folder.path(), &all, 1).unwrap().leased(), &all[1..]);
+        assert_eq!(Lease::gpus(folder.path(), &all, 2).unwrap().leased(), &all);
+    }
+
+    #[test]
+    fn more_gpus_than_there_are_is_no_question_of_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Lease::gpus(folder.path(), &[gpu(0, 0)], 2).unwrap_err();
+        assert_eq!(error, EngineError::NotEnoughGpus { needed: 2, available: 1 });
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Lease::cpu(&file.path().join("locks")).unwrap_err();
+        assert!(matches!(&error, EngineError::LockUnusable { .. }), "{error}");
+        assert!(error.to_string().contains("PERF_LOCK_DIR"), "{error}");
+    }
+}

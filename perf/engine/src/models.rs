@@ -1,0 +1,98 @@
+//! Where a model's files are: [`Models`].
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use perf_model::config::{Config, ModelLocation};
+use perf_model::settings::Settings;
+
+use crate::error::EngineError;
+
+/// What settings and `perf.toml` say about where models are.
+#[derive(Clone, Debug)]
+pub(crate) struct Models {
+    settings: BTreeMap<String, PathBuf>,
+    config: BTreeMap<String, ModelLocation>,
+    folder: Option<PathBuf>,
+}
+
+/// Where a model's files are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Files {
+    /// In this folder of the machine.
+    Host(PathBuf),
+    /// In this folder of the image.
+    InImage(PathBuf),
+}
+
+impl Models {
+    pub(crate) fn new(settings: &Settings, config: &Config) -> Self {
+        Self { settings: settings.models.clone(), config: config.models.clone(), folder: config.models_folder.clone() }
+    }
+
+    /// The model's folder on this machine.
+    pub(crate) fn on_host(&self, model: &str) -> Result<PathBuf, EngineError> {
+        let configured = || self.config.get(model).and_then(|location| location.path.clone());
+        let in_folder = || self.folder.as_ref().map(|folder| folder.join(model));
+        // Whoever names a place means it: the next one is asked only where none is named.
+        let place = self.settings.get(model).cloned().or_else(configured).or_else(in_folder);
+        match place {
+            // Docker and the server's own working directory both want an absolute path.
+            Some(path) if path.is_dir() => Ok(std::path::absolute(&path).unwrap_or(path)),
+            place => Err(EngineError::ModelNotFound { model: model.to_owned(), looked: place.into_iter().collect() }),
+        }
+    }
+
+    /// The model's folder for a container: in the image if it is there, otherwise on this machine.
+    pub(crate) fn for_container(&self, model: &str) -> Result<Files, EngineError> {
+        let in_image = self.config.get(model).and_then(|location| location.in_image.clone());
+        match in_image {
+            Some(path) if !self.settings.contains_key(model) => Ok(Files::InImage(path)),
+            _ => self.on_host(model).map(Files::Host),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn models(settings: &[(&str, PathBuf)], config: &str) -> Models {
+        let own = |(name, path): &(&str, PathBuf)| ((*name).to_owned(), path.clone());
+        let settings = Settings { models: settings.iter().map(own).collect(), ..Settings::default() };
+        Models::new(&settings, &Config::from_toml(config).unwrap())
+    }
+
+    #[test]
+    fn settings_come_before_perf_toml_and_that_before_the_folder_of_all_models() {
+        let root = tempfile::tempdir().unwrap();
+        let place = |name: &str| {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            path
+        };
+        let (first, second, third) = (place("first"), place("second"), place("all/m"));
+        let config = format!("models_folder = {:?}\n[models.m]\npath = {second:?}\n", root.path().join("all"));
+        assert_eq!(models(&[("m", first.clone())], &config).on_host("m").unwrap(), first);
+        assert_eq!(models(&[], &config).on_host("m").unwrap(), second);
+        let folder_only = config.lines().next().unwrap();
+        assert_eq!(models(&[], folder_only).on_host("m").unwrap(), third);
+    }
+
+    #[test]
+    fn a_model_that_is_nowhere_names_where_it_was_looked_for() {
+        let error = models(&[], "models_folder = \"/no/such/folder\"").on_host("m").unwrap_err();
+        assert!(error.to_string().contains("looked in /no/such/folder/m;"), "{error}");
+        let error = models(&[], "").on_host("m").unwrap_err();
+        assert!(error.to_string().contains("perf.toml names none"), "{error}");
+    }
+
+    #[test]
+    fn a_container_takes_the_model_in_its_image_unless_the_settings_name_another() {
+        let root = tempfile::tempdir().unwrap();
+        let config = "[models.m]\nin_image = \"/models/m\"\n";
+        assert_eq!(models(&[], config).for_container("m").unwrap(), Files::InImage("/models/m".into()));
+        let own = models(&[("m", root.path().to_owned())], config);
+        assert_eq!(own.for_container("m").unwrap(), Files::Host(root.path().to_owned()));
+    }
+}

@@ -1,0 +1,184 @@
+//! What exactly is to be started: the declared server with what is put under test over it. Main type: [`Plan`].
+
+use std::collections::BTreeMap;
+
+use perf_model::fingerprint::{EngineKind, Fingerprint};
+use perf_model::server::{Argument, Server, parse_arguments};
+use perf_model::settings::Settings;
+
+use crate::error::EngineError;
+use crate::secrets::Secrets;
+
+/// Flags that this crate sets, as it has to know where the server listens and what it serves.
+const RESERVED: &[&str] = &["--host", "--port", "--model", "--served-model-name"];
+
+/// Variables for every server: it must not reach for the network, and a benchmark is no use to report.
+const ENVIRONMENT: &[(&str, &str)] = &[("HF_HUB_OFFLINE", "1"), ("VLLM_NO_USAGE_STATS", "1"), ("DO_NOT_TRACK", "1")];
+
+/// What a run puts under test, over whatever a test declares.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UnderTest {
+    arguments: Vec<Argument>,
+    environment: BTreeMap<String, String>,
+}
+
+impl UnderTest {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, EngineError> {
+        let arguments = parse_arguments(&settings.arguments).map_err(|word| {
+            let message = format!("`{word}` is no engine argument; write --flag=value, or --flag for a switch");
+            EngineError::invalid(message)
+        })?;
+        arguments.iter().try_for_each(check)?;
+        Ok(Self { arguments, environment: settings.environment.clone() })
+    }
+}
+
+/// What is to be started.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The server, with the arguments and variables under test.
+    pub(crate) server: Server,
+    /// What stands in for the values of the secrets is in here alone.
+    pub(crate) secrets: Secrets,
+    /// Complete but for hardware, image, version and driver.
+    pub(crate) fingerprint: Fingerprint,
+}
+
+impl Plan {
+    /// Puts a server and what is under test together.
+    pub(crate) fn new(kind: EngineKind, server: &Server, under_test: &UnderTest) -> Result<Self, EngineError> {
+        server.arguments.iter().try_for_each(check)?;
+        if let Some(name) = server.secrets.iter().find(|name| under_test.environment.contains_key(*name)) {
+            // Its value would end up in the settings, the record and the report.
+            let message =
+                format!("`{name}` is a secret of this test; set it in the environment, not as a setting under test");
+            return Err(EngineError::invalid(message));
+        }
+        let mut planned = server.clone();
+        under_test.arguments.iter().for_each(|argument| planned.set_argument(argument.clone()));
+        planned.environment.extend(under_test.environment.clone());
+        let arguments_under_test = under_test.arguments.iter().map(Argument::to_string);
+        let fingerprint = Fingerprint {
+            engine: kind,
+            hardware: String::new(),
+            model: server.model.clone(),
+            arguments: server.arguments.iter().map(Argument::to_string).collect(),
+            environment: assignments(&server.environment).collect(),
+            under_test: arguments_under_test.chain(assignments(&under_test.environment)).collect(),
+            image: None,
+            image_digest: None,
+            vllm: None,
+            driver: None,
+        };
+        Ok(Self { server: planned, secrets: Secrets::default(), fingerprint })
+    }
+
+    /// Reads the values of the secrets, for an engine that hands them on.
+    pub(crate) fn read_secrets(&mut self) -> Result<(), EngineError> {
+        self.secrets = Secrets::from_environment(&self.server.secrets)?;
+        Ok(())
+    }
+
+    /// The arguments of a server that listens here, without the model's path.
+    pub(crate) fn arguments(&self, host: &str, port: u16) -> Vec<String> {
+        let own =
+            ["--served-model-name", &self.server.model, "--host", host, "--port", &port.to_string()].map(str::to_owned);
+        own.into_iter().chain(self.server.argument_words()).collect()
+    }
+
+    /// The environment variables, with the values of secrets.
+    pub(crate) fn variables(&self) -> BTreeMap<String, String> {
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let mut variables: BTreeMap<String, String> = ENVIRONMENT.iter().copied().map(own).collect();
+        variables.extend(self.server.environment.clone());
+        variables.extend(self.secrets.iter().map(own));
+        variables
+    }
+}
+
+fn check(argument: &Argument) -> Result<(), EngineError> {
+    let flag = argument.flag.replace('_', "-");
+    if RESERVED.contains(&flag.as_str()) {
+        return Err(EngineError::invalid(format!("`{}` is set by the engine itself; take it out", argument.flag)));
+    }
+    Ok(())
+}
+
+fn assignments(environment: &BTreeMap<String, String>) -> impl Iterator<Item = String> {
+    environment.iter().map(|(name, value)| format!("{name}={value}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> Server {
+        Server {
+            model: "tiny".into(),
+            arguments: parse_arguments(&["--max-model-len=2048", "--enforce-eager"]).unwrap(),
+            environment: BTreeMap::from([("OMP_NUM_THREADS".into(), "1".into())]),
+            ..Server::default()
+        }
+    }
+
+    fn under_test(arguments: &[&str], environment: &[(&str, &str)]) -> UnderTest {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let settings = Settings {
+            arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
+            environment: environment.iter().map(own).collect(),
+            ..Settings::default()
+        };
+        UnderTest::new(&settings).unwrap()
+    }
+
+    #[test]
+    fn what_is_under_test_goes_over_what_is_declared_and_is_named_apart() {
+        let under_test = under_test(&["--max-model-len=4096", "--dtype=half"], &[("OMP_NUM_THREADS", "2")]);
+        let plan = Plan::new(EngineKind::Docker, &server(), &under_test).unwrap();
+        let words = plan.arguments("0.0.0.0", 8000).join(" ");
+        assert_eq!(
+            words,
+            "--served-model-name tiny --host 0.0.0.0 --port 8000 --max-model-len 4096 --enforce-eager --dtype half"
+        );
+        assert_eq!(plan.variables()["OMP_NUM_THREADS"], "2");
+        assert_eq!(plan.variables()["HF_HUB_OFFLINE"], "1");
+        assert_eq!(plan.fingerprint.arguments, ["--max-model-len=2048", "--enforce-eager"]);
+        assert_eq!(plan.fingerprint.environment, ["OMP_NUM_THREADS=1"]);
+        assert_eq!(plan.fingerprint.under_test, ["--max-model-len=4096", "--dtype=half", "OMP_NUM_THREADS=2"]);
+    }
+
+    #[test]
+    fn flags_that_the_engine_sets_are_refused() {
+        let mut server = server();
+        server.arguments = parse_arguments(&["--served_model_name=x"]).unwrap();
+        let error = Plan::new(EngineKind::Docker, &server, &UnderTest::default()).unwrap_err();
+        assert_eq!(error.to_string(), "`--served_model_name` is set by the engine itself; take it out");
+    }
+
+    #[test]
+    fn a_word_without_a_flag_is_refused() {
+        let settings = Settings { arguments: vec!["8192".into()], ..Settings::default() };
+        let error = UnderTest::new(&settings).unwrap_err();
+        assert!(error.to_string().starts_with("`8192` is no engine argument"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_is_handed_on_and_in_no_fingerprint_nor_debug_text() {
+        // PATH stands in for a secret: it is set everywhere, and a test must not set variables of its own process.
+        let mut server = server();
+        server.secrets = vec!["PATH".into()];
+        let mut plan = Plan::new(EngineKind::Docker, &server, &UnderTest::default()).unwrap();
+        plan.read_secrets().unwrap();
+        let value = std::env::var("PATH").unwrap();
+        assert_eq!(plan.variables()["PATH"], value);
+        assert!(!format!("{plan:?}").contains(&value));
+    }
+
+    #[test]
+    fn a_secret_under_test_is_refused() {
+        let mut server = server();
+        server.secrets = vec!["HF_TOKEN".into()];
+        let error = Plan::new(EngineKind::Docker, &server, &under_test(&[], &[("HF_TOKEN", "abc")])).unwrap_err();
+        assert!(error.to_string().contains("`HF_TOKEN` is a secret") && !error.to_string().contains("abc"), "{error}");
+    }
+}

@@ -1,0 +1,104 @@
+//! A `vllm serve` as a process of this machine. Main function: [`start`].
+
+mod group;
+mod keeper;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use perf_clock::Clock;
+use perf_model::fingerprint::{EngineKind, Fingerprint};
+
+use crate::error::EngineError;
+use crate::gpus;
+use crate::lease::Lease;
+use crate::machine::describe_cpu;
+use crate::models::Models;
+use crate::plan::Plan;
+use crate::readiness::{NotReady, Probe};
+use crate::running::{Address, Death, Held, Kept, Running};
+use crate::tail::shown;
+
+use keeper::ProcessKeeper;
+
+/// The only address the server listens on.
+const HOST: &str = "127.0.0.1";
+
+/// How to start a `vllm serve`.
+#[derive(Debug)]
+pub(crate) struct ProcessEngine {
+    pub(crate) vllm: PathBuf,
+    pub(crate) models: Models,
+    pub(crate) start_timeout_s: u64,
+}
+
+/// Starts the planned server and waits until it is ready.
+pub(crate) async fn start(
+    engine: &ProcessEngine,
+    plan: Plan,
+    lease: Lease,
+    clock: Clock,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Running, EngineError> {
+    let model = engine.models.on_host(&plan.server.model)?;
+    let port = free_port()?;
+    let url = format!("http://{HOST}:{port}");
+    let hardware = if lease.leased().is_empty() { describe_cpu() } else { gpus::describe_all(lease.leased()) };
+    let driver = if lease.leased().is_empty() { None } else { gpus::driver() };
+    let command = command(&engine.vllm, &model, &plan, &lease, port);
+
+    progress(&format!("starting {} on {hardware}", engine.vllm.display()));
+    let (keeper, death) = ProcessKeeper::spawn(command, &plan.secrets)
+        .map_err(|reason| EngineError::VllmNotFound { vllm: engine.vllm.clone(), reason })?;
+    let kept = Kept::new(Box::new(keeper), death, lease);
+    let probe = Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
+    wait(&kept, &probe, EngineKind::Process, engine.start_timeout_s, clock, progress).await?;
+
+    let fingerprint = Fingerprint { hardware, driver, vllm: probe.version().await, ..plan.fingerprint };
+    Ok(Running::new(Address::Url(url), fingerprint, Held::Kept(Some(kept))))
+}
+
+/// Waits until a server that was started here is ready. On an error the caller drops, and thereby removes, it.
+pub(crate) async fn wait(
+    kept: &Kept,
+    probe: &Probe,
+    engine: EngineKind,
+    limit_s: u64,
+    clock: Clock,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), EngineError> {
+    let limit = Duration::from_secs(limit_s);
+    match probe.wait_until_ready(&mut kept.death(), limit, clock, progress).await {
+        Ok(()) => Ok(()),
+        Err(NotReady::Died(death)) => Err(start_failed(engine, death)),
+        Err(NotReady::TimedOut) => {
+            Err(EngineError::StartTimedOut { seconds: limit_s, log_tail: shown(&kept.log_tail()) })
+        }
+    }
+}
+
+/// The error of a server that died before it was ready.
+pub(crate) fn start_failed(engine: EngineKind, death: Death) -> EngineError {
+    let Death { exit_code, oom_killed, cause, log_tail, kind } = death;
+    EngineError::StartFailed { engine, kind, exit_code, oom_killed, cause, log_tail }
+}
+
+fn command(vllm: &Path, model: &Path, plan: &Plan, lease: &Lease, port: u16) -> Command {
+    let mut command = Command::new(vllm);
+    command.arg("serve").arg(model).args(plan.arguments(HOST, port)).envs(plan.variables());
+    // Numbers, in the order of the PCI bus that NVML counts in: not every vLLM reads UUIDs here. A server on the CPU is
+    // shown no GPU at all.
+    let numbers: Vec<String> = lease.leased().iter().map(|gpu| gpu.index.to_string()).collect();
+    command.env("CUDA_DEVICE_ORDER", "PCI_BUS_ID").env("CUDA_VISIBLE_DEVICES", numbers.join(","));
+    command
+}
+
+/// A port that is free now. Somebody may take it before the server does, which fails the start with a word about it.
+fn free_port() -> Result<u16, EngineError> {
+    TcpListener::bind((HOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| EngineError::invalid(format!("no port of {HOST} can be listened on: {error}")))
+}

@@ -1,0 +1,120 @@
+//! Owns a server process: reads its log, notices its death, ends it. Main type: [`ProcessKeeper`].
+
+use std::io::{BufRead, BufReader, PipeReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::group::Group;
+use crate::keeper::{Death, DeathNotice, Keeper};
+use crate::secrets::Secrets;
+use crate::tail::{Tail, shown};
+
+/// How long a server may take to end when asked to; vLLM takes two or three seconds.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long the last lines of a dead server may take; a worker that outlives it holds the log open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Owns a server process and its group.
+#[derive(Debug)]
+pub(super) struct ProcessKeeper {
+    /// `None` once it was stopped.
+    group: Option<Group>,
+    tail: Tail,
+    /// Closed when the server process has ended.
+    ended: Receiver<()>,
+}
+
+impl ProcessKeeper {
+    /// Runs the command. An error says why it cannot be run.
+    pub(super) fn spawn(mut command: Command, secrets: &Secrets) -> Result<(Self, DeathNotice), String> {
+        let mut group = Group::new()?;
+        let spawned = (|| {
+            // One pipe for both, so that the lines stay in order.
+            let (reader, writer) = std::io::pipe()?;
+            command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+            group.adopt(&mut command);
+            let child = command.spawn()?;
+            Ok::<_, std::io::Error>((child, reader))
+        })();
+        // It holds the writing ends of the pipe, and the log ends only when all of these are closed.
+        drop(command);
+        let (child, reader) = match spawned {
+            Ok(spawned) => spawned,
+            Err(error) => {
+                group.kill()?;
+                return Err(secrets.redact(&error.to_string()));
+            }
+        };
+        let tail = Tail::new(secrets.clone());
+        let (log_ended, log_end) = channel();
+        let (process_ended, ended) = channel();
+        let (announce, notice) = DeathNotice::new();
+        thread::spawn({
+            let tail = tail.clone();
+            move || read(reader, &tail, &log_ended)
+        });
+        thread::spawn({
+            let tail = tail.clone();
+            move || watch(child, &tail, &log_end, &announce, &process_ended)
+        });
+        Ok((Self { group: Some(group), tail, ended }, notice))
+    }
+}
+
+impl Keeper for ProcessKeeper {
+    fn log_tail(&self) -> Vec<String> {
+        shown(&self.tail.lines())
+    }
+
+    fn stop(&mut self) -> Result<(), String> {
+        let Some(mut group) = self.group.take() else { return Ok(()) };
+        group.terminate();
+        // What is received is the end of the thread that watches, which is the end of the server.
+        let _ = self.ended.recv_timeout(GRACE);
+        group.kill()
+    }
+}
+
+impl Drop for ProcessKeeper {
+    fn drop(&mut self) {
+        let _ = self.stop();
+    }
+}
+
+/// Reads the log to its end.
+fn read(reader: PipeReader, tail: &Tail, ended: &Sender<()>) {
+    let mut reader = BufReader::new(reader);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
+        tail.push(&line);
+        line.clear();
+    }
+    // Nobody listens any more when the server died long ago and a worker kept the log open.
+    let _ = ended.send(());
+}
+
+/// Waits for the end of the process and announces it, with the last of its log.
+fn watch(
+    mut child: Child,
+    tail: &Tail,
+    log_end: &Receiver<()>,
+    announce: &watch::Sender<Option<Death>>,
+    ended: &Sender<()>,
+) {
+    let exit_code = child.wait().ok().and_then(exit_code);
+    let _ = ended.send(());
+    let _ = log_end.recv_timeout(LAST_WORDS);
+    announce.send_replace(Some(Death::read(exit_code, false, &tail.lines())));
+}
+
+/// The exit code, by the convention of shells where a signal ended the process.
+fn exit_code(status: ExitStatus) -> Option<i64> {
+    let signal = || status.signal().map(|signal| 128 + signal);
+    status.code().or_else(signal).map(i64::from)
+}

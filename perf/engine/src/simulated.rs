@@ -1,0 +1,47 @@
+//! The simulated vLLM, in this process and on its clock. Main function: [`start`].
+
+use perf_clock::Clock;
+use perf_model::fingerprint::{EngineKind, Fingerprint};
+use perf_sim::{Injection, Options, SimServer, StartFailure as SimulatedFailure};
+
+use crate::error::EngineError;
+use crate::failure::StartFailure;
+use crate::plan::Plan;
+use crate::running::{Address, Held, Running};
+use crate::tail::shown;
+
+/// The profile of a server that declares none.
+const DEFAULT_PROFILE: &str = "generic";
+
+/// Reads the faults that a run asks for.
+pub(crate) fn injection(text: Option<&str>) -> Result<Injection, EngineError> {
+    let parsed = text.unwrap_or_default().trim();
+    if parsed.is_empty() {
+        return Ok(Injection::default());
+    }
+    parsed.parse().map_err(|error: perf_sim::InjectionError| EngineError::invalid(error.to_string()))
+}
+
+/// Starts the planned server. The number of the start is its seed: another start is another draw.
+pub(crate) async fn start(plan: Plan, injection: Injection, start: u32, clock: Clock) -> Result<Running, EngineError> {
+    let name = plan.server.simulated_profile.as_deref().unwrap_or(DEFAULT_PROFILE);
+    let profile = perf_sim::profile(name).map_err(|error| EngineError::invalid(error.to_string()))?;
+    let args = plan.server.argument_words();
+    let options = Options { profile, args, model: plan.server.model.clone(), seed: u64::from(start), injection };
+    let server = SimServer::start(options, clock).await.map_err(|failure| explain(&failure))?;
+    let fingerprint =
+        Fingerprint { hardware: format!("simulated: {name}"), vllm: Some("simulated".to_owned()), ..plan.fingerprint };
+    Ok(Running::new(Address::InProcess(server.router()), fingerprint, Held::Simulated(Box::new(server))))
+}
+
+fn explain(failure: &SimulatedFailure) -> EngineError {
+    let exit_code = Some(i64::from(failure.exit_code));
+    EngineError::StartFailed {
+        engine: EngineKind::Simulated,
+        kind: StartFailure::classify(exit_code, false, &failure.log),
+        exit_code,
+        oom_killed: false,
+        cause: StartFailure::cause(&failure.log).map(str::to_owned),
+        log_tail: shown(&failure.log),
+    }
+}

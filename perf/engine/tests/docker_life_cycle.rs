@@ -1,0 +1,316 @@
+//! The life of a container with a real vLLM in it: it starts, dies, is killed, and in each case leaves neither a
+//! container nor a lease behind.
+//!
+//! `PERF_TEST_IMAGE` names the image, which carries a small model at `/models/tiny` and serves it on the CPU. One test at
+//! a time: each start takes half a minute and all the cores there are.
+
+#![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
+
+mod support;
+
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use perf_clock::Clock;
+use perf_engine::{Engine, EngineError, Gpu, Running, StartFailure};
+use perf_model::config::{Config, ModelLocation};
+use perf_model::fingerprint::EngineKind;
+use perf_model::server::{Server, parse_arguments};
+use perf_model::settings::Settings;
+
+use support::{Place, block_on, wait_until};
+
+const ARGUMENTS: &[&str] = &[
+    "--dtype=bfloat16",
+    "--enforce-eager",
+    "--max-model-len=2048",
+    "--max-num-seqs=64",
+    "--distributed-executor-backend=uni",
+];
+
+/// Set for the copy of this test program that is to be killed while its container runs.
+const VICTIM: &str = "PERF_TEST_VICTIM";
+
+fn image() -> String {
+    std::env::var("PERF_TEST_IMAGE").unwrap_or_else(|_| "vllm-cpu:0.32.0".to_owned())
+}
+
+/// The tests of one program run one at a time, whatever it was told about threads.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn config() -> Config {
+    let model = ModelLocation { in_image: Some("/models/tiny".into()), ..ModelLocation::default() };
+    let mut config = Config { start_timeout_s: 240, models: [("tiny".to_owned(), model)].into(), ..Config::default() };
+    config.docker.shm_size_gib = 1;
+    config
+}
+
+fn engine(place: &Place, config: &Config) -> Engine {
+    let settings = Settings { engine: EngineKind::Docker, image: Some(image()), ..Settings::default() };
+    Engine::new(&settings, config).unwrap().with_lock_folder(place.locks())
+}
+
+fn server() -> Server {
+    Server { model: "tiny".into(), arguments: parse_arguments(ARGUMENTS).unwrap(), ..Server::default() }
+}
+
+async fn start(engine: &Engine, server: &Server) -> Result<Running, EngineError> {
+    let begun = Instant::now();
+    let started = engine.start(server, 1, Clock::real(), &mut |step| eprintln!("{step}")).await;
+    eprintln!("{} after {:.1} s", if started.is_ok() { "ready" } else { "failed" }, begun.elapsed().as_secs_f64());
+    started
+}
+
+fn docker(words: &[&str]) -> String {
+    let output = Command::new("docker").args(words).output().unwrap();
+    assert!(output.status.success(), "docker {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The containers whose lock file is in this place.
+fn containers(place: &Place) -> Vec<String> {
+    let format = r#"{{.ID}} {{.Label "vllm-perf.lock"}}"#;
+    let all = docker(&["ps", "--all", "--filter", "label=vllm-perf=1", "--format", format]);
+    let ours = all.lines().filter_map(|line| line.split_once(' ')).filter(|(_, lock)| lock.starts_with(&path(place)));
+    ours.map(|(id, _)| id.to_owned()).collect()
+}
+
+fn path(place: &Place) -> String {
+    place.locks().display().to_string()
+}
+
+fn assert_nothing_left(place: &Place) {
+    assert_eq!(containers(place), Vec::<String>::new());
+    assert!(support::is_unlocked(&place.locks().join("cpu.lock")), "the lease is left");
+    let runs = std::fs::read_dir(place.locks()).unwrap();
+    let runs = runs.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("run-"));
+    assert_eq!(runs.count(), 0, "a lock file of a run is left");
+}
+
+#[test]
+#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
+fn a_server_starts_says_what_it_is_and_is_gone_after_its_stop() {
+    let (_alone, place) = (alone(), Place::new());
+    block_on(async {
+        let running = start(&engine(&place, &config()), &server()).await.unwrap();
+        let fingerprint = running.fingerprint();
+        assert_eq!(fingerprint.image, Some(image()));
+        assert!(fingerprint.image_digest.as_ref().unwrap().starts_with("sha256:"), "{fingerprint:?}");
+        assert!(fingerprint.vllm.as_ref().unwrap().starts_with("0."), "{fingerprint:?}");
+        assert!(fingerprint.hardware.starts_with("CPU: "), "{fingerprint:?}");
+        let log = running.log_tail().join("\n");
+        assert!(log.contains("Application startup complete."), "{log}");
+        let ports = docker(&["inspect", "--format", "{{json .NetworkSettings.Ports}}", &containers(&place)[0]]);
+        assert!(ports.contains(r#""HostIp":"127.0.0.1""#) && !ports.contains("0.0.0.0"), "{ports}");
+        let begun = Instant::now();
+        running.stop().await.unwrap();
+        eprintln!("removed after {:.1} s", begun.elapsed().as_secs_f64());
+    });
+    assert_nothing_left(&place);
+}
+
+#[test]
+#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
+fn a_model_of_this_machine_is_mounted_read_only_and_a_cache_is_kept() {
+    let (_alone, place) = (alone(), Place::new());
+    let created = docker(&["create", &image()]);
+    docker(&["cp", &format!("{}:/models/tiny", created.trim()), &place.folder("models").display().to_string()]);
+    docker(&["rm", created.trim()]);
+    let mut config = config();
+    config.models.clear();
+    config.models_folder = Some(place.path().join("models"));
+    config.docker.caches = [(place.path().join("cache"), "/cache".into())].into();
+    block_on(async {
+        let running = start(&engine(&place, &config), &server()).await.unwrap();
+        let container = &containers(&place)[0];
+        docker(&["exec", container, "touch", "/cache/kept"]);
+        let script = "touch /models/tiny/x 2>&1 || true";
+        let refused = docker(&["exec", container, "sh", "-c", script]);
+        assert!(refused.contains("Read-only file system"), "{refused}");
+        running.stop().await.unwrap();
+    });
+    assert!(place.has("cache/kept"));
+    assert_nothing_left(&place);
+}
+
+#[test]
+#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
+fn an_unknown_flag_is_told() {
+    let (_alone, place) = (alone(), Place::new());
+    let mut server = server();
+    server.arguments.extend(parse_arguments(&["--no-such-flag=3"]).unwrap());
+    let error = block_on(start(&engine(&place, &config()), &server)).unwrap_err();
+    let EngineError::StartFailed { kind, exit_code, oom_killed, cause, .. } = &error else { panic!("{error}") };
+    assert_eq!((*kind, *exit_code, *oom_killed), (StartFailure::UnknownArgument, Some(2), false), "{error}");
+    assert!(cause.as_ref().unwrap().contains("--no-such-flag"), "{error}");
+    assert_nothing_left(&place);
+}
+
+#[test]
+#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
+fn an_image_without_the_model_is_told() {
+    let (_alone, place) = (alone(), Place::new());
+    let mut config = config();
+    config.models.get_mut("tiny").unwrap().in_image = Some("/models/no-such-model".into());
+    let error = block_on(start(&engine(&place, &config), &server())).unwrap_err();
+    assert!(matches!(error, EngineError::StartFailed { kind: StartFailure::ModelMissing, .. }), "{error}");
+    assert_nothing_left(&place);
+}
+
+#[test]
+#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
+fn an_image_that_is_nowhere_is_named() {
+    let (_alone, place) = (alone(), Place::new());
+    // Nothing listens there, so there is nothing to wait for either.
+    let server = Server { image: Some("127.0.0.1:1/no/such-image:v1".into()), ..server() };
+    let error = block_on(start(&engine(&place, &config()), &server)).unwrap_err();
+    assert!(matches!(error, EngineError::ImageMissing { .. }), "{error}");
+    assert!(error.to_string().contains("`127.0.0.1:1/no/such-image:v1`"), "{error}");
+    assert_nothing_left(&place);
+}
+
+#[test]
+#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
+fn a_gpu_without_the_nvidia_runtime_is_told_and_no_container_is_left() {
+    let (_alone, place) = (alone(), Place::new());
+    let gpu = Gpu { index: 0, uuid: "GPU-0".into(), name: "no such GPU".into(), memory_mib: None, processes: None };
+    let server = Server { gpus: 1, ..server() };
+    let engine = engine(&place, &config()).with_gpus(vec![gpu]);
+    let error = block_on(start(&engine, &server)).unwrap_err();
+    assert!(matches!(error, EngineError::GpuRuntimeMissing { .. }), "{error}");
+    assert_nothing_left(&place);
+    assert!(support::is_unlocked(&place.locks().join("gpu-GPU-0.lock")));
+}
+
+#[test]
+#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
+fn a_server_that_the_kernel_kills_is_told() {
+    let (_alone, place) = (alone(), Place::new());
+    let mut config = config();
+    config.docker.memory_mib = Some(700);
+    let error = block_on(start(&engine(&place, &config), &server())).unwrap_err();
+    let EngineError::StartFailed { kind, oom_killed, exit_code, .. } = &error else { panic!("{error}") };
+    assert_eq!((*kind, *oom_killed, *exit_code), (StartFailure::KilledByKernel, true, Some(137)), "{error}");
+    assert_nothing_left(&place);
+}
+
+#[test]
+#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
+fn a_death_in_the_middle_is_reported() {
+    let (_alone, place) = (alone(), Place::new());
+    let death = block_on(async {
+        let mut running = start(&engine(&place, &config()), &server()).await.unwrap();
+        docker(&["kill", &containers(&place)[0]]);
+        let begun = Instant::now();
+        let death = running.died().await;
+        eprintln!("noticed after {:.1} s", begun.elapsed().as_secs_f64());
+        running.stop().await.unwrap();
+        death
+    });
+    assert_eq!((death.exit_code, death.oom_killed), (Some(137), false));
+    assert!(death.log_tail.join("\n").contains("Application startup complete."), "{death:?}");
+    assert_nothing_left(&place);
+}
+
+#[test]
+#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
+fn a_server_that_is_dropped_is_gone() {
+    let (_alone, place) = (alone(), Place::new());
+    let running = block_on(start(&engine(&place, &config()), &server())).unwrap();
+    // Outside of any runtime, as when a test keeps it longer than its runtime.
+    drop(running);
+    assert_nothing_left(&place);
+}
+
+#[test]
+#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
+fn a_panic_leaves_nothing() {
+    let (_alone, place) = (alone(), Place::new());
+    let result = std::panic::catch_unwind(|| {
+        block_on(async {
+            let _running = start(&engine(&place, &config()), &server()).await.unwrap();
+            panic!("in the middle");
+        });
+    });
+    assert!(result.is_err());
+    assert_nothing_left(&place);
+}
+
+#[test]
+#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
+fn a_start_that_is_abandoned_leaves_nothing() {
+    let (_alone, place) = (alone(), Place::new());
+    // Once as early as possible, and once when the container is there.
+    for awaited in [0, 1] {
+        block_on(async {
+            let (engine, server) = (engine(&place, &config()), server());
+            let far_enough = async {
+                while containers(&place).len() < awaited {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                result = start(&engine, &server) => panic!("it started: {result:?}"),
+                () = far_enough => {}
+            }
+        });
+        assert_nothing_left(&place);
+    }
+}
+
+/// Starts a copy of this program that starts a container, kills the copy, and lets the next start find the container.
+#[test]
+#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
+fn what_a_killed_run_left_is_removed_by_the_next() {
+    if let Some(folder) = std::env::var_os(VICTIM) {
+        let place = Place::at(folder.into());
+        let _ = block_on(start(&engine(&place, &config()), &server()));
+        return;
+    }
+    let (_alone, place) = (alone(), Place::new());
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["what_a_killed_run_left_is_removed_by_the_next", "--exact", "--ignored"])
+        .env(VICTIM, place.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until(|| !containers(&place).is_empty());
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    assert_eq!(containers(&place).len(), 1, "the kill came before the removal");
+
+    let server = Server { image: Some("127.0.0.1:1/no/such-image:v1".into()), ..server() };
+    let mut steps = Vec::new();
+    let started = block_on(async {
+        let engine = engine(&place, &config());
+        engine.start(&server, 1, Clock::real(), &mut |step| steps.push(step.to_owned())).await
+    });
+    assert!(started.is_err());
+    assert!(steps.iter().any(|step| step.contains("which a run that was killed had left behind")), "{steps:?}");
+    assert_nothing_left(&place);
+}
+
+/// A copy of this program looks for a daemon where none is, as a test cannot set variables of its own process.
+#[test]
+fn a_daemon_that_is_not_there_is_told() {
+    const SOCKET: &str = "unix:///no/such/docker.sock";
+    if std::env::var("DOCKER_HOST").as_deref() == Ok(SOCKET) {
+        let place = Place::new();
+        let error = block_on(start(&engine(&place, &config()), &server())).unwrap_err();
+        assert!(matches!(error, EngineError::DockerUnavailable { .. }), "{error}");
+        assert!(error.to_string().contains("/no/such/docker.sock"), "{error}");
+        assert!(error.to_string().contains("DOCKER_HOST"), "{error}");
+        return;
+    }
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["a_daemon_that_is_not_there_is_told", "--exact"])
+        .env("DOCKER_HOST", SOCKET)
+        .status()
+        .unwrap();
+    assert!(status.success());
+}

@@ -1,0 +1,94 @@
+//! The simulated engine: starts and failures in virtual time, through the same door as the real ones.
+
+#![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
+
+use perf_clock::run_virtual;
+use perf_engine::{Address, Engine, EngineError, Running, StartFailure};
+use perf_model::config::Config;
+use perf_model::fingerprint::EngineKind;
+use perf_model::server::{Server, parse_arguments};
+use perf_model::settings::Settings;
+
+fn start(settings: &Settings, server: &Server) -> Result<Running, EngineError> {
+    let engine = Engine::new(settings, &Config::default())?;
+    run_virtual(|clock| async move { engine.start(server, 1, clock, &mut |_| {}).await })
+}
+
+fn server(arguments: &[&str]) -> Server {
+    Server { model: "tiny".into(), arguments: parse_arguments(arguments).unwrap(), ..Server::default() }
+}
+
+fn failure(error: &EngineError) -> (StartFailure, Option<i64>) {
+    let EngineError::StartFailed { kind, exit_code, engine, .. } = error else { panic!("{error}") };
+    assert_eq!(*engine, EngineKind::Simulated);
+    (*kind, *exit_code)
+}
+
+#[test]
+fn it_starts_in_this_process_and_is_marked_as_simulated() {
+    let settings = Settings { arguments: vec!["--max-num-seqs=32".into()], ..Settings::default() };
+    let running = start(&settings, &server(&["--max-model-len=2048"])).unwrap();
+    assert!(matches!(running.address(), Address::InProcess(_)));
+    let fingerprint = running.fingerprint();
+    assert_eq!(fingerprint.engine, EngineKind::Simulated);
+    assert_eq!(fingerprint.hardware, "simulated: generic");
+    assert_eq!(fingerprint.vllm.as_deref(), Some("simulated"));
+    assert_eq!(fingerprint.arguments, ["--max-model-len=2048"]);
+    assert_eq!(fingerprint.under_test, ["--max-num-seqs=32"]);
+    assert!(running.log_tail().iter().any(|line| line.contains("Application startup complete.")));
+}
+
+#[test]
+fn its_failures_are_read_like_those_of_a_real_server() {
+    let oom = Settings { inject: Some("oom".into()), ..Settings::default() };
+    assert_eq!(failure(&start(&oom, &server(&[])).unwrap_err()), (StartFailure::OutOfMemory, Some(1)));
+
+    let unknown = start(&Settings::default(), &server(&["--no-such-flag=3"])).unwrap_err();
+    assert_eq!(failure(&unknown), (StartFailure::UnknownArgument, Some(2)));
+
+    let long = start(&Settings::default(), &server(&["--max-model-len=99999999"])).unwrap_err();
+    assert_eq!(failure(&long), (StartFailure::ContextTooLong, Some(1)));
+
+    let capture = Server {
+        simulated_profile: Some("qwen2.5-32b-awq-marlin-2x4090".into()),
+        ..server(&[
+            "--quantization=awq_marlin",
+            "--tensor-parallel-size=2",
+            "--gpu-memory-utilization=0.85",
+            "--max-model-len=8192",
+        ])
+    };
+    assert_eq!(failure(&start(&Settings::default(), &capture).unwrap_err()), (StartFailure::GraphCapture, Some(1)));
+}
+
+#[test]
+fn what_does_not_exist_is_refused_with_what_does() {
+    let profile = Server { simulated_profile: Some("generik".into()), ..server(&[]) };
+    let error = start(&Settings::default(), &profile).unwrap_err();
+    assert!(matches!(error, EngineError::Invalid { .. }) && error.to_string().contains("generic"), "{error}");
+
+    let inject = Settings { inject: Some("decoed=1.1".into()), ..Settings::default() };
+    let error = start(&inject, &server(&[])).unwrap_err();
+    assert!(matches!(error, EngineError::Invalid { .. }) && error.to_string().contains("decode"), "{error}");
+}
+
+#[test]
+fn faults_on_demand_are_for_the_simulated_engine_alone() {
+    let settings = Settings { engine: EngineKind::Docker, inject: Some("oom".into()), ..Settings::default() };
+    let error = Engine::new(&settings, &Config::default()).unwrap_err();
+    assert!(matches!(error, EngineError::Invalid { .. }), "{error}");
+}
+
+#[test]
+fn a_real_engine_refuses_virtual_time() {
+    let settings = Settings { engine: EngineKind::Process, ..Settings::default() };
+    let error = start(&settings, &server(&[])).unwrap_err();
+    assert_eq!(error.to_string(), "the process engine needs a real clock");
+}
+
+#[test]
+fn it_needs_no_gpu_of_this_machine() {
+    let engine = Engine::new(&Settings::default(), &Config::default()).unwrap().with_gpus(Vec::new());
+    assert_eq!(engine.can_run(&Server { gpus: 8, ..server(&[]) }), Ok(()));
+    assert_eq!(engine.kind(), EngineKind::Simulated);
+}
