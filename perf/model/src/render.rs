@@ -97,13 +97,14 @@ fn advice(verdict: Verdict) -> Option<&'static str> {
             Some("better than the baseline; run `cargo xtask perf refresh` so that the gain is guarded too")
         }
         Verdict::Regressed => Some(
-            "to take the loss, run `cargo xtask perf refresh`, commit the baselines and say why in the pull request",
+            "`cargo insta review` shows what was measured; to take the loss, `cargo xtask perf refresh`, commit the \
+             baselines and say why in the pull request",
         ),
         Verdict::Inconclusive => Some("measure more engine starts (`--starts 6`), or quieten the machine"),
         Verdict::Invalid => Some("nothing was judged; mend what is named above and run again"),
         Verdict::Unrecorded => Some("no baseline yet; run `cargo xtask perf refresh`, then commit the new files"),
         Verdict::Incomparable => Some(
-            "if the change is wanted, run `cargo xtask perf refresh`, commit the baselines and say why in the pull request",
+            "if the change is wanted, `cargo xtask perf refresh`, commit the baselines and say why in the pull request",
         ),
     }
 }

@@ -1,0 +1,222 @@
+//! `cargo xtask perf` as its user meets it: exit codes, tables, records, and clear errors.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// `cargo xtask perf …` in this repository.
+fn perf(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.arg("perf").args(arguments).current_dir(root()).stdin(Stdio::null()).env_remove("CI");
+    command
+}
+
+/// `cargo xtask perf …` in a repository of its own, where nothing can be built.
+fn perf_in(repository: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = perf(arguments);
+    command
+        .current_dir(repository.path())
+        .env("CARGO_MANIFEST_DIR", repository.path().join("xtask"))
+        .env("CARGO_TARGET_DIR", repository.path().join("target"));
+    command
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn run(command: &mut Command, code: i32) -> Output {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{}{}", out(&output), err(&output));
+    output
+}
+
+/// The folder of the run that a command says it recorded.
+fn run_folder(output: &Output) -> PathBuf {
+    let text = out(output);
+    PathBuf::from(text.lines().find_map(|line| line.strip_prefix("records in ")).unwrap())
+}
+
+#[test]
+fn the_help_shows_examples_and_every_exit_code() {
+    let help = out(&run(&mut perf(&["--help"]), 0));
+    assert!(help.contains("cargo xtask perf --image vllm/vllm-openai:"), "{help}");
+    assert!(help.contains("REGRESSED") && help.contains("130  interrupted"), "{help}");
+}
+
+/// One test, because its steps share a baseline's pending snapshot.
+#[test]
+fn a_run_is_gated_recorded_shown_caught_when_slower_and_holds_again() {
+    let pending = root().join("baselines/simulated/cpu_smoke/closed_loop.snap.new");
+    let baseline = root().join("baselines/simulated/cpu_smoke/closed_loop.snap");
+    let before = std::fs::read(&baseline).unwrap();
+
+    let held = run(&mut perf(&["cpu_smoke", "--engine", "simulated"]), 0);
+    assert!(out(&held).contains("cpu_smoke / closed_loop   held"), "{}", out(&held));
+    assert!(out(&held).contains("SIMULATED"), "{}", out(&held));
+
+    // What a run keeps for `accept` is what insta would write, byte for byte.
+    let folder = run_folder(&held);
+    let candidate = folder.join("baselines/simulated/cpu_smoke/closed_loop.snap");
+    assert_eq!(std::fs::read(candidate).unwrap(), before);
+
+    let shown = run(&mut perf(&["show", folder.to_str().unwrap(), "closed_loop"]), 0);
+    let figure = |text: &str| text.lines().find(|line| line.contains("output throughput [tok/s]")).unwrap().to_owned();
+    let measured = figure(&out(&held)).split_whitespace().nth(4).unwrap().to_owned();
+    assert!(figure(&out(&shown)).ends_with(&measured), "{} in {}", measured, out(&shown));
+
+    let slower = run(&mut perf(&["cpu_smoke", "--engine", "simulated", "--inject", "decode=2"]), 1);
+    assert!(out(&slower).contains("REGRESSED"), "{}", out(&slower));
+    assert!(out(&slower).contains("cargo insta review"), "{}", out(&slower));
+    assert!(pending.exists(), "nothing was left to review");
+    assert_eq!(std::fs::read(&baseline).unwrap(), before, "a test wrote a baseline");
+
+    let other_argument = ["cpu_smoke", "--engine", "simulated", "--", "--max-num-seqs", "4"];
+    let changed = run(&mut perf(&other_argument), 1);
+    assert!(out(&changed).contains("under test: command line: none → --max-num-seqs=4"), "{}", out(&changed));
+
+    let cut = run(&mut perf(&["cpu_smoke", "--engine", "simulated", "--inject", "cut=0.01"]), 4);
+    assert!(out(&cut).contains("requests failed: response cut short"), "{}", out(&cut));
+
+    run(&mut perf(&["cpu_smoke", "--engine", "simulated"]), 0);
+    assert!(!pending.exists(), "a run that held left something to review");
+
+    let unknown = run(&mut perf(&["cpu_smoek", "--engine", "simulated"]), 2);
+    assert!(
+        err(&unknown).contains("did you mean one of these?\n  cpu_smoke::tiny_model_on_the_cpu"),
+        "{}",
+        err(&unknown)
+    );
+}
+
+#[test]
+fn required_hardware_that_is_missing_is_no_fall_back() {
+    let output = run(perf(&["--require", "gpu"]).env("DOCKER_HOST", "unix:///nowhere/docker.sock"), 7);
+    assert!(err(&output).contains("a GPU is required, but there is"), "{}", err(&output));
+    assert!(!err(&output).contains("SIMULATED"), "{}", err(&output));
+}
+
+#[test]
+fn options_that_contradict_each_other_are_refused() {
+    let says = |arguments: &[&str]| err(&run(&mut perf(arguments), 2));
+    assert!(says(&["--engine", "simulated", "--image", "x"]).contains("--image is for --engine docker"));
+    assert!(says(&["--engine", "docker", "--inject", "cut=1"]).contains("--inject is for --engine simulated"));
+    assert!(says(&["--engine", "remote"]).contains("--url http://host:8000"));
+    assert!(
+        says(&["--engine", "simulated", "--", "max-num-seqs", "4"]).contains("`max-num-seqs` is no engine argument")
+    );
+    assert!(says(&["--starts", "0"]).contains("--starts"));
+}
+
+#[test]
+fn a_wrong_key_in_perf_toml_is_said_before_anything_is_built() {
+    let repository = TempDir::new().unwrap();
+    std::fs::write(repository.path().join("perf.toml"), "[docker]\nimgae = \"x\"\n").unwrap();
+    let output = run(&mut perf_in(&repository, &["--engine", "simulated"]), 2);
+    assert!(err(&output).contains("did you mean `image`?"), "{}", err(&output));
+    assert!(err(&output).contains("perf.toml"), "{}", err(&output));
+}
+
+#[test]
+fn a_run_that_does_not_exist_is_named() {
+    let repository = TempDir::new().unwrap();
+    assert!(err(&run(&mut perf_in(&repository, &["show", "last"]), 2)).contains("there is no run in"));
+    assert!(err(&run(&mut perf_in(&repository, &["accept", "--from", "12"]), 2)).contains("there is no run in"));
+}
+
+/// A run's folder as another machine would have left it, with one of this repository's baselines in it.
+fn foreign_run(change: impl Fn(String) -> String) -> TempDir {
+    let run = TempDir::new().unwrap();
+    let baselines = root().join("baselines/simulated/cpu_smoke");
+    let folder = run.path().join("baselines/simulated/cpu_smoke");
+    std::fs::create_dir_all(&folder).unwrap();
+    for load in ["chat.snap", "closed_loop.snap"] {
+        let text = std::fs::read_to_string(baselines.join(load)).unwrap();
+        let text = if load == "closed_loop.snap" { change(text) } else { text };
+        std::fs::write(folder.join(load), text).unwrap();
+    }
+    run
+}
+
+#[test]
+fn baselines_of_another_machine_are_accepted_as_they_are() {
+    let (repository, run_folder) = (TempDir::new().unwrap(), foreign_run(|text| text));
+    let from = run_folder.path().to_str().unwrap();
+    let output = run(&mut perf_in(&repository, &["accept", "--from", from, "closed"]), 0);
+    assert!(out(&output).contains("wrote baselines/simulated/cpu_smoke/closed_loop.snap"), "{}", out(&output));
+    let place = "baselines/simulated/cpu_smoke/closed_loop.snap";
+    assert_eq!(
+        std::fs::read(repository.path().join(place)).unwrap(),
+        std::fs::read(run_folder.path().join(place)).unwrap()
+    );
+    assert!(
+        !repository.path().join("baselines/simulated/cpu_smoke/chat.snap").exists(),
+        "more was taken than asked for"
+    );
+}
+
+#[test]
+fn one_bad_baseline_in_a_run_keeps_all_of_it_out() {
+    let truncate = |text: String| text[..text.len() / 2].to_owned();
+    let edit = |text: String| text.replacen("median: ", "median: 1", 1);
+    let newer = |text: String| text.replace("schema: 1", "schema: 99");
+    let other = |text: String| text.replace("load: \"closed_loop\"", "load: \"other\"");
+    let cases: [(&dyn Fn(String) -> String, &str); 4] = [
+        (&truncate, "refresh it"),
+        (&edit, "edited by hand"),
+        (&newer, "schema 99"),
+        (&other, "it says that it is simulated/cpu_smoke/other.snap"),
+    ];
+    for (change, wanted) in cases {
+        let (repository, run_folder) = (TempDir::new().unwrap(), foreign_run(change));
+        let output = run(&mut perf_in(&repository, &["accept", "--from", run_folder.path().to_str().unwrap()]), 2);
+        assert!(err(&output).contains(wanted) && err(&output).contains("nothing else"), "{}", err(&output));
+        assert!(!repository.path().join("baselines").exists(), "something was taken");
+    }
+}
+
+#[test]
+fn an_interrupted_run_ends_with_130_and_leaves_no_server() {
+    let stand_in = root().join("target/debug/perf-sim");
+    let stand_in = Path::new(env!("CARGO_BIN_EXE_xtask")).parent().map_or(stand_in, |folder| folder.join("perf-sim"));
+    if !stand_in.exists() {
+        let built = Command::new(env!("CARGO")).args(["build", "--package", "perf-sim"]).current_dir(root()).status();
+        assert!(built.unwrap().success());
+    }
+    let model = TempDir::new().unwrap();
+    let model_path = model.path().to_str().unwrap().to_owned();
+    let mut child = perf(&["cpu_smoke", "--engine", "process", "--vllm", stand_in.to_str().unwrap()])
+        .args(["--model", &format!("tiny={model_path}")])
+        .env("PERF_LOCK_DIR", model.path())
+        // It never becomes ready by itself: the interruption comes while it starts.
+        .env("PERF_SIM_STARTUP_MS", "3600000")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.contains("starting")).expect("the run says that it starts the server");
+    kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), Signal::INT).unwrap();
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{}", rest.join("\n"));
+    assert!(rest.iter().any(|line| line.contains("interrupted; what was measured so far is kept in")), "{rest:?}");
+    assert!(!runs_with(&model_path), "a server was left behind");
+}
+
+/// Whether some process on this machine has a text on its command line.
+fn runs_with(text: &str) -> bool {
+    std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).any(|process| {
+        std::fs::read(process.path().join("cmdline")).is_ok_and(|words| String::from_utf8_lossy(&words).contains(text))
+    })
+}
