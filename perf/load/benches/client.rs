@@ -1,0 +1,83 @@
+//! What the client costs: a whole run against a server in this process that answers at once, in virtual time.
+//!
+//! The figure is token events a second of this machine's time, everything included but sockets: bodies, scheduling, SSE,
+//! JSON, samples.
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::time::Duration;
+
+use bytes::Bytes;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use http_body_util::Full;
+use perf_clock::run_virtual;
+use perf_load::Endpoint;
+use perf_model::load::{Api, Arrivals, Load, OutputLength, Prompts, Workload};
+
+const TOKENS: u32 = 64;
+const REQUESTS: u32 = 256;
+
+/// A stream as vLLM sends it with running usage: an event a token, the final usage, the end.
+fn stream() -> Bytes {
+    let head = r#"data: {"id":"cmpl-826db7bdb8748356","object":"text_completion","created":1795311184,"model":"tiny","#;
+    let mut text = String::new();
+    for token in 1..=TOKENS {
+        let finish = if token == TOKENS { "\"length\"" } else { "null" };
+        text += &format!(
+            "{head}\"choices\":[{{\"index\":0,\"text\":\" token\",\"logprobs\":null,\"finish_reason\":{finish}}}],\
+             \"usage\":{{\"prompt_tokens\":8,\"total_tokens\":{},\"completion_tokens\":{token}}}}}\n\n",
+            8 + token
+        );
+    }
+    text += &format!(
+        "{head}\"choices\":[],\"usage\":{{\"prompt_tokens\":8,\"total_tokens\":{},\"completion_tokens\":{TOKENS}}}}}\n\n",
+        8 + TOKENS
+    );
+    text += "data: [DONE]\n\n";
+    Bytes::from(text)
+}
+
+fn load() -> Load {
+    Load {
+        name: "bench".to_owned(),
+        workload: Workload {
+            prompts: Prompts::RandomTokens { length: 8 },
+            output: OutputLength::Exactly(TOKENS),
+            api: Api::Completions,
+            stream: true,
+            temperature: 0.0,
+        },
+        arrivals: Arrivals::Concurrency(64),
+        requests: REQUESTS,
+        warmup: 0,
+        objectives: Vec::new(),
+        stall_limit: Duration::from_secs(10),
+        lateness_limit: Duration::from_millis(5),
+    }
+}
+
+fn whole_client(criterion: &mut Criterion) {
+    let stream = stream();
+    let mut group = criterion.benchmark_group("client");
+    group.throughput(Throughput::Elements(u64::from(TOKENS * REQUESTS)));
+    group.bench_function("token events, 64 concurrent", |bencher| {
+        bencher.iter(|| {
+            let stream = stream.clone();
+            let endpoint = Endpoint::in_process(tower::service_fn(move |_request: http::Request<Full<Bytes>>| {
+                let stream = stream.clone();
+                async move { Ok::<_, Infallible>(http::Response::new(Full::new(stream))) }
+            }));
+            run_virtual(|clock| async move {
+                let mut succeeded = 0_u32;
+                let mut observe = |sample: perf_model::sample::Sample| succeeded += u32::from(sample.succeeded());
+                let measured = perf_load::measure(&load(), &endpoint, "tiny", 1, clock, &mut observe).await;
+                assert!(measured.is_ok() && succeeded == REQUESTS, "{succeeded} of {REQUESTS}");
+                black_box(succeeded)
+            })
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, whole_client);
+criterion_main!(benches);
