@@ -68,12 +68,9 @@ fn build() -> Result<Vec<Scenario>> {
     }
     let mut scenarios = Vec::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Ok(Artifact { target: Target { name, kind }, executable: Some(binary) }) = serde_json::from_str(line)
-        else {
-            continue;
-        };
-        if kind.iter().any(|kind| kind == "test") {
-            scenarios.extend(tests_of(&name, &binary)?);
+        let Ok(Artifact { target, executable: Some(binary) }) = serde_json::from_str(line) else { continue };
+        if target.holds_scenarios(&root()) {
+            scenarios.extend(tests_of(&target.name, &binary)?);
         }
     }
     scenarios.sort_by(|left, right| left.name.cmp(&right.name));
@@ -91,6 +88,14 @@ struct Artifact {
 struct Target {
     name: String,
     kind: Vec<String>,
+    src_path: PathBuf,
+}
+
+impl Target {
+    /// Scenarios lie in `tests/`; the façade's own tests do not.
+    fn holds_scenarios(&self, root: &Path) -> bool {
+        self.kind.iter().any(|kind| kind == "test") && self.src_path.starts_with(root.join("tests"))
+    }
 }
 
 fn tests_of(file: &str, binary: &Path) -> Result<Vec<Scenario>> {
@@ -108,6 +113,18 @@ fn tests_of(file: &str, binary: &Path) -> Result<Vec<Scenario>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_tests_in_their_folder_are_scenarios() {
+        let target = |kind: &str, path: &str| Target {
+            name: "cpu_smoke".into(),
+            kind: vec![kind.into()],
+            src_path: Path::new("/repo").join(path),
+        };
+        assert!(target("test", "tests/cpu_smoke.rs").holds_scenarios(Path::new("/repo")));
+        assert!(!target("test", "perf/tests/life_cycle.rs").holds_scenarios(Path::new("/repo")));
+        assert!(!target("lib", "tests/lib.rs").holds_scenarios(Path::new("/repo")));
+    }
 
     #[test]
     fn an_unknown_filter_names_the_nearest_scenarios() {

@@ -1,22 +1,12 @@
 //! `cargo xtask perf` as its user meets it: exit codes, tables, records, and clear errors.
 
-use std::io::{BufRead, BufReader};
+mod common;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use rustix::process::{Pid, Signal, kill_process};
+use common::{UnderWay, out, perf, root};
 use tempfile::TempDir;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// `cargo xtask perf …` in this repository.
-fn perf(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.arg("perf").args(arguments).current_dir(root()).stdin(Stdio::null()).env_remove("CI");
-    command
-}
 
 /// `cargo xtask perf …` in a repository of its own, where nothing can be built.
 fn perf_in(repository: &TempDir, arguments: &[&str]) -> Command {
@@ -28,10 +18,7 @@ fn perf_in(repository: &TempDir, arguments: &[&str]) -> Command {
     command
 }
 
-fn out(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
+/// What a command wrote on standard error.
 fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -188,29 +175,24 @@ fn one_bad_baseline_in_a_run_keeps_all_of_it_out() {
 
 #[test]
 fn an_interrupted_run_ends_with_130_and_leaves_no_server() {
-    let stand_in = root().join("target/debug/perf-sim");
-    let stand_in = Path::new(env!("CARGO_BIN_EXE_xtask")).parent().map_or(stand_in, |folder| folder.join("perf-sim"));
+    let stand_in = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("perf-sim");
     if !stand_in.exists() {
         let built = Command::new(env!("CARGO")).args(["build", "--package", "perf-sim"]).current_dir(root()).status();
         assert!(built.unwrap().success());
     }
     let model = TempDir::new().unwrap();
     let model_path = model.path().to_str().unwrap().to_owned();
-    let mut child = perf(&["cpu_smoke", "--engine", "process", "--vllm", stand_in.to_str().unwrap()])
-        .args(["--model", &format!("tiny={model_path}")])
-        .env("PERF_LOCK_DIR", model.path())
-        // It never becomes ready by itself: the interruption comes while it starts.
-        .env("PERF_SIM_STARTUP_MS", "3600000")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    lines.find(|line| line.contains("starting")).expect("the run says that it starts the server");
-    kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), Signal::INT).unwrap();
-    let rest: Vec<String> = lines.collect();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{}", rest.join("\n"));
-    assert!(rest.iter().any(|line| line.contains("interrupted; what was measured so far is kept in")), "{rest:?}");
+    let mut run = UnderWay::start(
+        perf(&["cpu_smoke", "--engine", "process", "--vllm", stand_in.to_str().unwrap()])
+            .args(["--model", &format!("tiny={model_path}")])
+            .env("PERF_LOCK_DIR", model.path())
+            // It never becomes ready by itself: the interruption comes while it starts.
+            .env("PERF_SIM_STARTUP_MS", "3600000"),
+    );
+    run.wait_for("starting");
+    let (code, rest) = run.interrupt();
+    assert_eq!(code, Some(130), "{rest}");
+    assert!(rest.contains("interrupted; what was measured so far is kept in"), "{rest}");
     assert!(!runs_with(&model_path), "a server was left behind");
 }
 

@@ -80,8 +80,14 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} → {}", self.what, self.baseline, self.measured)
+        write!(f, "{}: {} → {}", self.what, brief(&self.baseline), brief(&self.measured))
     }
+}
+
+/// A digest cut to the twelve digits that people compare; anything else as it is.
+fn brief(value: &str) -> &str {
+    let digits = value.strip_prefix("sha256:").map_or(0, str::len);
+    if digits > 12 { &value[.."sha256:".len() + 12] } else { value }
 }
 
 impl Fingerprint {

@@ -72,7 +72,7 @@ fn regressed() {
 fn inconclusive() {
     let mut report = report(Verdict::Inconclusive, Some(1660.66), &[1555.0, 1662.0, 1618.4]);
     report.rows[0].guard.as_mut().unwrap().reason =
-        Some("2 of 3 starts are beyond the limit, the others are not".into());
+        Some("1 of 3 starts are within what the baseline's own starts reached".into());
     insta::assert_snapshot!(load(&report));
 }
 

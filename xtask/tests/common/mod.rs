@@ -1,0 +1,52 @@
+//! What the tests of `cargo xtask perf` share: running it, reading what it says, interrupting it.
+
+use std::io::{BufRead, BufReader, Lines};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// `cargo xtask perf …` in this repository.
+pub(crate) fn perf(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.arg("perf").args(arguments).current_dir(root()).stdin(Stdio::null()).env_remove("CI");
+    command
+}
+
+/// What a command wrote on standard output.
+pub(crate) fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A run that is under way.
+pub(crate) struct UnderWay {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+}
+
+impl UnderWay {
+    /// Starts it.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// Waits until it says something.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        let said = self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(text));
+        said.unwrap_or_else(|| panic!("it ended without saying `{text}`"));
+    }
+
+    /// Presses Ctrl-C; gives the exit code and what it said from then on.
+    pub(crate) fn interrupt(mut self) -> (Option<i32>, String) {
+        kill_process(Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap(), Signal::INT).unwrap();
+        let rest: Vec<String> = self.lines.map(Result::unwrap).collect();
+        (self.child.wait().unwrap().code(), rest.join("\n"))
+    }
+}
