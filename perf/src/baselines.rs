@@ -38,33 +38,45 @@ pub(crate) fn find(file: &Path) -> Found {
 /// Hands what was judged to insta, which leaves it to review where the verdict says that there is something to review.
 pub(crate) fn leave_pending(file: &Path, measured: &Baseline, verdict: Verdict) {
     let reviewable = matches!(verdict, Verdict::Regressed | Verdict::Unrecorded | Verdict::Incomparable);
-    if verdict.is_pass() || (reviewable && !insta_would_overwrite()) {
+    if (verdict.is_pass() || reviewable) && !insta_would_overwrite() {
         hand_to_insta(file, measured, verdict.is_pass());
     }
 }
 
-/// Makes what was measured the baseline.
+/// Makes what was measured the baseline, and takes away what an older run left to review.
 ///
 /// insta writes it, being told to in its variable `INSTA_UPDATE` by whoever asked for the refresh.
 pub(crate) fn write(file: &Path, measured: &Baseline) -> Result {
+    if !is_set("INSTA_UPDATE", &["force"]) {
+        return Err(Error::Usage(format!(
+            "{} was not refreshed: INSTA_UPDATE is not `force`; use `cargo xtask perf refresh`",
+            file.display()
+        )));
+    }
     hand_to_insta(file, measured, false);
+    let failed = |cause| Err(Error::Write { path: file.to_owned(), cause });
     match std::fs::read_to_string(file) {
         Ok(text)
             if snapshot::split(&text).is_some_and(|(_, body)| body.trim_end() == measured.to_yaml().trim_end()) =>
         {
+            // What waited for review is settled by this.
+            let _ = std::fs::remove_file(file.with_extension("snap.new"));
             Ok(())
         }
-        Ok(_) => Err(Error::Usage(format!(
-            "{} was not refreshed: INSTA_UPDATE is not `force`; use `cargo xtask perf refresh`",
-            file.display()
-        ))),
-        Err(cause) => Err(Error::Write { path: file.to_owned(), cause }),
+        Ok(_) => failed(std::io::Error::other("it is as it was before")),
+        Err(cause) => failed(cause),
     }
 }
 
 /// Whether insta was told to overwrite baselines by itself, which only a refresh may do.
 fn insta_would_overwrite() -> bool {
-    std::env::var("INSTA_UPDATE").is_ok_and(|mode| matches!(mode.as_str(), "always" | "force" | "unseen"))
+    is_set("INSTA_UPDATE", &["always", "1", "unseen", "force"])
+        || is_set("INSTA_FORCE_UPDATE", &["1"])
+        || is_set("INSTA_FORCE_UPDATE_SNAPSHOTS", &["1"])
+}
+
+fn is_set(variable: &str, values: &[&str]) -> bool {
+    std::env::var(variable).is_ok_and(|value| values.contains(&value.as_str()))
 }
 
 fn hand_to_insta(file: &Path, measured: &Baseline, matches: bool) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use perf_engine::EngineError;
 use perf_load::LoadError;
@@ -35,12 +36,12 @@ pub enum Error {
         how: String,
     },
     /// The server hangs: a request stayed silent for too long.
-    #[error("the server hangs: a request of load `{load}` was silent for {seconds} s, and the run was given up")]
+    #[error("the server hangs: a request of load `{load}` was silent for {limit:?}, and the run was given up")]
     ServerHangs {
         /// The load's name.
         load: String,
         /// The load's stall limit.
-        seconds: u64,
+        limit: Duration,
     },
     /// A record or report could not be written.
     #[error("cannot write {path}: {cause}; make room or make it writable, then run again")]

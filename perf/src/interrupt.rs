@@ -1,12 +1,15 @@
 //! Ctrl-C and the signal to terminate: [`Interrupt`], which a run waits for beside everything else it waits for.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
-/// Runs on real engines that are under way in this process. libtest runs tests side by side in threads, and the process
-/// may only exit when the last of them has removed its server.
+/// Runs that are under way in this process. libtest runs tests side by side in threads, and the process may only exit
+/// when the last of them has removed its server.
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether one of them was interrupted, so that the last one to end ends the process.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Becomes ready when this process is asked to stop.
 #[derive(Clone)]
@@ -46,27 +49,36 @@ impl Interrupt {
     }
 }
 
-/// A run on a real engine that is under way.
+/// A run that is under way.
 pub(crate) struct UnderWay;
 
 impl UnderWay {
-    /// Counts one more.
+    /// Counts one more, unless the process is about to exit.
     pub(crate) fn begin() -> Self {
         UNDER_WAY.fetch_add(1, Ordering::SeqCst);
-        Self
+        let under_way = Self;
+        if INTERRUPTED.load(Ordering::SeqCst) {
+            under_way.end_interrupted();
+        }
+        under_way
     }
 
-    /// Ends an interrupted run, whose server is gone: exits with 130 if it was the last one.
-    pub(crate) fn end_interrupted(self) {
+    /// Ends an interrupted run, whose server is gone, and with the last run that is under way the process. Does not
+    /// return, or libtest would begin the next test.
+    pub(crate) fn end_interrupted(self) -> ! {
+        INTERRUPTED.store(true, Ordering::SeqCst);
         drop(self);
-        if UNDER_WAY.load(Ordering::SeqCst) == 0 {
-            std::process::exit(i32::from(perf_model::exit::INTERRUPTED));
+        loop {
+            std::thread::park();
         }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
+        let was_last = UNDER_WAY.fetch_sub(1, Ordering::SeqCst) == 1;
+        if was_last && INTERRUPTED.load(Ordering::SeqCst) {
+            std::process::exit(i32::from(perf_model::exit::INTERRUPTED));
+        }
     }
 }

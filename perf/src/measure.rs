@@ -1,10 +1,10 @@
 //! Start the engine, put each load on it, stop it, again: samples → records → reports.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use perf_clock::Clock;
-use perf_engine::{Address, Engine, Running};
-use perf_load::{Endpoint, Measured};
+use perf_engine::{Address, Death, Engine, Running};
+use perf_load::{Endpoint, LoadError, Measured};
 use perf_model::compare::{Evidence, Found, Places, StartEvidence, compare};
 use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::record::{End, Header, SCHEMA};
@@ -24,6 +24,9 @@ use crate::load::Load;
 use crate::records::{RecordWriter, write};
 use crate::session::Session;
 use crate::suite::Suite;
+
+/// How long a server whose engine is dead may take until its process ends.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Measures every load of a suite in as many engine starts as were asked for, and judges each.
 pub(crate) async fn measure(
@@ -70,17 +73,30 @@ async fn one_start(
     let mut evidence = Vec::new();
     for load in &suite.loads {
         let run = Run { suite, session, load, start, endpoint: &endpoint, fingerprint: &fingerprint, clock };
+        let died = |death: Death| Error::ServerDied { load: load.declared.name.clone(), how: death.to_string() };
         let measured = tokio::select! {
-            measured = run.measure() => measured?,
-            death = running.died() => {
-                let how = death.to_string();
-                return Err(Error::ServerDied { load: load.declared.name.clone(), how });
-            }
+            measured = run.measure() => measured,
+            death = running.died() => return Err(died(death)),
             () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
         };
-        evidence.push(measured);
+        if requests_failed(&measured) {
+            tokio::select! {
+                death = running.died() => return Err(died(death)),
+                () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
+                () = clock.sleep(LAST_WORDS) => {}
+            }
+        }
+        evidence.push(measured?);
     }
     Ok(evidence)
+}
+
+/// Whether the server may be dying: one whose engine is dead fails every request, and is gone only seconds later.
+fn requests_failed(measured: &Result<StartEvidence>) -> bool {
+    match measured {
+        Ok(evidence) => evidence.summary.failed() > 0,
+        Err(error) => matches!(error, Error::Load { cause: LoadError::WarmUp { .. }, .. }),
+    }
 }
 
 /// One load in one start.
@@ -111,7 +127,7 @@ impl Run<'_> {
                 give_up.notify_one();
             }
             if matches!(sample.outcome, Outcome::Failed { kind: FailureKind::Stalled, .. }) {
-                let hangs = Error::ServerHangs { load: declared.name.clone(), seconds: declared.stall_limit.as_secs() };
+                let hangs = Error::ServerHangs { load: declared.name.clone(), limit: declared.stall_limit };
                 trouble.get_or_insert(hangs);
                 give_up.notify_one();
             }

@@ -1,5 +1,6 @@
 //! Where this process runs and what it was asked to do: [`Session`].
 
+use std::env::VarError;
 use std::path::{Path, PathBuf};
 
 use perf_model::config::Config;
@@ -23,14 +24,11 @@ impl Session {
     /// Reads the settings from the environment and `perf.toml` from the repository's root.
     pub(crate) fn open() -> Result<Self> {
         let root = root();
-        let settings = match std::env::var(VARIABLE) {
-            Ok(text) => serde_json::from_str(&text).map_err(|error| {
-                Error::Usage(format!(
-                    "the variable {VARIABLE} cannot be read: {error}; start tests with `cargo xtask perf`"
-                ))
-            })?,
-            Err(_) => Settings::default(),
-        };
+        let settings = read_settings().map_err(|error| {
+            Error::Usage(format!(
+                "the variable {VARIABLE} cannot be read: {error}; start tests with `cargo xtask perf`"
+            ))
+        })?;
         let config = read_config(&root.join("perf.toml"))?;
         let run_folder =
             settings.run_folder.clone().unwrap_or_else(|| target_folder(&root).join("perf").join("cargo-test"));
@@ -59,6 +57,15 @@ impl Session {
 /// cargo sets the variable for the tests it runs; the path of the build serves where no cargo is.
 fn root() -> PathBuf {
     std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
+}
+
+/// What `cargo xtask perf` asked for; the defaults where nobody asks for anything.
+fn read_settings() -> std::result::Result<Settings, String> {
+    match std::env::var(VARIABLE) {
+        Ok(text) => serde_json::from_str(&text).map_err(|error| error.to_string()),
+        Err(VarError::NotPresent) => Ok(Settings::default()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn read_config(path: &Path) -> Result<Config> {

@@ -64,17 +64,21 @@ impl Suite {
         }
         let kind = engine.kind();
         let name = self.name.clone();
-        let result = in_time_of(kind, |clock, interrupt| self.run(&session, &engine, &server, clock, interrupt));
-        let report = match result {
-            Ok(report) => report,
-            Err(error) => {
-                let report = SuiteReport::unmeasured(name, kind, Verdict::Invalid, error.to_string());
+        let under_way = UnderWay::begin();
+        let error = match in_time_of(kind, |clock, interrupt| self.run(&session, &engine, &server, clock, interrupt)) {
+            Ok(report) => {
                 records::write_report(&folder, &report)?;
-                return Err(error);
+                return Ok(Outcome { report, purpose: session.settings.purpose });
             }
+            Err(error) => error,
         };
-        records::write_report(&folder, &report)?;
-        Ok(Outcome { report, purpose: session.settings.purpose })
+        let report = SuiteReport::unmeasured(name, kind, Verdict::Invalid, error.to_string());
+        // What went wrong first is what is told: where the report cannot be written either, it has the same cause.
+        let _ = records::write_report(&folder, &report);
+        if matches!(error, Error::Interrupted(_)) {
+            under_way.end_interrupted();
+        }
+        Err(error)
     }
 
     async fn run(
@@ -179,17 +183,11 @@ where
         .enable_all()
         .build()
         .map_err(|error| Error::Usage(format!("cannot start the load generator's threads: {error}")))?;
-    let under_way = UnderWay::begin();
-    let result = runtime.block_on(async {
+    runtime.block_on(async {
         let interrupt = Interrupt::listen()
             .map_err(|error| Error::Usage(format!("cannot listen for Ctrl-C, so nothing is started: {error}")))?;
         body(Clock::real(), interrupt).await
-    });
-    drop(runtime);
-    if let Err(Error::Interrupted(_)) = &result {
-        under_way.end_interrupted();
-    }
-    result
+    })
 }
 
 /// What came of a suite.

@@ -1,0 +1,217 @@
+//! Only a refresh writes baselines. Every other run reads them, refuses those that it cannot trust, and leaves what it
+//! measured beside them where there is something to review.
+
+#![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
+
+mod common;
+
+use perf::prelude::*;
+use perf_model::report::SuiteReport;
+use perf_model::verdict::Verdict;
+
+use common::{Ended, Place};
+
+const BASELINE: &str = "baselines/simulated/inner/only-1.5.snap";
+const PENDING: &str = "baselines/simulated/inner/only-1.5.snap.new";
+
+/// What the other tests run, each in a process of its own.
+#[test]
+fn inner_scenario() -> perf::Result {
+    let Some(behaviour) = common::behaviour() else { return Ok(()) };
+    let requests = if behaviour == "other arrivals" { 12 } else { 8 };
+    Suite::new("inner")
+        .load(
+            Load::new("only-1.5")
+                .prompts(random_tokens(4))
+                .output_tokens(exactly(32))
+                .requests(requests)
+                .guard(output_throughput().may_drop(percent(5.0)))
+                .guard(ttft().p50().may_rise(percent(5.0))),
+        )
+        .run_on(Vllm::under_test().model("tiny").simulated_as("tiny-cpu"))?
+        .hold()
+}
+
+/// A repository with a baseline.
+fn recorded() -> Place {
+    let place = Place::new();
+    place.simulated("").refresh().run().assert_success();
+    place
+}
+
+/// Runs with this in the baseline's place, and finds it untouched afterwards.
+fn run_with(place: &Place, baseline: impl AsRef<[u8]>) -> (Ended, SuiteReport) {
+    place.write(BASELINE, &baseline);
+    let ended = place.simulated("").run();
+    assert_eq!(std::fs::read(place.path(BASELINE)).unwrap(), baseline.as_ref());
+    let report = ended.report();
+    (ended, report)
+}
+
+fn assert_refused(place: &Place, baseline: impl AsRef<[u8]>, why: &str) {
+    let (ended, report) = run_with(place, baseline);
+    assert_eq!(report.verdict, Verdict::Invalid);
+    let fault = format!("the baseline {BASELINE} cannot be used: ");
+    ended.assert_failed_with(&["INVALID", &fault, why]);
+    assert!(!place.has(PENDING), "a pending snapshot would replace what somebody has to look at first");
+}
+
+#[test]
+fn a_baseline_that_was_cut_off_is_refused() {
+    let place = recorded();
+    let whole = place.read(BASELINE);
+    for lines in [0, 2, 5, whole.lines().count() - 1] {
+        let cut: String = whole.split_inclusive('\n').take(lines).collect();
+        assert_refused(&place, cut, "take it from git again, or refresh it");
+    }
+    assert_refused(&place, &whole[..whole.len() - 20], "take it from git again, or refresh it");
+}
+
+#[test]
+fn a_baseline_that_was_edited_is_refused_with_the_line() {
+    let place = recorded();
+    let line = |text: &str| text.lines().find(|line| line.contains("output_throughput")).unwrap().to_owned();
+    let whole = place.read(BASELINE);
+    let edited = whole.replacen("median: ", "median: 1", 1);
+    let changed = edited.lines().find(|line| !whole.contains(*line)).unwrap().to_owned();
+    assert_refused(&place, &edited, &format!("it was edited by hand or cut off: the line `{changed}`"));
+    assert_refused(&place, whole.replace("output_throughput", "output_thruput"), "it was edited by hand or cut off");
+    assert_refused(&place, whole.replace(&format!("{}\n", line(&whole)), ""), "it was edited by hand or cut off");
+    assert_refused(&place, whole.replace("suite:", "siute:"), "it cannot be read: ");
+}
+
+#[test]
+fn a_baseline_of_a_newer_suite_is_refused() {
+    let place = recorded();
+    let newer = place.read(BASELINE).replace("schema: 1\n", "schema: 2\nsomething: new\n");
+    assert_refused(&place, newer, "it has schema 2, and this version knows 1 at most; update the suite");
+}
+
+#[test]
+fn a_file_that_is_no_baseline_is_refused() {
+    let place = recorded();
+    assert_refused(&place, "hello\n", "it is no snapshot file");
+    assert_refused(&place, "---\nsource: x\n---\nhello\n", "its first line is `hello`, not its schema");
+    assert_refused(&place, [0xff, 0xfe, 0x00], "valid UTF-8");
+}
+
+#[test]
+fn a_refresh_replaces_a_baseline_that_cannot_be_used() {
+    let place = recorded();
+    let whole = place.read(BASELINE);
+    place.write(BASELINE, "hello\n");
+    place.simulated("").refresh().run().assert_success();
+    assert_eq!(place.read(BASELINE), whole);
+}
+
+#[test]
+fn a_refresh_writes_what_accept_would_take_and_the_next_run_holds() {
+    let place = recorded();
+    let whole = place.read(BASELINE);
+    assert_eq!(place.read("run/baselines/simulated/inner/only-1.5.snap"), whole);
+    assert!(!place.has(PENDING));
+
+    let held = place.simulated("").run().assert_success().report();
+    assert_eq!(held.verdict, Verdict::Held);
+    let guarded = held.loads[0].rows.iter().filter(|row| row.guard.is_some());
+    // A baseline has six digits of each figure.
+    assert!(guarded.map(|row| row.change.unwrap()).all(|change| change.abs() < 1e-4));
+    assert_eq!(place.read(BASELINE), whole);
+}
+
+#[test]
+fn a_refresh_that_nobody_told_insta_of_is_an_error() {
+    let place = Place::new();
+    let ended = place.simulated("").refresh().env("INSTA_UPDATE", "no").run();
+    ended.assert_failed_with(&[BASELINE, "cargo xtask perf refresh"]);
+    assert!(!place.has(BASELINE));
+}
+
+#[test]
+fn a_refresh_that_cannot_be_trusted_writes_nothing() {
+    let place = recorded();
+    let whole = place.read(BASELINE);
+    let ended = place.simulated("").refresh().inject("fail=0.5").run();
+    assert_eq!(ended.report().verdict, Verdict::Invalid);
+    ended.assert_failed_with(&["error status"]);
+    assert_eq!(place.read(BASELINE), whole);
+}
+
+#[test]
+fn a_regression_fails_with_its_table_and_leaves_a_pending_snapshot() {
+    let place = recorded();
+    let whole = place.read(BASELINE);
+    let ended = place.simulated("").inject("decode=1.3").run();
+    assert_eq!(ended.report().verdict, Verdict::Regressed);
+    ended.assert_failed_with(&[
+        "REGRESSED\n\ninner / only-1.5   REGRESSED",
+        "baseline  measured   change",
+        "output throughput [tok/s]",
+        "output throughput by start: ",
+        &format!("  baseline {BASELINE}\n"),
+    ]);
+    assert_eq!(place.read(BASELINE), whole);
+    let pending = place.read(PENDING);
+    assert!(pending.contains("\nmetrics:") && pending != whole, "{pending}");
+}
+
+#[test]
+fn a_run_that_holds_removes_the_pending_snapshot_of_an_older_one() {
+    let place = recorded();
+    place.simulated("").inject("decode=1.3").run().assert_failure();
+    assert!(place.has(PENDING));
+    place.simulated("").run().assert_success();
+    assert!(!place.has(PENDING));
+}
+
+#[test]
+fn a_run_without_a_baseline_leaves_what_a_refresh_would_write() {
+    let place = Place::new();
+    let ended = place.simulated("").run();
+    assert_eq!(ended.report().verdict, Verdict::Unrecorded);
+    ended.assert_failed_with(&["UNRECORDED"]);
+    assert!(!place.has(BASELINE));
+    let body = |file: &str| place.read(file).split_once("\n---\n").unwrap().1.to_owned();
+    let pending = body(PENDING);
+    place.simulated("").refresh().run().assert_success();
+    assert_eq!(pending, body(BASELINE));
+    assert!(!place.has(PENDING), "what was refreshed is not to be reviewed");
+}
+
+#[test]
+fn other_arrivals_are_incomparable_and_left_to_review() {
+    let place = recorded();
+    let whole = place.read(BASELINE);
+    let ended = place.simulated("other arrivals").run();
+    assert_eq!(ended.report().verdict, Verdict::Incomparable);
+    ended.assert_failed_with(&["INCOMPARABLE", "  incomparable: arrivals: "]);
+    assert_eq!(place.read(BASELINE), whole);
+    assert!(place.has(PENDING));
+}
+
+#[test]
+fn no_mode_of_insta_makes_a_run_write_a_baseline() {
+    let place = recorded();
+    let whole = place.read(BASELINE);
+    let modes = [
+        ("INSTA_UPDATE", "always"),
+        ("INSTA_UPDATE", "1"),
+        ("INSTA_UPDATE", "unseen"),
+        ("INSTA_UPDATE", "force"),
+        ("INSTA_FORCE_UPDATE", "1"),
+        ("INSTA_FORCE_UPDATE_SNAPSHOTS", "1"),
+        ("INSTA_FORCE_PASS", "1"),
+    ];
+    for (name, mode) in modes {
+        place.simulated("").env(name, mode).inject("decode=1.3").run().assert_failed_with(&["REGRESSED"]);
+        assert_eq!(place.read(BASELINE), whole, "{name}={mode}, regressed");
+        // Twice the slack better: it passes, with other figures than the baseline's.
+        place.simulated("").env(name, mode).inject("decode=0.9").run().assert_success();
+        assert_eq!(place.read(BASELINE), whole, "{name}={mode}, improved");
+    }
+    std::fs::remove_file(place.path(BASELINE)).unwrap();
+    for (name, mode) in modes {
+        place.simulated("").env(name, mode).run().assert_failed_with(&["UNRECORDED"]);
+        assert!(!place.has(BASELINE), "{name}={mode}, unrecorded");
+    }
+}

@@ -1,0 +1,310 @@
+//! What the tests of the façade share: a repository of their own, and this test program run in it once more, as
+//! `cargo xtask perf` runs a scenario.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, PipeReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use perf_model::fingerprint::EngineKind;
+use perf_model::record::Record;
+use perf_model::report::SuiteReport;
+use perf_model::settings::{Purpose, Settings, VARIABLE};
+use perf_model::verdict::Verdict;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// The scenario that the other tests run, by its name in the test program.
+const INNER: &str = "inner_scenario";
+
+/// What the inner scenario is to be. Without it, it is not meant to run.
+const BEHAVIOUR: &str = "PERF_TEST_BEHAVIOUR";
+
+/// After so long, what is waited for does not come any more.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Between two looks at what does not announce itself.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What the inner scenario is to be; `None` when nobody asks for it, as in a plain `cargo test`.
+pub(crate) fn behaviour() -> Option<String> {
+    std::env::var(BEHAVIOUR).ok()
+}
+
+/// Looks again and again until it is so.
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "it does not come about that {what}");
+        std::thread::park_timeout(LOOK);
+    }
+}
+
+/// A repository for one test, with a folder of locks, a model, and the folder of a run.
+pub(crate) struct Place {
+    root: TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let place = Self { root: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(place.path("model")).unwrap();
+        place
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
+    /// Writes a file and the folders above it.
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// The record of a load in the first start of the run.
+    pub(crate) fn record(&self, load: &str) -> Record {
+        Record::parse(&self.read(&format!("run/inner/start-1/{load}.jsonl"))).unwrap()
+    }
+
+    /// The inner scenario on the simulated engine.
+    pub(crate) fn simulated(&self, behaviour: &str) -> Inner {
+        let settings = Settings { run_folder: Some(self.path("run")), ..Settings::default() };
+        Inner::new(self, behaviour, settings)
+    }
+
+    /// The inner scenario on one start of a process, which is the simulated server in real time.
+    pub(crate) fn process(&self, behaviour: &str) -> Inner {
+        let settings = Settings {
+            engine: EngineKind::Process,
+            starts: Some(1),
+            vllm: Some(perf_sim().to_owned()),
+            models: [("tiny".to_owned(), self.path("model"))].into(),
+            run_folder: Some(self.path("run")),
+            ..Settings::default()
+        };
+        Inner::new(self, behaviour, settings).env("PERF_SIM_PROFILE", "tiny-cpu").env("PERF_SIM_STARTUP_MS", "0")
+    }
+
+    /// The command lines of all processes that run on behalf of this test: each inherits the place's path.
+    pub(crate) fn processes(&self) -> Vec<String> {
+        let mark = self.root.path().to_str().unwrap();
+        let read = |path: PathBuf| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).replace('\0', " ");
+        let folders = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+        // A process that has ended and is not waited for yet has no environment.
+        folders
+            .filter(|folder| read(folder.join("environ")).contains(mark))
+            .map(|folder| read(folder.join("cmdline")))
+            .collect()
+    }
+
+    /// Whether the server process of this test is there.
+    pub(crate) fn has_server(&self) -> bool {
+        let model = self.path("model").display().to_string();
+        self.processes().iter().any(|command| command.contains(" serve ") && command.contains(&model))
+    }
+}
+
+/// The simulated server's program, which cargo puts beside the folder of the test programs.
+fn perf_sim() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let profile = test.ancestors().nth(2).unwrap();
+        let program = profile.join("perf-sim");
+        if !program.is_file() {
+            // A test of this package alone does not build the programs of others.
+            let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+            build.args(["build", "--quiet", "--package", "perf-sim", "--target-dir"]).arg(profile.parent().unwrap());
+            if profile.ends_with("release") {
+                build.arg("--release");
+            }
+            assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
+        }
+        program
+    })
+}
+
+/// The inner scenario, about to run.
+pub(crate) struct Inner {
+    run: PathBuf,
+    settings: Settings,
+    command: Command,
+}
+
+impl Inner {
+    fn new(place: &Place, behaviour: &str, settings: Settings) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        // What this process was told is not meant for the inner one.
+        for (name, _) in std::env::vars_os() {
+            let is_meant_for_us = |prefix: &str| name.to_str().is_some_and(|name| name.starts_with(prefix));
+            if ["PERF_", "INSTA_", "RUST_"].into_iter().any(is_meant_for_us) {
+                command.env_remove(&name);
+            }
+        }
+        command
+            .args(["--exact", INNER])
+            .current_dir(place.root.path())
+            .env(BEHAVIOUR, behaviour)
+            .env("CARGO_MANIFEST_DIR", place.root.path())
+            .env("PERF_LOCK_DIR", place.path("locks"))
+            .env("INSTA_WORKSPACE_ROOT", place.root.path())
+            .env("INSTA_UPDATE", "new")
+            .env("INSTA_OUTPUT", "none");
+        Self { run: place.path("run"), settings, command }
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    pub(crate) fn inject(self, faults: &str) -> Self {
+        self.settings(|settings| settings.inject = Some(faults.to_owned()))
+    }
+
+    /// Makes the run a refresh, as `cargo xtask perf refresh` does.
+    pub(crate) fn refresh(self) -> Self {
+        self.settings(|settings| settings.purpose = Purpose::Refresh).env("INSTA_UPDATE", "force")
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(self) -> Ended {
+        self.start().end()
+    }
+
+    pub(crate) fn start(mut self) -> Started {
+        if !self.command.get_envs().any(|(name, _)| name == VARIABLE) {
+            self.command.env(VARIABLE, serde_json::to_string(&self.settings).unwrap());
+        }
+        let (reader, writer) = std::io::pipe().unwrap();
+        self.command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).stderr(writer);
+        let child = self.command.spawn().unwrap();
+        // The command holds the pipe's writing ends, and the output ends only when all of these are closed.
+        drop(self.command);
+        let (sender, lines) = channel();
+        std::thread::spawn(move || read(reader, &sender));
+        let run = self.settings.run_folder.unwrap_or(self.run);
+        Started { child, run, lines, output: String::new(), begun: Instant::now() }
+    }
+}
+
+fn read(reader: PipeReader, lines: &Sender<String>) {
+    for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+        // Nobody listens any more when the test has failed.
+        let _ = lines.send(String::from_utf8_lossy(&line).into_owned());
+    }
+}
+
+/// The inner scenario while it runs. Dropped before its end, it is killed.
+pub(crate) struct Started {
+    child: Child,
+    run: PathBuf,
+    lines: Receiver<String>,
+    output: String,
+    begun: Instant,
+}
+
+impl Started {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it is so. Ending first, or taking too long, is a failure.
+    pub(crate) fn wait_until(&mut self, what: &str, is_so: impl Fn() -> bool) {
+        while !is_so() {
+            assert!(self.listen(LOOK), "it ended before {what}:\n{}", self.output);
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(mut self) -> Ended {
+        while self.listen(PATIENCE) {}
+        let status = self.child.wait().unwrap();
+        Ended { status, run: self.run.clone(), output: std::mem::take(&mut self.output) }
+    }
+
+    /// Listens to what it says, for `limit` at most; `false` when it has said its last word.
+    fn listen(&mut self, limit: Duration) -> bool {
+        assert!(self.begun.elapsed() < PATIENCE, "it does not come about:\n{}", self.output);
+        match self.lines.recv_timeout(limit) {
+            Ok(line) => self.output.extend([line.as_str(), "\n"]),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+        true
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What came of the inner scenario.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) output: String,
+    run: PathBuf,
+}
+
+impl Ended {
+    pub(crate) fn assert_success(self) -> Self {
+        assert!(self.status.success(), "{}:\n{}", self.status, self.output);
+        self
+    }
+
+    pub(crate) fn assert_failure(self) -> Self {
+        // What libtest exits with when a test fails.
+        assert_eq!(self.status.code(), Some(101), "{}:\n{}", self.status, self.output);
+        self
+    }
+
+    /// It failed and says all of this.
+    pub(crate) fn assert_failed_with(self, parts: &[&str]) -> Self {
+        let ended = self.assert_failure();
+        for part in parts {
+            assert!(ended.output.contains(part), "`{part}` is not in:\n{}", ended.output);
+        }
+        ended
+    }
+
+    pub(crate) fn report(&self) -> SuiteReport {
+        let text = std::fs::read_to_string(self.run.join("inner/report.json"));
+        let text = text.unwrap_or_else(|error| panic!("there is no report: {error}; the output:\n{}", self.output));
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The remark of a run that could not be measured.
+    pub(crate) fn remark(&self) -> String {
+        let report = self.report();
+        assert_eq!(report.verdict, Verdict::Invalid, "{}", self.output);
+        report.remark.unwrap_or_else(|| panic!("no remark; the output:\n{}", self.output))
+    }
+}
