@@ -1,5 +1,7 @@
 //! `cargo xtask perf` as its user meets it: exit codes, tables, records, and clear errors.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
 mod common;
 
 use std::path::{Path, PathBuf};

@@ -2,6 +2,8 @@
 //!
 //! Needs Docker and the image named in `PERF_TEST_IMAGE`, so it is ignored by default.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
 mod common;
 
 use std::process::Command;

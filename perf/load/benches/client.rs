@@ -20,19 +20,15 @@ const REQUESTS: u32 = 256;
 /// A stream as vLLM sends it with running usage: an event a token, the final usage, the end.
 fn stream() -> Bytes {
     let head = r#"data: {"id":"cmpl-826db7bdb8748356","object":"text_completion","created":1795311184,"model":"tiny","#;
-    let mut text = String::new();
-    for token in 1..=TOKENS {
-        let finish = if token == TOKENS { "\"length\"" } else { "null" };
-        text += &format!(
-            "{head}\"choices\":[{{\"index\":0,\"text\":\" token\",\"logprobs\":null,\"finish_reason\":{finish}}}],\
-             \"usage\":{{\"prompt_tokens\":8,\"total_tokens\":{},\"completion_tokens\":{token}}}}}\n\n",
-            8 + token
-        );
-    }
-    text += &format!(
-        "{head}\"choices\":[],\"usage\":{{\"prompt_tokens\":8,\"total_tokens\":{},\"completion_tokens\":{TOKENS}}}}}\n\n",
-        8 + TOKENS
-    );
+    let usage =
+        |tokens: u32| format!("{{\"prompt_tokens\":8,\"total_tokens\":{},\"completion_tokens\":{tokens}}}", 8 + tokens);
+    let token = |number: u32| {
+        let finish = if number == TOKENS { "\"length\"" } else { "null" };
+        let choice = format!("{{\"index\":0,\"text\":\" token\",\"logprobs\":null,\"finish_reason\":{finish}}}");
+        format!("{head}\"choices\":[{choice}],\"usage\":{}}}\n\n", usage(number))
+    };
+    let mut text: String = (1..=TOKENS).map(token).collect();
+    text += format!("{head}\"choices\":[],\"usage\":{}}}\n\n", usage(TOKENS)).as_str();
     text += "data: [DONE]\n\n";
     Bytes::from(text)
 }
