@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn an_hour_of_virtual_time_passes_for_every_task_at_once() {
-        let hour = Duration::from_secs(3_600);
+        let hour = Duration::from_hours(1);
         let (left, right) = run_virtual(|clock| async move {
             let other = tokio::spawn(async move {
                 clock.sleep(hour).await;
