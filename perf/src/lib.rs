@@ -38,6 +38,7 @@ mod interrupt;
 mod load;
 mod measure;
 mod records;
+mod run;
 mod session;
 mod suite;
 mod vllm;

@@ -14,7 +14,7 @@ use perf_model::verdict::Verdict;
 use crate::error::{Error, Result};
 use crate::interrupt::{Interrupt, UnderWay};
 use crate::load::Load;
-use crate::measure;
+use crate::measure::{Measurement, measure};
 use crate::records;
 use crate::session::Session;
 use crate::vllm::Vllm;
@@ -22,8 +22,8 @@ use crate::vllm::Vllm;
 /// One server configuration and the loads that are put on it, one after the other, in each of its starts.
 #[derive(Clone, Debug)]
 pub struct Suite {
-    pub(crate) name: String,
-    pub(crate) loads: Vec<Load>,
+    name: String,
+    loads: Vec<Load>,
     fails_to_start: Option<StartFailure>,
 }
 
@@ -92,7 +92,8 @@ impl Suite {
         if let Some(expected) = self.fails_to_start {
             return self.watch_it_fail(expected, session, engine, server, clock, interrupt).await;
         }
-        let loads = measure::measure(self, session, engine, server, clock, interrupt).await?;
+        let what = Measurement { suite: &self.name, loads: &self.loads, session, engine, server, clock };
+        let loads = measure(&what, interrupt).await?;
         Ok(SuiteReport::measured(self.name.clone(), engine.kind(), loads))
     }
 

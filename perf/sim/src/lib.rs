@@ -32,6 +32,7 @@ mod lengths;
 mod memory;
 mod metrics;
 mod nearest;
+mod options;
 mod profile;
 mod request;
 mod scheduler;
@@ -42,8 +43,9 @@ mod tokenizer;
 
 pub use args::{ArgsError, ServeArgs};
 pub use injection::{Injection, InjectionError};
+pub use options::{Environment, Options};
 pub use profile::{
     Defaults, Http, Machine, Model, NaturalLength, Noise, Profile, ProfileError, Startup, Step, profile, profile_names,
 };
-pub use server::{Environment, Options, SimServer};
+pub use server::SimServer;
 pub use startup::{StartFailure, bind_failure, missing_model_failure};

@@ -8,8 +8,8 @@ use perf_clock::Clock;
 
 use crate::args::ServeArgs;
 use crate::memory::{KvCache, Misfit, plan};
+use crate::options::{Environment, Options};
 use crate::profile::Profile;
-use crate::server::{Environment, Options};
 
 /// The server did not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

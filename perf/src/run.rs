@@ -1,0 +1,124 @@
+//! One load in one engine start: samples → record → evidence. Main type: [`Run`].
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use perf_clock::Clock;
+use perf_load::{Endpoint, Measured};
+use perf_model::compare::StartEvidence;
+use perf_model::fingerprint::{EngineKind, Fingerprint};
+use perf_model::record::{End, Header, SCHEMA};
+use perf_model::sample::{FailureKind, Outcome, Sample};
+use perf_model::summary::{Summary, summarize};
+use perf_model::validity::faults;
+use tokio::sync::Notify;
+
+use crate::error::{Error, Result};
+use crate::load::Load;
+use crate::records::RecordWriter;
+use crate::session::Session;
+
+/// One load in one start.
+pub(crate) struct Run<'a> {
+    /// The suite's name.
+    pub(crate) suite: &'a str,
+    /// What was asked for, and where things are.
+    pub(crate) session: &'a Session,
+    /// The load.
+    pub(crate) load: &'a Load,
+    /// Which engine start, from 1.
+    pub(crate) start: u32,
+    /// Where the server answers.
+    pub(crate) endpoint: &'a Endpoint,
+    /// What the server is and runs on.
+    pub(crate) fingerprint: &'a Fingerprint,
+    /// The time in which it happens.
+    pub(crate) clock: Clock,
+}
+
+impl Run<'_> {
+    /// Measures it, and keeps its record.
+    pub(crate) async fn measure(&self) -> Result<StartEvidence> {
+        let declared = &self.load.declared;
+        let folder = self.session.run_folder.join(self.suite).join(format!("start-{}", self.start));
+        let seed = self.seed();
+        let path = folder.join(format!("{}.jsonl", declared.name));
+        let mut record = RecordWriter::begin(path, self.header(seed))?;
+        let mut samples = Vec::with_capacity(declared.requests as usize);
+        let mut trouble = None;
+        let give_up = Notify::new();
+
+        let mut observe = |sample: Sample| {
+            if let Err(error) = record.sample(&sample) {
+                trouble.get_or_insert(error);
+                give_up.notify_one();
+            }
+            if matches!(sample.outcome, Outcome::Failed { kind: FailureKind::Stalled, .. }) {
+                let hangs = Error::ServerHangs { load: declared.name.clone(), limit: declared.stall_limit };
+                trouble.get_or_insert(hangs);
+                give_up.notify_one();
+            }
+            samples.push(sample);
+        };
+        let model = &self.fingerprint.model;
+        let measured = tokio::select! {
+            measured = perf_load::measure(declared, self.endpoint, model, seed, self.clock, &mut observe) => Some(measured),
+            () = give_up.notified() => None,
+        };
+        if let Some(error) = trouble {
+            return Err(error);
+        }
+        let cannot = |cause| Error::Load { load: declared.name.clone(), cause };
+        let Some(Measured { server, lateness_p99_ms }) = measured.transpose().map_err(cannot)? else {
+            return Err(Error::Usage(format!("load `{}` was given up without a reason", declared.name)));
+        };
+        record.finish(End { complete: true, reason: None, server })?;
+
+        let summary = summarize(&samples, &declared.objectives);
+        self.session.tell(self.suite, &self.in_a_word(&summary));
+        let faults = faults(declared, &summary, server.as_ref(), lateness_p99_ms);
+        Ok(StartEvidence { fingerprint: self.fingerprint.clone(), summary, server, faults })
+    }
+
+    /// Another for each load and start, the same in every run: a run can be repeated, and none finds the prompts of another
+    /// in a cache. A remote server outlives the run, so there each run has seeds of its own.
+    fn seed(&self) -> u64 {
+        let name = format!("{}/{}/{}", self.suite, self.load.declared.name, self.start);
+        let seed = fnv_1a(name.as_bytes());
+        if self.fingerprint.engine != EngineKind::Remote {
+            return seed;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        seed.wrapping_add(now.as_secs())
+    }
+
+    fn header(&self, seed: u64) -> Header {
+        Header {
+            schema: SCHEMA,
+            suite: self.suite.to_owned(),
+            load: self.load.declared.name.clone(),
+            start: self.start,
+            seed,
+            workload: self.load.declared.describe(),
+            arrivals: self.load.declared.describe_arrivals(),
+            objectives: self.load.declared.objectives.clone(),
+            fingerprint: self.fingerprint.clone(),
+        }
+    }
+
+    fn in_a_word(&self, summary: &Summary) -> String {
+        format!(
+            "start {}, {}: {} requests, {} failed, {} output tokens in {:.1} s",
+            self.start,
+            self.load.declared.name,
+            summary.requests,
+            summary.failed(),
+            summary.output_tokens,
+            summary.duration_s
+        )
+    }
+}
+
+/// FNV-1a in 64 bits, with its published offset and prime: a hash that is the same on every machine and in every version.
+fn fnv_1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
