@@ -8,6 +8,7 @@ use perf_model::compare::StartEvidence;
 use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::record::{End, Header, SCHEMA};
 use perf_model::sample::{FailureKind, Outcome, Sample};
+use perf_model::steady::steady;
 use perf_model::summary::{Summary, summarize};
 use perf_model::validity::faults;
 use tokio::sync::Notify;
@@ -74,9 +75,10 @@ impl Run<'_> {
         record.finish(End { complete: true, reason: None, server })?;
 
         let summary = summarize(&samples, &declared.objectives);
+        let steady = steady(&samples, declared.arrivals);
         self.session.tell(self.suite, &self.in_a_word(&summary));
         let faults = faults(declared, &summary, server.as_ref(), lateness_p99_ms);
-        Ok(StartEvidence { fingerprint: self.fingerprint.clone(), summary, server, faults })
+        Ok(StartEvidence { fingerprint: self.fingerprint.clone(), summary, steady, server, faults })
     }
 
     /// Another for each load and start, the same in every run: a run can be repeated, and none finds the prompts of another
@@ -100,6 +102,7 @@ impl Run<'_> {
             seed,
             workload: self.load.declared.describe(),
             arrivals: self.load.declared.describe_arrivals(),
+            pattern: Some(self.load.declared.arrivals),
             objectives: self.load.declared.objectives.clone(),
             fingerprint: self.fingerprint.clone(),
         }

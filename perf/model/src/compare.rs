@@ -11,6 +11,7 @@ use crate::metric::Metric;
 use crate::record::ServerCounts;
 use crate::report::{GuardRow, LoadReport, Row};
 use crate::statistics::median;
+use crate::steady::Steady;
 use crate::summary::Summary;
 use crate::verdict::Verdict;
 
@@ -30,6 +31,8 @@ pub struct StartEvidence {
     pub fingerprint: Fingerprint,
     /// The figures.
     pub summary: Summary,
+    /// The figures of the steady part.
+    pub steady: Option<Steady>,
     /// What the server counted.
     pub server: Option<ServerCounts>,
     /// Why it must not be judged; see [`crate::validity::faults`].
@@ -245,6 +248,12 @@ fn notes(evidence: &Evidence<'_>) -> Vec<String> {
         let mean = median(&means).unwrap_or_default();
         notes.push(format!("output tokens a request: {min} to {max}, {mean:.1} on average"));
     }
+    let steady: Vec<Steady> = evidence.starts.iter().filter_map(|start| start.steady).collect();
+    let throughputs: Vec<f64> = steady.iter().filter_map(|steady| steady.output_throughput).collect();
+    let lasted: Vec<f64> = steady.iter().map(|steady| steady.to_s - steady.from_s).collect();
+    if let (Some(throughput), Some(lasted)) = (median(&throughputs), median(&lasted)) {
+        notes.push(format!("steady state: {throughput:.1} output tok/s over {lasted:.1} s"));
+    }
     let rates: Vec<f64> = evidence.starts.iter().filter_map(|start| start.server.as_ref()?.prefix_hit_rate()).collect();
     if let Some(rate) = median(&rates) {
         notes.push(format!("prefix cache: {:.1} % of prompt tokens were hits", rate * 100.0));
@@ -306,6 +315,7 @@ mod tests {
             .map(|value| StartEvidence {
                 fingerprint: fingerprint(),
                 summary: summary(*value),
+                steady: None,
                 server: None,
                 faults: vec![],
             })

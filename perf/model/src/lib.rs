@@ -24,6 +24,7 @@ pub mod server;
 pub mod settings;
 pub mod snapshot;
 pub mod statistics;
+pub mod steady;
 pub mod summary;
 pub mod units;
 pub mod validity;

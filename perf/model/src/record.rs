@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
-use crate::load::Objective;
+use crate::load::{Arrivals, Objective};
 use crate::sample::Sample;
 
 /// The version of the format that this code writes.
@@ -27,6 +27,9 @@ pub struct Header {
     pub workload: String,
     /// When it was asked.
     pub arrivals: String,
+    /// The same, for what is computed from it; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<Arrivals>,
     /// What a request had to meet to count for goodput.
     pub objectives: Vec<Objective>,
     /// What it ran on and against.
@@ -167,6 +170,7 @@ mod tests {
             seed: 7,
             workload: "w".into(),
             arrivals: "a".into(),
+            pattern: None,
             objectives: vec![],
             fingerprint: Fingerprint {
                 engine: EngineKind::Simulated,

@@ -33,7 +33,7 @@ pub fn suite(report: &SuiteReport) -> String {
 pub fn load(report: &LoadReport) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{} / {}   {}", report.suite, report.load, report.verdict);
-    let _ = writeln!(text, "  {} · {} engine starts · {}", hardware(report), report.starts, report.arrivals);
+    let _ = writeln!(text, "  {} · {} · {}", hardware(report), starts(report.starts), report.arrivals);
     let _ = writeln!(text, "  {}", shorten(&report.workload));
     text.push('\n');
     text.push_str(&guards_and_figures(report));
@@ -150,6 +150,10 @@ fn allowed(row: &Row) -> String {
         Some(limit) => format!("{sign} {} ({side}{})", number(limit), guard.slack),
         None => format!("{side}{}", guard.slack),
     }
+}
+
+fn starts(starts: usize) -> String {
+    format!("{starts} engine start{}", if starts == 1 { "" } else { "s" })
 }
 
 fn hardware(report: &LoadReport) -> String {

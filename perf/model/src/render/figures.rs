@@ -6,6 +6,7 @@ use crate::fingerprint::EngineKind;
 use crate::metric::Metric;
 use crate::record::Record;
 use crate::statistics::median;
+use crate::steady::{Steady, steady};
 use crate::summary::{Summary, summarize};
 
 use super::table::{align_right, optional, plain, shorten, trimmed};
@@ -40,6 +41,15 @@ pub fn figures(records: &[Record]) -> String {
     line("duration [s]".to_owned(), summaries.iter().map(|summary| Some(summary.duration_s)).collect());
     let hits = |record: &Record| Some(record.end.as_ref()?.server.as_ref()?.prefix_hit_rate()? * 100.0);
     line("prefix-cache hits [%]".to_owned(), records.iter().map(hits).collect());
+    let steadies: Vec<Option<Steady>> =
+        records.iter().map(|record| steady(&record.samples, record.header.pattern?)).collect();
+    let of =
+        |value: fn(&Steady) -> Option<f64>| steadies.iter().map(|steady| steady.as_ref().and_then(value)).collect();
+    line("steady state [s]".to_owned(), of(|steady| Some(steady.to_s - steady.from_s)));
+    line("steady output throughput [tok/s]".to_owned(), of(|steady| steady.output_throughput));
+    line("steady request throughput [req/s]".to_owned(), of(|steady| Some(steady.request_throughput)));
+    line("steady E2E P50 [ms]".to_owned(), of(|steady| steady.e2e_p50_ms));
+    line("steady E2E P99 [ms]".to_owned(), of(|steady| steady.e2e_p99_ms));
     for metric in Metric::all() {
         let values: Vec<Option<f64>> = summaries.iter().map(|summary| summary.values.get(&metric).copied()).collect();
         if values.iter().any(Option::is_some) {

@@ -149,7 +149,8 @@ fn figures_are_recomputed_from_records() {
             start,
             seed: 1,
             workload: "64 random tokens".into(),
-            arrivals: "one at a time, 1 requests after 1 to warm up".into(),
+            arrivals: "one at a time, 1 request after 1 to warm up".into(),
+            pattern: Some(crate::load::Arrivals::OneAtATime),
             objectives: vec![],
             fingerprint: Fingerprint {
                 engine: EngineKind::Process,
