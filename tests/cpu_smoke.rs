@@ -41,10 +41,10 @@ fn tiny_model_on_the_cpu() -> perf::Result {
                 .chat()
                 .prompts(text("Write a short paragraph explaining why GPUs are good for AI."))
                 .output_tokens(exactly(32))
-                .arrivals(constant_rate(per_second(10.0)))
-                .requests(100)
-                // The server computes on the cores that the client sends from.
-                .lateness_limit(millis(50.0))
+                .arrivals(constant_rate(per_second(20.0)))
+                .requests(200)
+                // The server computes on the cores that the client sends from: sends are late whenever both are busy.
+                .lateness_limit(millis(500.0))
                 .objective(ttft().within(millis(200.0)))
                 .guard(e2e().p50().may_rise(percent(100.0))),
         )

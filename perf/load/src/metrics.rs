@@ -13,6 +13,9 @@ const LAG: Duration = Duration::from_secs(3);
 /// How long to wait before the counters are read again.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Microseconds in a second, the unit of the server's latencies.
+const MICROSECONDS: f64 = 1e6;
+
 /// The counters at one moment, and how they have grown since.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -70,6 +73,10 @@ fn difference(before: &ServerCounts, after: &ServerCounts) -> ServerCounts {
         prefix_queries: grown(|counts| counts.prefix_queries),
         prefix_hits: grown(|counts| counts.prefix_hits),
         preemptions: grown(|counts| counts.preemptions),
+        ttft_sum_us: grown(|counts| counts.ttft_sum_us),
+        ttft_count: grown(|counts| counts.ttft_count),
+        e2e_sum_us: grown(|counts| counts.e2e_sum_us),
+        e2e_count: grown(|counts| counts.e2e_count),
     }
 }
 
@@ -79,6 +86,7 @@ fn parse(text: &str) -> ServerCounts {
     let mut counts = ServerCounts::default();
     for line in text.lines() {
         let Some((name, labels, value)) = sample(line) else { continue };
+        let mut scale = 1.0;
         let counter = match name {
             "vllm:prompt_tokens_total" => &mut counts.prompt_tokens,
             "vllm:generation_tokens_total" => &mut counts.output_tokens,
@@ -92,15 +100,27 @@ fn parse(text: &str) -> ServerCounts {
             "vllm:prefix_cache_queries_total" => &mut counts.prefix_queries,
             "vllm:prefix_cache_hits_total" => &mut counts.prefix_hits,
             "vllm:num_preemptions_total" => &mut counts.preemptions,
+            "vllm:time_to_first_token_seconds_sum" => {
+                scale = MICROSECONDS;
+                &mut counts.ttft_sum_us
+            }
+            "vllm:time_to_first_token_seconds_count" => &mut counts.ttft_count,
+            "vllm:e2e_request_latency_seconds_sum" => {
+                scale = MICROSECONDS;
+                &mut counts.e2e_sum_us
+            }
+            "vllm:e2e_request_latency_seconds_count" => &mut counts.e2e_count,
             _ => continue,
         };
-        *counter = Some(counter.unwrap_or(0) + value);
+        if let Some(value) = count(value * scale) {
+            *counter = Some(counter.unwrap_or(0) + value);
+        }
     }
     counts
 }
 
-/// Name, labels and value of a line; `None` for comments, blank lines and values that are no count.
-fn sample(line: &str) -> Option<(&str, &str, u64)> {
+/// Name, labels and value of a line; `None` for comments, blank lines and values that are no number.
+fn sample(line: &str) -> Option<(&str, &str, f64)> {
     let name_end = line.find(['{', ' ']).filter(|_| !line.starts_with('#'))?;
     let (name, rest) = line.split_at(name_end);
     let (labels, rest) = match rest.strip_prefix('{') {
@@ -110,7 +130,7 @@ fn sample(line: &str) -> Option<(&str, &str, u64)> {
     };
     // A time stamp may follow the value.
     let value: f64 = rest.split_ascii_whitespace().next()?.parse().ok()?;
-    Some((name, labels, count(value)?))
+    Some((name, labels, value))
 }
 
 /// A count, which the format writes as a floating-point number.
@@ -140,6 +160,9 @@ mod tests {
         assert_eq!(counts.requests, Some(1_632));
         assert_eq!((counts.prefix_queries, counts.prefix_hits), (Some(104_448), Some(0)));
         assert_eq!(counts.preemptions, Some(0));
+        assert_eq!((counts.ttft_count, counts.e2e_count), (Some(1_632), Some(1_632)));
+        let (ttft, e2e) = (counts.ttft_mean_ms().unwrap(), counts.e2e_mean_ms().unwrap());
+        assert!(0.0 < ttft && ttft < e2e, "{ttft} ms to the first token, {e2e} ms to the last");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::gate::{Judgement, judge};
 use crate::guard::Guard;
 use crate::load::Load;
 use crate::metric::Metric;
+use crate::notes::notes;
 use crate::record::ServerCounts;
 use crate::report::{GuardRow, LoadReport, Row};
 use crate::statistics::median;
@@ -150,7 +151,7 @@ pub fn compare(evidence: &Evidence<'_>, found: &Found, places: Places) -> LoadRe
         },
         incomparable,
         faults,
-        notes: notes(evidence),
+        notes: notes(evidence.starts),
         baseline_file: places.baseline_file,
         records: places.records,
     }
@@ -235,34 +236,6 @@ fn is_headline(metric: Metric) -> bool {
         "e2e_p99_ms",
     ]
     .contains(&metric.to_string().as_str())
-}
-
-fn notes(evidence: &Evidence<'_>) -> Vec<String> {
-    let mut notes = Vec::new();
-    if evidence.starts.first().is_some_and(|start| start.fingerprint.engine == EngineKind::Remote) {
-        notes.push("one remote server, not restarted: what differs between server starts is not seen".to_owned());
-    }
-    let lengths: Vec<_> = evidence.starts.iter().filter_map(|start| start.summary.output_length).collect();
-    if let (Some(min), Some(max)) = (lengths.iter().map(|l| l.min).min(), lengths.iter().map(|l| l.max).max()) {
-        let means: Vec<f64> = lengths.iter().map(|lengths| lengths.mean).collect();
-        let mean = median(&means).unwrap_or_default();
-        notes.push(format!("output tokens a request: {min} to {max}, {mean:.1} on average"));
-    }
-    let steady: Vec<Steady> = evidence.starts.iter().filter_map(|start| start.steady).collect();
-    let throughputs: Vec<f64> = steady.iter().filter_map(|steady| steady.output_throughput).collect();
-    let lasted: Vec<f64> = steady.iter().map(|steady| steady.to_s - steady.from_s).collect();
-    if let (Some(throughput), Some(lasted)) = (median(&throughputs), median(&lasted)) {
-        notes.push(format!("steady state: {throughput:.1} output tok/s over {lasted:.1} s"));
-    }
-    let rates: Vec<f64> = evidence.starts.iter().filter_map(|start| start.server.as_ref()?.prefix_hit_rate()).collect();
-    if let Some(rate) = median(&rates) {
-        notes.push(format!("prefix cache: {:.1} % of prompt tokens were hits", rate * 100.0));
-    }
-    let preempted: u64 = evidence.starts.iter().filter_map(|start| start.server.as_ref()?.preemptions).sum();
-    if preempted > 0 {
-        notes.push(format!("the server preempted {preempted} times: its KV cache was full"));
-    }
-    notes
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod guard;
 pub mod load;
 pub mod metric;
 pub mod nearest;
+mod notes;
 pub mod record;
 pub mod render;
 pub mod report;

@@ -51,6 +51,18 @@ pub struct ServerCounts {
     pub prefix_hits: Option<u64>,
     /// `vllm:num_preemptions_total`.
     pub preemptions: Option<u64>,
+    /// `vllm:time_to_first_token_seconds`: the sum, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft_sum_us: Option<u64>,
+    /// The count of the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft_count: Option<u64>,
+    /// `vllm:e2e_request_latency_seconds`: the sum, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e2e_sum_us: Option<u64>,
+    /// The count of the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e2e_count: Option<u64>,
 }
 
 impl ServerCounts {
@@ -59,6 +71,21 @@ impl ServerCounts {
         let queries = self.prefix_queries.filter(|queries| *queries > 0)?;
         Some(self.prefix_hits? as f64 / queries as f64)
     }
+
+    /// The mean TTFT as the server measured it, in milliseconds.
+    pub fn ttft_mean_ms(&self) -> Option<f64> {
+        mean_ms(self.ttft_sum_us, self.ttft_count)
+    }
+
+    /// The mean E2E as the server measured it, in milliseconds.
+    pub fn e2e_mean_ms(&self) -> Option<f64> {
+        mean_ms(self.e2e_sum_us, self.e2e_count)
+    }
+}
+
+fn mean_ms(sum_us: Option<u64>, count: Option<u64>) -> Option<f64> {
+    let count = count.filter(|count| *count > 0)?;
+    Some(sum_us? as f64 / 1_000.0 / count as f64)
 }
 
 /// How the run ended.

@@ -1,6 +1,7 @@
-//! Whether a run may be judged at all: [`faults`] names every reason why not.
+//! Whether a run may be judged at all: [`faults`] names every reason why not; [`disagreements`] what a reader should know.
 
 use crate::load::Load;
+use crate::metric::{Metric, Quantity, Statistic};
 use crate::record::ServerCounts;
 use crate::summary::Summary;
 use crate::units::as_millis;
@@ -38,6 +39,32 @@ pub fn faults(
         compare("requests", summary.requests as u64, server.requests);
     }
     faults
+}
+
+/// How far the server's own mean latency may be below the client's, in milliseconds: the way there and back, and the
+/// HTTP on both sides.
+const WAY_MS: f64 = 5.0;
+
+/// The same as a share of the latency, for servers whose HTTP queues when they are busy.
+const WAY_SHARE: f64 = 0.15;
+
+/// Where the client's mean latencies and the server's own do not agree within [`WAY_MS`] or [`WAY_SHARE`], the larger.
+///
+/// The client's are the longer ones by nature, and they are what a user feels; a larger gap says where to look, not that
+/// the run is wrong. Nothing is averaged away: both figures are named.
+pub fn disagreements(summary: &Summary, server: Option<&ServerCounts>) -> Vec<String> {
+    let Some(server) = server else { return Vec::new() };
+    let pairs = [(Quantity::Ttft, server.ttft_mean_ms()), (Quantity::E2e, server.e2e_mean_ms())];
+    let compared = pairs.into_iter().filter_map(|(quantity, server)| {
+        let client = *summary.values.get(&Metric::of(quantity, Statistic::Mean)?)?;
+        let server = server?;
+        let apart = (client - server).abs() > WAY_MS.max(client * WAY_SHARE);
+        let label = quantity.label();
+        apart.then(|| {
+            format!("{label} on average: {client:.1} ms at the client, {server:.1} ms by the server's own clock")
+        })
+    });
+    compared.collect()
 }
 
 #[cfg(test)]
@@ -94,6 +121,20 @@ mod tests {
         let mut summary = summary();
         summary.failures.insert(FailureKind::ErrorInBand, 2);
         assert_eq!(faults(&load(10), &summary, None, None), ["2 of 10 requests failed: error inside a response"]);
+    }
+
+    #[test]
+    fn latencies_that_the_server_measured_otherwise_are_named_with_both_figures() {
+        let mut summary = summary();
+        summary.values.insert("e2e_mean_ms".parse().unwrap(), 100.0);
+        let server =
+            |mean_us: u64| ServerCounts { e2e_sum_us: Some(mean_us), e2e_count: Some(1), ..ServerCounts::default() };
+        assert!(disagreements(&summary, Some(&server(90_000))).is_empty());
+        assert_eq!(
+            disagreements(&summary, Some(&server(50_000))),
+            ["E2E on average: 100.0 ms at the client, 50.0 ms by the server's own clock"]
+        );
+        assert!(disagreements(&summary, None).is_empty());
     }
 
     #[test]

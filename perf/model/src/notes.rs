@@ -1,0 +1,40 @@
+//! What a reader of a verdict should know beside the figures: [`notes`].
+
+use crate::compare::StartEvidence;
+use crate::fingerprint::EngineKind;
+use crate::statistics::median;
+use crate::steady::Steady;
+use crate::validity::disagreements;
+
+/// What stands below the table of a load, one line each.
+pub(crate) fn notes(starts: &[StartEvidence]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if starts.first().is_some_and(|start| start.fingerprint.engine == EngineKind::Remote) {
+        notes.push("one remote server, not restarted: what differs between server starts is not seen".to_owned());
+    }
+    let lengths: Vec<_> = starts.iter().filter_map(|start| start.summary.output_length).collect();
+    if let (Some(min), Some(max)) = (lengths.iter().map(|l| l.min).min(), lengths.iter().map(|l| l.max).max()) {
+        let means: Vec<f64> = lengths.iter().map(|lengths| lengths.mean).collect();
+        let mean = median(&means).unwrap_or_default();
+        notes.push(format!("output tokens a request: {min} to {max}, {mean:.1} on average"));
+    }
+    let steady: Vec<Steady> = starts.iter().filter_map(|start| start.steady).collect();
+    let throughputs: Vec<f64> = steady.iter().filter_map(|steady| steady.output_throughput).collect();
+    let lasted: Vec<f64> = steady.iter().map(|steady| steady.to_s - steady.from_s).collect();
+    if let (Some(throughput), Some(lasted)) = (median(&throughputs), median(&lasted)) {
+        notes.push(format!("steady state: {throughput:.1} output tok/s over {lasted:.1} s"));
+    }
+    let rates: Vec<f64> = starts.iter().filter_map(|start| start.server.as_ref()?.prefix_hit_rate()).collect();
+    if let Some(rate) = median(&rates) {
+        notes.push(format!("prefix cache: {:.1} % of prompt tokens were hits", rate * 100.0));
+    }
+    for (index, start) in starts.iter().enumerate() {
+        let disagreements = disagreements(&start.summary, start.server.as_ref());
+        notes.extend(disagreements.into_iter().map(|what| format!("start {}: {what}", index + 1)));
+    }
+    let preempted: u64 = starts.iter().filter_map(|start| start.server.as_ref()?.preemptions).sum();
+    if preempted > 0 {
+        notes.push(format!("the server preempted {preempted} times: its KV cache was full"));
+    }
+    notes
+}
