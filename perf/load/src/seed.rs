@@ -4,7 +4,7 @@
 //! prompts. `ChaCha8` is specified bit by bit: the draws are the same on every machine and in every version.
 
 use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use rand::rngs::ChaCha8Rng;
 
 /// What the random numbers are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

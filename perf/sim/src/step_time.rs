@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::draw::{Stream, mix, seed_for};
@@ -22,7 +22,7 @@ pub(crate) struct StepLoad {
 }
 
 /// Gives each step its time: the profile's, times what is injected, times noise.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct StepTimer {
     base_ms: f64,
     prefill_token_ms: f64,
