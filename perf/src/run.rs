@@ -69,7 +69,7 @@ impl Run<'_> {
             return Err(error);
         }
         let cannot = |cause| Error::Load { load: declared.name.clone(), cause };
-        let Some(Measured { server, lateness_p99_ms }) = measured.transpose().map_err(cannot)? else {
+        let Some(Measured { server, lateness_p99_ms, .. }) = measured.transpose().map_err(cannot)? else {
             return Err(Error::Usage(format!("load `{}` was given up without a reason", declared.name)));
         };
         record.finish(End { complete: true, reason: None, server })?;

@@ -1,4 +1,4 @@
-//! What a response said, and whether it is what was asked for: [`Answer`].
+//! What a response said: [`Answer`].
 //!
 //! **Tokens are counted by the server, never by chunks.** Every chunk is asked to carry the running total
 //! (`continuous_usage_stats`), and its tokens are what the total grew by: none for the role chunk that opens a chat or
@@ -12,7 +12,6 @@
 
 use std::fmt;
 
-use perf_model::load::OutputLength;
 use perf_model::sample::{Chunk, FailureKind};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, Visitor};
@@ -48,14 +47,13 @@ pub(crate) struct Answer {
     counted: u32,
     /// Whether nothing has come since the server last gave its total.
     total_is_last: bool,
-    saw_choice: bool,
+    pub(crate) saw_choice: bool,
 }
 
 /// The fields we need of a chunk, and of a response that is not streamed.
 #[derive(Deserialize)]
 struct Message {
-    #[serde(default)]
-    choices: Vec<Choice>,
+    choices: Option<Vec<Choice>>,
     usage: Option<Usage>,
     error: Option<serde_json::Value>,
 }
@@ -120,13 +118,13 @@ impl Answer {
         let message: Message = serde_json::from_slice(data).map_err(|error| {
             Failure::new(FailureKind::Malformed, format!("an event is no chunk: {error}: {}", excerpt(data)))
         })?;
-        let total = self.take(&message)?;
-        if message.choices.is_empty() {
+        let (choices, total) = self.take(&message, data)?;
+        if choices.is_empty() {
             return Ok(());
         }
         let tokens = match total {
             Some(total) => total.saturating_sub(self.counted),
-            None => u32::from(!message.choices.iter().all(Choice::only_names_the_role)),
+            None => u32::from(!choices.iter().all(Choice::only_names_the_role)),
         };
         self.total_is_last = total.is_some();
         if tokens > 0 {
@@ -142,32 +140,45 @@ impl Answer {
             let kind = if error.classify() == Category::Eof { FailureKind::CutShort } else { FailureKind::Malformed };
             Failure::new(kind, format!("the response is no whole JSON: {error}"))
         })?;
-        self.take(&message)?;
+        self.take(&message, body)?;
         self.is_done = true;
         Ok(())
     }
 
-    /// What both kinds of response have in common; gives the total of output tokens if the server said it.
-    fn take(&mut self, message: &Message) -> Result<Option<u32>, Failure> {
+    /// What both kinds of response have in common; gives the choices, and the total of output tokens if the server said
+    /// it. `bytes` is what the message was read from.
+    fn take<'a>(&mut self, message: &'a Message, bytes: &[u8]) -> Result<(&'a [Choice], Option<u32>), Failure> {
         if let Some(error) = &message.error {
             return Err(Failure::new(FailureKind::ErrorInBand, message_of(error)));
         }
-        self.saw_choice |= !message.choices.is_empty();
-        if let Some(reason) = message.choices.iter().find_map(|choice| choice.finish_reason.as_ref()) {
+        let Some(choices) = &message.choices else { return Err(no_choices(bytes)) };
+        self.saw_choice |= !choices.is_empty();
+        if let Some(reason) = choices.iter().find_map(|choice| choice.finish_reason.as_ref()) {
             self.finish_reason = Some(reason.clone());
         }
-        let Some(usage) = &message.usage else { return Ok(None) };
+        let Some(usage) = &message.usage else { return Ok((choices, None)) };
         self.prompt_tokens = usage.prompt_tokens.or(self.prompt_tokens);
         if let Some(total) = usage.completion_tokens {
+            if let Some(before) = self.output_tokens.filter(|before| *before > total) {
+                return Err(Failure::new(
+                    FailureKind::Malformed,
+                    format!("the server's count of output tokens fell from {before} to {total}"),
+                ));
+            }
             self.output_tokens = Some(total);
             self.total_is_last = true;
         }
-        Ok(usage.completion_tokens)
+        Ok((choices, usage.completion_tokens))
+    }
+
+    /// The server's total, where nothing came after it.
+    pub(crate) fn last_total(&self) -> Option<u32> {
+        self.output_tokens.filter(|_| self.total_is_last)
     }
 
     /// Makes the chunks add up to the server's total, where that is the last word.
     pub(crate) fn settle(&mut self) {
-        let Some(total) = self.output_tokens.filter(|_| self.total_is_last) else { return };
+        let Some(total) = self.last_total() else { return };
         if let (Some(last), Some(missing)) = (self.chunks.last_mut(), total.checked_sub(self.counted)) {
             last.tokens += missing;
             self.counted = total;
@@ -188,50 +199,18 @@ impl Answer {
     pub(crate) fn tokens(&self) -> u32 {
         self.output_tokens.unwrap_or(self.counted)
     }
+}
 
-    /// Whether a response that ended well is what was asked for.
-    pub(crate) fn judge(&self, asked: OutputLength, streamed: bool) -> Result<(), Failure> {
-        let reason = self.finish_reason.as_deref();
-        let came = match self.output_tokens.filter(|_| self.total_is_last) {
-            Some(0) => return Err(Failure::new(FailureKind::Empty, "the server counted 0 output tokens")),
-            Some(came) if streamed && self.chunks.is_empty() => {
-                return Err(Failure::new(
-                    FailureKind::Empty,
-                    format!("the server counted {came} tokens and sent none"),
-                ));
-            }
-            Some(came) => came,
-            None if !self.saw_choice => {
-                return Err(Failure::new(FailureKind::Empty, "the response held nothing"));
-            }
-            None => {
-                return Err(Failure::new(FailureKind::MissingUsage, "no usage with or after the last chunk"));
-            }
-        };
-        let said = reason.map_or_else(|| "no finish reason".to_owned(), |reason| format!("finish reason {reason}"));
-        let limit = asked.limit();
-        let wrong_length = match asked {
-            OutputLength::Exactly(_) => came != limit,
-            // "length" below the limit: the server shortened the request by itself, to its context length for one.
-            OutputLength::AtMost(_) => came > limit || (came < limit && reason == Some("length")),
-        };
-        if wrong_length {
-            let word = if matches!(asked, OutputLength::Exactly(_)) { "exactly" } else { "at most" };
-            return Err(Failure::new(
-                FailureKind::WrongLength,
-                format!("{came} tokens came, {word} {limit} were asked for ({said})"),
-            ));
-        }
-        let fits = match asked {
-            OutputLength::Exactly(_) => reason == Some("length"),
-            OutputLength::AtMost(_) => matches!(reason, Some("length" | "stop")),
-        };
-        if fits {
-            Ok(())
-        } else {
-            Err(Failure::new(FailureKind::WrongFinishReason, format!("{said} after {came} tokens")))
-        }
+/// What a message without choices is: older vLLM's error, or nothing that the protocol knows.
+fn no_choices(bytes: &[u8]) -> Failure {
+    #[derive(Deserialize)]
+    struct Named {
+        object: String,
     }
+    if serde_json::from_slice(bytes).is_ok_and(|named: Named| named.object == "error") {
+        return Failure::new(FailureKind::ErrorInBand, server_message(bytes));
+    }
+    Failure::new(FailureKind::Malformed, format!("a message without `choices`: {}", excerpt(bytes)))
 }
 
 /// The message of a server's error, at most [`EXCERPT`] characters of it: vLLM's `{"error": {"message": …}}`, older
@@ -314,37 +293,13 @@ mod tests {
     fn a_total_that_more_chunks_follow_is_not_the_last_word() {
         let answer = read(&[&chunk(1), BARE, LAST, "[DONE]"]);
         assert_eq!(pairs(&answer), [(0, 1), (1, 1), (2, 1)]);
-        assert_eq!(answer.judge(OutputLength::Exactly(1), true).unwrap_err().kind, FailureKind::MissingUsage);
+        assert_eq!(answer.last_total(), None);
     }
 
     #[test]
     fn nothing_is_taken_after_the_announced_end() {
         let answer = read(&[&chunk(1), "[DONE]", &chunk(2), "no JSON"]);
         assert_eq!(pairs(&answer), [(0, 1)]);
-    }
-
-    #[test]
-    fn a_length_that_the_server_cut_is_wrong_even_below_the_limit() {
-        let judge = |tokens, reason: Option<&str>, asked| {
-            let answer = Answer {
-                output_tokens: Some(tokens),
-                total_is_last: true,
-                finish_reason: reason.map(str::to_owned),
-                ..Answer::default()
-            };
-            answer.judge(asked, false).err().map(|failure| failure.kind)
-        };
-        let (exactly, at_most) = (OutputLength::Exactly(8), OutputLength::AtMost(8));
-        assert_eq!(judge(8, Some("length"), exactly), None);
-        assert_eq!(judge(8, Some("length"), at_most), None);
-        assert_eq!(judge(3, Some("stop"), at_most), None);
-        assert_eq!(judge(3, Some("length"), at_most), Some(FailureKind::WrongLength));
-        assert_eq!(judge(9, Some("length"), at_most), Some(FailureKind::WrongLength));
-        assert_eq!(judge(3, Some("stop"), exactly), Some(FailureKind::WrongLength));
-        assert_eq!(judge(8, Some("stop"), exactly), Some(FailureKind::WrongFinishReason));
-        assert_eq!(judge(3, Some("abort"), at_most), Some(FailureKind::WrongFinishReason));
-        assert_eq!(judge(3, None, at_most), Some(FailureKind::WrongFinishReason));
-        assert_eq!(judge(0, Some("stop"), at_most), Some(FailureKind::Empty));
     }
 
     #[test]

@@ -8,11 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use perf_clock::{Clock, Stamp};
-use perf_model::load::OutputLength;
 use perf_model::sample::{FailureKind, Outcome, Sample};
 
 use crate::answer::{Answer, Failure, server_message};
 use crate::endpoint::{Endpoint, Incoming};
+use crate::judge::Asked;
 use crate::sse::Splitter;
 
 /// How long the connection may take to end after the stream announced its end. Reading to the end keeps the connection
@@ -29,8 +29,7 @@ pub(crate) struct Call {
     pub(crate) index: u32,
     pub(crate) path: &'static str,
     pub(crate) body: Bytes,
-    pub(crate) output: OutputLength,
-    pub(crate) stream: bool,
+    pub(crate) asked: Asked,
     pub(crate) stall_limit: Duration,
 }
 
@@ -54,7 +53,7 @@ impl Call {
         let Exchange { mut answer, end, .. } = exchange;
         answer.settle();
         if result.is_ok() {
-            result = answer.judge(self.output, self.stream);
+            result = self.asked.judge(&answer);
         }
         let outcome = match result {
             Ok(()) => Outcome::Succeeded,
@@ -85,7 +84,7 @@ impl Exchange<'_> {
         if incoming.status != StatusCode::OK {
             return self.read_refusal(incoming).await;
         }
-        if self.call.stream { self.read_stream(incoming).await } else { self.read_whole(incoming).await }
+        if self.call.asked.streamed { self.read_stream(incoming).await } else { self.read_whole(incoming).await }
     }
 
     /// The next piece of the body, and stamps it.
@@ -158,7 +157,7 @@ impl Exchange<'_> {
     }
 
     fn progress(&self) -> String {
-        format!("{} of {} tokens had come", self.answer.tokens(), self.call.output.limit())
+        format!("{} of {} tokens had come", self.answer.tokens(), self.call.asked.output.limit())
     }
 }
 

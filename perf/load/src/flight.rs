@@ -37,6 +37,11 @@ impl<'a> Flight<'a> {
         Self { endpoint: endpoint.clone(), clock, origin: clock.now(), under_way: JoinSet::new(), observe }
     }
 
+    /// When it began, on its clock.
+    pub(crate) fn origin(&self) -> Stamp {
+        self.origin
+    }
+
     /// Makes all calls in the rhythm of `arrivals` and waits for the last to land, or for the observer to stop it.
     pub(crate) async fn fly(mut self, arrivals: Arrivals, calls: Vec<Call>, schedule: Vec<Duration>) {
         // Whether the observer stopped it is known to whoever gave the observer.

@@ -12,6 +12,7 @@ use rand::Rng;
 use serde::Serialize;
 
 use crate::client::Call;
+use crate::judge::Asked;
 use crate::seed::Stream;
 use crate::workload::{Ask, Prompt};
 
@@ -95,9 +96,18 @@ pub(crate) fn calls(
         };
         // Strings and numbers under string keys: there is nothing here that JSON could refuse.
         let body = Bytes::from(serde_json::to_vec(&body).unwrap_or_default());
-        Call { index, path, body, output: ask.output, stream: workload.stream, stall_limit }
+        Call { index, path, body, asked: asked(ask, workload), stall_limit }
     });
     bodies.collect()
+}
+
+/// What the answer is held against.
+fn asked(ask: &Ask, workload: &Workload) -> Asked {
+    let prompt_tokens = match &ask.prompt {
+        Prompt::TokenIds(ids) => u32::try_from(ids.len()).ok(),
+        Prompt::Text(_) => None,
+    };
+    Asked { output: ask.output, prompt_tokens, streamed: workload.stream }
 }
 
 #[cfg(test)]

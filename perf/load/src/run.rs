@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use perf_clock::Clock;
+use perf_clock::{Clock, Stamp};
 use perf_model::load::{Api, Arrivals, Load, Prompts};
 use perf_model::record::ServerCounts;
 use perf_model::sample::{Outcome, Sample};
@@ -21,6 +21,8 @@ use crate::workload::draw;
 /// What a run left besides its samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Measured {
+    /// When the first measured request was due, on the clock that was given: samples count from here.
+    pub began: Stamp,
     /// What the server counted from the first measured send to the last response; absent when it has no `/metrics`.
     pub server: Option<ServerCounts>,
     /// How late the sends of an open loop were at the 99th percentile, in milliseconds; absent for a closed loop.
@@ -68,11 +70,13 @@ pub async fn measure(
         observe(sample);
         ControlFlow::Continue(())
     };
-    Flight::begin(endpoint, clock, &mut look).fly(load.arrivals, measured_calls, moments).await;
+    let flight = Flight::begin(endpoint, clock, &mut look);
+    let began = flight.origin();
+    flight.fly(load.arrivals, measured_calls, moments).await;
 
     let server = meter.growth(tally.output_tokens, tally.requests, endpoint, clock).await;
     let lateness_p99_ms = if load.arrivals.is_closed_loop() { None } else { quantile(&sorted(&lateness), 0.99) };
-    Ok(Measured { server, lateness_p99_ms })
+    Ok(Measured { began, server, lateness_p99_ms })
 }
 
 /// The version that the server gives itself at `/version`.

@@ -45,6 +45,8 @@ pub enum FailureKind {
     MissingUsage,
     /// A response that carried no token at all.
     Empty,
+    /// Another number of prompt tokens than sent: the server shortened or lengthened the prompt.
+    WrongPromptLength,
     /// Another number of output tokens than asked for.
     WrongLength,
     /// Another finish reason than the load calls for.
@@ -64,6 +66,7 @@ impl fmt::Display for FailureKind {
             Self::CutShort => "response cut short",
             Self::MissingUsage => "no token count",
             Self::Empty => "empty response",
+            Self::WrongPromptLength => "wrong prompt length",
             Self::WrongLength => "wrong output length",
             Self::WrongFinishReason => "wrong finish reason",
             Self::Malformed => "malformed response",

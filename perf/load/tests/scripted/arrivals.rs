@@ -94,7 +94,7 @@ fn a_failed_request_makes_room_for_the_next() {
 fn the_warm_up_comes_first_in_a_closed_loop_and_asks_something_else() {
     let mut load = load(Arrivals::Concurrency(2), 3);
     load.warmup = 5;
-    load.workload.prompts = Prompts::RandomTokens { length: 8 };
+    load.workload.prompts = Prompts::RandomTokens { length: 3 };
     let ran = run(&load, |clock| Server::new(clock, uneven));
     assert_eq!((ran.log.asked.len(), ran.log.peak), (8, 2));
     let of = |key: &str| -> Vec<String> { ran.log.asked.iter().map(|asked| asked.body[key].to_string()).collect() };
@@ -126,7 +126,7 @@ fn a_warm_up_that_fails_ends_the_run_and_says_why() {
 #[test]
 fn the_same_seed_asks_the_same_at_the_same_time() {
     let mut load = load(Arrivals::Poisson(per_second(50.0)), 20);
-    load.workload.prompts = Prompts::RandomTokens { length: 8 };
+    load.workload.prompts = Prompts::RandomTokens { length: 3 };
     let (first, second) =
         (run(&load, |clock| Server::new(clock, uneven)), run(&load, |clock| Server::new(clock, uneven)));
     assert_eq!(first.samples, second.samples);

@@ -1,0 +1,116 @@
+//! How exactly the client measures over real sockets: its stamps against the moments at which a server on loopback wrote
+//! each event, both of the same monotonic clock.
+//!
+//!     cargo bench -p perf-load --bench accuracy
+//!
+//! 1,000 streams of 20 events a second, an event a write: spread evenly, and in step as an engine writes that serves them
+//! in one batch. The server has a thread of its own. TTFT error is the first token's stamp against its write, ITL error a
+//! gap between two stamps against the gap between the two writes. A kernel and a scheduler lie in between, so this
+//! prints and judges nothing.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench that prints a table and has nobody to hand errors to"
+)]
+
+mod ground;
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ground::{Emissions, Pace, Server};
+use perf_clock::Clock;
+use perf_load::{Endpoint, measure};
+use perf_model::load::{Api, Arrivals, Load, OutputLength, Prompts, Workload};
+use perf_model::sample::Sample;
+use perf_model::statistics::{quantile, sorted};
+
+const STREAMS: u32 = 1_000;
+const TOKENS: u32 = 100;
+const GAP: Duration = Duration::from_millis(50);
+
+fn main() {
+    println!("{STREAMS} streams, {} events a second each; errors in milliseconds", 1.0 / GAP.as_secs_f64());
+    println!("{:8} {:>10} {:>10} {:>10} {:>10} {:>10}", "", "TTFT P50", "TTFT P99", "ITL P50", "ITL P99", "events");
+    for (name, spread) in [("spread", GAP), ("in step", Duration::ZERO)] {
+        for _ in 0..3 {
+            let errors = run(Pace { first: Duration::from_millis(200), gap: GAP, spread, events_a_write: 1 });
+            let events = errors.first.len() + errors.gaps.len();
+            let [first, gaps] = [errors.first, errors.gaps].map(|errors| {
+                let sorted = sorted(&errors);
+                [0.5, 0.99].map(|q| quantile(&sorted, q).unwrap_or(f64::NAN))
+            });
+            println!("{name:8} {:10.3} {:10.3} {:10.3} {:10.3} {:10}", first[0], first[1], gaps[0], gaps[1], events);
+        }
+    }
+}
+
+/// Client against server, in milliseconds, without sign.
+struct Errors {
+    first: Vec<f64>,
+    gaps: Vec<f64>,
+}
+
+fn run(pace: Pace) -> Errors {
+    let emissions: Emissions = Arc::new(Mutex::new(vec![Vec::new(); STREAMS as usize]));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let kept = Arc::clone(&emissions);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            Server::serve(tokio::net::TcpListener::from_std(listener).unwrap(), pace, Some(kept)).await;
+        });
+    });
+    // Each prompt is the request's number, by which the server files what it wrote.
+    let mut prompts = tempfile::NamedTempFile::new().unwrap();
+    let lines = (0..STREAMS).fold(String::new(), |mut lines, number| {
+        let _ = writeln!(lines, "{{\"prompt\":\"{number}\"}}");
+        lines
+    });
+    prompts.write_all(lines.as_bytes()).unwrap();
+    let load = Load {
+        name: "accuracy".to_owned(),
+        workload: Workload {
+            prompts: Prompts::JsonLines(prompts.path().to_owned()),
+            output: OutputLength::Exactly(TOKENS),
+            api: Api::Completions,
+            stream: true,
+            temperature: 0.0,
+        },
+        arrivals: Arrivals::Concurrency(STREAMS),
+        requests: STREAMS,
+        warmup: STREAMS,
+        objectives: Vec::new(),
+        stall_limit: Duration::from_mins(1),
+        lateness_limit: Duration::from_millis(5),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (began, samples) = runtime.block_on(async {
+        let (clock, made) = (Clock::real(), Instant::now());
+        let mut samples: Vec<Sample> = Vec::new();
+        let endpoint = Endpoint::http(&url).unwrap();
+        let measured = measure(&load, &endpoint, "tiny", 7, clock, &mut |sample| samples.push(sample)).await.unwrap();
+        (made + measured.began, samples)
+    });
+    let emissions = emissions.lock().unwrap();
+    let mut errors = Errors { first: Vec::new(), gaps: Vec::new() };
+    for sample in samples {
+        assert!(sample.succeeded(), "{:?}", sample.outcome);
+        let wrote = emissions[sample.index as usize].iter().map(|moment| ms(moment.duration_since(began)));
+        let read = sample.chunks.iter().map(|chunk| ms(Duration::from_micros(chunk.at_us)));
+        let pairs: Vec<(f64, f64)> = read.zip(wrote).collect();
+        assert_eq!(pairs.len(), TOKENS as usize);
+        errors.first.push((pairs[0].0 - pairs[0].1).abs());
+        errors.gaps.extend(pairs.windows(2).map(|pair| ((pair[1].0 - pair[0].0) - (pair[1].1 - pair[0].1)).abs()));
+    }
+    errors
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}

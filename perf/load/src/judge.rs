@@ -1,0 +1,106 @@
+//! Whether a response that ended well is what was asked for: [`Asked::judge`].
+
+use perf_model::load::OutputLength;
+use perf_model::sample::FailureKind;
+
+use crate::answer::{Answer, Failure};
+
+/// What a response is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) output: OutputLength,
+    /// How many tokens the prompt has, where the client knows: it was sent as ids.
+    pub(crate) prompt_tokens: Option<u32>,
+    pub(crate) streamed: bool,
+}
+
+impl Asked {
+    /// Whether a response that ended well is what was asked for. The first thing that is wrong is named: a prompt that
+    /// the server shortened explains an output of another length, not the other way round.
+    pub(crate) fn judge(&self, answer: &Answer) -> Result<(), Failure> {
+        let came = self.came(answer)?;
+        if let (Some(sent), Some(read)) = (self.prompt_tokens, answer.prompt_tokens)
+            && sent != read
+        {
+            return Err(Failure::new(
+                FailureKind::WrongPromptLength,
+                format!("the server read a prompt of {read} tokens, {sent} were sent"),
+            ));
+        }
+        let reason = answer.finish_reason.as_deref();
+        let said = reason.map_or_else(|| "no finish reason".to_owned(), |reason| format!("finish reason {reason}"));
+        let limit = self.output.limit();
+        let (word, is_wrong_length, fits) = match self.output {
+            OutputLength::Exactly(_) => ("exactly", came != limit, reason == Some("length")),
+            // "length" below the limit: the server shortened the request by itself, to its context length for one.
+            OutputLength::AtMost(_) => (
+                "at most",
+                came > limit || (came < limit && reason == Some("length")),
+                matches!(reason, Some("length" | "stop")),
+            ),
+        };
+        if is_wrong_length {
+            return Err(Failure::new(
+                FailureKind::WrongLength,
+                format!("{came} tokens came, {word} {limit} were asked for ({said})"),
+            ));
+        }
+        if !fits {
+            return Err(Failure::new(FailureKind::WrongFinishReason, format!("{said} after {came} tokens")));
+        }
+        Ok(())
+    }
+
+    /// How many output tokens came, by the server's own and last word.
+    fn came(&self, answer: &Answer) -> Result<u32, Failure> {
+        let empty = |what: String| Err(Failure::new(FailureKind::Empty, what));
+        match answer.last_total() {
+            Some(0) => empty("the server counted 0 output tokens".to_owned()),
+            Some(came) if self.streamed && answer.chunks.is_empty() => {
+                empty(format!("the server counted {came} tokens and sent none"))
+            }
+            Some(came) => Ok(came),
+            None if !answer.saw_choice => empty("the response held nothing".to_owned()),
+            None => Err(Failure::new(FailureKind::MissingUsage, "no usage with or after the last chunk")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(tokens: u32, reason: Option<&str>, output: OutputLength) -> Option<FailureKind> {
+        let reason = reason.map_or("null".to_owned(), |reason| format!("\"{reason}\""));
+        let body = format!(
+            "{{\"choices\":[{{\"finish_reason\":{reason}}}],\
+             \"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{tokens}}}}}"
+        );
+        let mut answer = Answer::default();
+        answer.take_whole(body.as_bytes()).unwrap();
+        let asked = Asked { output, prompt_tokens: None, streamed: false };
+        let judged = asked.judge(&answer);
+        let with_ids = Asked { prompt_tokens: Some(3), ..asked };
+        assert_eq!(with_ids.judge(&answer), judged);
+        if judged.is_ok() {
+            let of_another_length = Asked { prompt_tokens: Some(4), ..asked };
+            assert_eq!(of_another_length.judge(&answer).unwrap_err().kind, FailureKind::WrongPromptLength);
+        }
+        judged.err().map(|failure| failure.kind)
+    }
+
+    #[test]
+    fn a_length_that_the_server_cut_is_wrong_even_below_the_limit() {
+        let (exactly, at_most) = (OutputLength::Exactly(8), OutputLength::AtMost(8));
+        assert_eq!(judge(8, Some("length"), exactly), None);
+        assert_eq!(judge(8, Some("length"), at_most), None);
+        assert_eq!(judge(3, Some("stop"), at_most), None);
+        assert_eq!(judge(3, Some("length"), at_most), Some(FailureKind::WrongLength));
+        assert_eq!(judge(9, Some("length"), at_most), Some(FailureKind::WrongLength));
+        assert_eq!(judge(3, Some("stop"), exactly), Some(FailureKind::WrongLength));
+        assert_eq!(judge(8, Some("stop"), exactly), Some(FailureKind::WrongFinishReason));
+        assert_eq!(judge(3, Some("abort"), at_most), Some(FailureKind::WrongFinishReason));
+        assert_eq!(judge(3, None, at_most), Some(FailureKind::WrongFinishReason));
+        assert_eq!(judge(0, Some("stop"), at_most), Some(FailureKind::Empty));
+    }
+}
