@@ -18,6 +18,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, Visitor};
 use serde_json::error::Category;
 
+use crate::conversation::said_in;
+
 /// The longest text of a server that a failure repeats, in characters.
 const EXCERPT: usize = 200;
 
@@ -44,6 +46,8 @@ pub(crate) struct Answer {
     pub(crate) finish_reason: Option<String>,
     /// Whether the end was announced.
     pub(crate) is_done: bool,
+    /// The text, kept only where a conversation goes on from it.
+    pub(crate) said: Option<String>,
     /// The tokens of all chunks.
     counted: u32,
     /// Whether nothing has come since the server last gave its total.
@@ -108,6 +112,11 @@ impl Choice {
 }
 
 impl Answer {
+    /// An answer whose text is wanted too.
+    pub(crate) fn keeping_text() -> Self {
+        Self { said: Some(String::new()), ..Self::default() }
+    }
+
     /// Takes the data of one event of a stream, whose first byte had arrived at `at_us`.
     pub(crate) fn take_event(&mut self, at_us: u64, data: &[u8]) -> Result<(), Failure> {
         if self.is_done {
@@ -121,6 +130,7 @@ impl Answer {
             Failure::new(FailureKind::Malformed, format!("an event is no chunk: {error}: {}", excerpt(data)))
         })?;
         let total = self.take(&message)?;
+        self.keep_text(data);
         if message.choices.is_empty() {
             return Ok(());
         }
@@ -143,8 +153,15 @@ impl Answer {
             Failure::new(kind, format!("the response is no whole JSON: {error}"))
         })?;
         self.take(&message)?;
+        self.keep_text(body);
         self.is_done = true;
         Ok(())
+    }
+
+    fn keep_text(&mut self, data: &[u8]) {
+        if let Some(said) = &mut self.said {
+            said.push_str(&said_in(data).unwrap_or_default());
+        }
     }
 
     /// What both kinds of response have in common; gives the total of output tokens if the server said it.
@@ -211,19 +228,19 @@ impl Answer {
         let said = reason.map_or_else(|| "no finish reason".to_owned(), |reason| format!("finish reason {reason}"));
         let limit = asked.limit();
         let wrong_length = match asked {
-            OutputLength::Exactly(_) => came != limit,
+            OutputLength::Exactly(_) | OutputLength::ExactlyOf(_) => came != limit,
             // "length" below the limit: the server shortened the request by itself, to its context length for one.
             OutputLength::AtMost(_) => came > limit || (came < limit && reason == Some("length")),
         };
         if wrong_length {
-            let word = if matches!(asked, OutputLength::Exactly(_)) { "exactly" } else { "at most" };
+            let word = if asked.is_exact() { "exactly" } else { "at most" };
             return Err(Failure::new(
                 FailureKind::WrongLength,
                 format!("{came} tokens came, {word} {limit} were asked for ({said})"),
             ));
         }
         let fits = match asked {
-            OutputLength::Exactly(_) => reason == Some("length"),
+            OutputLength::Exactly(_) | OutputLength::ExactlyOf(_) => reason == Some("length"),
             OutputLength::AtMost(_) => matches!(reason, Some("length" | "stop")),
         };
         if fits {

@@ -12,6 +12,7 @@ use perf_model::load::OutputLength;
 use perf_model::sample::{FailureKind, Outcome, Sample};
 
 use crate::answer::{Answer, Failure, server_message};
+use crate::conversation::Says;
 use crate::endpoint::{Endpoint, Incoming};
 use crate::sse::Splitter;
 
@@ -32,6 +33,16 @@ pub(crate) struct Call {
     pub(crate) output: OutputLength,
     pub(crate) stream: bool,
     pub(crate) stall_limit: Duration,
+    /// What it adds to its conversation, if it belongs to one.
+    pub(crate) says: Option<Says>,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub(crate) struct Landed {
+    pub(crate) sample: Sample,
+    /// The answer's text, for the conversation that it belongs to.
+    pub(crate) said: Option<String>,
 }
 
 /// A call under way.
@@ -47,9 +58,10 @@ struct Exchange<'a> {
 
 impl Call {
     /// Sends the request and reads its answer to the end. Times count from `origin`.
-    pub(crate) async fn make(self, endpoint: Endpoint, intended_us: u64, origin: Stamp, clock: Clock) -> Sample {
+    pub(crate) async fn make(self, endpoint: Endpoint, intended_us: u64, origin: Stamp, clock: Clock) -> Landed {
         let sent = clock.now();
-        let mut exchange = Exchange { call: &self, clock, origin, answer: Answer::default(), end: sent };
+        let answer = if self.says.is_some() { Answer::keeping_text() } else { Answer::default() };
+        let mut exchange = Exchange { call: &self, clock, origin, answer, end: sent };
         let mut result = exchange.run(&endpoint).await;
         let Exchange { mut answer, end, .. } = exchange;
         answer.settle();
@@ -60,7 +72,7 @@ impl Call {
             Ok(()) => Outcome::Succeeded,
             Err(Failure { kind, detail }) => Outcome::Failed { kind, detail },
         };
-        Sample {
+        let sample = Sample {
             index: self.index,
             intended_us,
             sent_us: micros(origin, sent),
@@ -70,7 +82,8 @@ impl Call {
             output_tokens: answer.output_tokens,
             finish_reason: answer.finish_reason,
             outcome,
-        }
+        };
+        Landed { sample, said: answer.said }
     }
 }
 

@@ -9,10 +9,13 @@
 
 mod answer;
 mod arrivals;
+mod check;
 mod client;
+mod conversation;
 mod endpoint;
 mod error;
 mod flight;
+mod lengths;
 mod metrics;
 mod request;
 mod run;

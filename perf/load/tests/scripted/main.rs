@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod captures;
+mod conversations;
 mod counts;
 mod failures;
 mod server;
