@@ -28,4 +28,4 @@ mod workload;
 pub use arrivals::schedule;
 pub use endpoint::{BodyError, Endpoint, EndpointError};
 pub use error::LoadError;
-pub use run::{Measured, measure, version};
+pub use run::{Measured, measure, models, version};

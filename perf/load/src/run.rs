@@ -89,6 +89,21 @@ pub async fn version(endpoint: &Endpoint, clock: Clock) -> Option<String> {
     serde_json::from_str(&text).ok().map(|Version { version }| version)
 }
 
+/// The names of the models that the server lists at `/v1/models`.
+pub async fn models(endpoint: &Endpoint, clock: Clock) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Models {
+        data: Vec<Model>,
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        id: String,
+    }
+    let text = endpoint.get_text("/v1/models", clock).await?;
+    let models: Models = serde_json::from_str(&text).ok()?;
+    Some(models.data.into_iter().map(|model| model.id).collect())
+}
+
 /// What the client saw, to hold against the server's counters.
 #[derive(Default)]
 struct Tally {
