@@ -113,7 +113,7 @@ mod tests {
         // 100 gaps at a mean of 10 a second: 10 seconds, and a quarter of the gaps in the first half at 0 to 10.
         let moments = schedule(ramp(0.0, 20.0), 101, 1);
         assert_eq!((moments[25], moments[100]), (Duration::from_secs(5), Duration::from_secs(10)));
-        let gap = |moments: &[Duration], index: usize| (moments[index + 1] - moments[index]).as_secs_f64();
+        let gap = |moments: &[Duration], index: usize| moments[index + 1].as_secs_f64() - moments[index].as_secs_f64();
         let down = schedule(ramp(20.0, 5.0), 1_001, 1);
         assert!((gap(&down, 0) - 1.0 / 20.0).abs() < 1e-4 && (gap(&down, 999) - 1.0 / 5.0).abs() < 1e-2);
         assert_eq!(schedule(ramp(8.0, 8.0), 50, 1), schedule(Arrivals::ConstantRate(per_second(8.0)), 50, 1));
@@ -123,7 +123,7 @@ mod tests {
     fn the_gaps_of_a_gamma_schedule_vary_as_its_shape_says() {
         for shape in [0.25, 1.0, 4.0] {
             let moments = schedule(Arrivals::Gamma { rate: per_second(10.0), shape }, 40_001, 3);
-            let gaps: Vec<f64> = moments.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+            let gaps: Vec<f64> = moments.windows(2).map(|pair| pair[1].as_secs_f64() - pair[0].as_secs_f64()).collect();
             let variance = gaps.iter().map(|gap| (gap - 0.1).powi(2)).sum::<f64>() / gaps.len() as f64;
             // The squared coefficient of variation of a gamma distribution is 1 / shape.
             assert!((variance / 0.01 * shape - 1.0).abs() < 0.1, "{shape}: {variance}");
