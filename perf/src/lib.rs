@@ -53,15 +53,16 @@ pub use vllm::Vllm;
 /// Everything that a test needs, in one `use`.
 pub mod prelude {
     pub use perf_engine::StartFailure;
-    pub use perf_model::load::{Arrivals, OutputLength, Prompts};
+    pub use perf_model::load::{Arrivals, Length, OutputLength, Prompts};
     pub use perf_model::units::{millis, per_second, percent};
 
     pub use crate::guards::{
         e2e, goodput, itl, output_throughput, request_output_rate, request_throughput, total_throughput, tpot, ttft,
     };
     pub use crate::load::{
-        Load, at_most, concurrent, constant_rate, exactly, json_lines, one_at_a_time, poisson, random_tokens,
-        repeated_sentence, text, waves_of,
+        Load, as_recorded, as_recorded_at, at_most, concurrent, constant_rate, conversations, exactly, exactly_of,
+        gamma, json_lines, lognormal, one_at_a_time, poisson, ramp, random_tokens, random_tokens_of, repeated_sentence,
+        share_gpt, shared_prefix, text, trace, uniform, verse, verse_of, waves_of,
     };
     pub use crate::suite::{Outcome, Suite};
     pub use crate::vllm::Vllm;

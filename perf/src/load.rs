@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use perf_model::compare::Published;
 use perf_model::guard::Guard;
-use perf_model::load::{Api, Arrivals, Load as Declared, OutputLength, Prompts, Workload};
+use perf_model::load::{Api, Arrivals, Length, Load as Declared, OutputLength, Prompts, Workload};
 use perf_model::units::PerSecond;
 
 use crate::guards::GoodputObjective;
@@ -165,7 +165,59 @@ pub fn repeated_sentence(sentence: &str, times: u32) -> Prompts {
 
 /// Random token ids, exactly `length` of them, others for each request. Completions only.
 pub fn random_tokens(length: u32) -> Prompts {
+    random_tokens_of(Length::Fixed(length))
+}
+
+/// Random token ids in prompts whose lengths differ: `random_tokens_of(uniform(256, 1_024))`. Completions only.
+pub fn random_tokens_of(length: Length) -> Prompts {
     Prompts::RandomTokens { length }
+}
+
+/// Random token ids behind one of `prefixes` shared beginnings, which the prefix cache can serve. Completions only.
+pub fn shared_prefix(prefixes: u32, prefix_length: u32, suffix_length: u32) -> Prompts {
+    Prompts::SharedPrefix {
+        prefixes,
+        prefix_length: Length::Fixed(prefix_length),
+        suffix_length: Length::Fixed(suffix_length),
+    }
+}
+
+/// Lines of verse: `own` at random for each request, behind `shared` lines that open every prompt. About 12 tokens each.
+pub fn verse(shared: u32, own: u32) -> Prompts {
+    Prompts::Verse { file: None, shared, own }
+}
+
+/// As [`verse`], with the lines of a text file; a path from the repository's root.
+pub fn verse_of(file: impl Into<PathBuf>, shared: u32, own: u32) -> Prompts {
+    Prompts::Verse { file: Some(file.into()), shared, own }
+}
+
+/// A JSON file in `ShareGPT`'s format: each conversation's first question is a prompt, and the answer beside it gives the
+/// output's length, up to the load's number. A path from the repository's root.
+pub fn share_gpt(path: impl Into<PathBuf>) -> Prompts {
+    Prompts::ShareGpt(path.into())
+}
+
+/// Conversations of `turns` messages of so many random words. Each request waits for the answer before it and carries all
+/// that was said; `concurrent(8)` keeps eight conversations going. Chat only.
+pub fn conversations(turns: u32, words: Length) -> Prompts {
+    Prompts::Conversations { turns, words }
+}
+
+/// Recorded traffic: a file of JSON lines with `timestamp`, `input_length` and `output_length`, each as random token ids.
+/// A path from the repository's root. Completions only.
+pub fn trace(path: impl Into<PathBuf>) -> Prompts {
+    Prompts::Trace(path.into())
+}
+
+/// Any length from one to another, all equally often.
+pub fn uniform(min: u32, max: u32) -> Length {
+    Length::Uniform { min, max }
+}
+
+/// Lengths as those of real prompts and answers: half below the median, few very long, none above `max`.
+pub fn lognormal(median: u32, sigma: f64, max: u32) -> Length {
+    Length::Lognormal { median, sigma, max }
 }
 
 /// A file of JSON lines with a `prompt` each; a path from the repository's root.
@@ -176,6 +228,11 @@ pub fn json_lines(path: impl Into<PathBuf>) -> Prompts {
 /// Exactly so many output tokens: the model's own end is ignored, and any other length is a failure.
 pub fn exactly(tokens: u32) -> OutputLength {
     OutputLength::Exactly(tokens)
+}
+
+/// Exactly as many output tokens as were drawn for the request: `exactly_of(lognormal(256, 0.7, 2_048))`.
+pub fn exactly_of(length: Length) -> OutputLength {
+    OutputLength::ExactlyOf(length)
 }
 
 /// Until the model stops, and at most so many output tokens.
@@ -206,4 +263,24 @@ pub fn constant_rate(rate: PerSecond) -> Arrivals {
 /// At random with this mean rate, whatever the responses do.
 pub fn poisson(rate: PerSecond) -> Arrivals {
     Arrivals::Poisson(rate)
+}
+
+/// At random with this mean rate and gamma-distributed gaps: bursts below shape 1, evener than Poisson above it.
+pub fn gamma(rate: PerSecond, shape: f64) -> Arrivals {
+    Arrivals::Gamma { rate, shape }
+}
+
+/// Evenly spaced at a rate that goes linearly from one to another over the run.
+pub fn ramp(from: PerSecond, to: PerSecond) -> Arrivals {
+    Arrivals::Ramp { from, to }
+}
+
+/// At the time stamps of the [trace] that the prompts come from.
+pub fn as_recorded() -> Arrivals {
+    Arrivals::Recorded { speed: 1.0 }
+}
+
+/// As [`as_recorded`], so many times as fast.
+pub fn as_recorded_at(speed: f64) -> Arrivals {
+    Arrivals::Recorded { speed }
 }

@@ -1,5 +1,6 @@
 //! The command line: [`Cli`].
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -64,6 +65,20 @@ Examples:
   cargo xtask perf show last
   cargo xtask perf show 12 cpu_smoke")]
     Show(Show),
+    /// Put a load on any OpenAI-compatible server; `cargo xtask perf load --help` shows how
+    #[command(disable_help_flag = true)]
+    Load {
+        /// Options of the load generator
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        options: Vec<OsString>,
+    },
+    /// Read what `vllm bench serve` saved as a run
+    #[command(after_help = "\
+Examples:
+  vllm bench serve … --save-result --save-detailed --result-filename before.json
+  cargo xtask perf import before.json
+  cargo xtask perf show last")]
+    Import(Import),
     /// List the scenarios
     List,
     /// Print the JSON schema of perf.toml
@@ -126,6 +141,13 @@ pub(crate) struct Accept {
 }
 
 #[derive(Args)]
+pub(crate) struct Import {
+    /// Files of `--save-result --save-detailed`; a load each, called as the file
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Args)]
 pub(crate) struct Show {
     /// A run: its number, `last`, or a folder
     pub(crate) run: String,
@@ -177,5 +199,16 @@ mod tests {
         let Task::Perf(perf) = cli.task;
         assert_eq!(perf.run.filters, ["cpu_smoke"]);
         assert_eq!(perf.run.arguments, ["--max-num-seqs", "8"]);
+    }
+
+    #[test]
+    fn the_options_of_a_load_are_handed_on_as_they_are() {
+        for given in [&["--help"][..], &["--url", "http://h:1", "--sweep", "rate=1,2"][..]] {
+            let cli = Cli::parse_from(["xtask", "perf", "load"].iter().chain(given));
+            let Task::Perf(Perf { command: Some(PerfCommand::Load { options }), .. }) = cli.task else {
+                panic!("{given:?} is no load")
+            };
+            assert_eq!(options, given);
+        }
     }
 }

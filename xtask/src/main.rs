@@ -1,11 +1,14 @@
 //! `cargo xtask perf`: runs the performance tests, refreshes and accepts baselines, shows what was recorded.
 //!
-//! One file a command. Deliberately light: nothing here knows Docker or HTTP; the tests do, and they run in processes of
-//! their own.
+//! One file a command. Deliberately light: nothing here knows Docker or HTTP; the tests and the load generator do, and they
+//! run in processes of their own.
 
 mod accept;
+mod artifacts;
 mod cli;
+mod import;
 mod interrupt;
+mod load;
 mod machine;
 mod perf;
 mod runs;
@@ -27,6 +30,8 @@ fn main() -> ExitCode {
         Some(PerfCommand::Refresh(asked)) => perf::refresh(&asked),
         Some(PerfCommand::Accept(asked)) => accept::accept(&asked),
         Some(PerfCommand::Show(asked)) => show::show(&asked),
+        Some(PerfCommand::Load { options }) => load::load(&options),
+        Some(PerfCommand::Import(asked)) => import::import(&asked),
         Some(PerfCommand::List) => scenarios::list(),
         Some(PerfCommand::Schema) => Ok(schema()),
     };

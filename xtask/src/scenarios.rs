@@ -1,13 +1,13 @@
 //! The scenarios: tests in `tests/`, built by cargo and listed by their own binaries.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use perf_model::exit;
 use perf_model::nearest::nearest;
-use serde::Deserialize;
 
+use crate::artifacts::{self, Artifact, Target};
 use crate::runs::{matches, root};
 use crate::say::say;
 
@@ -56,39 +56,16 @@ fn unknown(filter: &str, all: &[Scenario]) -> String {
 }
 
 fn build() -> Result<Vec<Scenario>> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["test", "--package", "perf", "--test", "*", "--no-run", "--message-format=json-render-diagnostics"])
-        .current_dir(root())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!("the scenarios do not build; see above");
-    }
+    let built = artifacts::build(&["test", "--package", "perf", "--test", "*", "--no-run"], "the scenarios do")?;
     let mut scenarios = Vec::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Ok(Artifact { target, executable: Some(binary) }) = serde_json::from_str(line) else { continue };
+    for artifact in built {
+        let Artifact { target, executable: Some(binary) } = artifact else { continue };
         if target.holds_scenarios(&root()) {
             scenarios.extend(tests_of(&target.name, &binary)?);
         }
     }
     scenarios.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(scenarios)
-}
-
-/// What cargo says of a thing that it built.
-#[derive(Deserialize)]
-struct Artifact {
-    target: Target,
-    executable: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    name: String,
-    kind: Vec<String>,
-    src_path: PathBuf,
 }
 
 impl Target {

@@ -12,7 +12,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http_body_util::Full;
 use perf_clock::run_virtual;
 use perf_load::Endpoint;
-use perf_model::load::{Api, Arrivals, Load, OutputLength, Prompts, Workload};
+use perf_model::load::{Api, Arrivals, Length, Load, OutputLength, Prompts, Workload};
 
 const TOKENS: u32 = 64;
 const REQUESTS: u32 = 256;
@@ -37,7 +37,7 @@ fn load() -> Load {
     Load {
         name: "bench".to_owned(),
         workload: Workload {
-            prompts: Prompts::RandomTokens { length: 8 },
+            prompts: Prompts::RandomTokens { length: Length::Fixed(8) },
             output: OutputLength::Exactly(TOKENS),
             api: Api::Completions,
             stream: true,

@@ -17,6 +17,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, Visitor};
 use serde_json::error::Category;
 
+use crate::conversation::said_in;
+
 /// The longest text of a server that a failure repeats, in characters.
 const EXCERPT: usize = 200;
 
@@ -43,6 +45,8 @@ pub(crate) struct Answer {
     pub(crate) finish_reason: Option<String>,
     /// Whether the end was announced.
     pub(crate) is_done: bool,
+    /// The text, kept only where a conversation goes on from it.
+    pub(crate) said: Option<String>,
     /// The tokens of all chunks.
     counted: u32,
     /// Whether nothing has come since the server last gave its total.
@@ -106,6 +110,11 @@ impl Choice {
 }
 
 impl Answer {
+    /// An answer whose text is wanted too.
+    pub(crate) fn keeping_text() -> Self {
+        Self { said: Some(String::new()), ..Self::default() }
+    }
+
     /// Takes the data of one event of a stream, whose first byte had arrived at `at_us`.
     pub(crate) fn take_event(&mut self, at_us: u64, data: &[u8]) -> Result<(), Failure> {
         if self.is_done {
@@ -119,6 +128,7 @@ impl Answer {
             Failure::new(FailureKind::Malformed, format!("an event is no chunk: {error}: {}", excerpt(data)))
         })?;
         let (choices, total) = self.take(&message, data)?;
+        self.keep_text(data);
         if choices.is_empty() {
             return Ok(());
         }
@@ -141,8 +151,15 @@ impl Answer {
             Failure::new(kind, format!("the response is no whole JSON: {error}"))
         })?;
         self.take(&message, body)?;
+        self.keep_text(body);
         self.is_done = true;
         Ok(())
+    }
+
+    fn keep_text(&mut self, data: &[u8]) {
+        if let Some(said) = &mut self.said {
+            said.push_str(&said_in(data).unwrap_or_default());
+        }
     }
 
     /// What both kinds of response have in common; gives the choices, and the total of output tokens if the server said

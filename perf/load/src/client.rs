@@ -11,6 +11,7 @@ use perf_clock::{Clock, Stamp};
 use perf_model::sample::{FailureKind, Outcome, Sample};
 
 use crate::answer::{Answer, Failure, server_message};
+use crate::conversation::Says;
 use crate::endpoint::{Endpoint, Incoming};
 use crate::judge::Asked;
 use crate::sse::Splitter;
@@ -31,6 +32,16 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     pub(crate) asked: Asked,
     pub(crate) stall_limit: Duration,
+    /// What it adds to its conversation, if it belongs to one.
+    pub(crate) says: Option<Says>,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub(crate) struct Landed {
+    pub(crate) sample: Sample,
+    /// The answer's text, for the conversation that it belongs to.
+    pub(crate) said: Option<String>,
 }
 
 /// A call under way.
@@ -46,9 +57,10 @@ struct Exchange<'a> {
 
 impl Call {
     /// Sends the request and reads its answer to the end. Times count from `origin`.
-    pub(crate) async fn make(self, endpoint: Endpoint, intended_us: u64, origin: Stamp, clock: Clock) -> Sample {
+    pub(crate) async fn make(self, endpoint: Endpoint, intended_us: u64, origin: Stamp, clock: Clock) -> Landed {
         let sent = clock.now();
-        let mut exchange = Exchange { call: &self, clock, origin, answer: Answer::default(), end: sent };
+        let answer = if self.says.is_some() { Answer::keeping_text() } else { Answer::default() };
+        let mut exchange = Exchange { call: &self, clock, origin, answer, end: sent };
         let mut result = exchange.run(&endpoint).await;
         let Exchange { mut answer, end, .. } = exchange;
         answer.settle();
@@ -59,7 +71,7 @@ impl Call {
             Ok(()) => Outcome::Succeeded,
             Err(Failure { kind, detail }) => Outcome::Failed { kind, detail },
         };
-        Sample {
+        let sample = Sample {
             index: self.index,
             intended_us,
             sent_us: micros(origin, sent),
@@ -69,7 +81,8 @@ impl Call {
             output_tokens: answer.output_tokens,
             finish_reason: answer.finish_reason,
             outcome,
-        }
+        };
+        Landed { sample, said: answer.said }
     }
 }
 

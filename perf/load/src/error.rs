@@ -36,6 +36,38 @@ pub enum LoadError {
         /// What is wrong with it.
         cause: String,
     },
+    /// A file that holds no conversations.
+    #[error(
+        "{} is no file of conversations: {cause}; it must be a JSON list of objects with `conversations`, whose entries have `from` (`human` or `gpt`) and `value`",
+        path.display()
+    )]
+    Conversations {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and where.
+        cause: String,
+    },
+    /// A line of a trace is no request.
+    #[error(
+        "line {line} of {} is no request of a trace: {cause}; each line is an object with `timestamp` (milliseconds, rising), `input_length` and `output_length`",
+        path.display()
+    )]
+    TraceLine {
+        /// The file.
+        path: PathBuf,
+        /// The line's number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// A trace that cannot be followed.
+    #[error("the trace {} cannot be followed: {cause}", path.display())]
+    Trace {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        cause: String,
+    },
     /// A request of the warm-up failed, so nothing was measured.
     #[error(
         "request {number} of {total} to warm up the load `{load}` failed, so nothing was measured: {kind}: {detail}; look at the server's log"

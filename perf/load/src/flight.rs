@@ -4,6 +4,7 @@
 //! A request is a task of its own, so that pacing the sends never delays the stamp of a chunk. Dropping the flight stops
 //! every request in it.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use perf_model::load::Arrivals;
 use perf_model::sample::Sample;
 use tokio::task::JoinSet;
 
-use crate::client::Call;
+use crate::client::{Call, Landed};
+use crate::conversation::Conversation;
 use crate::endpoint::Endpoint;
 
 /// Tokio's timers are late by up to a millisecond and a half; the last stretch before a send is waited for awake.
@@ -27,8 +29,16 @@ pub(crate) struct Flight<'a> {
     endpoint: Endpoint,
     clock: Clock,
     origin: Stamp,
-    under_way: JoinSet<Sample>,
+    under_way: JoinSet<Landed>,
     observe: Observe<'a>,
+}
+
+/// What the next send needs to know of a request that has landed.
+struct Down {
+    index: u32,
+    ended_us: u64,
+    /// The answer's text, where a conversation may go on from it.
+    said: Option<String>,
 }
 
 impl<'a> Flight<'a> {
@@ -46,10 +56,15 @@ impl<'a> Flight<'a> {
     pub(crate) async fn fly(mut self, arrivals: Arrivals, calls: Vec<Call>, schedule: Vec<Duration>) {
         // Whether the observer stopped it is known to whoever gave the observer.
         let _ = match arrivals {
+            _ if calls.iter().any(|call| call.says.is_some()) => self.conversations(calls, arrivals.width()).await,
             Arrivals::OneAtATime => self.closed_loop(calls, 1).await,
             Arrivals::Concurrency(width) => self.closed_loop(calls, width).await,
             Arrivals::Waves(width) => self.waves(calls, width).await,
-            Arrivals::ConstantRate(_) | Arrivals::Poisson(_) => self.open_loop(calls, schedule).await,
+            Arrivals::ConstantRate(_)
+            | Arrivals::Poisson(_)
+            | Arrivals::Gamma { .. }
+            | Arrivals::Ramp { .. }
+            | Arrivals::Recorded { .. } => self.open_loop(calls, schedule).await,
         };
     }
 
@@ -60,13 +75,47 @@ impl<'a> Flight<'a> {
         for call in calls.by_ref().take(width as usize) {
             self.send(call, 0);
         }
-        while let Some(ended_us) = self.land().await {
-            let ended_us = ended_us?;
+        while let Some(landed) = self.land().await {
+            let ended_us = landed?.ended_us;
             if let Some(call) = calls.next() {
                 self.send(call, ended_us);
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// So many conversations at once; in each, the next request when the last was answered. One that fails ends its
+    /// conversation: nobody knows what the next would have said.
+    async fn conversations(&mut self, calls: Vec<Call>, width: u32) -> ControlFlow<()> {
+        let mut waiting = Conversation::split(calls);
+        let mut open: HashMap<u32, Conversation> = HashMap::new();
+        for _ in 0..width {
+            let Some(conversation) = waiting.pop_front() else { break };
+            self.go_on(conversation, 0, &mut open);
+        }
+        while let Some(landed) = self.land().await {
+            let landed = landed?;
+            let mut conversation = open.remove(&landed.index).unwrap_or_default();
+            let goes_on = match landed.said {
+                Some(said) => {
+                    conversation.answered(&said);
+                    self.go_on(conversation, landed.ended_us, &mut open)
+                }
+                None => false,
+            };
+            if !goes_on && let Some(next) = waiting.pop_front() {
+                self.go_on(next, landed.ended_us, &mut open);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Sends a conversation's next request, if it has one.
+    fn go_on(&mut self, mut conversation: Conversation, turn_us: u64, open: &mut HashMap<u32, Conversation>) -> bool {
+        let Some(call) = conversation.next() else { return false };
+        open.insert(call.index, conversation);
+        self.send(call, turn_us);
+        true
     }
 
     async fn waves(&mut self, calls: Vec<Call>, width: u32) -> ControlFlow<()> {
@@ -76,8 +125,8 @@ impl<'a> Flight<'a> {
             for call in calls.by_ref().take(width as usize) {
                 self.send(call, turn_us);
             }
-            while let Some(ended_us) = self.land().await {
-                turn_us = turn_us.max(ended_us?);
+            while let Some(landed) = self.land().await {
+                turn_us = turn_us.max(landed?.ended_us);
             }
         }
         ControlFlow::Continue(())
@@ -92,15 +141,15 @@ impl<'a> Flight<'a> {
                     // The send goes first: a landed sample has its stamps and can wait.
                     biased;
                     () = wait_until(clock, deadline) => break,
-                    Some(ended_us) = self.land() => {
-                        ended_us?;
+                    Some(landed) = self.land() => {
+                        landed?;
                     }
                 }
             }
             self.send(call, u64::try_from(intended.as_micros()).unwrap_or(u64::MAX));
         }
-        while let Some(ended_us) = self.land().await {
-            ended_us?;
+        while let Some(landed) = self.land().await {
+            landed?;
         }
         ControlFlow::Continue(())
     }
@@ -109,14 +158,15 @@ impl<'a> Flight<'a> {
         self.under_way.spawn(call.make(self.endpoint.clone(), intended_us, self.origin, self.clock));
     }
 
-    /// Waits for the next request to land, and says when it had ended; `None` when none is under way.
-    async fn land(&mut self) -> Option<ControlFlow<(), u64>> {
+    /// Waits for the next request to land; `None` when none is under way.
+    async fn land(&mut self) -> Option<ControlFlow<(), Down>> {
         loop {
             match self.under_way.join_next().await? {
-                Ok(sample) => {
-                    let ended_us = sample.end_us;
+                Ok(Landed { sample, said }) => {
+                    let said = said.filter(|_| sample.succeeded());
+                    let down = Down { index: sample.index, ended_us: sample.end_us, said };
                     return Some(match (self.observe)(sample) {
-                        ControlFlow::Continue(()) => ControlFlow::Continue(ended_us),
+                        ControlFlow::Continue(()) => ControlFlow::Continue(down),
                         ControlFlow::Break(()) => ControlFlow::Break(()),
                     });
                 }
@@ -132,7 +182,7 @@ impl Drop for Flight<'_> {
     /// Hands over what has landed and was not looked at yet; what is still under way is stopped with the set.
     fn drop(&mut self) {
         while let Some(landed) = self.under_way.try_join_next() {
-            if let Ok(sample) = landed {
+            if let Ok(Landed { sample, .. }) = landed {
                 let _ = (self.observe)(sample);
             }
         }

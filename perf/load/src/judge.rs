@@ -6,7 +6,7 @@ use perf_model::sample::FailureKind;
 use crate::answer::{Answer, Failure};
 
 /// What a response is held against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Asked {
     pub(crate) output: OutputLength,
     /// How many tokens the prompt has, where the client knows: it was sent as ids.
@@ -31,7 +31,9 @@ impl Asked {
         let said = reason.map_or_else(|| "no finish reason".to_owned(), |reason| format!("finish reason {reason}"));
         let limit = self.output.limit();
         let (word, is_wrong_length, fits) = match self.output {
-            OutputLength::Exactly(_) => ("exactly", came != limit, reason == Some("length")),
+            OutputLength::Exactly(_) | OutputLength::ExactlyOf(_) => {
+                ("exactly", came != limit, reason == Some("length"))
+            }
             // "length" below the limit: the server shortened the request by itself, to its context length for one.
             OutputLength::AtMost(_) => (
                 "at most",

@@ -10,11 +10,14 @@
 
 mod answer;
 mod arrivals;
+mod check;
 mod client;
+mod conversation;
 mod endpoint;
 mod error;
 mod flight;
 mod judge;
+mod lengths;
 mod metrics;
 mod request;
 mod run;
@@ -27,4 +30,4 @@ mod workload;
 pub use arrivals::schedule;
 pub use endpoint::{BodyError, Endpoint, EndpointError};
 pub use error::LoadError;
-pub use run::{Measured, measure, version};
+pub use run::{Measured, measure, models, version};

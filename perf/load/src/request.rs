@@ -7,14 +7,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use perf_model::load::{Api, OutputLength, Workload};
+use perf_model::load::{Api, Workload};
 use rand::Rng;
 use serde::Serialize;
 
 use crate::client::Call;
+use crate::conversation::{Said, Says};
 use crate::judge::Asked;
 use crate::seed::Stream;
-use crate::workload::{Ask, Prompt};
+use crate::workload::{Ask, Prompt, Turn};
 
 /// A request body, for both endpoints.
 #[derive(Serialize)]
@@ -23,7 +24,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt: Option<&'a Prompt>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    messages: Option<[Message<'a>; 1]>,
+    messages: Option<&'a [Message<'a>; 1]>,
     /// Chat calls it `max_completion_tokens` by now and takes this name as well.
     max_tokens: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,12 +79,14 @@ pub(crate) fn calls(
         Api::Chat => "/v1/chat/completions",
     };
     let bodies = (0..).zip(asks).map(|(index, ask)| {
-        let exactly = matches!(ask.output, OutputLength::Exactly(_));
+        let exactly = ask.output.is_exact();
         let is_chat = workload.api == Api::Chat;
+        let says = [Message { role: "user", content: &ask.prompt }];
+        let is_alone = ask.turn == Turn::Alone;
         let body = Body {
             model,
             prompt: (!is_chat).then_some(&ask.prompt),
-            messages: is_chat.then_some([Message { role: "user", content: &ask.prompt }]),
+            messages: (is_chat && is_alone).then_some(&says),
             max_tokens: ask.output.limit(),
             min_tokens: exactly.then_some(ask.output.limit()),
             ignore_eos: exactly.then_some(true),
@@ -96,7 +99,11 @@ pub(crate) fn calls(
         };
         // Strings and numbers under string keys: there is nothing here that JSON could refuse.
         let body = Bytes::from(serde_json::to_vec(&body).unwrap_or_default());
-        Call { index, path, body, asked: asked(ask, workload), stall_limit }
+        let says = match ask.turn {
+            Turn::Alone => None,
+            turn => Some(Says { opens: turn == Turn::Opens, message: Said::by_user(&ask.prompt) }),
+        };
+        Call { index, path, body, asked: asked(ask, workload), stall_limit, says }
     });
     bodies.collect()
 }
@@ -115,7 +122,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use perf_model::load::Prompts;
+    use perf_model::load::{OutputLength, Prompts};
 
     const STALL: Duration = Duration::from_secs(1);
 
@@ -131,7 +138,7 @@ mod tests {
     #[test]
     fn a_completion_of_an_exact_length_ignores_the_end_of_sequence() {
         let workload = workload(Api::Completions, true, OutputLength::Exactly(12));
-        let ask = Ask { prompt: Prompt::TokenIds(vec![1_001, 1_002]), output: workload.output };
+        let ask = Ask { prompt: Prompt::TokenIds(vec![1_001, 1_002]), output: workload.output, turn: Turn::Alone };
         let mut body = bodies(Part::Measured, &workload, &[ask]).remove(0);
         let salt = body["cache_salt"].take();
         assert_eq!(salt.as_str().unwrap().len(), 16);
@@ -148,7 +155,7 @@ mod tests {
     #[test]
     fn a_chat_that_is_not_streamed_asks_for_no_stream_options() {
         let workload = workload(Api::Chat, false, OutputLength::AtMost(12));
-        let ask = Ask { prompt: Prompt::Text("hi".into()), output: workload.output };
+        let ask = Ask { prompt: Prompt::Text("hi".into()), output: workload.output, turn: Turn::Alone };
         let calls = calls(Part::Measured, std::slice::from_ref(&ask), &workload, "tiny", 7, STALL);
         assert_eq!(calls[0].path, "/v1/chat/completions");
         let body = bodies(Part::Measured, &workload, &[ask]).remove(0);
@@ -161,7 +168,7 @@ mod tests {
     #[test]
     fn a_run_has_one_salt_and_its_warm_up_another() {
         let workload = workload(Api::Completions, true, OutputLength::AtMost(12));
-        let asks = vec![Ask { prompt: Prompt::Text("hi".into()), output: workload.output }; 2];
+        let asks = vec![Ask { prompt: Prompt::Text("hi".into()), output: workload.output, turn: Turn::Alone }; 2];
         let measured = bodies(Part::Measured, &workload, &asks);
         let warm_up = bodies(Part::WarmUp, &workload, &asks);
         assert_eq!(measured[0]["cache_salt"], measured[1]["cache_salt"]);

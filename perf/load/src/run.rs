@@ -3,13 +3,14 @@
 use std::ops::ControlFlow;
 
 use perf_clock::{Clock, Stamp};
-use perf_model::load::{Api, Arrivals, Load, Prompts};
+use perf_model::load::{Arrivals, Load};
 use perf_model::record::ServerCounts;
 use perf_model::sample::{Outcome, Sample};
 use perf_model::statistics::{quantile, sorted};
 use serde::Deserialize;
 
-use crate::arrivals::schedule;
+use crate::arrivals::{schedule, sped_up};
+use crate::check::check;
 use crate::client::Call;
 use crate::endpoint::Endpoint;
 use crate::error::LoadError;
@@ -53,7 +54,10 @@ pub async fn measure(
     let asks = draw(workload, load.requests, load.warmup, seed)?;
     let ready = |part, asks: &[_]| calls(part, asks, workload, model, seed, load.stall_limit);
     let (warm_up_calls, measured_calls) = (ready(Part::WarmUp, &asks.warm_up), ready(Part::Measured, &asks.measured));
-    let moments = schedule(load.arrivals, load.requests, seed);
+    let moments = match load.arrivals {
+        Arrivals::Recorded { speed } => sped_up(&asks.recorded, speed),
+        others => schedule(others, load.requests, seed),
+    };
 
     let mut meter = Meter::read(endpoint, clock).await;
     if !warm_up_calls.is_empty() {
@@ -87,6 +91,21 @@ pub async fn version(endpoint: &Endpoint, clock: Clock) -> Option<String> {
     }
     let text = endpoint.get_text("/version", clock).await?;
     serde_json::from_str(&text).ok().map(|Version { version }| version)
+}
+
+/// The names of the models that the server lists at `/v1/models`.
+pub async fn models(endpoint: &Endpoint, clock: Clock) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Models {
+        data: Vec<Model>,
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        id: String,
+    }
+    let text = endpoint.get_text("/v1/models", clock).await?;
+    let models: Models = serde_json::from_str(&text).ok()?;
+    Some(models.data.into_iter().map(|model| model.id).collect())
 }
 
 /// What the client saw, to hold against the server's counters.
@@ -124,40 +143,5 @@ async fn warm_up(load: &Load, calls: Vec<Call>, endpoint: &Endpoint, clock: Cloc
         Some((index, kind, detail)) => {
             Err(LoadError::WarmUp { load: load.name.clone(), number: index + 1, total: load.warmup, kind, detail })
         }
-    }
-}
-
-/// Refuses what no run can follow.
-fn check(load: &Load) -> Result<(), LoadError> {
-    let workload = &load.workload;
-    let refuse = |reason: &str| Err(LoadError::Declaration { load: load.name.clone(), reason: reason.to_owned() });
-    if load.requests == 0 {
-        return refuse("it has no requests; ask for at least one");
-    }
-    if let Arrivals::Concurrency(0) | Arrivals::Waves(0) = load.arrivals {
-        return refuse("it sends 0 requests at once; ask for at least one");
-    }
-    if let Arrivals::ConstantRate(rate) | Arrivals::Poisson(rate) = load.arrivals
-        && !(rate.value().is_finite() && rate.value() > 0.0)
-    {
-        return refuse("its rate is no positive number of requests per second");
-    }
-    if workload.output.limit() == 0 {
-        return refuse("it asks for 0 output tokens; ask for at least one");
-    }
-    if !workload.temperature.is_finite() || workload.temperature < 0.0 {
-        return refuse("its temperature is no number from 0 up");
-    }
-    if load.stall_limit.is_zero() {
-        return refuse("its stall limit is zero, which no response can meet");
-    }
-    match (&workload.prompts, workload.api) {
-        (Prompts::RandomTokens { .. }, Api::Chat) => {
-            refuse("random tokens are sent as ids, which chat does not take; use completions or prompts of text")
-        }
-        (Prompts::RandomTokens { length: 0 } | Prompts::RepeatedSentence { times: 0, .. }, _) => {
-            refuse("its prompts are empty; ask for at least one token")
-        }
-        _ => Ok(()),
     }
 }

@@ -17,6 +17,16 @@ pub(crate) enum Stream {
     Arrivals = 2,
     /// The salts that keep runs apart in the server's prefix cache.
     Salts = 3,
+    /// The order of the measured prompts' lengths.
+    PromptLengths = 4,
+    /// The order of the lengths of the warm-up's prompts.
+    WarmUpPromptLengths = 5,
+    /// The order of the measured answers' lengths.
+    OutputLengths = 6,
+    /// The order of the lengths of the warm-up's answers.
+    WarmUpOutputLengths = 7,
+    /// What several prompts have in common, in the warm-up as in the measurement.
+    Shared = 8,
 }
 
 impl Stream {

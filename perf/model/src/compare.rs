@@ -243,14 +243,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::load::{Api, Arrivals, OutputLength, Prompts, Workload};
+    use crate::load::{Api, Arrivals, Length, OutputLength, Prompts, Workload};
     use crate::units::percent;
 
     fn load() -> Load {
         Load {
             name: "closed_loop".into(),
             workload: Workload {
-                prompts: Prompts::RandomTokens { length: 64 },
+                prompts: Prompts::RandomTokens { length: Length::Fixed(64) },
                 output: OutputLength::Exactly(64),
                 api: Api::Completions,
                 stream: true,

@@ -4,7 +4,7 @@
 //! of the data: [`units`] and [`load`] and [`server`] say what is declared; a request becomes a [`sample::Sample`],
 //! samples become a [`summary::Summary`] of [`metric::Metric`]s, the medians of several starts are held against a
 //! [`baseline::Baseline`] by the [`gate`], which gives a [`verdict::Verdict`]; [`report`] collects and [`render`] shows
-//! it, [`record`] keeps it.
+//! it, [`record`] keeps it. [`vllm_bench`] is the file of another client.
 
 pub mod baseline;
 pub mod compare;
@@ -30,3 +30,4 @@ pub mod summary;
 pub mod units;
 pub mod validity;
 pub mod verdict;
+pub mod vllm_bench;

@@ -2,44 +2,29 @@
 //!
 //! These are declarations, plain data. What turns them into requests is in `perf/load`.
 
-use std::fmt;
-use std::path::PathBuf;
+mod arrivals;
+mod length;
+mod prompts;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::Quantity;
-use crate::units::{PerSecond, as_millis};
+pub use arrivals::Arrivals;
+pub use length::Length;
+pub use prompts::Prompts;
 
-/// Where the prompts come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Prompts {
-    /// One text for every request.
-    Text(String),
-    /// One sentence said over and over, for every request.
-    RepeatedSentence {
-        /// The sentence, with the space that parts it from its next copy.
-        sentence: String,
-        /// How many copies.
-        times: u32,
-    },
-    /// Random token ids, another row for each request; the length is exact.
-    RandomTokens {
-        /// Tokens in each prompt.
-        length: u32,
-    },
-    /// A file of JSON lines, each an object with a `prompt` text and optionally its `output_tokens`; used in order,
-    /// again from the top when the requests outnumber the lines.
-    JsonLines(PathBuf),
-}
+use crate::metric::Quantity;
+use crate::units::as_millis;
 
 /// How long the answers are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutputLength {
     /// Exactly so many tokens: the end-of-sequence token is ignored, and any other length is a failure.
     Exactly(u32),
+    /// Exactly a number of tokens that differs from request to request.
+    ExactlyOf(Length),
     /// Until the model stops, and at most so many tokens.
     AtMost(u32),
 }
@@ -49,7 +34,13 @@ impl OutputLength {
     pub fn limit(self) -> u32 {
         match self {
             Self::Exactly(tokens) | Self::AtMost(tokens) => tokens,
+            Self::ExactlyOf(length) => length.max(),
         }
+    }
+
+    /// Whether any other length than the one asked for is a failure.
+    pub fn is_exact(self) -> bool {
+        matches!(self, Self::Exactly(_) | Self::ExactlyOf(_))
     }
 }
 
@@ -76,49 +67,6 @@ pub struct Workload {
     pub stream: bool,
     /// The sampling temperature, always sent: a model's own default would hide in its files.
     pub temperature: f64,
-}
-
-/// When the requests are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrivals {
-    /// The next when the last has ended.
-    OneAtATime,
-    /// So many at once; whenever one ends the next is sent.
-    Concurrency(u32),
-    /// So many at once; the next wave when the whole last one has ended.
-    Waves(u32),
-    /// Open loop, evenly spaced.
-    ConstantRate(PerSecond),
-    /// Open loop, at random: exponential gaps from the run's seed.
-    Poisson(PerSecond),
-}
-
-impl Arrivals {
-    /// Whether sends wait for responses.
-    pub fn is_closed_loop(self) -> bool {
-        matches!(self, Self::OneAtATime | Self::Concurrency(_) | Self::Waves(_))
-    }
-
-    /// How many requests are under way at once by design: the width of a closed loop, 1 for the others.
-    pub fn width(self) -> u32 {
-        match self {
-            Self::Concurrency(width) | Self::Waves(width) => width,
-            _ => 1,
-        }
-    }
-}
-
-impl fmt::Display for Arrivals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OneAtATime => write!(f, "one at a time"),
-            Self::Concurrency(width) => write!(f, "{width} concurrent"),
-            Self::Waves(width) => write!(f, "waves of {width}"),
-            Self::ConstantRate(rate) => write!(f, "constant {rate}"),
-            Self::Poisson(rate) => write!(f, "poisson {rate}"),
-        }
-    }
 }
 
 /// A bound that a request must meet to count for goodput.
@@ -156,14 +104,10 @@ impl Load {
     /// What the load is, on one line, as it stands in a baseline. Two loads are comparable when these lines are equal.
     pub fn describe(&self) -> String {
         let workload = &self.workload;
-        let prompts = match &workload.prompts {
-            Prompts::Text(text) => format!("the text {text:?}"),
-            Prompts::RepeatedSentence { sentence, times } => format!("{sentence:?} × {times}"),
-            Prompts::RandomTokens { length } => format!("{length} random tokens"),
-            Prompts::JsonLines(path) => format!("prompts of {}", path.display()),
-        };
+        let prompts = &workload.prompts;
         let output = match workload.output {
             OutputLength::Exactly(tokens) => format!("exactly {tokens} output tokens"),
+            OutputLength::ExactlyOf(length) => format!("exactly {length} output tokens"),
             OutputLength::AtMost(tokens) => format!("at most {tokens} output tokens"),
         };
         let api = match workload.api {
@@ -201,7 +145,7 @@ mod tests {
         let load = Load {
             name: "chat".into(),
             workload: Workload {
-                prompts: Prompts::RandomTokens { length: 64 },
+                prompts: Prompts::RandomTokens { length: Length::Fixed(64) },
                 output: OutputLength::Exactly(64),
                 api: Api::Completions,
                 stream: true,

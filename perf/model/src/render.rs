@@ -2,6 +2,7 @@
 //! is no colour to lose.
 
 mod figures;
+mod sweep;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use crate::report::{LoadReport, Row, SuiteReport};
 use crate::verdict::Verdict;
 
 pub use figures::figures;
+pub use sweep::sweep;
 use table::{align_right, number, optional, plain, shorten, trimmed};
 
 /// A whole suite: its loads, one table each, or why there is none.

@@ -55,6 +55,8 @@ pub enum FailureKind {
     Malformed,
     /// Nothing arrived for longer than the load allows.
     Stalled,
+    /// Another client saw it, whose file was imported.
+    Imported,
 }
 
 impl fmt::Display for FailureKind {
@@ -71,6 +73,7 @@ impl fmt::Display for FailureKind {
             Self::WrongFinishReason => "wrong finish reason",
             Self::Malformed => "malformed response",
             Self::Stalled => "stalled",
+            Self::Imported => "failure in an imported file",
         })
     }
 }

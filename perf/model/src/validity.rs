@@ -38,6 +38,7 @@ pub fn faults(
         compare("prompt tokens", summary.prompt_tokens, server.prompt_tokens);
         compare("requests", summary.requests as u64, server.requests);
     }
+    faults.extend(server.and_then(|server| warm_cache(load, server)));
     faults
 }
 
@@ -67,19 +68,33 @@ pub fn disagreements(summary: &Summary, server: Option<&ServerCounts>) -> Vec<St
     compared.collect()
 }
 
+/// Prompts that have no beginning in common find nothing in the prefix cache, unless the server saw them before: an
+/// earlier run with the same prompts, or a cache that was not emptied. A warm cache looks like a faster server.
+fn warm_cache(load: &Load, server: &ServerCounts) -> Option<String> {
+    let hits = server.prefix_hits.filter(|hits| *hits > 0 && load.workload.prompts.are_distinct())?;
+    let share = match server.prefix_hit_rate() {
+        Some(rate) => format!("{:.2} % of its prompt tokens", rate * 100.0),
+        None => format!("{hits} prompt tokens"),
+    };
+    Some(format!(
+        "a load of distinct prompts found {share} in the prefix cache: the server had seen them; start it afresh, or \
+         reset its cache"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::load::{Api, Arrivals, OutputLength, Prompts, Workload};
+    use crate::load::{Api, Arrivals, Length, OutputLength, Prompts, Workload};
     use crate::sample::FailureKind;
 
     fn load(requests: u32) -> Load {
         Load {
             name: "l".into(),
             workload: Workload {
-                prompts: Prompts::RandomTokens { length: 10 },
+                prompts: Prompts::RandomTokens { length: Length::Fixed(10) },
                 output: OutputLength::Exactly(64),
                 api: Api::Completions,
                 stream: true,
@@ -135,6 +150,21 @@ mod tests {
             ["E2E on average: 100.0 ms at the client, 50.0 ms by the server's own clock"]
         );
         assert!(disagreements(&summary, None).is_empty());
+    }
+
+    #[test]
+    fn distinct_prompts_that_hit_the_prefix_cache_are_a_fault() {
+        let mut load = load(10);
+        let server = ServerCounts { prefix_queries: Some(6_400), prefix_hits: Some(16), ..ServerCounts::default() };
+        let found = faults(&load, &summary(), Some(&server), None);
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].starts_with("a load of distinct prompts found 0.25 % of its prompt tokens in the prefix cache")
+        );
+        let none = ServerCounts { prefix_hits: Some(0), ..server };
+        assert!(faults(&load, &summary(), Some(&none), None).is_empty());
+        load.workload.prompts = Prompts::Text("the same for all".into());
+        assert!(faults(&load, &summary(), Some(&server), None).is_empty());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use perf_clock::run_virtual;
 use perf_load::{LoadError, measure, schedule};
-use perf_model::load::{Api, Arrivals, Load, Prompts};
+use perf_model::load::{Api, Arrivals, Length, Load, Prompts};
 use perf_model::sample::FailureKind;
 use perf_model::units::per_second;
 
@@ -94,7 +94,7 @@ fn a_failed_request_makes_room_for_the_next() {
 fn the_warm_up_comes_first_in_a_closed_loop_and_asks_something_else() {
     let mut load = load(Arrivals::Concurrency(2), 3);
     load.warmup = 5;
-    load.workload.prompts = Prompts::RandomTokens { length: 3 };
+    load.workload.prompts = Prompts::RandomTokens { length: Length::Fixed(3) };
     let ran = run(&load, |clock| Server::new(clock, uneven));
     assert_eq!((ran.log.asked.len(), ran.log.peak), (8, 2));
     let of = |key: &str| -> Vec<String> { ran.log.asked.iter().map(|asked| asked.body[key].to_string()).collect() };
@@ -126,7 +126,7 @@ fn a_warm_up_that_fails_ends_the_run_and_says_why() {
 #[test]
 fn the_same_seed_asks_the_same_at_the_same_time() {
     let mut load = load(Arrivals::Poisson(per_second(50.0)), 20);
-    load.workload.prompts = Prompts::RandomTokens { length: 3 };
+    load.workload.prompts = Prompts::RandomTokens { length: Length::Fixed(3) };
     let (first, second) =
         (run(&load, |clock| Server::new(clock, uneven)), run(&load, |clock| Server::new(clock, uneven)));
     assert_eq!(first.samples, second.samples);
@@ -168,7 +168,7 @@ fn a_load_that_no_run_can_follow_is_refused_before_anything_is_sent() {
     };
     let chat = refused(&|load| {
         load.workload.api = Api::Chat;
-        load.workload.prompts = Prompts::RandomTokens { length: 4 };
+        load.workload.prompts = Prompts::RandomTokens { length: Length::Fixed(4) };
     });
     assert_eq!(
         chat,
@@ -179,7 +179,9 @@ fn a_load_that_no_run_can_follow_is_refused_before_anything_is_sent() {
     assert!(refused(&|load| load.arrivals = Arrivals::Waves(0)).contains("0 requests at once"));
     assert!(refused(&|load| load.arrivals = Arrivals::Poisson(per_second(f64::NAN))).contains("rate"));
     assert!(refused(&|load| load.workload.temperature = -1.0).contains("temperature"));
-    assert!(refused(&|load| load.workload.prompts = Prompts::RandomTokens { length: 0 }).contains("empty"));
+    assert!(
+        refused(&|load| load.workload.prompts = Prompts::RandomTokens { length: Length::Fixed(0) }).contains("empty")
+    );
     assert!(refused(&|load| load.stall_limit = Duration::ZERO).contains("stall limit"));
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perf_model::load::{Api, Arrivals, Load, OutputLength, Prompts};
+use perf_model::load::{Api, Arrivals, Length, Load, OutputLength, Prompts};
 use perf_model::sample::{FailureKind, Outcome, Sample};
 use perf_model::units::per_second;
 use rand::RngExt;
@@ -38,7 +38,7 @@ fn draw_load(rng: &mut ChaCha8Rng, streamed: bool) -> (Load, World) {
     load.workload.stream = streamed;
     load.workload.output = output;
     if let Some(length) = prompt_ids {
-        load.workload.prompts = Prompts::RandomTokens { length };
+        load.workload.prompts = Prompts::RandomTokens { length: Length::Fixed(length) };
     }
     load.stall_limit = *[Duration::from_millis(500), Duration::from_secs(2)].choose(rng).unwrap();
     let world = World { api, streamed, output, prompt_ids, stall_limit: load.stall_limit };

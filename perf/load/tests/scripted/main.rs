@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod captures;
+mod conversations;
 mod counts;
 mod events;
 mod failures;

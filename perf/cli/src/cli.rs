@@ -1,0 +1,205 @@
+//! The command line: [`Cli`], and the [`Load`] that it declares.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use perf_model::load::{Api, Arrivals, Load, Objective, OutputLength, Prompts, Workload};
+use perf_model::units::millis;
+
+use crate::spec::{self, Sweep};
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask perf load --url http://127.0.0.1:8000 --prompts random:512 --output exactly:128 --arrivals concurrent:8
+  cargo xtask perf load --url http://gpu:8000 --arrivals poisson:10 --requests 600 --objective ttft=200
+  cargo xtask perf load --url http://gpu:8000 --chat --prompts conversation:5,40 --output at-most:256 \\
+      --arrivals concurrent:16
+  cargo xtask perf load --url http://gpu:8000 --sweep concurrency=1,2,4,8,16 --requests 200
+  cargo xtask perf load --url http://gpu:8000 --format vllm-bench --save result.json";
+
+const WORDS: &str = "\
+Prompts:
+  random:512                         so many random token ids, others for each request
+  random:256..1024                   any length from one to another; lognormal:MEDIAN,SIGMA,MAX works here too
+  prefix:K,512,64                    token ids: one of K shared beginnings of 512 tokens, with 64 of its own
+  verse:4,8  verse:4,8,FILE          text: 4 lines for all, 8 at random; of a file if one is given
+  text:WORDS  repeat:100,WORDS       text: the same for all
+  file:PROMPTS.jsonl                 JSON lines with `prompt` and optionally `output_tokens`
+  sharegpt:FILE.json                 first questions, and the lengths of the answers to them
+  conversation:5,40                  chats of 5 turns of 40 random words, with their history
+  trace:FILE.jsonl                   JSON lines with `timestamp`, `input_length`, `output_length`
+
+Output:
+  exactly:128  exactly:64..256  exactly:lognormal:128,0.7,1024  at-most:256
+
+Arrivals:
+  one-at-a-time  concurrent:8  waves:32
+  constant:10  poisson:10  gamma:10,0.5 (rate, shape)  ramp:1,20 (from, to)  recorded  recorded:2 (of a trace; speed)
+
+Exit codes:
+  0    measured
+  2    the command line is wrong
+  4    INVALID: the server does not answer, requests failed, sends were late, or counts disagree
+  130  interrupted; the record is kept";
+
+/// Put a load on an OpenAI-compatible server.
+#[derive(Parser)]
+#[command(
+    name = "perf-load",
+    bin_name = "cargo xtask perf load",
+    version,
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{WORDS}"),
+)]
+pub(crate) struct Cli {
+    /// The server, without `/v1`
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: String,
+
+    /// The model's name; without it, the first that the server lists
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+
+    /// Where the prompts come from; --help shows all kinds [default: random:64, with --chat verse:0,8]
+    #[arg(long, value_name = "PROMPTS", value_parser = spec::prompts)]
+    pub(crate) prompts: Option<Prompts>,
+
+    /// How long the answers are
+    #[arg(long, value_name = "OUTPUT", value_parser = spec::output, default_value = "exactly:64")]
+    pub(crate) output: OutputLength,
+
+    /// When the requests are sent; --help shows all kinds
+    #[arg(long, value_name = "ARRIVALS", value_parser = spec::arrivals, default_value = "one-at-a-time")]
+    pub(crate) arrivals: Arrivals,
+
+    /// How many measured requests
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) requests: u32,
+
+    /// How many requests before them; without it, as many as are under way at once
+    #[arg(long, value_name = "N")]
+    pub(crate) warmup: Option<u32>,
+
+    /// Ask /v1/chat/completions
+    #[arg(long)]
+    pub(crate) chat: bool,
+
+    /// Ask for whole responses; TTFT, TPOT and ITL do not exist then
+    #[arg(long)]
+    pub(crate) not_streamed: bool,
+
+    /// The sampling temperature; 0 is greedy
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.0)]
+    pub(crate) temperature: f64,
+
+    /// A bound in milliseconds that a request must meet to count for goodput: ttft, tpot or e2e; may be repeated
+    #[arg(long, value_name = "QUANTITY=MS", value_parser = spec::objective)]
+    pub(crate) objective: Vec<Objective>,
+
+    /// Decides prompts and random arrivals; without it, another in each run, so that none finds another's prompts cached
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+
+    /// How long a request may stay silent before it counts as failed
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub(crate) stall_limit: u64,
+
+    /// How late the sends of an open loop may be at P99 before the client was the limit
+    #[arg(long, value_name = "MS", default_value_t = 5.0)]
+    pub(crate) lateness_limit: f64,
+
+    /// The same load at several points, a row each: concurrency=1,2,4 or rate=5,10,20
+    #[arg(long, value_name = "WHAT=POINTS", value_parser = spec::sweep)]
+    pub(crate) sweep: Option<Sweep>,
+
+    /// What to print, or to save with --save
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+
+    /// Save the result in --format here, and print the table
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+
+    /// The load's name in the record
+    #[arg(long, default_value = "load", value_parser = spec::name)]
+    pub(crate) name: String,
+
+    /// The folder for the records; `cargo xtask perf load` gives the next run's
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) records: Option<PathBuf>,
+}
+
+/// How the result is written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// Every figure, with what was asked
+    Json,
+    /// What `vllm bench serve --save-result --save-detailed` writes
+    VllmBench,
+}
+
+impl Cli {
+    /// The load that was asked for.
+    pub(crate) fn load(&self) -> Load {
+        let default = if self.chat { spec::CHAT } else { spec::COMPLETIONS };
+        let mut load = Load {
+            name: self.name.clone(),
+            workload: Workload {
+                prompts: self.prompts.clone().unwrap_or(default),
+                output: self.output,
+                api: if self.chat { Api::Chat } else { Api::Completions },
+                stream: !self.not_streamed,
+                temperature: self.temperature,
+            },
+            arrivals: self.arrivals,
+            requests: self.requests,
+            warmup: 0,
+            objectives: self.objective.clone(),
+            stall_limit: Duration::from_secs(self.stall_limit),
+            lateness_limit: millis(self.lateness_limit),
+        };
+        self.warm(&mut load);
+        load
+    }
+
+    /// Gives a load the warm-up that was asked for, or one as wide as its arrivals.
+    pub(crate) fn warm(&self, load: &mut Load) {
+        load.warmup = self.warmup.unwrap_or_else(|| load.arrivals.width());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use perf_model::exit;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+        // The codes that this program ends with are those of the whole.
+        for code in [exit::HELD, exit::USAGE, exit::INVALID, exit::INTERRUPTED] {
+            assert!(WORDS.contains(&format!("\n  {code:<3}  ")), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_command_line_declares_a_load() {
+        let line = "perf-load --url http://h:1 --prompts random:512 --output exactly:128 --arrivals concurrent:8 \
+                    --requests 200 --objective ttft=200 --not-streamed";
+        let load = Cli::parse_from(line.split_whitespace()).load();
+        assert_eq!(
+            load.describe(),
+            "512 random tokens, exactly 128 output tokens, completions, not streamed, temperature 0"
+        );
+        assert_eq!(load.describe_arrivals(), "8 concurrent, 200 requests after 8 to warm up");
+        assert_eq!(load.describe_objectives().as_deref(), Some("TTFT ≤ 200 ms"));
+        let chat = Cli::parse_from(["perf-load", "--url", "http://h:1", "--chat", "--warmup", "3"]).load();
+        assert!(chat.describe().starts_with("8 random lines behind 0 shared lines of verse"));
+        assert_eq!(chat.warmup, 3);
+    }
+}

@@ -1,0 +1,37 @@
+//! `perf-load`: puts a load on an OpenAI-compatible server and says what came of it. `cargo xtask perf load` builds and
+//! runs it.
+//!
+//! `cli` is the command line and `spec` the small language of its options; `put` puts one load on the server and keeps
+//! the record, `sweep` makes several loads of one; `tell` shows and saves.
+
+mod cli;
+mod date;
+mod put;
+mod spec;
+mod sweep;
+mod tell;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::Cli;
+use perf_model::exit;
+
+use crate::put::Failure;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let asked = Cli::parse();
+    let code = match put::all(&asked).await {
+        Ok(code) => code,
+        Err(Failure::Usage(error)) => {
+            eprintln!("error: {error:#}");
+            exit::USAGE
+        }
+        Err(Failure::Unmeasured(error)) => {
+            eprintln!("error: {error:#}");
+            exit::INVALID
+        }
+    };
+    ExitCode::from(code)
+}

@@ -1,0 +1,212 @@
+//! Puts the loads on the server, keeps their records and judges whether they may be believed: [`all`].
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, anyhow, bail};
+use perf_clock::Clock;
+use perf_load::{Endpoint, LoadError, Measured};
+use perf_model::exit;
+use perf_model::fingerprint::{EngineKind, Fingerprint};
+use perf_model::load::Load;
+use perf_model::record::{End, Header, Line, Record, SCHEMA, line};
+use perf_model::sample::Sample;
+use perf_model::summary::summarize;
+use perf_model::validity::faults;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{Cli, Format};
+use crate::{sweep, tell};
+
+/// Why nothing came of it.
+pub(crate) enum Failure {
+    /// The command line, or a file that it names, is wrong.
+    Usage(anyhow::Error),
+    /// The server does not answer, or failed while it was warmed up.
+    Unmeasured(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Usage(error)
+    }
+}
+
+/// One load, and what came of it.
+pub(crate) struct Ran {
+    pub(crate) load: Load,
+    pub(crate) record: Record,
+    /// Where the record is.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) lateness_p99_ms: Option<f64>,
+    /// Why it must not be believed.
+    pub(crate) faults: Vec<String>,
+}
+
+/// The server that was asked for.
+struct Server<'a> {
+    asked: &'a Cli,
+    endpoint: Endpoint,
+    fingerprint: Fingerprint,
+    clock: Clock,
+}
+
+/// Puts every load on the server, tells what came of it, and gives the exit code.
+pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
+    let loads = sweep::points(asked)?;
+    if asked.format == Format::VllmBench && asked.sweep.is_some() {
+        return Err(anyhow!("--format vllm-bench holds one run; with --sweep take --format json").into());
+    }
+    let endpoint = Endpoint::http(&asked.url).map_err(|error| Failure::Usage(error.into()))?;
+    let clock = Clock::real();
+    let fingerprint = find(asked, &endpoint, clock).await.map_err(Failure::Unmeasured)?;
+    let server = Server { asked, endpoint, fingerprint, clock };
+    let mut interrupt = pin!(interrupt());
+    let mut all = Vec::new();
+    for load in loads {
+        eprintln!("{}: {}", load.name, load.describe_arrivals());
+        let ran = server.put(load, &mut interrupt).await?;
+        let complete = ran.record.is_complete();
+        all.push(ran);
+        if !complete {
+            break;
+        }
+    }
+    tell::result(asked, &all)?;
+    let interrupted = all.iter().any(|ran| !ran.record.is_complete());
+    Ok(match all.iter().any(|ran| !ran.faults.is_empty()) {
+        _ if interrupted => exit::INTERRUPTED,
+        true => exit::INVALID,
+        false => exit::HELD,
+    })
+}
+
+/// Waits for Ctrl-C, or for whoever ends this process politely.
+async fn interrupt() {
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+}
+
+/// Asks the server what it serves.
+async fn find(asked: &Cli, endpoint: &Endpoint, clock: Clock) -> anyhow::Result<Fingerprint> {
+    let served = perf_load::models(endpoint, clock).await;
+    let model = match (&asked.model, served) {
+        (Some(model), _) => model.clone(),
+        (None, Some(served)) => {
+            served.into_iter().next().context("the server lists no model at /v1/models; name one with --model")?
+        }
+        (None, None) => bail!(
+            "{} does not answer /v1/models; is the server up? if it has no such list, name the model with --model",
+            asked.url
+        ),
+    };
+    let host = asked.url.split("://").last().and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    Ok(Fingerprint {
+        engine: EngineKind::Remote,
+        hardware: format!("remote: {host}"),
+        model,
+        arguments: Vec::new(),
+        environment: Vec::new(),
+        under_test: Vec::new(),
+        image: None,
+        image_digest: None,
+        vllm: perf_load::version(endpoint, clock).await,
+        driver: None,
+    })
+}
+
+impl Server<'_> {
+    async fn put(&self, load: Load, interrupt: &mut (impl Future<Output = ()> + Unpin)) -> Result<Ran, Failure> {
+        let seed = self.asked.seed.unwrap_or_else(another_seed);
+        let header = self.header(&load, seed);
+        let mut writer = Writer::begin(self.asked.records.as_deref(), &header)?;
+        let mut samples = Vec::with_capacity(load.requests as usize);
+        let mut trouble = None;
+        let mut observe = |sample: Sample| {
+            if let Err(error) = writer.add(&Line::Sample(sample.clone())) {
+                trouble.get_or_insert(error);
+            }
+            samples.push(sample);
+        };
+        let model = &self.fingerprint.model;
+        let measured = tokio::select! {
+            measured = perf_load::measure(&load, &self.endpoint, model, seed, self.clock, &mut observe) => Some(measured),
+            () = interrupt => None,
+        };
+        if let Some(error) = trouble {
+            return Err(error.into());
+        }
+        let measured = measured.transpose().map_err(|error| match error {
+            LoadError::WarmUp { .. } => Failure::Unmeasured(error.into()),
+            _ => Failure::Usage(error.into()),
+        })?;
+        let reason = measured.is_none().then(|| "interrupted".to_owned());
+        let Measured { server, lateness_p99_ms, .. } = measured.unwrap_or_default();
+        let end = End { complete: reason.is_none(), reason, server };
+        writer.add(&Line::End(end.clone()))?;
+        let faults = if end.complete {
+            faults(&load, &summarize(&samples, &load.objectives), server.as_ref(), lateness_p99_ms)
+        } else {
+            Vec::new()
+        };
+        let record = Record { header, samples, end: Some(end) };
+        Ok(Ran { load, record, path: writer.path, lateness_p99_ms, faults })
+    }
+
+    fn header(&self, load: &Load, seed: u64) -> Header {
+        Header {
+            schema: SCHEMA,
+            suite: "load".to_owned(),
+            load: load.name.clone(),
+            start: 1,
+            seed,
+            workload: load.describe(),
+            arrivals: load.describe_arrivals(),
+            pattern: Some(load.arrivals),
+            objectives: load.objectives.clone(),
+            fingerprint: self.fingerprint.clone(),
+        }
+    }
+}
+
+/// The server outlives the run and remembers prompts: every run has seeds of its own.
+fn another_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Appends to a record, one write a line: what was measured before an interruption is in the file.
+struct Writer {
+    path: Option<PathBuf>,
+    file: Option<File>,
+}
+
+impl Writer {
+    fn begin(folder: Option<&Path>, header: &Header) -> anyhow::Result<Self> {
+        let Some(folder) = folder else { return Ok(Self { path: None, file: None }) };
+        let folder = folder.join(&header.suite).join(format!("start-{}", header.start));
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let path = folder.join(format!("{}.jsonl", header.load));
+        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let mut writer = Self { path: Some(path), file: Some(file) };
+        writer.add(&Line::Header(Box::new(header.clone())))?;
+        Ok(writer)
+    }
+
+    fn add(&mut self, content: &Line) -> anyhow::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let path = self.path.as_deref().unwrap_or(Path::new("the record"));
+        file.write_all(line(content).as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    }
+}

@@ -1,0 +1,75 @@
+//! The points of a sweep: [`points`] makes a load for each.
+
+use anyhow::{Result, bail};
+use perf_model::load::{Arrivals, Load};
+
+use crate::cli::Cli;
+use crate::spec::Sweep;
+
+/// The loads to put on the server, one after the other: one, or one for each point.
+pub(crate) fn points(asked: &Cli) -> Result<Vec<Load>> {
+    let load = asked.load();
+    let Some(sweep) = &asked.sweep else { return Ok(vec![load]) };
+    let arrivals: Result<Vec<(String, Arrivals)>> = match sweep {
+        Sweep::Concurrency(widths) => {
+            widths.iter().map(|width| Ok((format!("concurrency-{width}"), at_width(load.arrivals, *width)?))).collect()
+        }
+        Sweep::Rate(rates) => rates
+            .iter()
+            .map(|rate| {
+                let arrivals = match load.arrivals {
+                    Arrivals::ConstantRate(_) => Arrivals::ConstantRate(*rate),
+                    Arrivals::Gamma { shape, .. } => Arrivals::Gamma { rate: *rate, shape },
+                    Arrivals::OneAtATime | Arrivals::Poisson(_) => Arrivals::Poisson(*rate),
+                    others => bail!("a sweep of rates needs arrivals that have a rate, not {others}: poisson:1"),
+                };
+                Ok((format!("rate-{}", rate.value()), arrivals))
+            })
+            .collect(),
+    };
+    let loads = arrivals?.into_iter().map(|(name, arrivals)| {
+        let mut point = Load { name: format!("{}-{name}", load.name), arrivals, ..load.clone() };
+        asked.warm(&mut point);
+        point
+    });
+    Ok(loads.collect())
+}
+
+fn at_width(arrivals: Arrivals, width: u32) -> Result<Arrivals> {
+    match arrivals {
+        Arrivals::OneAtATime | Arrivals::Concurrency(_) => Ok(Arrivals::Concurrency(width)),
+        Arrivals::Waves(_) => Ok(Arrivals::Waves(width)),
+        others => bail!("a sweep of concurrency needs a closed loop, not {others}: concurrent:1 or waves:1"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn of(line: &str) -> Result<Vec<Load>> {
+        points(&Cli::parse_from(format!("perf-load --url http://h:1 {line}").split(' ')))
+    }
+
+    #[test]
+    fn every_point_is_a_load_of_its_own() {
+        let shown: Vec<(String, String)> = of("--sweep concurrency=1,4 --arrivals waves:2")
+            .unwrap()
+            .into_iter()
+            .map(|load| (load.describe_arrivals(), load.name))
+            .collect();
+        assert_eq!(shown[1], ("waves of 4, 20 requests after 4 to warm up".into(), "load-concurrency-4".into()));
+        let rates = of("--sweep rate=0.5,8 --arrivals gamma:1,4").unwrap();
+        assert_eq!(rates[0].name, "load-rate-0.5");
+        assert_eq!(rates[1].arrivals.to_string(), "gamma 8 requests/s of shape 4");
+    }
+
+    #[test]
+    fn a_sweep_that_does_not_fit_the_arrivals_says_what_would() {
+        let error = of("--sweep concurrency=1,4 --arrivals poisson:2").unwrap_err().to_string();
+        assert!(error.ends_with("not poisson 2 requests/s: concurrent:1 or waves:1"), "{error}");
+        assert!(of("--sweep rate=1 --arrivals waves:2").unwrap_err().to_string().contains("poisson:1"));
+    }
+}

@@ -1,0 +1,117 @@
+//! Shows and saves what came of the loads: [`result`].
+
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use perf_model::record::ServerCounts;
+use perf_model::summary::{Summary, summarize};
+use perf_model::{render, vllm_bench};
+use serde::Serialize;
+
+use crate::cli::{Cli, Format};
+use crate::date::stamp;
+use crate::put::Ran;
+
+/// One load in JSON.
+#[derive(Serialize)]
+struct Told<'a> {
+    load: &'a str,
+    url: &'a str,
+    model: &'a str,
+    vllm: Option<&'a str>,
+    seed: u64,
+    workload: &'a str,
+    arrivals: &'a str,
+    complete: bool,
+    faults: &'a [String],
+    lateness_p99_ms: Option<f64>,
+    server: Option<&'a ServerCounts>,
+    summary: Summary,
+    record: Option<String>,
+}
+
+/// Prints the result in the format that was asked for; one that is saved is printed as a table.
+pub(crate) fn result(asked: &Cli, all: &[Ran]) -> Result<()> {
+    let shown = match &asked.save {
+        None => text(asked, all)?,
+        Some(path) => {
+            let text = text(asked, all)?;
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            table(asked, all)
+        }
+    };
+    // A reader that has gone away (`| head`) has seen what it wanted.
+    let _ = writeln!(std::io::stdout().lock(), "{}", shown.trim_end());
+    for ran in all {
+        for fault in &ran.faults {
+            eprintln!("invalid: {}: {fault}", ran.load.name);
+        }
+        if !ran.record.is_complete() {
+            eprintln!(
+                "{}: interrupted after {} of {} requests",
+                ran.load.name,
+                ran.record.samples.len(),
+                ran.load.requests
+            );
+        }
+        if let Some(path) = &ran.path {
+            eprintln!("record in {}", path.display());
+        }
+    }
+    Ok(())
+}
+
+fn text(asked: &Cli, all: &[Ran]) -> Result<String> {
+    match asked.format {
+        Format::Table => Ok(table(asked, all)),
+        Format::Json => {
+            let told: Vec<Told> = all.iter().map(|ran| told(asked, ran)).collect();
+            let text = match &told[..] {
+                [one] if asked.sweep.is_none() => serde_json::to_string_pretty(one),
+                all => serde_json::to_string_pretty(all),
+            };
+            text.context("the result cannot be written as JSON")
+        }
+        Format::VllmBench => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let one = |ran: &Ran| {
+                let model = &ran.record.header.fingerprint.model;
+                vllm_bench::write(&ran.load, model, &stamp(now.as_secs()), &ran.record.samples)
+            };
+            Ok(all.iter().map(one).collect())
+        }
+    }
+}
+
+fn table(asked: &Cli, all: &[Ran]) -> String {
+    if asked.sweep.is_none() {
+        return all.iter().map(|ran| render::figures(std::slice::from_ref(&ran.record))).collect();
+    }
+    let rows: Vec<(String, Summary)> = all.iter().map(|ran| (ran.load.arrivals.to_string(), summary(ran))).collect();
+    let head = all.first().map_or_else(String::new, |ran| ran.record.header.workload.clone());
+    format!("{head}\n\n{}", render::sweep(&rows))
+}
+
+fn summary(ran: &Ran) -> Summary {
+    summarize(&ran.record.samples, &ran.load.objectives)
+}
+
+fn told<'a>(asked: &'a Cli, ran: &'a Ran) -> Told<'a> {
+    let header = &ran.record.header;
+    Told {
+        load: &header.load,
+        url: &asked.url,
+        model: &header.fingerprint.model,
+        vllm: header.fingerprint.vllm.as_deref(),
+        seed: header.seed,
+        workload: &header.workload,
+        arrivals: &header.arrivals,
+        complete: ran.record.is_complete(),
+        faults: &ran.faults,
+        lateness_p99_ms: ran.lateness_p99_ms,
+        server: ran.record.end.as_ref().and_then(|end| end.server.as_ref()),
+        summary: summary(ran),
+        record: ran.path.as_ref().map(|path| path.display().to_string()),
+    }
+}

@@ -1,0 +1,160 @@
+//! `perf-load` against the simulated vLLM on a port of this machine.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use perf_model::record::Record;
+use serde_json::Value;
+
+/// A simulated server that is up; gone when dropped.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut child = Command::new(program())
+            .args(["serve", "tiny", "--host", "127.0.0.1", "--port", &port.to_string()])
+            .envs([("PERF_SIM_STARTUP_MS", "0"), ("PERF_SIM_PROFILE", "tiny-cpu")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        assert!(log.any(|line| line.contains("Application startup complete")), "it ended before it was ready");
+        // Whoever writes to a closed pipe dies: read on to the end.
+        std::thread::spawn(move || log.for_each(drop));
+        Self { child, url: format!("http://127.0.0.1:{port}") }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The simulated server's program, which belongs to another package.
+fn program() -> PathBuf {
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "perf-sim", "--bin", "perf-sim", "--message-format=json"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    let built = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    built.filter_map(|artifact| artifact["executable"].as_str().map(PathBuf::from)).next_back().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs `perf-load` with options parted by spaces.
+fn load(url: &str, options: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_perf-load"));
+    command.args(["--url", url]).args(options.split_whitespace()).stdin(Stdio::null()).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+#[test]
+fn loads_of_every_kind_are_measured_recorded_and_told() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let shown = folder.path().display();
+    let trace = folder.path().join("trace.jsonl");
+    std::fs::write(
+        &trace,
+        "{\"timestamp\":0,\"input_length\":9,\"output_length\":3}\n{\"timestamp\":5,\"input_length\":4,\"output_length\":2}\n",
+    )
+    .unwrap();
+
+    let json = load(
+        &server.url,
+        &format!(
+            "--prompts random:8..24 --output exactly:2..6 --arrivals concurrent:3 --requests 9 --objective ttft=60000 \
+             --seed 5 --format json --records {shown} --name mixed"
+        ),
+    );
+    assert_eq!(code(&json), 0, "{}", text(&json.stderr));
+    let told: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&told["model"], &told["seed"], &told["complete"]), (&"tiny".into(), &5.into(), &true.into()));
+    assert_eq!(told["summary"]["output_tokens"], told["server"]["output_tokens"]);
+    assert_eq!(told["server"]["prefix_hits"], 0);
+    let record = std::fs::read_to_string(folder.path().join("load/start-1/mixed.jsonl")).unwrap();
+    let record = Record::parse(&record).unwrap();
+    assert!(record.is_complete());
+    assert_eq!((record.samples.len(), record.header.seed), (9, 5));
+
+    for options in [
+        "--chat --prompts conversation:2,5 --output at-most:4 --arrivals concurrent:2 --requests 4".to_owned(),
+        "--prompts prefix:2,32,8 --output exactly:3 --arrivals gamma:200,0.5 --lateness-limit 60000 --requests 4"
+            .to_owned(),
+        "--prompts verse:1,2 --output exactly:3 --arrivals ramp:100,300 --lateness-limit 60000 --requests 4".to_owned(),
+        format!("--prompts trace:{} --arrivals recorded --lateness-limit 60000 --requests 2", trace.display()),
+        "--chat --not-streamed --output exactly:3 --arrivals waves:2 --requests 4".to_owned(),
+    ] {
+        let output = load(&server.url, &options);
+        assert_eq!(code(&output), 0, "{options}: {}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("output throughput [tok/s]"), "{options}");
+    }
+
+    let sweep = load(&server.url, "--sweep concurrency=1,2 --output exactly:3 --requests 4");
+    let table = text(&sweep.stdout);
+    assert!(code(&sweep) == 0 && table.contains("1 concurrent") && table.contains("2 concurrent"), "{table}");
+
+    // A second run with the seed of the first finds its prompts' salt and so its cache: that is no measurement.
+    let long = "--prompts random:64 --output exactly:2 --requests 3 --seed 11";
+    assert_eq!(code(&load(&server.url, long)), 0);
+    let again = load(&server.url, long);
+    assert_eq!(code(&again), 4, "{}", text(&again.stderr));
+    assert!(text(&again.stderr).contains("a load of distinct prompts found"), "{}", text(&again.stderr));
+}
+
+#[test]
+fn the_file_of_vllm_bench_is_saved_with_its_keys() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("result.json");
+    let options = format!(
+        "--output exactly:4 --arrivals concurrent:2 --requests 4 --format vllm-bench --save {}",
+        file.display()
+    );
+    let output = load(&server.url, &options);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("TTFT P50 [ms]"));
+    let saved = std::fs::read_to_string(file).unwrap();
+    let value: Value = serde_json::from_str(&saved).unwrap();
+    assert_eq!((&value["completed"], &value["total_output_tokens"]), (&4.into(), &16.into()));
+    assert_eq!(perf_model::vllm_bench::read(&saved, "r").unwrap().samples.len(), 4);
+}
+
+#[test]
+fn what_cannot_be_run_says_why_with_its_exit_code() {
+    let url = "http://127.0.0.1:1";
+    for (options, exit, why) in [
+        ("", 4, "http://127.0.0.1:1 does not answer /v1/models; is the server up?"),
+        ("--prompts sonnet", 2, "there are no prompts called `sonnet`"),
+        ("--sweep rate=1 --format vllm-bench", 2, "with --sweep take --format json"),
+        ("--model m --chat --prompts random:8", 2, "chat does not take"),
+        ("--model m --output exactly:2", 4, "so nothing was measured: no connection"),
+        ("--model m --prompts trace:no/such.jsonl", 2, "the prompts in no/such.jsonl cannot be read"),
+    ] {
+        let output = load(url, options);
+        assert_eq!(code(&output), exit, "{options}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(why), "{options}: {}", text(&output.stderr));
+    }
+    assert!(text(&load(url, "--help").stdout).contains("conversation:5,40"));
+}

@@ -1,0 +1,79 @@
+//! Loads that no run can follow are refused before anything is sent: [`check`].
+
+use perf_model::load::{Api, Arrivals, Length, Load, OutputLength, Prompts};
+
+use crate::error::LoadError;
+
+/// Refuses what no run can follow.
+pub(crate) fn check(load: &Load) -> Result<(), LoadError> {
+    match fault(load) {
+        None => Ok(()),
+        Some(reason) => Err(LoadError::Declaration { load: load.name.clone(), reason }),
+    }
+}
+
+/// What is wrong with a load, and what to declare instead.
+fn fault(load: &Load) -> Option<String> {
+    let workload = &load.workload;
+    if load.requests == 0 {
+        return Some("it has no requests; ask for at least one".to_owned());
+    }
+    if let Some(fault) = load.arrivals.fault() {
+        return Some(fault.to_owned());
+    }
+    if workload.output.limit() == 0 {
+        return Some("it asks for 0 output tokens; ask for at least one".to_owned());
+    }
+    if let OutputLength::ExactlyOf(length) = workload.output
+        && let Some(fault) = length.fault()
+    {
+        return Some(fault);
+    }
+    if !workload.temperature.is_finite() || workload.temperature < 0.0 {
+        return Some("its temperature is no number from 0 up".to_owned());
+    }
+    if load.stall_limit.is_zero() {
+        return Some("its stall limit is zero, which no response can meet".to_owned());
+    }
+    empty(&workload.prompts).or_else(|| unfit(load).map(str::to_owned))
+}
+
+/// Prompts that say nothing.
+fn empty(prompts: &Prompts) -> Option<String> {
+    let empty = "its prompts are empty; ask for at least one token".to_owned();
+    match prompts {
+        Prompts::RandomTokens { length: Length::Fixed(0) }
+        | Prompts::RepeatedSentence { times: 0, .. }
+        | Prompts::Verse { shared: 0, own: 0, .. } => Some(empty),
+        Prompts::RandomTokens { length } => length.fault(),
+        Prompts::SharedPrefix { prefixes: 0, .. } => Some("it has 0 shared prefixes; ask for at least one".to_owned()),
+        Prompts::SharedPrefix { prefix_length, suffix_length, .. } => prefix_length.fault().or(suffix_length.fault()),
+        Prompts::Conversations { turns: 0, .. } => {
+            Some("its conversations have 0 turns; ask for at least one".to_owned())
+        }
+        Prompts::Conversations { words, .. } => words.fault(),
+        _ => None,
+    }
+}
+
+/// Parts that do not go together.
+fn unfit(load: &Load) -> Option<&'static str> {
+    let prompts = &load.workload.prompts;
+    match (prompts, load.workload.api, load.arrivals) {
+        (_, Api::Chat, _) if prompts.are_token_ids() => {
+            Some("random tokens are sent as ids, which chat does not take; use completions or prompts of text")
+        }
+        (Prompts::Conversations { .. }, Api::Completions, _) => {
+            Some("conversations are chats, and it asks for completions; declare it as a chat")
+        }
+        (Prompts::Conversations { .. }, _, arrivals)
+            if !matches!(arrivals, Arrivals::OneAtATime | Arrivals::Concurrency(_)) =>
+        {
+            Some("in conversations each request waits for an answer; let them arrive one at a time or concurrently")
+        }
+        (prompts, _, Arrivals::Recorded { .. }) if !matches!(prompts, Prompts::Trace(_)) => {
+            Some("recorded arrivals are those of a trace, and its prompts come from none; take them from the trace")
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,128 @@
+//! Recorded traffic, asked again: [`read`] takes a trace, and [`Trace::draw`] makes prompts of its lengths.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::random::row;
+use super::{Drawn, Prompt, Share, Turn};
+use crate::error::LoadError;
+use crate::seed::Stream;
+
+/// Tokens that stand behind one of a request's `hash_ids`, as Mooncake's traces have it.
+const BLOCK: usize = 512;
+
+/// An odd constant that spreads ids over all 64 bits (the golden ratio's).
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[derive(Debug, Deserialize)]
+struct Line {
+    /// Milliseconds.
+    timestamp: f64,
+    input_length: u32,
+    output_length: u32,
+    #[serde(default)]
+    hash_ids: Vec<u64>,
+}
+
+/// The requests of a trace.
+#[derive(Debug)]
+pub(super) struct Trace(Vec<Line>);
+
+/// The first requests of a trace, which must have as many.
+pub(super) fn read(path: &Path, requests: u32) -> Result<Trace, LoadError> {
+    let text = super::files::read(path)?;
+    let mut lines: Vec<Line> = Vec::new();
+    let filled = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    for (index, line) in filled.take(requests as usize) {
+        let bad = |cause: String| LoadError::TraceLine { path: path.to_owned(), line: index + 1, cause };
+        let line: Line = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
+        if line.input_length == 0 || line.output_length == 0 {
+            return Err(bad("one of its lengths is 0".to_owned()));
+        }
+        if !line.timestamp.is_finite() || lines.last().is_some_and(|last| last.timestamp > line.timestamp) {
+            return Err(bad(format!("its timestamp, {}, is earlier than the one before", line.timestamp)));
+        }
+        lines.push(line);
+    }
+    if lines.len() < requests as usize {
+        let cause = format!("it holds {} requests and {requests} were asked for; ask for fewer", lines.len());
+        return Err(LoadError::Trace { path: path.to_owned(), cause });
+    }
+    Ok(Trace(lines))
+}
+
+impl Trace {
+    /// When each request was sent, counted from the first.
+    pub(super) fn moments(&self) -> Vec<Duration> {
+        let first = self.0.first().map_or(0.0, |line| line.timestamp);
+        self.0.iter().map(|line| perf_model::units::millis(line.timestamp - first)).collect()
+    }
+
+    /// Prompts as long as the recorded ones; where the trace says what they had in common, so have these.
+    pub(super) fn draw(&self, share: Share) -> Vec<Drawn> {
+        let mut generator = share.generator();
+        let lines = self.0.iter().cycle().take(share.count as usize);
+        let prompts = lines.map(|line| {
+            let length = line.input_length as usize;
+            let mut ids: Vec<u32> = Vec::with_capacity(length);
+            for hash in line.hash_ids.iter().take(length.div_ceil(BLOCK)) {
+                let mut block = Stream::Shared.generator(share.seed.wrapping_add(hash.wrapping_mul(SPREAD)));
+                ids.extend(row(512, &mut block));
+            }
+            ids.truncate(length);
+            let rest = line.input_length - u32::try_from(ids.len()).unwrap_or(line.input_length);
+            ids.extend(row(rest, &mut generator));
+            Drawn { prompt: Prompt::TokenIds(ids), stated: Some(line.output_length), turn: Turn::Alone }
+        });
+        prompts.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn parsed(text: &str, requests: u32) -> Result<Trace, LoadError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        read(file.path(), requests)
+    }
+
+    const TRACE: &str = "\
+        {\"timestamp\": 1000, \"input_length\": 700, \"output_length\": 5, \"hash_ids\": [1, 2]}\n\
+        {\"timestamp\": 1250.5, \"input_length\": 600, \"output_length\": 6, \"hash_ids\": [1, 3]}\n\n\
+        {\"timestamp\": 3000, \"input_length\": 9, \"output_length\": 7}\n";
+
+    #[test]
+    fn a_trace_gives_lengths_moments_and_what_prompts_share() {
+        let trace = parsed(TRACE, 3).unwrap();
+        assert_eq!(trace.moments(), [0, 250_500, 2_000_000].map(Duration::from_micros));
+        let drawn = trace.draw(Share::measured(3, 7));
+        let ids: Vec<&Vec<u32>> = drawn
+            .iter()
+            .map(|drawn| match &drawn.prompt {
+                Prompt::TokenIds(ids) => ids,
+                Prompt::Text(text) => panic!("{text}"),
+            })
+            .collect();
+        assert_eq!(ids.iter().map(|ids| ids.len()).collect::<Vec<_>>(), [700, 600, 9]);
+        assert_eq!(ids[0][..512], ids[1][..512]);
+        assert_ne!(ids[0][512..600], ids[1][512..600]);
+        assert_eq!(drawn.iter().map(|drawn| drawn.stated).collect::<Vec<_>>(), [Some(5), Some(6), Some(7)]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_request_is_named_by_its_number() {
+        let error = |text: &str, requests| parsed(text, requests).unwrap_err().to_string();
+        let bad = error(&TRACE.replace("3000", "1100"), 3);
+        assert!(bad.starts_with("line 4 of ") && bad.contains("1100, is earlier than the one before"), "{bad}");
+        assert!(error(&TRACE.replace("\"input_length\": 9", "\"input_length\": 0"), 3).contains("is 0"));
+        assert!(error("{\"timestamp\": 1}", 1).contains("missing field `input_length`"));
+        assert!(error(TRACE, 4).contains("it holds 3 requests and 4 were asked for; ask for fewer"));
+        assert!(parsed("garbage after what is used\n".to_owned().replace("garbage", TRACE).as_str(), 2).is_ok());
+    }
+}

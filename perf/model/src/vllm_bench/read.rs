@@ -1,0 +1,179 @@
+//! What `vllm bench serve` saved, as a record: [`read`].
+//!
+//! Token counts are those of vLLM's client: its tokenizer's for prompts, and a chunk counts as one token except where the
+//! total says otherwise. What the file does not say, such as the hardware, stays out of the record.
+
+use serde::Deserialize;
+
+use crate::fingerprint::{EngineKind, Fingerprint};
+use crate::record::{End, Header, Record, SCHEMA};
+use crate::sample::{Chunk, FailureKind, Outcome, Sample};
+
+/// Why a file is no run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Not the JSON that was expected.
+    #[error("it is not what `vllm bench serve` saves: {0}; give the file of its --save-result")]
+    Format(String),
+    /// It has no single requests.
+    #[error("it holds no `{0}`, so no single requests; run `vllm bench serve` with --save-detailed")]
+    NoDetail(&'static str),
+    /// Its lists are of different lengths.
+    #[error("its `{key}` has {found} entries for {requests} requests; the file is damaged")]
+    Ragged {
+        /// The list.
+        key: &'static str,
+        /// How many entries it has.
+        found: usize,
+        /// How many requests there are.
+        requests: usize,
+    },
+}
+
+/// The keys that a record is made of.
+#[derive(Deserialize)]
+struct File {
+    date: String,
+    backend: Option<String>,
+    model_id: String,
+    num_prompts: usize,
+    request_rate: serde_json::Value,
+    burstiness: Option<f64>,
+    max_concurrency: Option<u32>,
+    input_lens: Option<Vec<Option<u32>>>,
+    output_lens: Option<Vec<u32>>,
+    ttfts: Option<Vec<Option<f64>>>,
+    itls: Option<Vec<Vec<f64>>>,
+    start_times: Option<Vec<f64>>,
+    errors: Option<Vec<String>>,
+    /// Since 0.31.
+    latencies: Option<Vec<f64>>,
+    /// Since 0.31.
+    queue_times: Option<Vec<f64>>,
+}
+
+/// Makes a record of a saved result; `load` is what the load is to be called.
+pub fn read(text: &str, load: &str) -> Result<Record, ReadError> {
+    let file: File = serde_json::from_str(text).map_err(|error| ReadError::Format(error.to_string()))?;
+    let samples = samples(&file)?;
+    let complete = samples.len() == file.num_prompts;
+    let reason = format!("the file holds {} of {} requests", samples.len(), file.num_prompts);
+    let end = End { complete, reason: (!complete).then_some(reason), server: None };
+    Ok(Record { header: header(&file, load), samples, end: Some(end) })
+}
+
+fn header(file: &File, load: &str) -> Header {
+    let backend = file.backend.as_deref().unwrap_or("unknown backend");
+    Header {
+        schema: SCHEMA,
+        suite: "imported".to_owned(),
+        load: load.to_owned(),
+        start: 1,
+        seed: 0,
+        workload: format!("imported: what `vllm bench serve` ({backend}) asked on {}", file.date),
+        arrivals: format!("{}, {} requests", arrivals(file), file.num_prompts),
+        pattern: None,
+        objectives: Vec::new(),
+        fingerprint: Fingerprint {
+            engine: EngineKind::Remote,
+            hardware: "unknown hardware".to_owned(),
+            model: file.model_id.clone(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            under_test: Vec::new(),
+            image: None,
+            image_digest: None,
+            vllm: None,
+            driver: None,
+        },
+    }
+}
+
+fn arrivals(file: &File) -> String {
+    let width = file.max_concurrency.map(|width| format!("{width} concurrent"));
+    let Some(rate) = file.request_rate.as_f64() else {
+        return width.unwrap_or_else(|| "all at once".to_owned());
+    };
+    let pattern = match file.burstiness {
+        Some(shape) if (shape - 1.0).abs() > f64::EPSILON => format!("gamma {rate} requests/s of shape {shape}"),
+        _ => format!("poisson {rate} requests/s"),
+    };
+    width.map_or_else(|| pattern.clone(), |width| format!("{pattern}, at most {width}"))
+}
+
+/// The lists of the file, one entry a request.
+fn samples(file: &File) -> Result<Vec<Sample>, ReadError> {
+    let starts = file.start_times.as_ref().ok_or(ReadError::NoDetail("start_times"))?;
+    let requests = starts.len();
+    let inputs = whole("input_lens", file.input_lens.as_ref(), requests)?;
+    let outputs = whole("output_lens", file.output_lens.as_ref(), requests)?;
+    let ttfts = whole("ttfts", file.ttfts.as_ref(), requests)?;
+    let itls = whole("itls", file.itls.as_ref(), requests)?;
+    let errors = whole("errors", file.errors.as_ref(), requests)?;
+    let latencies = file.latencies.as_ref().map(|list| whole("latencies", Some(list), requests)).transpose()?;
+    // In a closed loop vLLM's queue time is the wait for a place, which no request was meant to be sent before.
+    let is_open_loop = file.request_rate.is_number();
+    let queues = file.queue_times.as_ref().filter(|_| is_open_loop);
+    let queues = queues.map(|list| whole("queue_times", Some(list), requests)).transpose()?;
+    let queue = |place: usize| queues.map_or(0.0, |queues| queues[place].max(0.0));
+    let origin = (0..requests).map(|place| starts[place] - queue(place)).fold(f64::INFINITY, f64::min);
+
+    let sample = |(index, place): (u32, usize)| {
+        let start = starts[place] - origin;
+        let succeeded = errors[place].is_empty();
+        let first = ttfts[place].filter(|ttft| *ttft > 0.0).map(|ttft| start + ttft);
+        let moments = first.into_iter().flat_map(|first| {
+            let rest = itls[place].iter().scan(first, |at, gap| {
+                *at += gap;
+                Some(*at)
+            });
+            std::iter::once(first).chain(rest)
+        });
+        let chunks = counted(moments.map(micros).collect(), outputs[place]);
+        let last = chunks.last().map_or(micros(start), |chunk| chunk.at_us);
+        let end_us = latencies.map_or(last, |latencies| micros(start + latencies[place]).max(last));
+        let failed = || Outcome::Failed { kind: FailureKind::Imported, detail: errors[place].clone() };
+        Sample {
+            index,
+            intended_us: micros(start - queue(place)),
+            sent_us: micros(start),
+            chunks,
+            end_us,
+            prompt_tokens: inputs[place],
+            output_tokens: succeeded.then_some(outputs[place]),
+            finish_reason: None,
+            outcome: if succeeded { Outcome::Succeeded } else { failed() },
+        }
+    };
+    Ok((0..).zip(0..requests).map(sample).collect())
+}
+
+/// A list that must be there, with an entry for every request.
+fn whole<'a, T>(key: &'static str, list: Option<&'a Vec<T>>, requests: usize) -> Result<&'a Vec<T>, ReadError> {
+    let list = list.ok_or(ReadError::NoDetail(key))?;
+    if list.len() == requests { Ok(list) } else { Err(ReadError::Ragged { key, found: list.len(), requests }) }
+}
+
+/// One token a chunk; the difference to the total is put right in the last chunks.
+fn counted(moments: Vec<u64>, total: u32) -> Vec<Chunk> {
+    let mut left = total;
+    let mut chunks: Vec<Chunk> = Vec::with_capacity(moments.len());
+    for at_us in moments {
+        if left == 0 {
+            break;
+        }
+        chunks.push(Chunk { at_us, tokens: 1 });
+        left -= 1;
+    }
+    if let Some(last) = chunks.last_mut() {
+        last.tokens += left;
+    }
+    chunks
+}
+
+fn micros(seconds: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, and saturating at 0")]
+    {
+        (seconds * 1e6).round() as u64
+    }
+}

@@ -1,0 +1,165 @@
+//! The file of `vllm bench serve`, against one that vLLM 0.32.0 wrote.
+
+#![expect(clippy::unwrap_used, reason = "a helper that unwraps fails the test that calls it")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use perf_model::load::{Api, Arrivals, Length, Load, OutputLength, Prompts, Workload};
+use perf_model::metric::Metric;
+use perf_model::sample::{Chunk, FailureKind, Outcome, Sample};
+use perf_model::summary::{Summary, summarize};
+use perf_model::units::per_second;
+use perf_model::vllm_bench::{ReadError, read, write};
+use serde_json::Value;
+
+const SAVED: &str = include_str!("fixtures/vllm-bench-serve-0.32.0.json");
+
+fn load(arrivals: Arrivals) -> Load {
+    Load {
+        name: "l".into(),
+        workload: Workload {
+            prompts: Prompts::RandomTokens { length: Length::Fixed(64) },
+            output: OutputLength::Exactly(64),
+            api: Api::Completions,
+            stream: true,
+            temperature: 0.0,
+        },
+        arrivals,
+        requests: 64,
+        warmup: 0,
+        objectives: vec![],
+        stall_limit: Duration::from_mins(1),
+        lateness_limit: Duration::from_millis(5),
+    }
+}
+
+fn kind(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(_) => "boolean".to_owned(),
+        Value::Number(number) => if number.is_f64() { "float" } else { "integer" }.to_owned(),
+        Value::String(_) => "string".to_owned(),
+        Value::Array(values) => format!("list of {}", values.first().map_or_else(|| "nothing".to_owned(), kind)),
+        Value::Object(_) => "object".to_owned(),
+    }
+}
+
+fn kinds(text: &str) -> BTreeMap<String, String> {
+    let file: serde_json::Map<String, Value> = serde_json::from_str(text).unwrap();
+    file.into_iter().map(|(key, value)| (key, kind(&value))).collect()
+}
+
+fn value(summary: &Summary, key: &str) -> f64 {
+    summary.values[&key.parse::<Metric>().unwrap()]
+}
+
+#[test]
+fn every_key_of_vllm_is_written_with_a_value_of_its_type() {
+    let record = read(SAVED, "l").unwrap();
+    let written = write(&load(Arrivals::Concurrency(8)), "tiny", "20261122-013534", &record.samples);
+    assert_eq!(kinds(&written), kinds(SAVED));
+}
+
+#[test]
+fn the_keys_stand_in_the_order_of_vllm() {
+    let record = read(SAVED, "l").unwrap();
+    let written = write(&load(Arrivals::Concurrency(8)), "tiny", "20261122-013534", &record.samples);
+    let places = |text: &str| {
+        let mut keys: Vec<(usize, String)> =
+            kinds(text).into_keys().map(|key| (text.find(&format!("\"{key}\":")).unwrap(), key)).collect();
+        keys.sort();
+        keys.into_iter().map(|(_, key)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(places(&written), places(SAVED));
+}
+
+#[test]
+fn the_figures_of_a_saved_run_come_out_as_vllm_says() {
+    let record = read(SAVED, "c8").unwrap();
+    let saved: Value = serde_json::from_str(SAVED).unwrap();
+    let summary = summarize(&record.samples, &[]);
+    assert_eq!((summary.requests, summary.failed(), summary.output_tokens), (64, 0, 4_096));
+    assert_eq!(summary.prompt_tokens, 4_110);
+    for (ours, theirs) in [
+        ("ttft_mean_ms", "mean_ttft_ms"),
+        ("ttft_p99_ms", "p99_ttft_ms"),
+        ("tpot_mean_ms", "mean_tpot_ms"),
+        ("itl_p50_ms", "median_itl_ms"),
+        ("e2e_p90_ms", "p90_e2el_ms"),
+    ] {
+        let (ours, theirs) = (value(&summary, ours), saved[theirs].as_f64().unwrap());
+        assert!((ours - theirs).abs() < 2e-3, "{ours} for {theirs}");
+    }
+    // Their duration ends when the last task was gathered, ours with the last response.
+    assert!(
+        (value(&summary, "output_throughput_tok_per_s") / saved["output_throughput"].as_f64().unwrap() - 1.0).abs()
+            < 0.01
+    );
+    assert!(record.is_complete());
+    assert_eq!(record.header.arrivals, "8 concurrent, 64 requests");
+    assert_eq!(record.header.fingerprint.vllm, None);
+}
+
+#[test]
+fn what_was_written_is_read_again() {
+    let before = read(SAVED, "l").unwrap().samples;
+    let after = read(&write(&load(Arrivals::Concurrency(8)), "tiny", "d", &before), "l").unwrap().samples;
+    assert_eq!(after.len(), before.len());
+    let (before, after) = (summarize(&before, &[]), summarize(&after, &[]));
+    for (metric, value) in &before.values {
+        assert!((value - after.values[metric]).abs() < 2e-3, "{metric}");
+    }
+}
+
+#[test]
+fn failures_and_what_was_not_measured_are_said() {
+    let sample = |index: u32, streamed: bool, outcome: Outcome| Sample {
+        index,
+        intended_us: 0,
+        sent_us: 2_000,
+        chunks: if streamed {
+            vec![Chunk { at_us: 52_000, tokens: 1 }, Chunk { at_us: 92_000, tokens: 4 }]
+        } else {
+            vec![]
+        },
+        end_us: 100_000,
+        prompt_tokens: Some(7),
+        output_tokens: Some(5),
+        finish_reason: None,
+        outcome,
+    };
+    let failed = Outcome::Failed { kind: FailureKind::CutShort, detail: "no [DONE]".into() };
+    let samples = [sample(1, true, failed), sample(0, true, Outcome::Succeeded), sample(2, false, Outcome::Succeeded)];
+    let poisson = load(Arrivals::Poisson(per_second(10.0)));
+    let file: Value = serde_json::from_str(&write(&poisson, "tiny", "d", &samples)).unwrap();
+    assert_eq!((&file["completed"], &file["failed"]), (&2.into(), &1.into()));
+    assert_eq!(file["errors"], serde_json::json!(["", "response cut short: no [DONE]", ""]));
+    assert_eq!(file["ttfts"], serde_json::json!([0.05, 0.05, null]));
+    assert_eq!(file["itls"][0].as_array().unwrap().len(), 4);
+    assert_eq!(file["queue_times"][0], 0.002);
+    assert_eq!((&file["request_rate"], &file["max_concurrency"]), (&10.0.into(), &Value::Null));
+    assert_eq!(file["max_concurrent_requests"], 3);
+    let record = read(&file.to_string(), "l").unwrap();
+    assert_eq!(
+        record.samples[1].outcome,
+        Outcome::Failed { kind: FailureKind::Imported, detail: "response cut short: no [DONE]".into() }
+    );
+    assert_eq!(record.samples[0].intended_us + 2_000, record.samples[0].sent_us);
+    assert!(!record.is_complete());
+    // Nothing was streamed: there is no TTFT, and it is not 0.
+    let file: Value = serde_json::from_str(&write(&poisson, "tiny", "d", &samples[2..])).unwrap();
+    assert!(file["mean_ttft_ms"].is_null() && file["mean_e2el_ms"].is_f64());
+}
+
+#[test]
+fn a_file_that_is_no_run_is_refused_with_the_next_step() {
+    assert!(read("[]", "l").unwrap_err().to_string().ends_with("give the file of its --save-result"));
+    let mut file: serde_json::Map<String, Value> = serde_json::from_str(SAVED).unwrap();
+    file.remove("itls");
+    let error = read(&Value::Object(file.clone()).to_string(), "l").unwrap_err();
+    assert_eq!(error, ReadError::NoDetail("itls"));
+    file.insert("itls".into(), Value::Array(vec![]));
+    let error = read(&Value::Object(file).to_string(), "l").unwrap_err();
+    assert_eq!(error.to_string(), "its `itls` has 0 entries for 64 requests; the file is damaged");
+}

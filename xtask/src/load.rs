@@ -1,0 +1,36 @@
+//! `cargo xtask perf load`: builds the load generator's own program and hands the command line on to it.
+//!
+//! It is a program of its own because it speaks HTTP, which takes a minute to compile, and this one must not.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use perf_model::exit;
+
+use crate::interrupt::Interrupt;
+use crate::{artifacts, runs};
+
+/// The options that put no load on anything.
+const TALK: [&str; 4] = ["-h", "--help", "-V", "--version"];
+
+/// Runs it; its exit code is ours.
+pub(crate) fn load(arguments: &[OsString]) -> Result<u8> {
+    let built = artifacts::build(&["build", "--package", "perf-cli"], "the load generator does")?;
+    let program = built.into_iter().find_map(|artifact| artifact.executable);
+    let program = program.context("cargo built no program for `perf load`; is perf/cli as it should be?")?;
+    let mut command = Command::new(&program);
+    let talks = arguments.is_empty() || arguments.iter().any(|argument| TALK.iter().any(|talk| argument == talk));
+    let folder = if talks { None } else { Some(runs::begin()?) };
+    if let Some(folder) = &folder {
+        command.arg("--records").arg(folder);
+    }
+    let interrupt = Interrupt::listen()?;
+    let child = command.args(arguments).spawn().with_context(|| format!("cannot run {}", program.display()))?;
+    let status = interrupt.wait(child)?;
+    if let Some(folder) = folder {
+        // Only an empty folder can be removed so: one in which nothing was recorded.
+        let _ = std::fs::remove_dir(folder);
+    }
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::INVALID))
+}
