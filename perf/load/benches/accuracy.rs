@@ -86,7 +86,7 @@ fn run(pace: Pace) -> Errors {
         requests: STREAMS,
         warmup: STREAMS,
         objectives: Vec::new(),
-        stall_limit: Duration::from_secs(60),
+        stall_limit: Duration::from_mins(1),
         lateness_limit: Duration::from_millis(5),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

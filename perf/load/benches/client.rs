@@ -4,6 +4,7 @@
 //! JSON, samples.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -23,13 +24,15 @@ fn stream() -> Bytes {
     let mut text = String::new();
     for token in 1..=TOKENS {
         let finish = if token == TOKENS { "\"length\"" } else { "null" };
-        text += &format!(
+        let _ = write!(
+            text,
             "{head}\"choices\":[{{\"index\":0,\"text\":\" token\",\"logprobs\":null,\"finish_reason\":{finish}}}],\
              \"usage\":{{\"prompt_tokens\":8,\"total_tokens\":{},\"completion_tokens\":{token}}}}}\n\n",
             8 + token
         );
     }
-    text += &format!(
+    let _ = write!(
+        text,
         "{head}\"choices\":[],\"usage\":{{\"prompt_tokens\":8,\"total_tokens\":{},\"completion_tokens\":{TOKENS}}}}}\n\n",
         8 + TOKENS
     );

@@ -29,6 +29,7 @@ pub(crate) struct Event {
 
 /// How a stream is written. Every way says the same.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself, and every combination is a way to write")]
 pub(crate) struct Style {
     pub(crate) is_chat: bool,
     crlf: bool,

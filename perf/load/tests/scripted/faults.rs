@@ -170,7 +170,7 @@ impl Fault {
     }
 
     /// A response that ends well and holds no token.
-    pub(crate) fn nothing(self, rng: &mut ChaCha8Rng, style: &Style, claims: &Claims) -> Vec<Event> {
+    pub(crate) fn nothing(rng: &mut ChaCha8Rng, style: &Style, claims: &Claims) -> Vec<Event> {
         let usage = |total| claims.usage(total);
         let zero = Says { total: Some(0), ..Says::default() };
         let mut events = match rng.random_range(0..4) {

@@ -81,7 +81,7 @@ impl Truth {
         let style = Style::draw(rng, world.api == Api::Chat);
         let claims = fault.claims(rng, world);
         let mut events =
-            if fault == Fault::Empty { fault.nothing(rng, &style, &claims) } else { written(rng, &style, &claims) };
+            if fault == Fault::Empty { Fault::nothing(rng, &style, &claims) } else { written(rng, &style, &claims) };
         let failing = fault.insert(rng, &style, &claims, &mut events);
         play(rng, fault, world, &claims, &events, failing)
     }
