@@ -12,15 +12,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::header::{CONTENT_TYPE, HeaderValue};
+use http::uri::{InvalidUri, Uri};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use perf_clock::Clock;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
-/// An idle connection is closed before the server does: uvicorn closes after 5 s, and a request written into a closing
-/// connection would be sent a second time behind our back, inside the time that is measured.
-const IDLE_CONNECTION: Duration = Duration::from_secs(3);
+use crate::lines::Lines;
 
 /// A question about the server that takes longer goes unanswered.
 const GET_LIMIT: Duration = Duration::from_secs(10);
@@ -37,7 +36,12 @@ pub struct Endpoint(Route);
 
 #[derive(Clone)]
 enum Route {
-    Http { client: reqwest::Client, base: String },
+    /// `prefix` comes before every path; `base` is for people.
+    Http {
+        lines: Lines,
+        prefix: String,
+        base: String,
+    },
     InProcess(InProcess),
 }
 
@@ -69,9 +73,6 @@ pub enum EndpointError {
         /// What was given.
         url: String,
     },
-    /// The client could not be made.
-    #[error("the HTTP client cannot be made: {0}")]
-    Client(String),
 }
 
 /// A response whose status has arrived and whose body is on its way.
@@ -94,29 +95,28 @@ impl Endpoint {
     /// Plain HTTP/1.1, past any proxy that the environment names, without redirects, repetitions and time limits: what
     /// may take how long is the load's business.
     pub fn http(base_url: &str) -> Result<Self, EndpointError> {
-        let url = reqwest::Url::parse(base_url)
-            .map_err(|cause| EndpointError::NotAUrl { url: base_url.to_owned(), cause: cause.to_string() })?;
-        if !url.username().is_empty() || url.password().is_some() {
+        let not_a_url = |cause: &str| EndpointError::NotAUrl { url: base_url.to_owned(), cause: cause.to_owned() };
+        // Whoever pasted a password is not to find it in the error, whatever else is wrong with the URL.
+        let after_scheme = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
+        if after_scheme.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@')) {
             return Err(EndpointError::Credentials);
         }
-        if url.scheme() != "http" {
-            return Err(EndpointError::Scheme { scheme: url.scheme().to_owned() });
+        let url: Uri = base_url.parse().map_err(|cause: InvalidUri| not_a_url(&cause.to_string()))?;
+        let scheme = url.scheme_str().ok_or_else(|| not_a_url("it names no scheme"))?;
+        if scheme != "http" {
+            return Err(EndpointError::Scheme { scheme: scheme.to_owned() });
         }
-        let base = url.as_str().trim_end_matches('/');
-        if base.ends_with("/v1") {
+        if url.query().is_some() {
+            return Err(not_a_url("it holds a query"));
+        }
+        let prefix = url.path().trim_end_matches('/');
+        if prefix.ends_with("/v1") {
             return Err(EndpointError::ApiPath { url: base_url.to_owned() });
         }
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .pool_max_idle_per_host(usize::MAX)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|error| EndpointError::Client(chain(&error)))?;
-        Ok(Self(Route::Http { client, base: base.to_owned() }))
+        let host = url.host().filter(|host| !host.is_empty()).ok_or_else(|| not_a_url("it names no host"))?;
+        let lines = Lines::to(host, url.port_u16().unwrap_or(80)).ok_or_else(|| not_a_url("its host is no name"))?;
+        let base = base_url.trim_end_matches('/').to_owned();
+        Ok(Self(Route::Http { lines, prefix: prefix.to_owned(), base }))
     }
 
     /// A service in this process: an `axum::Router`, or any other tower service.
@@ -138,28 +138,22 @@ impl Endpoint {
 
     /// Sends a request and waits for the response's status. The error says in words what happened to the connection.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, String> {
-        let json = HeaderValue::from_static("application/json");
         match &self.0 {
-            Route::Http { client, base } => {
-                let mut request = client.request(method, format!("{base}{path}"));
-                if !body.is_empty() {
-                    request = request.header(CONTENT_TYPE, json).body(body);
-                }
-                // The URL is left out of errors: whoever reads them knows the endpoint.
-                let response = request.send().await.map_err(|error| chain(&error.without_url()))?;
-                Ok(Incoming {
-                    status: response.status(),
-                    content_type: response.headers().get(CONTENT_TYPE).cloned(),
-                    pieces: Box::pin(
-                        response.bytes_stream().map(|piece| piece.map_err(|error| chain(&error.without_url()))),
-                    ),
-                })
+            Route::Http { lines, prefix, .. } => {
+                let response = if prefix.is_empty() {
+                    lines.send(method, path, body).await?
+                } else {
+                    lines.send(method, &format!("{prefix}{path}"), body).await?
+                };
+                let (parts, pieces) = response.into_parts();
+                let content_type = parts.headers.get(CONTENT_TYPE).cloned();
+                Ok(Incoming { status: parts.status, content_type, pieces: Box::pin(pieces) })
             }
             Route::InProcess(service) => {
                 let request = Request::builder()
                     .method(method)
                     .uri(path)
-                    .header(CONTENT_TYPE, json)
+                    .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
                     .body(Full::new(body))
                     .map_err(|error| error.to_string())?;
                 let response = match service.clone().oneshot(request).await {
@@ -198,7 +192,7 @@ impl fmt::Debug for Endpoint {
 }
 
 /// An error and its causes on one line: the outermost alone rarely says what happened.
-fn chain(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -52,7 +52,7 @@ impl Server {
             let length = number_after(&read[..head].to_ascii_lowercase(), b"content-length:").unwrap_or(0);
             let whole = head + 4 + length;
             fill(&mut socket, &mut read, |read| (read.len() >= whole).then_some(())).await?;
-            if read.starts_with(b"POST") {
+            if read.starts_with(b"POST /v1/completions ") {
                 self.stream(&mut socket, &read[head + 4..whole]).await?;
             } else {
                 socket.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await?;
@@ -65,8 +65,8 @@ impl Server {
         let begun = tokio::time::Instant::now();
         let tokens = u32::try_from(number_after(body, b"\"max_tokens\":").unwrap_or(1)).unwrap_or(1);
         let number = number_after(body, b"\"prompt\":\"").unwrap_or(0);
-        let spread = u64::try_from(self.pace.spread.as_nanos()).unwrap_or(u64::MAX).max(1);
-        let place = Duration::from_nanos((number as u64 * 7_919_000) % spread);
+        // A prime of steps, so that neighbours lie apart.
+        let place = self.pace.spread.mul_f64((number * 379 % 1_000) as f64 / 1_000.0);
         let mut due = begun + self.pace.first + place;
         let mut write = Vec::with_capacity(512 * self.pace.events_a_write as usize);
         write.extend_from_slice(

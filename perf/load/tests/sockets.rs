@@ -1,0 +1,223 @@
+//! What the client makes of real connections on loopback: that they are kept and used again, and that nothing is ever
+//! sent twice. Nothing here waits: the clock stands still but for one leap.
+
+#![expect(clippy::unwrap_used, reason = "a helper that unwraps fails the test that calls it")]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use perf_clock::Clock;
+use perf_load::{Endpoint, measure};
+use perf_model::load::{Api, Arrivals, Load, OutputLength, Prompts, Workload};
+use perf_model::sample::{FailureKind, Outcome, Sample};
+
+/// What was asked on each connection, in the order they were made.
+type Asked = Arc<Mutex<Vec<usize>>>;
+
+fn load(requests: u32) -> Load {
+    Load {
+        name: "sockets".to_owned(),
+        workload: Workload {
+            prompts: Prompts::Text("hi".to_owned()),
+            output: OutputLength::Exactly(1),
+            api: Api::Completions,
+            stream: true,
+            temperature: 0.0,
+        },
+        arrivals: Arrivals::OneAtATime,
+        requests,
+        warmup: 0,
+        objectives: Vec::new(),
+        stall_limit: Duration::from_mins(1),
+        lateness_limit: Duration::from_millis(5),
+    }
+}
+
+/// A whole answer of one token, with a length or in chunks.
+fn answer(chunked: bool, close: bool) -> String {
+    let body = "data: {\"choices\":[{\"text\":\"x\",\"finish_reason\":\"length\"}],\
+                \"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n";
+    let close = if close { "connection: close\r\n" } else { "" };
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n{close}");
+    if chunked {
+        format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len())
+    } else {
+        format!("{head}content-length: {}\r\n\r\n{body}", body.len())
+    }
+}
+
+/// Reads one POST; `None` when the client has gone. Other questions are answered with 404.
+fn read_post(socket: &mut TcpStream) -> Option<String> {
+    loop {
+        let mut read = Vec::new();
+        let head = loop {
+            if let Some(at) = memchr::memmem::find(&read, b"\r\n\r\n") {
+                break at;
+            }
+            let mut byte = [0];
+            if socket.read(&mut byte).ok()? == 0 {
+                return None;
+            }
+            read.push(byte[0]);
+        };
+        let head = String::from_utf8(read[..head].to_vec()).unwrap();
+        if head.starts_with("GET") {
+            socket.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").ok()?;
+            continue;
+        }
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+        socket.read_exact(&mut vec![0; length]).ok()?;
+        return Some(head);
+    }
+}
+
+/// A server that treats the n-th connection, from 0, by `serve`, which is given what counts its requests.
+fn server(serve: impl Fn(usize, TcpStream, &mut dyn FnMut()) + Send + Sync + 'static) -> (String, Asked) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let asked = Asked::default();
+    let (log, serve) = (Arc::clone(&asked), Arc::new(serve));
+    std::thread::spawn(move || {
+        for (number, socket) in listener.incoming().enumerate() {
+            log.lock().unwrap().push(0);
+            let (log, serve) = (Arc::clone(&log), Arc::clone(&serve));
+            std::thread::spawn(move || serve(number, socket.unwrap(), &mut || log.lock().unwrap()[number] += 1));
+        }
+    });
+    (url, asked)
+}
+
+fn measured(url: &str, requests: u32) -> Vec<Sample> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(run(&Endpoint::http(url).unwrap(), requests))
+}
+
+async fn run(endpoint: &Endpoint, requests: u32) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    measure(&load(requests), endpoint, "tiny", 7, Clock::real(), &mut |sample| samples.push(sample)).await.unwrap();
+    samples
+}
+
+fn kind(sample: &Sample) -> Option<FailureKind> {
+    match &sample.outcome {
+        Outcome::Succeeded => None,
+        Outcome::Failed { kind, .. } => Some(*kind),
+    }
+}
+
+fn answering(chunked: bool) -> impl Fn(usize, TcpStream, &mut dyn FnMut()) + Send + Sync {
+    move |_, mut socket, count| {
+        while read_post(&mut socket).is_some() {
+            count();
+            socket.write_all(answer(chunked, false).as_bytes()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn one_connection_carries_one_request_after_the_other() {
+    for chunked in [false, true] {
+        let (url, asked) = server(answering(chunked));
+        let samples = measured(&url, 20);
+        assert!(samples.iter().all(Sample::succeeded), "{samples:?}");
+        assert_eq!(*asked.lock().unwrap(), [20]);
+    }
+}
+
+#[test]
+fn a_connection_that_the_server_ends_after_its_answer_is_followed_by_another() {
+    let (url, asked) = server(|_, mut socket, count| {
+        if read_post(&mut socket).is_some() {
+            count();
+            socket.write_all(answer(true, true).as_bytes()).unwrap();
+        }
+    });
+    let samples = measured(&url, 5);
+    assert!(samples.iter().all(Sample::succeeded), "{samples:?}");
+    assert_eq!(asked.lock().unwrap().iter().sum::<usize>(), 5);
+}
+
+#[test]
+fn a_request_whose_connection_ends_without_an_answer_has_failed_and_is_not_sent_again() {
+    let (url, asked) = server(|number, mut socket, count| {
+        while read_post(&mut socket).is_some() {
+            count();
+            if number == 0 {
+                return;
+            }
+            socket.write_all(answer(false, false).as_bytes()).unwrap();
+        }
+    });
+    let samples = measured(&url, 3);
+    let kinds: Vec<_> = samples.iter().map(kind).collect();
+    assert_eq!(kinds, [Some(FailureKind::Connection), None, None], "{samples:?}");
+    assert_eq!(*asked.lock().unwrap(), [1, 2]);
+}
+
+#[test]
+fn a_body_that_stops_midway_is_cut_short_and_its_connection_is_not_used_again() {
+    for chunked in [false, true] {
+        let (url, asked) = server(move |_, mut socket, count| {
+            if read_post(&mut socket).is_some() {
+                count();
+                let whole = answer(chunked, false);
+                socket.write_all(&whole.as_bytes()[..whole.len() - 30]).unwrap();
+            }
+        });
+        let samples = measured(&url, 2);
+        assert!(samples.iter().all(|sample| kind(sample) == Some(FailureKind::CutShort)), "{samples:?}");
+        assert_eq!(*asked.lock().unwrap(), [1, 1]);
+    }
+}
+
+#[test]
+fn what_is_no_http_is_no_connection_and_a_redirect_is_not_followed() {
+    let replying = |text: &'static str| {
+        let (url, asked) = server(move |_, mut socket, count| {
+            while read_post(&mut socket).is_some() {
+                count();
+                socket.write_all(text.as_bytes()).unwrap();
+            }
+        });
+        let samples = measured(&url, 1);
+        (kind(&samples[0]), asked.lock().unwrap().iter().sum::<usize>())
+    };
+    assert_eq!(replying("220 mail.example ESMTP\r\n\r\n"), (Some(FailureKind::Connection), 1));
+    let redirect = "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(replying(redirect), (Some(FailureKind::HttpStatus), 1));
+}
+
+#[test]
+fn a_connection_that_was_idle_for_long_is_not_used_again() {
+    let (url, asked) = server(answering(true));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let endpoint = Endpoint::http(&url).unwrap();
+        run(&endpoint, 2).await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_millis(2_900)).await;
+        tokio::time::resume();
+        run(&endpoint, 1).await;
+        assert_eq!(*asked.lock().unwrap(), [3]);
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_millis(3_100)).await;
+        tokio::time::resume();
+        run(&endpoint, 1).await;
+    });
+    assert_eq!(*asked.lock().unwrap(), [3, 1]);
+}
+
+#[test]
+fn a_path_before_the_api_is_kept_and_the_host_is_named() {
+    let (url, _) = server(|_, mut socket, _| {
+        while let Some(head) = read_post(&mut socket) {
+            let port = socket.local_addr().unwrap().port();
+            assert!(head.starts_with("POST /vllm/v1/completions HTTP/1.1\r\n"), "{head}");
+            assert!(head.contains(&format!("host: 127.0.0.1:{port}")), "{head}");
+            socket.write_all(answer(true, false).as_bytes()).unwrap();
+        }
+    });
+    assert!(measured(&format!("{url}vllm/"), 1)[0].succeeded());
+}
