@@ -13,6 +13,8 @@ mod client;
 mod endpoint;
 mod error;
 mod flight;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod judge;
 mod lines;
 mod metrics;
