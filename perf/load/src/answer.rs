@@ -139,7 +139,8 @@ impl Answer {
         self.total_is_last = total.is_some();
         if tokens > 0 {
             self.chunks.push(Chunk { at_us, tokens });
-            self.counted += tokens;
+            // A server may claim any number; the sum is held against the limit later.
+            self.counted = self.counted.saturating_add(tokens);
         }
         Ok(())
     }

@@ -15,6 +15,8 @@ mod conversation;
 mod endpoint;
 mod error;
 mod flight;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod judge;
 mod lengths;
 mod lines;

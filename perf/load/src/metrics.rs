@@ -82,7 +82,7 @@ fn difference(before: &ServerCounts, after: &ServerCounts) -> ServerCounts {
 
 /// The counters in a text of Prometheus' format, each summed over its label sets: a server with several engines counts
 /// for each.
-fn parse(text: &str) -> ServerCounts {
+pub(crate) fn parse(text: &str) -> ServerCounts {
     let mut counts = ServerCounts::default();
     for line in text.lines() {
         let Some((name, labels, value)) = sample(line) else { continue };
@@ -113,7 +113,7 @@ fn parse(text: &str) -> ServerCounts {
             _ => continue,
         };
         if let Some(value) = count(value * scale) {
-            *counter = Some(counter.unwrap_or(0) + value);
+            *counter = Some(counter.unwrap_or(0).saturating_add(value));
         }
     }
     counts

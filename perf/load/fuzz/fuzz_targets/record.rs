@@ -1,0 +1,14 @@
+//! Records: one that can be read is the same after it was written and read again.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use perf_model::record::{Line, Record, line};
+
+fuzz_target!(|text: &str| {
+    let Ok(record) = Record::parse(text) else { return };
+    let mut written = line(&Line::Header(Box::new(record.header.clone())));
+    written.extend(record.samples.iter().map(|sample| line(&Line::Sample(sample.clone()))));
+    written.extend(record.end.iter().map(|end| line(&Line::End(end.clone()))));
+    assert_eq!(Record::parse(&written), Ok(record));
+});

@@ -1,0 +1,62 @@
+//! Doors to the parsers, for the fuzzer alone: they exist only where it compiles this crate. Each panics when what must
+//! always hold does not.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use crate::answer::Answer;
+use crate::metrics;
+use crate::sse::Splitter;
+
+/// A stream that arrives in pieces, and the same in one: the events are the same, each as old as its first byte, and the
+/// tokens of the chunks add up.
+///
+/// # Panics
+/// When they are not.
+pub fn stream(bytes: &[u8], cuts: &[u8]) {
+    let whole = events(&[bytes]);
+    let mut pieces = Vec::new();
+    let mut rest = bytes;
+    for cut in cuts {
+        let (piece, after) = rest.split_at(usize::from(*cut).min(rest.len()));
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces.push(rest);
+    let cut = events(&pieces);
+    assert!(whole.iter().map(|(_, data)| data).eq(cut.iter().map(|(_, data)| data)), "{whole:?}\n{cut:?}");
+    assert!(cut.is_sorted_by_key(|(since, _)| *since), "{cut:?}");
+
+    let mut answer = Answer::default();
+    let is_well = whole.iter().zip(0..).all(|((_, data), at_us)| answer.take_event(at_us, data).is_ok());
+    answer.settle();
+    let sum: u64 = answer.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
+    assert!(answer.chunks.iter().all(|chunk| chunk.tokens > 0), "{answer:?}");
+    if let Some(total) = answer.last_total().filter(|_| is_well && !answer.chunks.is_empty()) {
+        assert_eq!(sum, u64::from(total), "{answer:?}");
+    }
+    // The body of an answer that is not streamed is anything as well.
+    let _ = Answer::default().take_whole(bytes);
+}
+
+/// The text of `/metrics`: counters do not depend on the order of lines.
+///
+/// # Panics
+/// When they do.
+pub fn counters(text: &str) {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.reverse();
+    assert_eq!(metrics::parse(text), metrics::parse(&lines.join("\n")));
+}
+
+fn events(pieces: &[&[u8]]) -> Vec<(Duration, Vec<u8>)> {
+    let mut splitter = Splitter::default();
+    let mut events = Vec::new();
+    for (piece, at_us) in pieces.iter().zip(0..) {
+        let Ok(()) = splitter.push(piece, Duration::from_micros(at_us), |since, data| {
+            events.push((since, data.to_vec()));
+            Ok::<(), Infallible>(())
+        });
+    }
+    events
+}
