@@ -16,7 +16,7 @@
 
 use std::time::Duration;
 
-use perf_model::compare::Published;
+use perf_model::evidence::Published;
 use perf_model::guard::Guard;
 use perf_model::load::Objective;
 use perf_model::metric::{Metric, Quantity, Statistic};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use perf_model::compare::Published;
+use perf_model::evidence::Published;
 use perf_model::guard::Guard;
 use perf_model::load::{Api, Arrivals, Length, Load as Declared, OutputLength, Prompts, Workload};
 use perf_model::units::PerSecond;

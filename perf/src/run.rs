@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use perf_clock::Clock;
 use perf_load::{Endpoint, Measured};
-use perf_model::compare::StartEvidence;
+use perf_model::evidence::StartEvidence;
 use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::record::{End, Header, SCHEMA};
 use perf_model::sample::{FailureKind, Outcome, Sample};

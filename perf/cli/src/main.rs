@@ -7,6 +7,7 @@
 mod cli;
 mod date;
 mod put;
+mod ran;
 mod spec;
 mod sweep;
 mod tell;

@@ -19,6 +19,7 @@ use perf_model::validity::faults;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Format};
+use crate::ran::Ran;
 use crate::{sweep, tell};
 
 /// Why nothing came of it.
@@ -33,17 +34,6 @@ impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::Usage(error)
     }
-}
-
-/// One load, and what came of it.
-pub(crate) struct Ran {
-    pub(crate) load: Load,
-    pub(crate) record: Record,
-    /// Where the record is.
-    pub(crate) path: Option<PathBuf>,
-    pub(crate) lateness_p99_ms: Option<f64>,
-    /// Why it must not be believed.
-    pub(crate) faults: Vec<String>,
 }
 
 /// The server that was asked for.

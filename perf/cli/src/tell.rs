@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::cli::{Cli, Format};
 use crate::date::stamp;
-use crate::put::Ran;
+use crate::ran::Ran;
 
 /// One load in JSON.
 #[derive(Serialize)]

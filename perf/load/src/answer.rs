@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, Visitor};
 use serde_json::error::Category;
 
-use crate::conversation::said_in;
+use crate::said::said_in;
 
 /// The longest text of a server that a failure repeats, in characters.
 const EXCERPT: usize = 200;

@@ -11,9 +11,9 @@ use perf_clock::{Clock, Stamp};
 use perf_model::sample::{FailureKind, Outcome, Sample};
 
 use crate::answer::{Answer, Failure, server_message};
-use crate::conversation::Says;
 use crate::endpoint::{Endpoint, Incoming};
 use crate::judge::Asked;
+use crate::said::Says;
 use crate::sse::Splitter;
 
 /// How long the connection may take to end after the stream announced its end. Reading to the end keeps the connection

@@ -2,40 +2,9 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-
 use crate::client::Call;
-
-/// A message of a conversation, as JSON.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Said(String);
-
-#[derive(Serialize)]
-struct Message<'a, T> {
-    role: &'a str,
-    content: &'a T,
-}
-
-impl Said {
-    /// What the user says.
-    pub(crate) fn by_user<T: Serialize>(content: &T) -> Self {
-        Self::by("user", content)
-    }
-
-    fn by<T: Serialize>(role: &str, content: &T) -> Self {
-        // A text under a string key: there is nothing here that JSON could refuse.
-        Self(serde_json::to_string(&Message { role, content }).unwrap_or_default())
-    }
-}
-
-/// What a request of a conversation adds to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Says {
-    /// Whether it is the first of its conversation.
-    pub(crate) opens: bool,
-    pub(crate) message: Said,
-}
+use crate::said::Said;
+use bytes::Bytes;
 
 /// The requests of one conversation that are still to come, and what was said.
 #[derive(Debug, Default)]
@@ -61,7 +30,7 @@ impl Conversation {
 
     /// Notes what the server answered.
     pub(crate) fn answered(&mut self, text: &str) {
-        self.add(&Said::by("assistant", &text));
+        self.add(&Said::by_assistant(text));
     }
 
     /// The next request, with all that was said before.
@@ -76,47 +45,10 @@ impl Conversation {
         Some(call)
     }
 
-    fn add(&mut self, Said(message): &Said) {
+    fn add(&mut self, said: &Said) {
         if !self.history.is_empty() {
             self.history.push(',');
         }
-        self.history.push_str(message);
-    }
-}
-
-/// The text in an event of a chat's stream or in a whole response, which the next request repeats.
-pub(crate) fn said_in(data: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Chunk {
-        choices: Vec<Choice>,
-    }
-    #[derive(Deserialize)]
-    struct Choice {
-        delta: Option<Content>,
-        message: Option<Content>,
-    }
-    #[derive(Deserialize)]
-    struct Content {
-        content: Option<String>,
-    }
-    let chunk: Chunk = serde_json::from_slice(data).ok()?;
-    let choice = chunk.choices.into_iter().next()?;
-    choice.delta.or(choice.message)?.content
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{body_of, capture};
-
-    #[test]
-    fn the_text_of_a_real_answer_is_read() {
-        let whole = capture("chat-nonstream");
-        let said = said_in(body_of(&whole)).unwrap();
-        let value: serde_json::Value = serde_json::from_slice(body_of(&whole)).unwrap();
-        assert_eq!(value["choices"][0]["message"]["content"], said);
-        assert_eq!(said_in(br#"{"choices":[{"delta":{"content":"a \"b\""}}]}"#).as_deref(), Some("a \"b\""));
-        assert_eq!(said_in(br#"{"choices":[]}"#), None);
-        assert_eq!(said_in(b"[DONE]"), None);
+        self.history.push_str(said.json());
     }
 }

@@ -19,6 +19,7 @@ use perf_clock::Clock;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
+use crate::error::chain;
 use crate::lines::Lines;
 
 /// A question about the server that takes longer goes unanswered.
@@ -189,21 +190,6 @@ impl fmt::Debug for Endpoint {
             Route::InProcess(_) => f.debug_tuple("Endpoint").field(&"in process").finish(),
         }
     }
-}
-
-/// An error and its causes on one line: the outermost alone rarely says what happened.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

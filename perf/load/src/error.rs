@@ -85,3 +85,18 @@ pub enum LoadError {
         detail: String,
     },
 }
+
+/// An error and its causes on one line: the outermost alone rarely says what happened.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -23,6 +23,7 @@ mod lines;
 mod metrics;
 mod request;
 mod run;
+mod said;
 mod seed;
 mod sse;
 #[cfg(test)]

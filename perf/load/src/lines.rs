@@ -25,7 +25,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::endpoint::chain;
+use crate::error::chain;
 
 /// An idle connection is closed before the server does: uvicorn closes after 5 s, and a request written into a closing
 /// connection fails.

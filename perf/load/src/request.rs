@@ -12,8 +12,8 @@ use rand::Rng;
 use serde::Serialize;
 
 use crate::client::Call;
-use crate::conversation::{Said, Says};
 use crate::judge::Asked;
+use crate::said::{Said, Says};
 use crate::seed::Stream;
 use crate::workload::{Ask, Prompt, Turn};
 

@@ -9,6 +9,7 @@
 pub mod baseline;
 pub mod compare;
 pub mod config;
+pub mod evidence;
 pub mod exit;
 pub mod fingerprint;
 pub mod gate;

@@ -1,6 +1,6 @@
 //! What a reader of a verdict should know beside the figures: [`notes`].
 
-use crate::compare::StartEvidence;
+use crate::evidence::StartEvidence;
 use crate::fingerprint::EngineKind;
 use crate::statistics::median;
 use crate::steady::Steady;

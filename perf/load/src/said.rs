@@ -1,0 +1,80 @@
+//! What is said in a conversation: [`Said`], and the text of an answer.
+
+use serde::{Deserialize, Serialize};
+
+/// A message of a conversation, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said(String);
+
+#[derive(Serialize)]
+struct Message<'a, T> {
+    role: &'a str,
+    content: &'a T,
+}
+
+impl Said {
+    /// What the user says.
+    pub(crate) fn by_user<T: Serialize>(content: &T) -> Self {
+        Self::by("user", content)
+    }
+
+    /// What the server says.
+    pub(crate) fn by_assistant(text: &str) -> Self {
+        Self::by("assistant", &text)
+    }
+
+    /// The message, as JSON.
+    pub(crate) fn json(&self) -> &str {
+        &self.0
+    }
+
+    fn by<T: Serialize>(role: &str, content: &T) -> Self {
+        // A text under a string key: there is nothing here that JSON could refuse.
+        Self(serde_json::to_string(&Message { role, content }).unwrap_or_default())
+    }
+}
+
+/// What a request of a conversation adds to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Says {
+    /// Whether it is the first of its conversation.
+    pub(crate) opens: bool,
+    pub(crate) message: Said,
+}
+
+/// The text in an event of a chat's stream or in a whole response, which the next request repeats.
+pub(crate) fn said_in(data: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Chunk {
+        choices: Vec<Choice>,
+    }
+    #[derive(Deserialize)]
+    struct Choice {
+        delta: Option<Content>,
+        message: Option<Content>,
+    }
+    #[derive(Deserialize)]
+    struct Content {
+        content: Option<String>,
+    }
+    let chunk: Chunk = serde_json::from_slice(data).ok()?;
+    let choice = chunk.choices.into_iter().next()?;
+    choice.delta.or(choice.message)?.content
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{body_of, capture};
+
+    #[test]
+    fn the_text_of_a_real_answer_is_read() {
+        let whole = capture("chat-nonstream");
+        let said = said_in(body_of(&whole)).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(body_of(&whole)).unwrap();
+        assert_eq!(value["choices"][0]["message"]["content"], said);
+        assert_eq!(said_in(br#"{"choices":[{"delta":{"content":"a \"b\""}}]}"#).as_deref(), Some("a \"b\""));
+        assert_eq!(said_in(br#"{"choices":[]}"#), None);
+        assert_eq!(said_in(b"[DONE]"), None);
+    }
+}

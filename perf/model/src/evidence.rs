@@ -1,0 +1,88 @@
+//! What several engine starts of one load measured: [`Evidence`].
+
+use std::collections::BTreeMap;
+
+use crate::baseline::Baseline;
+use crate::fingerprint::Fingerprint;
+use crate::guard::Guard;
+use crate::load::Load;
+use crate::metric::Metric;
+use crate::record::ServerCounts;
+use crate::steady::Steady;
+use crate::summary::Summary;
+
+/// A figure that somebody else published.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Published {
+    /// Which.
+    pub metric: Metric,
+    /// Its value, in the metric's unit.
+    pub value: f64,
+}
+
+/// What one engine start gave for a load.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartEvidence {
+    /// What it ran on and against.
+    pub fingerprint: Fingerprint,
+    /// The figures.
+    pub summary: Summary,
+    /// The figures of the steady part.
+    pub steady: Option<Steady>,
+    /// What the server counted.
+    pub server: Option<ServerCounts>,
+    /// Why it must not be judged; see [`crate::validity::faults`].
+    pub faults: Vec<String>,
+}
+
+/// What was measured for one load.
+#[derive(Clone, Debug)]
+pub struct Evidence<'a> {
+    /// The suite's name.
+    pub suite: &'a str,
+    /// The load.
+    pub load: &'a Load,
+    /// What is guarded.
+    pub guards: &'a [Guard],
+    /// What others published.
+    pub published: &'a [Published],
+    /// The engine starts, in order; at least one.
+    pub starts: &'a [StartEvidence],
+}
+
+impl Evidence<'_> {
+    /// The baseline that these measurements would make. `None` if there is no start or one of them must not be judged.
+    pub fn as_baseline(&self) -> Option<Baseline> {
+        let first = self.starts.first()?;
+        if self.starts.iter().any(|start| !start.faults.is_empty()) {
+            return None;
+        }
+        Some(Baseline {
+            suite: self.suite.to_owned(),
+            load: self.load.name.clone(),
+            workload: self.workload(),
+            arrivals: self.load.describe_arrivals(),
+            fingerprint: first.fingerprint.clone(),
+            metrics: self.metrics(),
+        })
+    }
+
+    /// Every metric that every start measured, with its value in each.
+    pub(crate) fn metrics(&self) -> BTreeMap<Metric, Vec<f64>> {
+        let all = Metric::all().map(|metric| (metric, self.values(metric)));
+        all.filter(|(_, values)| !values.is_empty() && values.len() == self.starts.len()).collect()
+    }
+
+    /// A metric's value in every start that measured it.
+    pub(crate) fn values(&self, metric: Metric) -> Vec<f64> {
+        self.starts.iter().filter_map(|start| start.summary.values.get(&metric).copied()).collect()
+    }
+
+    /// What was asked, as it stands in baselines and reports.
+    pub(crate) fn workload(&self) -> String {
+        match self.load.describe_objectives() {
+            Some(objectives) => format!("{}; objectives {objectives}", self.load.describe()),
+            None => self.load.describe(),
+        }
+    }
+}
