@@ -49,7 +49,7 @@ const WAY_MS: f64 = 5.0;
 /// The same as a share of the latency, for servers whose HTTP queues when they are busy.
 const WAY_SHARE: f64 = 0.15;
 
-/// Where the client's mean latencies and the server's own do not agree within [`WAY_MS`] or [`WAY_SHARE`], the larger.
+/// Where the client's mean latencies and the server's own do not agree within 5 ms or 15 %, the larger.
 ///
 /// The client's are the longer ones by nature, and they are what a user feels; a larger gap says where to look, not that
 /// the run is wrong. Nothing is averaged away: both figures are named.

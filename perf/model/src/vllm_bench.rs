@@ -1,4 +1,4 @@
-//! The JSON that `vllm bench serve --save-result --save-detailed` writes: [`write`] writes it, [`read`] makes a record
+//! The JSON that `vllm bench serve --save-result --save-detailed` writes: [`write()`] writes it, [`read()`] makes a record
 //! of it.
 //!
 //! Every key of vLLM 0.32 is written, with a value of the same type. Most mean the same; where one does not, this is how
