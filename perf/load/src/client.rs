@@ -1,6 +1,7 @@
 //! One request and its answer: [`Call`], which [`Call::make`] turns into a [`Sample`].
 //!
-//! There is no retry: what failed is a failed sample, and the clock of a request starts once. A piece of a response is
+//! There is no retry: what failed is a failed sample. (A request whose kept connection the server was just closing goes out
+//! once more, and its sample says so.) The clock of a request starts once. A piece of a response is
 //! stamped when it arrives, before it is parsed.
 
 use std::time::Duration;
@@ -53,6 +54,7 @@ struct Exchange<'a> {
     answer: Answer,
     /// When something last happened.
     end: Stamp,
+    resent: bool,
 }
 
 impl Call {
@@ -60,9 +62,9 @@ impl Call {
     pub(crate) async fn make(self, endpoint: Endpoint, intended_us: u64, origin: Stamp, clock: Clock) -> Landed {
         let sent = clock.now();
         let answer = if self.says.is_some() { Answer::keeping_text() } else { Answer::default() };
-        let mut exchange = Exchange { call: &self, clock, origin, answer, end: sent };
+        let mut exchange = Exchange { call: &self, clock, origin, answer, end: sent, resent: false };
         let mut result = exchange.run(&endpoint).await;
-        let Exchange { mut answer, end, .. } = exchange;
+        let Exchange { mut answer, end, resent, .. } = exchange;
         answer.settle();
         if result.is_ok() {
             result = self.asked.judge(&answer);
@@ -80,6 +82,7 @@ impl Call {
             prompt_tokens: answer.prompt_tokens,
             output_tokens: answer.output_tokens,
             finish_reason: answer.finish_reason,
+            resent,
             outcome,
         };
         Landed { sample, said: answer.said }
@@ -94,6 +97,7 @@ impl Exchange<'_> {
         let incoming = sent
             .map_err(|_| self.stalled("no response"))?
             .map_err(|what| Failure::new(FailureKind::Connection, what))?;
+        self.resent = incoming.resent;
         if incoming.status != StatusCode::OK {
             return self.read_refusal(incoming).await;
         }

@@ -20,7 +20,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
 use crate::error::chain;
-use crate::lines::Lines;
+use crate::lines::{Answered, Lines};
 
 /// A question about the server that takes longer goes unanswered.
 const GET_LIMIT: Duration = Duration::from_secs(10);
@@ -80,6 +80,8 @@ pub enum EndpointError {
 pub(crate) struct Incoming {
     pub(crate) status: StatusCode,
     pub(crate) content_type: Option<HeaderValue>,
+    /// Whether the request was sent a second time; see [`Lines::send`].
+    pub(crate) resent: bool,
     pieces: Pieces,
 }
 
@@ -93,8 +95,9 @@ impl Incoming {
 impl Endpoint {
     /// A server at a URL like `http://127.0.0.1:8000`, with a connection pool of its own.
     ///
-    /// Plain HTTP/1.1, past any proxy that the environment names, without redirects, repetitions and time limits: what
-    /// may take how long is the load's business.
+    /// Plain HTTP/1.1, past any proxy that the environment names, without redirects and time limits: what may take how long
+    /// is the load's business. A request is repeated in one case only: its kept connection was closed by the server
+    /// before one byte of a response had come.
     pub fn http(base_url: &str) -> Result<Self, EndpointError> {
         let not_a_url = |cause: &str| EndpointError::NotAUrl { url: base_url.to_owned(), cause: cause.to_owned() };
         // Whoever pasted a password is not to find it in the error, whatever else is wrong with the URL.
@@ -141,14 +144,14 @@ impl Endpoint {
     pub(crate) async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, String> {
         match &self.0 {
             Route::Http { lines, prefix, .. } => {
-                let response = if prefix.is_empty() {
+                let Answered { response, resent } = if prefix.is_empty() {
                     lines.send(method, path, body).await?
                 } else {
                     lines.send(method, &format!("{prefix}{path}"), body).await?
                 };
                 let (parts, pieces) = response.into_parts();
                 let content_type = parts.headers.get(CONTENT_TYPE).cloned();
-                Ok(Incoming { status: parts.status, content_type, pieces: Box::pin(pieces) })
+                Ok(Incoming { status: parts.status, content_type, resent, pieces: Box::pin(pieces) })
             }
             Route::InProcess(service) => {
                 let request = Request::builder()
@@ -162,7 +165,8 @@ impl Endpoint {
                     Err(never) => match never {},
                 };
                 let (parts, pieces) = response.into_parts();
-                Ok(Incoming { status: parts.status, content_type: parts.headers.get(CONTENT_TYPE).cloned(), pieces })
+                let content_type = parts.headers.get(CONTENT_TYPE).cloned();
+                Ok(Incoming { status: parts.status, content_type, resent: false, pieces })
             }
         }
     }

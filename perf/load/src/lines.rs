@@ -4,8 +4,10 @@
 //! goes from the socket to its stamp without waking a second task in between: that hop costs processor time, and delay
 //! where many streams are due at once.
 //!
-//! Nothing is ever sent twice. A connection that has ended while it was idle is not used; one that ends under a request
-//! fails it.
+//! A request is sent once, with one exception. A server may close a connection that was kept for the next request in the
+//! moment when that request is on its way; nothing of it is known to have been read then. A request that went out on a kept
+//! connection which ended without one byte of a response is therefore sent once more, on a new one, and [`Answered::resent`]
+//! says so. On a new connection nothing is ever sent again.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -31,6 +33,13 @@ use crate::error::chain;
 /// connection fails.
 const IDLE_CONNECTION: Duration = Duration::from_secs(3);
 
+/// The head of a response, and how it came about.
+pub(crate) struct Answered {
+    pub(crate) response: Response<Pieces>,
+    /// Whether the request was sent a second time, because the server had closed the kept connection of the first.
+    pub(crate) resent: bool,
+}
+
 /// The connections to one server. Cheap to clone; clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Lines {
@@ -46,7 +55,17 @@ type Http = Connection<TokioIo<TcpStream>, Full<Bytes>>;
 struct Line {
     sender: SendRequest<Full<Bytes>>,
     /// `None` once it has ended.
-    connection: Option<Pin<Box<Http>>>,
+    connection: Option<Box<Http>>,
+    /// Whether the connection ended with part of a response that was not understood.
+    left_bytes: bool,
+}
+
+/// A connection that ended before the head of a response was whole.
+struct Broken {
+    /// Whether not one byte of a response had come.
+    is_silent: bool,
+    /// What happened, in words.
+    what: String,
 }
 
 struct Idle {
@@ -71,19 +90,29 @@ impl Lines {
     }
 
     /// Sends a request and waits for the head of the response. The error says in words what happened to the connection.
-    pub(crate) async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Pieces>, String> {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answered, String> {
         let mut request = Request::builder().method(method).uri(path).header(HOST, self.host.clone());
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
-        let mut line = match self.take().await {
-            Some(line) => line,
-            None => self.connect().await?,
-        };
-        let response = line.sender.send_request(request);
-        let response = line.drive(response).await.map_err(|error| chain(&error))?;
-        Ok(response.map(|body| Pieces { body, line: Some(line), lines: self.clone() }))
+        if let Some(line) = self.take().await {
+            match line.ask(request.clone()).await {
+                Ok((response, line)) => return Ok(Answered { response: self.pieces(response, line), resent: false }),
+                Err(Broken { is_silent: false, what }) => return Err(what),
+                Err(Broken { is_silent: true, .. }) => {
+                    let again = async { self.connect().await?.ask(request).await.map_err(|broken| broken.what) };
+                    let (response, line) = again.await.map_err(|what| format!("{what}, when it was sent once more"))?;
+                    return Ok(Answered { response: self.pieces(response, line), resent: true });
+                }
+            }
+        }
+        let (response, line) = self.connect().await?.ask(request).await.map_err(|broken| broken.what)?;
+        Ok(Answered { response: self.pieces(response, line), resent: false })
+    }
+
+    fn pieces(&self, response: Response<Incoming>, line: Line) -> Response<Pieces> {
+        response.map(|body| Pieces { body, line: Some(line), lines: self.clone() })
     }
 
     /// The connection that was idle for the shortest time, if it still stands.
@@ -111,7 +140,7 @@ impl Lines {
         let socket = TcpStream::connect(&*self.address).await.map_err(|error| format!("cannot connect: {error}"))?;
         socket.set_nodelay(true).map_err(|error| error.to_string())?;
         let (sender, connection) = handshake(TokioIo::new(socket)).await.map_err(|error| chain(&error))?;
-        Ok(Line { sender, connection: Some(Box::pin(connection)) })
+        Ok(Line { sender, connection: Some(Box::new(connection)), left_bytes: false })
     }
 
     fn put_back(&self, line: Line) {
@@ -121,12 +150,25 @@ impl Lines {
 }
 
 impl Line {
+    /// Sends a request and waits for the head of its response.
+    async fn ask(mut self, request: Request<Full<Bytes>>) -> Result<(Response<Incoming>, Self), Broken> {
+        let response = self.sender.send_request(request);
+        match self.drive(response).await {
+            Ok(response) => Ok((response, self)),
+            Err(error) => {
+                let is_silent = self.connection.is_none() && !self.left_bytes && !error.is_parse();
+                Err(Broken { is_silent, what: chain(&error) })
+            }
+        }
+    }
+
     /// Lets the connection do what it can. How it ended is told by what waits for a response or a body.
     fn poll(&mut self, cx: &mut Context<'_>) {
         if let Some(connection) = &mut self.connection
-            && connection.as_mut().poll(cx).is_ready()
+            && Pin::new(&mut **connection).poll(cx).is_ready()
+            && let Some(ended) = self.connection.take()
         {
-            self.connection = None;
+            self.left_bytes = !ended.into_parts().read_buf.is_empty();
         }
     }
 

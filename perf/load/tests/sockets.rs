@@ -1,5 +1,5 @@
-//! What the client makes of real connections on loopback: that they are kept and used again, and that nothing is ever
-//! sent twice. Nothing here waits: the clock stands still but for one leap.
+//! What the client makes of real connections on loopback: that they are kept and used again, and what is sent
+//! twice and what never is. Nothing here waits: the clock stands still but for one leap.
 
 #![expect(clippy::unwrap_used, reason = "a helper that unwraps fails the test that calls it")]
 
@@ -140,20 +140,62 @@ fn a_connection_that_the_server_ends_after_its_answer_is_followed_by_another() {
 }
 
 #[test]
-fn a_request_whose_connection_ends_without_an_answer_has_failed_and_is_not_sent_again() {
+fn a_request_whose_kept_connection_ends_without_an_answer_is_sent_once_more_and_says_so() {
     let (url, asked) = server(|number, mut socket, count| {
-        while read_post(&mut socket).is_some() {
+        for request in 0.. {
+            if read_post(&mut socket).is_none() {
+                return;
+            }
             count();
-            if number == 0 {
+            // The first connection ends under its second request.
+            if number == 0 && request == 1 {
                 return;
             }
             socket.write_all(answer(false, false).as_bytes()).unwrap();
         }
     });
     let samples = measured(&url, 3);
-    let kinds: Vec<_> = samples.iter().map(kind).collect();
-    assert_eq!(kinds, [Some(FailureKind::Connection), None, None], "{samples:?}");
-    assert_eq!(*asked.lock().unwrap(), [1, 2]);
+    assert!(samples.iter().all(Sample::succeeded), "{samples:?}");
+    assert_eq!(samples.iter().map(|sample| sample.resent).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(*asked.lock().unwrap(), [2, 2]);
+}
+
+#[test]
+fn a_request_whose_answer_had_begun_is_never_sent_again() {
+    for begun in ["H", "HTTP/1.1 200 OK\r\ncontent-", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n"] {
+        let (url, asked) = server(move |_, mut socket, count| {
+            for request in 0.. {
+                if read_post(&mut socket).is_none() {
+                    return;
+                }
+                count();
+                let whole = answer(false, false);
+                socket.write_all(if request == 0 { &whole } else { begun }.as_bytes()).unwrap();
+                if request == 1 {
+                    return;
+                }
+            }
+        });
+        let samples = measured(&url, 2);
+        assert!(samples[0].succeeded() && !samples[1].succeeded(), "{samples:?}");
+        assert_eq!(*asked.lock().unwrap(), [2], "after {begun:?}");
+    }
+}
+
+#[test]
+fn a_request_on_a_new_connection_is_never_sent_again_nor_any_a_third_time() {
+    let (url, asked) = server(|_, mut socket, count| {
+        if read_post(&mut socket).is_some() {
+            count();
+        }
+    });
+    let samples = measured(&url, 3);
+    assert!(samples.iter().all(|sample| kind(sample) == Some(FailureKind::Connection)), "{samples:?}");
+    // The connection of the first had carried the questions before the load.
+    let again =
+        |sample: &Sample| matches!(&sample.outcome, Outcome::Failed { detail, .. } if detail.ends_with("once more"));
+    assert_eq!(samples.iter().map(again).collect::<Vec<_>>(), [true, false, false], "{samples:?}");
+    assert_eq!(*asked.lock().unwrap(), [1, 1, 1, 1]);
 }
 
 #[test]

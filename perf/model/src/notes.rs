@@ -4,6 +4,7 @@ use crate::evidence::StartEvidence;
 use crate::fingerprint::EngineKind;
 use crate::statistics::median;
 use crate::steady::Steady;
+use crate::summary::Summary;
 use crate::validity::disagreements;
 
 /// What stands below the table of a load, one line each.
@@ -29,6 +30,13 @@ pub(crate) fn notes(starts: &[StartEvidence]) -> Vec<String> {
         notes.push(format!("prefix cache: {:.1} % of prompt tokens were hits", rate * 100.0));
     }
     for (index, start) in starts.iter().enumerate() {
+        let Summary { resent, requests, .. } = start.summary;
+        if resent > 0 {
+            notes.push(format!(
+                "start {}: {resent} of {requests} requests went out twice: the server was closing the connection that had been kept",
+                index + 1
+            ));
+        }
         let disagreements = disagreements(&start.summary, start.server.as_ref());
         notes.extend(disagreements.into_iter().map(|what| format!("start {}: {what}", index + 1)));
     }

@@ -221,6 +221,7 @@ mod tests {
             prompt_tokens: None,
             output_tokens: Some(3),
             finish_reason: None,
+            resent: false,
             outcome: Outcome::Succeeded,
         };
         let end = End { complete: true, reason: None, server: Some(ServerCounts::default()) };

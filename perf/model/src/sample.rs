@@ -116,8 +116,18 @@ pub struct Sample {
     /// The server's finish reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<String>,
+    /// Whether it was sent a second time, because the server was closing the kept connection that carried it first and had
+    /// answered nothing. Its times count from the first.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub resent: bool,
     /// How it ended.
     pub outcome: Outcome,
+}
+
+/// Serde asks by reference.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl Sample {
@@ -188,6 +198,7 @@ mod tests {
             prompt_tokens: Some(8),
             output_tokens: Some(chunks.iter().map(|chunk| chunk.1).sum()),
             finish_reason: Some("length".into()),
+            resent: false,
             outcome: Outcome::Succeeded,
         }
     }

@@ -124,6 +124,7 @@ mod tests {
             prompt_tokens: Some(1),
             output_tokens: Some(tokens),
             finish_reason: None,
+            resent: false,
             outcome: Outcome::Succeeded,
         }
     }

@@ -17,6 +17,8 @@ pub struct Summary {
     pub requests: usize,
     /// Requests that failed, by kind.
     pub failures: BTreeMap<FailureKind, usize>,
+    /// Requests that went out twice; see [`Sample::resent`].
+    pub resent: usize,
     /// From the first intended send to the end of the last response, in seconds.
     pub duration_s: f64,
     /// Prompt tokens of the requests that succeeded, as the server counted them.
@@ -57,6 +59,7 @@ pub fn summarize(samples: &[Sample], objectives: &[Objective]) -> Summary {
     let succeeded: Vec<&Sample> = samples.iter().filter(|sample| sample.succeeded()).collect();
     let mut summary = Summary {
         requests: samples.len(),
+        resent: samples.iter().filter(|sample| sample.resent).count(),
         duration_s: duration_s(samples),
         prompt_tokens: succeeded.iter().filter_map(|sample| sample.prompt_tokens).map(u64::from).sum(),
         output_tokens: succeeded.iter().filter_map(|sample| sample.output_tokens).map(u64::from).sum(),
@@ -165,6 +168,7 @@ mod tests {
             prompt_tokens: Some(10),
             output_tokens: Some(tokens),
             finish_reason: Some("length".into()),
+            resent: false,
             outcome: Outcome::Succeeded,
         }
     }

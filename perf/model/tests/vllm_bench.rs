@@ -127,6 +127,7 @@ fn failures_and_what_was_not_measured_are_said() {
         prompt_tokens: Some(7),
         output_tokens: Some(5),
         finish_reason: None,
+        resent: false,
         outcome,
     };
     let failed = Outcome::Failed { kind: FailureKind::CutShort, detail: "no [DONE]".into() };

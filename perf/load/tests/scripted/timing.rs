@@ -19,6 +19,7 @@ fn a_sample_is_the_script_to_the_microsecond() {
         prompt_tokens: Some(3),
         output_tokens: Some(4),
         finish_reason: Some("length".to_owned()),
+        resent: false,
         outcome: Outcome::Succeeded,
     };
     assert_eq!(ran.samples, [sample(0, 0), sample(1, 43_511)]);

@@ -174,6 +174,7 @@ fn figures_are_recomputed_from_records() {
             prompt_tokens: Some(64),
             output_tokens: Some(4),
             finish_reason: None,
+            resent: false,
             outcome: Outcome::Succeeded,
         }],
         end: complete.then(|| End {

@@ -142,6 +142,7 @@ fn samples(file: &File) -> Result<Vec<Sample>, ReadError> {
             prompt_tokens: inputs[place],
             output_tokens: succeeded.then_some(outputs[place]),
             finish_reason: None,
+            resent: false,
             outcome: if succeeded { Outcome::Succeeded } else { failed() },
         }
     };
