@@ -1,14 +1,16 @@
 //! Baselines on disk, through insta: finding one, leaving a new one to review, and writing one on a refresh.
 //!
 //! The gate has judged before insta is asked: insta's comparator only passes the verdict on, so that a run that may not
-//! pass leaves a pending snapshot and one that holds leaves none.
+//! be compared leaves a pending snapshot and one that holds leaves none.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use insta::{Comparator, Snapshot};
+use perf_model::anchor::{Anchor, Anchored, anchor_file};
 use perf_model::baseline::Baseline;
 use perf_model::compare::Found;
+use perf_model::fingerprint::EngineKind;
 use perf_model::snapshot;
 use perf_model::verdict::Verdict;
 
@@ -35,12 +37,40 @@ pub(crate) fn find(file: &Path) -> Found {
     }
 }
 
-/// Hands what was judged to insta, which leaves it to review where the verdict says that there is something to review.
-pub(crate) fn leave_pending(file: &Path, measured: &Baseline, verdict: Verdict) {
-    let reviewable = matches!(verdict, Verdict::Regressed | Verdict::Unrecorded | Verdict::Incomparable);
-    if (verdict.is_pass() || reviewable) && !insta_would_overwrite() {
-        hand_to_insta(file, measured, verdict.is_pass());
+/// Hands what nothing could be held against to insta, which leaves it to review.
+pub(crate) fn leave_pending(file: &Path, measured: &Baseline) {
+    if !insta_would_overwrite() {
+        hand_to_insta(file, measured, false);
     }
+}
+
+/// Tells insta that a load held, so that what an older run left to review is taken away.
+pub(crate) fn settle_pending(file: &Path, measured: &Baseline, verdict: Verdict) {
+    if verdict.is_pass() && !insta_would_overwrite() {
+        hand_to_insta(file, measured, true);
+    }
+}
+
+/// Reads the anchor beside a baseline.
+pub(crate) fn anchor(file: &Path) -> Anchored {
+    match std::fs::read_to_string(anchor_file(file)) {
+        Ok(text) => match Anchor::from_text(&text) {
+            Ok(anchor) => Anchored::At(Box::new(anchor)),
+            Err(error) => Anchored::Unusable(error.to_string()),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Anchored::Nowhere,
+        Err(error) => Anchored::Unusable(error.to_string()),
+    }
+}
+
+/// Makes a measured baseline its own anchor, if there is none. A simulated one is no history that could creep.
+fn begin_anchor(file: &Path, measured: &Baseline) -> Result {
+    let path = anchor_file(file);
+    if path.exists() || measured.fingerprint.engine == EngineKind::Simulated {
+        return Ok(());
+    }
+    let anchor = Anchor { reason: "the first baseline".to_owned(), baseline: measured.clone() };
+    std::fs::write(&path, anchor.to_text()).map_err(|cause| Error::Write { path, cause })
 }
 
 /// Makes what was measured the baseline, and takes away what an older run left to review.
@@ -61,7 +91,7 @@ pub(crate) fn write(file: &Path, measured: &Baseline) -> Result {
         {
             // What waited for review is settled by this.
             let _ = std::fs::remove_file(file.with_extension("snap.new"));
-            Ok(())
+            begin_anchor(file, measured)
         }
         Ok(_) => failed(std::io::Error::other("it is as it was before")),
         Err(cause) => failed(cause),

@@ -1,128 +1,96 @@
-//! Start the engine, put each load on it, stop it, again; then judge: [`Measurement`] → reports.
+//! Start the engine, put each undecided load on it, stop it, judge; again until all is decided: [`measure`].
 
-use std::time::Duration;
-
-use perf_clock::Clock;
-use perf_engine::{Address, Death, Engine, Running};
-use perf_load::{Endpoint, LoadError};
-use perf_model::compare::{Found, Places, compare};
-use perf_model::evidence::{Evidence, StartEvidence};
+use perf_clock::Stamp;
+use perf_engine::Engine;
+use perf_model::gate::Gate;
+use perf_model::record::Part;
 use perf_model::report::LoadReport;
-use perf_model::server::Server;
 use perf_model::settings::Purpose;
-use perf_model::snapshot;
 
-use crate::baselines;
-use crate::error::{Error, Result};
+use crate::duet;
+use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::load::Load;
-use crate::records::write;
-use crate::run::Run;
-use crate::session::Session;
+use crate::series::Series;
+use crate::start::{Place, Start};
 
-/// How long a server whose engine is dead may take until its process ends.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// What is to be measured: the loads of a suite, on a server that an engine starts.
-pub(crate) struct Measurement<'a> {
-    /// The suite's name.
-    pub(crate) suite: &'a str,
-    /// Its loads.
-    pub(crate) loads: &'a [Load],
-    /// What was asked for, and where things are.
-    pub(crate) session: &'a Session,
-    /// What brings the server up.
-    pub(crate) engine: &'a Engine,
-    /// The server.
-    pub(crate) server: &'a Server,
-    /// The time in which all of it happens.
-    pub(crate) clock: Clock,
+/// What was measured, and what it cost.
+pub(crate) struct Measured {
+    /// The loads, in the order declared.
+    pub(crate) loads: Vec<LoadReport>,
+    /// Seconds from each start to its stop, times the GPUs.
+    pub(crate) gpu_s: f64,
 }
 
-/// Measures every load in as many engine starts as were asked for, and judges each.
-pub(crate) async fn measure(what: &Measurement<'_>, mut interrupt: Interrupt) -> Result<Vec<LoadReport>> {
-    let Measurement { suite, loads, session, engine, server, clock } = *what;
-    let mut evidence: Vec<Vec<StartEvidence>> = vec![Vec::new(); loads.len()];
-    for start in 1..=session.starts() {
-        session.tell(suite, &format!("start {start} of {}", session.starts()));
-        let mut progress = |what: &str| session.tell(suite, what);
-        let mut running = tokio::select! {
-            running = engine.start(server, start, clock, &mut progress) => running?,
-            () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
-        };
-        let result = one_start(what, start, &mut running, &mut interrupt).await;
-        // The server goes before anything is said of the loads, whatever came of them.
-        let stopped = running.stop().await;
-        for (all, one) in evidence.iter_mut().zip(result?) {
-            all.push(one);
-        }
-        stopped?;
+/// Counts the time on GPUs.
+pub(crate) struct Meter {
+    gpus: f64,
+    limit_s: f64,
+    spent_s: f64,
+    starts: u32,
+}
+
+impl Meter {
+    /// For a server; one that needs no GPU has the whole machine, and counts as one.
+    pub(crate) fn new(place: Place<'_>) -> Self {
+        let limit_s = place.session.settings.budget.gpu_s.unwrap_or(f64::INFINITY);
+        Self { gpus: f64::from(place.server.gpus.max(1)), limit_s, spent_s: 0.0, starts: 0 }
     }
-    loads.iter().zip(&evidence).map(|(load, starts)| judge(suite, session, load, starts)).collect()
+
+    /// Counts a start that began and ended at these times.
+    pub(crate) fn count(&mut self, from: Stamp, to: Stamp) {
+        self.spent_s += to.saturating_sub(from).as_secs_f64() * self.gpus;
+        self.starts += 1;
+    }
+
+    /// Whether one more start, if it costs what those before did, stays within the budget. The first is always allowed.
+    pub(crate) fn allows_another(&self) -> bool {
+        self.starts == 0 || self.spent_s + self.spent_s / f64::from(self.starts) <= self.limit_s
+    }
+
+    pub(crate) fn spent_s(&self) -> f64 {
+        self.spent_s
+    }
 }
 
-/// Puts every load on a server that is up.
-async fn one_start(
-    what: &Measurement<'_>,
-    start: u32,
-    running: &mut Running,
-    interrupt: &mut Interrupt,
-) -> Result<Vec<StartEvidence>> {
-    let Measurement { suite, loads, session, clock, .. } = *what;
-    let endpoint = match running.address() {
-        Address::Url(url) => Endpoint::http(url).map_err(|error| Error::Usage(error.to_string()))?,
-        Address::InProcess(router) => Endpoint::in_process(router.clone()),
+/// Measures the loads of a suite, start by start, until every guard is decided or the budget is used up.
+pub(crate) async fn measure(
+    place: Place<'_>,
+    engine: &Engine,
+    loads: &[Load],
+    gate: &Gate,
+    mut interrupt: Interrupt,
+) -> Result<Measured> {
+    let Place { suite, session, .. } = place;
+    let mut series: Vec<Series<'_>> = loads.iter().map(|load| Series::new(suite, session, load, gate)).collect();
+    let mut meter = Meter::new(place);
+    let most = match session.settings.purpose {
+        Purpose::Refresh => session.starts(),
+        _ => u32::try_from(gate.most_starts()).unwrap_or(u32::MAX),
     };
-    let fingerprint = running.fingerprint().clone();
-    let mut evidence = Vec::new();
-    for load in loads {
-        let run = Run { suite, session, load, start, endpoint: &endpoint, fingerprint: &fingerprint, clock };
-        let died = |death: Death| Error::ServerDied { load: load.declared.name.clone(), how: death.to_string() };
-        let measured = tokio::select! {
-            measured = run.measure() => measured,
-            death = running.died() => return Err(died(death)),
-            () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
-        };
-        if requests_failed(&measured) {
-            tokio::select! {
-                death = running.died() => return Err(died(death)),
-                () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
-                () = clock.sleep(LAST_WORDS) => {}
-            }
+    for number in 1..=most {
+        let mut open: Vec<&mut Series<'_>> = series.iter_mut().filter(|series| series.is_open()).collect();
+        if open.is_empty() {
+            break;
         }
-        evidence.push(measured?);
-    }
-    Ok(evidence)
-}
-
-/// Whether the server may be dying: one whose engine is dead fails every request, and is gone only seconds later.
-fn requests_failed(measured: &Result<StartEvidence>) -> bool {
-    match measured {
-        Ok(evidence) => evidence.summary.failed() > 0,
-        Err(error) => matches!(error, Error::Load { cause: LoadError::WarmUp { .. }, .. }),
-    }
-}
-
-/// Holds a load's starts against its baseline, and leaves what was measured where it can be reviewed or accepted.
-fn judge(suite: &str, session: &Session, load: &Load, starts: &[StartEvidence]) -> Result<LoadReport> {
-    let evidence = Evidence { suite, load: &load.declared, guards: &load.guards, published: &load.published, starts };
-    let folder = starts.first().map(|start| start.fingerprint.folder()).unwrap_or_default();
-    let file = baselines::file(&session.root, &folder, suite, &load.declared.name);
-    let found = baselines::find(&file);
-    let places =
-        Places { baseline_file: session.shown(&file), records: session.shown(&session.run_folder.join(suite)) };
-    let refresh = session.settings.purpose == Purpose::Refresh;
-    // On a refresh, a baseline that cannot be used is what the refresh is for.
-    let found = if refresh && matches!(found, Found::Unusable(_)) { Found::Nothing } else { found };
-    let report = compare(&evidence, &found, places);
-    if let Some(measured) = evidence.as_baseline() {
-        let candidate = baselines::file(&session.run_folder, &folder, suite, &load.declared.name);
-        write(&candidate, &snapshot::render("perf/src/baselines.rs", &measured.to_yaml()))?;
-        if refresh {
-            baselines::write(&file, &measured)?;
-        } else {
-            baselines::leave_pending(&file, &measured, report.verdict);
+        if !meter.allows_another() {
+            let why = format!("the budget is used up after {} starts", number - 1);
+            open.into_iter().filter_map(Series::report_mut).for_each(|report| report.close(&why));
+            break;
+        }
+        session.tell(suite, &format!("start {number} of {most} at most, {} of {} loads", open.len(), loads.len()));
+        let start = Start { place, engine, part: Part::Judged, number };
+        let begun = place.clock.now();
+        let asked: Vec<&Load> = open.iter().map(|series| series.load).collect();
+        let evidence = start.measure(&asked, &mut interrupt).await?;
+        meter.count(begun, place.clock.now());
+        for (series, evidence) in open.iter_mut().zip(evidence) {
+            series.push(evidence);
         }
     }
-    Ok(report)
+    if session.settings.purpose == Purpose::Gate {
+        duet::confirm(place, engine, &mut series, gate, &mut meter, &mut interrupt).await?;
+    }
+    let finished: Result<Vec<Option<LoadReport>>> = series.into_iter().map(Series::finish).collect();
+    Ok(Measured { loads: finished?.into_iter().flatten().collect(), gpu_s: meter.spent_s() })
 }

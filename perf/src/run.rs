@@ -6,7 +6,7 @@ use perf_clock::Clock;
 use perf_load::{Endpoint, Measured};
 use perf_model::evidence::StartEvidence;
 use perf_model::fingerprint::{EngineKind, Fingerprint};
-use perf_model::record::{End, Header, SCHEMA};
+use perf_model::record::{End, Header, Part, SCHEMA};
 use perf_model::sample::{FailureKind, Outcome, Sample};
 use perf_model::steady::steady;
 use perf_model::summary::{Summary, summarize};
@@ -26,7 +26,9 @@ pub(crate) struct Run<'a> {
     pub(crate) session: &'a Session,
     /// The load.
     pub(crate) load: &'a Load,
-    /// Which engine start, from 1.
+    /// The part of the run that the start belongs to.
+    pub(crate) part: Part,
+    /// Which engine start of that part, from 1.
     pub(crate) start: u32,
     /// Where the server answers.
     pub(crate) endpoint: &'a Endpoint,
@@ -40,7 +42,7 @@ impl Run<'_> {
     /// Measures it, and keeps its record.
     pub(crate) async fn measure(&self) -> Result<StartEvidence> {
         let declared = &self.load.declared;
-        let folder = self.session.run_folder.join(self.suite).join(format!("start-{}", self.start));
+        let folder = self.session.run_folder.join(self.suite).join(self.part.folder(self.start));
         let seed = self.seed();
         let path = folder.join(format!("{}.jsonl", declared.name));
         let mut record = RecordWriter::begin(path, self.header(seed))?;
@@ -98,6 +100,7 @@ impl Run<'_> {
             schema: SCHEMA,
             suite: self.suite.to_owned(),
             load: self.load.declared.name.clone(),
+            part: self.part,
             start: self.start,
             seed,
             workload: self.load.declared.describe(),
@@ -110,8 +113,8 @@ impl Run<'_> {
 
     fn in_a_word(&self, summary: &Summary) -> String {
         format!(
-            "start {}, {}: {} requests, {} failed, {} output tokens in {:.1} s",
-            self.start,
+            "{}, {}: {} requests, {} failed, {} output tokens in {:.1} s",
+            self.part.folder(self.start).replace('-', " "),
             self.load.declared.name,
             summary.requests,
             summary.failed(),

@@ -5,6 +5,7 @@ use std::future::Future;
 use perf_clock::{Clock, run_virtual};
 use perf_engine::{Engine, EngineError, StartFailure};
 use perf_model::fingerprint::EngineKind;
+use perf_model::gate::Gate;
 use perf_model::render;
 use perf_model::report::SuiteReport;
 use perf_model::server::Server;
@@ -14,9 +15,12 @@ use perf_model::verdict::Verdict;
 use crate::error::{Error, Result};
 use crate::interrupt::{Interrupt, UnderWay};
 use crate::load::Load;
-use crate::measure::{Measurement, measure};
+use crate::duet;
+use crate::measure::{Measured, measure};
 use crate::records;
+use crate::plan::plan;
 use crate::session::Session;
+use crate::start::Place;
 use crate::vllm::Vllm;
 
 /// One server configuration and the loads that are put on it, one after the other, in each of its starts.
@@ -54,22 +58,28 @@ impl Suite {
     pub fn run_on(self, vllm: Vllm) -> Result<Outcome> {
         let Vllm { server } = vllm;
         let session = Session::open()?;
-        self.check(&server)?;
+        let gate = self.check(&server, &session)?;
         let folder = session.run_folder.join(&self.name);
         let engine = Engine::new(&session.settings, &session.config)?;
-        if let Err(why) = engine.can_run(&server) {
-            let report = SuiteReport::unmeasured(self.name, engine.kind(), Verdict::Skipped, why);
+        let ended = |report: SuiteReport| -> Result<Outcome> {
             records::write_report(&folder, &report)?;
-            return Ok(Outcome { report, purpose: session.settings.purpose });
+            Ok(Outcome { report, purpose: session.settings.purpose })
+        };
+        if session.settings.purpose == Purpose::Plan {
+            return ended(plan(&self.name, &self.loads, &engine, &server));
+        }
+        if let Err(why) = engine.can_run(&server) {
+            return ended(SuiteReport::unmeasured(self.name, engine.kind(), Verdict::Skipped, why));
         }
         let kind = engine.kind();
         let name = self.name.clone();
         let under_way = UnderWay::begin();
-        let error = match in_time_of(kind, |clock, interrupt| self.run(&session, &engine, &server, clock, interrupt)) {
-            Ok(report) => {
-                records::write_report(&folder, &report)?;
-                return Ok(Outcome { report, purpose: session.settings.purpose });
-            }
+        let run = |clock, interrupt| {
+            let place = Place { suite: &self.name, session: &session, server: &server, clock };
+            self.run(place, &engine, &gate, interrupt)
+        };
+        let error = match in_time_of(kind, run) {
+            Ok(report) => return ended(report),
             Err(error) => error,
         };
         let report = SuiteReport::unmeasured(name, kind, Verdict::Invalid, error.to_string());
@@ -83,18 +93,19 @@ impl Suite {
 
     async fn run(
         &self,
-        session: &Session,
+        place: Place<'_>,
         engine: &Engine,
-        server: &Server,
-        clock: Clock,
+        gate: &Gate,
         interrupt: Interrupt,
     ) -> Result<SuiteReport> {
         if let Some(expected) = self.fails_to_start {
-            return self.watch_it_fail(expected, session, engine, server, clock, interrupt).await;
+            return self.watch_it_fail(expected, place, engine, interrupt).await;
         }
-        let what = Measurement { suite: &self.name, loads: &self.loads, session, engine, server, clock };
-        let loads = measure(&what, interrupt).await?;
-        Ok(SuiteReport::measured(self.name.clone(), engine.kind(), loads))
+        let Measured { loads, gpu_s } = match place.session.settings.purpose {
+            Purpose::Compare => duet::compare(place, engine, &self.loads, gate, interrupt).await?,
+            _ => measure(place, engine, &self.loads, gate, interrupt).await?,
+        };
+        Ok(SuiteReport::measured(self.name.clone(), engine.kind(), loads, gpu_s))
     }
 
     /// Starts a server that must fail to.
@@ -130,8 +141,8 @@ impl Suite {
         Ok(SuiteReport::unmeasured(self.name.clone(), engine.kind(), verdict, remark))
     }
 
-    /// Refuses declarations that cannot be run, before anything is started.
-    fn check(&self, server: &Server) -> Result {
+    /// Refuses declarations that cannot be run, before anything is started; gives the gate for those that can.
+    fn check(&self, server: &Server, session: &Session) -> Result<Gate> {
         let usage = |message: String| Err(Error::Usage(format!("suite `{}`: {message}", self.name)));
         if !is_file_name(&self.name) {
             return usage("its name must be letters, digits, `_`, `-` and `.` only: it becomes a folder".to_owned());
@@ -157,12 +168,17 @@ impl Suite {
                 return usage(format!("the load `{name}` sends nothing or asks for nothing"));
             }
             if let Some(guard) =
-                load.guards.iter().find(|guard| guard.slack.value().is_nan() || guard.slack.value() < 0.0)
+                load.guards.iter().find(|guard| !(guard.slack.fraction() > 0.0 && guard.slack.fraction() < 0.5))
             {
-                return usage(format!("the slack of {} in the load `{name}` is {}", guard.metric.label(), guard.slack));
+                return usage(format!(
+                    "the slack of {} in the load `{name}` is {}; it must be above 0 % and below 50 %",
+                    guard.metric.label(),
+                    guard.slack
+                ));
             }
         }
-        Ok(())
+        let guards = self.loads.iter().map(|load| load.guards.len()).sum::<usize>();
+        session.gate(guards)
     }
 }
 
@@ -207,9 +223,13 @@ impl Outcome {
     /// With the whole report, if a guard does not hold: that is how a test fails.
     pub fn hold(self) -> Result {
         let verdict = self.report.verdict;
-        let refreshed = self.purpose == Purpose::Refresh && verdict != Verdict::Invalid;
+        let fulfilled = match self.purpose {
+            Purpose::Gate | Purpose::Compare => false,
+            Purpose::Refresh => verdict != Verdict::Invalid,
+            Purpose::Plan => true,
+        };
         assert!(
-            verdict.is_pass() || verdict == Verdict::Skipped || refreshed,
+            verdict.is_pass() || verdict == Verdict::Skipped || fulfilled,
             "{verdict}\n\n{}",
             render::suite(&self.report)
         );

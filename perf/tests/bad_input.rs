@@ -155,7 +155,7 @@ fn an_engine_argument_that_vllm_does_not_know_is_named() {
     for behaviour in ["unknown flag", ""] {
         let under_test = vec!["--max-modle-len=64".to_owned()];
         let run = match behaviour {
-            "" => place.process("").settings(|settings| settings.arguments = under_test),
+            "" => place.process("").settings(|settings| settings.candidate.arguments = under_test),
             _ => place.process(behaviour),
         };
         let ended = run.run().assert_failed_with(&["unknown argument, exit code 2", "--max-modle-len"]);
@@ -177,7 +177,7 @@ fn a_model_that_is_not_there_is_named_with_where_it_was_looked_for() {
 #[test]
 fn a_vllm_command_that_is_not_there_is_named() {
     let place = Place::new();
-    let ended = place.process("").settings(|settings| settings.vllm = Some("/no/such/vllm".into())).run();
+    let ended = place.process("").settings(|settings| settings.candidate.vllm = Some("/no/such/vllm".into())).run();
     assert!(ended.remark().starts_with("cannot run `/no/such/vllm`: "), "{}", ended.remark());
     ended.assert_failure();
     assert_eq!(place.processes(), [""; 0]);
@@ -211,7 +211,7 @@ fn a_record_folder_that_cannot_be_made_is_named_and_the_server_removed() {
 fn what_went_wrong_is_told_even_where_no_report_can_be_written() {
     let place = Place::new();
     place.write("run/inner", "a file in its place");
-    let run = place.process("").settings(|settings| settings.vllm = Some("/no/such/vllm".into()));
+    let run = place.process("").settings(|settings| settings.candidate.vllm = Some("/no/such/vllm".into()));
     run.run().assert_failed_with(&["cannot run `/no/such/vllm`: "]);
 }
 

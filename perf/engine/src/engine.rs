@@ -7,7 +7,7 @@ use perf_clock::Clock;
 use perf_model::config::Config;
 use perf_model::fingerprint::EngineKind;
 use perf_model::server::Server;
-use perf_model::settings::Settings;
+use perf_model::settings::{Settings, Variant};
 use perf_sim::Injection;
 
 use crate::docker::{self, DockerEngine};
@@ -34,21 +34,26 @@ enum How {
     Docker(DockerEngine),
     Process(ProcessEngine),
     Remote { url: String },
-    Simulated { injection: Injection },
+    Simulated { injection: Injection, session: u64 },
 }
 
 impl Engine {
-    /// Reads what a run asks for. Touches neither Docker nor any hardware.
+    /// Reads what a run asks for, with its candidate under test. Touches neither Docker nor any hardware.
     pub fn new(settings: &Settings, config: &Config) -> Result<Self, EngineError> {
+        Self::of(&settings.candidate, settings, config)
+    }
+
+    /// The same with another variant under test.
+    pub fn of(variant: &Variant, settings: &Settings, config: &Config) -> Result<Self, EngineError> {
         let how = match settings.engine {
             EngineKind::Docker => How::Docker(DockerEngine {
-                image: settings.image.clone().unwrap_or_else(|| config.docker.image.clone()),
+                image: variant.image.clone().unwrap_or_else(|| config.docker.image.clone()),
                 docker: config.docker.clone(),
                 models: Models::new(settings, config),
                 start_timeout_s: config.start_timeout_s,
             }),
             EngineKind::Process => How::Process(ProcessEngine {
-                vllm: settings.vllm.clone().unwrap_or_else(|| config.process.vllm.clone()),
+                vllm: variant.vllm.clone().unwrap_or_else(|| config.process.vllm.clone()),
                 models: Models::new(settings, config),
                 start_timeout_s: config.start_timeout_s,
             }),
@@ -57,14 +62,17 @@ impl Engine {
                 let url = settings.url.clone().ok_or_else(|| EngineError::invalid(message))?;
                 How::Remote { url }
             }
-            EngineKind::Simulated => How::Simulated { injection: simulated::injection(settings.inject.as_deref())? },
+            EngineKind::Simulated => How::Simulated {
+                injection: simulated::injection(variant.inject.as_deref())?,
+                session: settings.noise,
+            },
         };
-        if settings.inject.is_some() && settings.engine != EngineKind::Simulated {
+        if variant.inject.is_some() && settings.engine != EngineKind::Simulated {
             let message =
                 format!("only the simulated engine shows faults on demand, and this is the {}", settings.engine);
             return Err(EngineError::invalid(format!("{message} engine; take the injection out")));
         }
-        Ok(Self { under_test: UnderTest::new(settings)?, how, gpus: None, locks: lease::folder() })
+        Ok(Self { under_test: UnderTest::new(variant)?, how, gpus: None, locks: lease::folder() })
     }
 
     /// Takes these GPUs for those of the machine, in place of what NVML lists. For tests.
@@ -108,7 +116,7 @@ impl Engine {
 
     /// Leases the hardware, removes what a killed run left behind, starts the server and waits until it is ready.
     ///
-    /// `start` counts from 1, and is the seed of a simulated server. When the future is dropped half way, whatever had
+    /// `start` counts from 1, and is part of the seed of a simulated server. When the future is dropped half way, whatever had
     /// been started is removed.
     pub async fn start(
         &self,
@@ -122,7 +130,9 @@ impl Engine {
             return Err(EngineError::invalid(format!("the {} engine needs a real clock", self.kind())));
         }
         match &self.how {
-            How::Simulated { injection } => simulated::start(plan, injection.clone(), start, clock).await,
+            How::Simulated { injection, session } => {
+                simulated::start(plan, injection.clone(), simulated::seed(*session, start), clock).await
+            }
             How::Remote { url } => remote::find(url, plan).await,
             How::Docker(engine) => {
                 plan.read_secrets()?;

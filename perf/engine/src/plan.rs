@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::server::{Argument, Server, parse_arguments};
-use perf_model::settings::Settings;
+use perf_model::settings::Variant;
 
 use crate::error::EngineError;
 use crate::secrets::Secrets;
@@ -23,13 +23,13 @@ pub(crate) struct UnderTest {
 }
 
 impl UnderTest {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, EngineError> {
-        let arguments = parse_arguments(&settings.arguments).map_err(|word| {
+    pub(crate) fn new(variant: &Variant) -> Result<Self, EngineError> {
+        let arguments = parse_arguments(&variant.arguments).map_err(|word| {
             let message = format!("`{word}` is no engine argument; write --flag=value, or --flag for a switch");
             EngineError::invalid(message)
         })?;
         arguments.iter().try_for_each(check)?;
-        Ok(Self { arguments, environment: settings.environment.clone() })
+        Ok(Self { arguments, environment: variant.environment.clone() })
     }
 }
 
@@ -123,12 +123,12 @@ mod tests {
 
     fn under_test(arguments: &[&str], environment: &[(&str, &str)]) -> UnderTest {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let settings = Settings {
+        let variant = Variant {
             arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
             environment: environment.iter().map(own).collect(),
-            ..Settings::default()
+            ..Variant::default()
         };
-        UnderTest::new(&settings).unwrap()
+        UnderTest::new(&variant).unwrap()
     }
 
     #[test]
@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn a_word_without_a_flag_is_refused() {
-        let settings = Settings { arguments: vec!["8192".into()], ..Settings::default() };
-        let error = UnderTest::new(&settings).unwrap_err();
+        let variant = Variant { arguments: vec!["8192".into()], ..Variant::default() };
+        let error = UnderTest::new(&variant).unwrap_err();
         assert!(error.to_string().starts_with("`8192` is no engine argument"), "{error}");
     }
 

@@ -17,7 +17,7 @@ use perf_engine::{Engine, EngineError, Gpu, Running, StartFailure};
 use perf_model::config::{Config, ModelLocation};
 use perf_model::fingerprint::EngineKind;
 use perf_model::server::{Server, parse_arguments};
-use perf_model::settings::Settings;
+use perf_model::settings::{Settings, Variant};
 
 use support::{Place, block_on, wait_until};
 
@@ -50,7 +50,7 @@ fn config() -> Config {
 }
 
 fn engine(place: &Place, config: &Config) -> Engine {
-    let settings = Settings { engine: EngineKind::Docker, image: Some(image()), ..Settings::default() };
+    let settings = Settings { engine: EngineKind::Docker, candidate: Variant { image: Some(image()), ..Variant::default() }, ..Settings::default() };
     Engine::new(&settings, config).unwrap().with_lock_folder(place.locks())
 }
 

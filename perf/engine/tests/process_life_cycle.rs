@@ -14,7 +14,7 @@ use perf_engine::{Address, Engine, EngineError, Gpu, Running, StartFailure};
 use perf_model::config::Config;
 use perf_model::fingerprint::EngineKind;
 use perf_model::server::{Argument, Server, parse_arguments};
-use perf_model::settings::Settings;
+use perf_model::settings::{Settings, Variant};
 
 use support::{Place, block_on, wait_until};
 
@@ -26,7 +26,7 @@ fn stand_in(place: &Place, behaviour: &str) -> (Engine, Server) {
     let config = Config { start_timeout_s: if behaviour == "hang" { 1 } else { 60 }, ..Config::default() };
     let settings = Settings {
         engine: EngineKind::Process,
-        vllm: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stand_in/vllm")),
+        candidate: vllm(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stand_in/vllm")),
         models: [("tiny".to_owned(), place.folder("model"))].into(),
         ..Settings::default()
     };
@@ -185,7 +185,7 @@ fn a_command_that_is_not_there_is_named() {
     let place = Place::new();
     let settings = Settings {
         engine: EngineKind::Process,
-        vllm: Some("/no/such/vllm".into()),
+        candidate: vllm("/no/such/vllm".into()),
         models: [("tiny".to_owned(), place.folder("model"))].into(),
         ..Settings::default()
     };
@@ -243,7 +243,7 @@ fn a_real_vllm_starts_on_the_cpu_and_is_gone_after_its_stop() {
     let place = Place::new();
     let settings = Settings {
         engine: EngineKind::Process,
-        vllm: std::env::var_os("PERF_TEST_VLLM").map(Into::into),
+        candidate: Variant { vllm: std::env::var_os("PERF_TEST_VLLM").map(Into::into), ..Variant::default() },
         models: std::env::var_os("PERF_TEST_MODEL").map(|path| ("tiny".to_owned(), path.into())).into_iter().collect(),
         ..Settings::default()
     };
@@ -297,4 +297,9 @@ fn be_killed(place: &Place) {
         place.write("ready", "");
         std::future::pending::<()>().await;
     });
+}
+
+/// This command under test.
+fn vllm(command: PathBuf) -> Variant {
+    Variant { vllm: Some(command), ..Variant::default() }
 }

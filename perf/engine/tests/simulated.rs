@@ -7,7 +7,7 @@ use perf_engine::{Address, Engine, EngineError, Running, StartFailure};
 use perf_model::config::Config;
 use perf_model::fingerprint::EngineKind;
 use perf_model::server::{Server, parse_arguments};
-use perf_model::settings::Settings;
+use perf_model::settings::{Settings, Variant};
 
 fn start(settings: &Settings, server: &Server) -> Result<Running, EngineError> {
     let engine = Engine::new(settings, &Config::default())?;
@@ -26,7 +26,7 @@ fn failure(error: &EngineError) -> (StartFailure, Option<i64>) {
 
 #[test]
 fn it_starts_in_this_process_and_is_marked_as_simulated() {
-    let settings = Settings { arguments: vec!["--max-num-seqs=32".into()], ..Settings::default() };
+    let settings = of(Variant { arguments: vec!["--max-num-seqs=32".into()], ..Variant::default() });
     let running = start(&settings, &server(&["--max-model-len=2048"])).unwrap();
     assert!(matches!(running.address(), Address::InProcess(_)));
     let fingerprint = running.fingerprint();
@@ -40,7 +40,7 @@ fn it_starts_in_this_process_and_is_marked_as_simulated() {
 
 #[test]
 fn its_failures_are_read_like_those_of_a_real_server() {
-    let oom = Settings { inject: Some("oom".into()), ..Settings::default() };
+    let oom = of(inject("oom"));
     assert_eq!(failure(&start(&oom, &server(&[])).unwrap_err()), (StartFailure::OutOfMemory, Some(1)));
 
     let unknown = start(&Settings::default(), &server(&["--no-such-flag=3"])).unwrap_err();
@@ -67,14 +67,13 @@ fn what_does_not_exist_is_refused_with_what_does() {
     let error = start(&Settings::default(), &profile).unwrap_err();
     assert!(matches!(error, EngineError::Invalid { .. }) && error.to_string().contains("generic"), "{error}");
 
-    let inject = Settings { inject: Some("decoed=1.1".into()), ..Settings::default() };
-    let error = start(&inject, &server(&[])).unwrap_err();
+    let error = start(&of(inject("decoed=1.1")), &server(&[])).unwrap_err();
     assert!(matches!(error, EngineError::Invalid { .. }) && error.to_string().contains("decode"), "{error}");
 }
 
 #[test]
 fn faults_on_demand_are_for_the_simulated_engine_alone() {
-    let settings = Settings { engine: EngineKind::Docker, inject: Some("oom".into()), ..Settings::default() };
+    let settings = Settings { engine: EngineKind::Docker, ..of(inject("oom")) };
     let error = Engine::new(&settings, &Config::default()).unwrap_err();
     assert!(matches!(error, EngineError::Invalid { .. }), "{error}");
 }
@@ -91,4 +90,13 @@ fn it_needs_no_gpu_of_this_machine() {
     let engine = Engine::new(&Settings::default(), &Config::default()).unwrap().with_gpus(Vec::new());
     assert_eq!(engine.can_run(&Server { gpus: 8, ..server(&[]) }), Ok(()));
     assert_eq!(engine.kind(), EngineKind::Simulated);
+}
+
+/// This under test.
+fn of(candidate: Variant) -> Settings {
+    Settings { candidate, ..Settings::default() }
+}
+
+fn inject(faults: &str) -> Variant {
+    Variant { inject: Some(faults.to_owned()), ..Variant::default() }
 }

@@ -1,8 +1,10 @@
 //! What was measured when a baseline was taken: [`Baseline`], and its text, which people review.
 //!
-//! One metric a line, each with its median and the value of every engine start; what is needed to know whether another
-//! run may be compared; nothing that changes every time, and no policy: slacks live in the test, so that a machine can
-//! rewrite the whole file without losing a human choice.
+//! One metric a line, each with its median and the value of every engine start, session by session; what is needed to know
+//! whether another run may be compared; nothing that changes every time, and no policy: slacks live in the test, so that
+//! a machine can rewrite the whole file without losing a human choice.
+//!
+//! A session is what was measured in one go. What differs from one day to the next is seen only between sessions.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,7 +16,7 @@ use crate::metric::Metric;
 use crate::statistics::median;
 
 /// The version of the format that this code writes.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What was measured when a baseline was taken.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +31,8 @@ pub struct Baseline {
     pub arrivals: String,
     /// What it ran on and against.
     pub fingerprint: Fingerprint,
-    /// Each metric's value in every engine start, in order.
-    pub metrics: BTreeMap<Metric, Vec<f64>>,
+    /// Each metric's value in every engine start of every session, in order: `values[session][start]`.
+    pub metrics: BTreeMap<Metric, Vec<Vec<f64>>>,
 }
 
 /// Why a baseline's text cannot be used.
@@ -42,6 +44,9 @@ pub enum BaselineError {
     /// Written by a newer version of this suite.
     #[error("it has schema {0}, and this version knows {SCHEMA} at most; update the suite, or refresh the baseline")]
     Newer(u32),
+    /// Written before baselines knew sessions.
+    #[error("it has schema {0}, and this version reads {SCHEMA}; `cargo xtask perf refresh` writes it anew")]
+    Older(u32),
     /// Readable, but not what this suite writes.
     #[error("it was edited by hand or cut off: {0}; take it from git again, or refresh it")]
     Edited(String),
@@ -76,13 +81,15 @@ impl Baseline {
             line(key, &value.as_deref().map_or_else(|| "null".to_owned(), quote));
         }
         // The count lets a file that lost its last lines be told from one that never had them.
-        line("metrics", &format!("# {}, each with its median and the value of every engine start", self.metrics.len()));
-        for (metric, starts) in &self.metrics {
-            let starts: Vec<String> = starts.iter().copied().map(number).collect();
+        line("metrics", &format!("# {}, each with its median, and the engine starts of every session", self.metrics.len()));
+        for (metric, sessions) in &self.metrics {
+            let numbers = |starts: &Vec<f64>| starts.iter().copied().map(number).collect::<Vec<_>>();
+            let sessions: Vec<Vec<String>> = sessions.iter().map(numbers).collect();
             // Of the rounded values, so that the file agrees with itself.
-            let rounded: Vec<f64> = starts.iter().filter_map(|value| value.parse().ok()).collect();
+            let rounded: Vec<f64> = sessions.iter().flatten().filter_map(|value| value.parse().ok()).collect();
             let middle = median(&rounded).map_or_else(|| "null".to_owned(), number);
-            let _ = writeln!(yaml, "  {metric}: {{ median: {middle}, starts: [{}] }}", starts.join(", "));
+            let sessions: Vec<String> = sessions.iter().map(|starts| format!("[{}]", starts.join(", "))).collect();
+            let _ = writeln!(yaml, "  {metric}: {{ median: {middle}, starts: [{}] }}", sessions.join(", "));
         }
         yaml
     }
@@ -92,6 +99,9 @@ impl Baseline {
         let schema = read_schema(yaml)?;
         if schema > SCHEMA {
             return Err(BaselineError::Newer(schema));
+        }
+        if schema < SCHEMA {
+            return Err(BaselineError::Older(schema));
         }
         let file: File =
             serde_saphyr::from_str(yaml).map_err(|error| BaselineError::Unreadable(first_line(&error.to_string())))?;
@@ -107,9 +117,31 @@ impl Baseline {
         }
     }
 
-    /// The values of a metric, one an engine start; empty if it was not measured.
-    pub fn starts(&self, metric: Metric) -> &[f64] {
+    /// The values of a metric, `[session][start]`; empty if it was not measured.
+    pub fn sessions(&self, metric: Metric) -> &[Vec<f64>] {
         self.metrics.get(&metric).map_or(&[], Vec::as_slice)
+    }
+
+    /// The median of a metric over all engine starts.
+    pub fn median(&self, metric: Metric) -> Option<f64> {
+        median(&self.sessions(metric).concat())
+    }
+
+    /// How many engine starts and sessions it rests on.
+    pub fn rests_on(&self) -> (usize, usize) {
+        let of = |sessions: &Vec<Vec<f64>>| (sessions.iter().map(Vec::len).sum(), sessions.len());
+        self.metrics.values().map(of).max().unwrap_or_default()
+    }
+
+    /// This baseline with the sessions of another, which was measured of the same, after its own. A metric that one of
+    /// them lacks is dropped.
+    #[must_use]
+    pub fn joined(mut self, later: &Self) -> Self {
+        self.metrics.retain(|metric, _| later.metrics.contains_key(metric));
+        for (metric, sessions) in &mut self.metrics {
+            sessions.extend_from_slice(later.sessions(*metric));
+        }
+        self
     }
 }
 
@@ -141,7 +173,7 @@ struct File {
 struct Values {
     #[serde(rename = "median")]
     _median: Option<f64>,
-    starts: Vec<f64>,
+    starts: Vec<Vec<f64>>,
 }
 
 impl File {
@@ -238,7 +270,7 @@ mod tests {
                 ("ttft_p50_ms", vec![28.4, 28.1, 28.9]),
                 ("e2e_p99_ms", vec![441.123_4, 438.0, 446.0]),
             ]
-            .map(|(key, starts)| (key.parse().unwrap(), starts))
+            .map(|(key, starts)| (key.parse().unwrap(), vec![starts.clone(), starts]))
             .into(),
         }
     }
@@ -272,14 +304,31 @@ mod tests {
 
     #[test]
     fn a_newer_schema_is_refused_even_with_keys_unknown_here() {
-        let newer = baseline().to_yaml().replace("schema: 1", "schema: 9\nfuture: true");
+        let newer = baseline().to_yaml().replace("schema: 2", "schema: 9\nfuture: true");
         assert_eq!(Baseline::from_yaml(&newer), Err(BaselineError::Newer(9)));
+    }
+
+    #[test]
+    fn an_older_schema_is_refused_with_the_way_out() {
+        let older = baseline().to_yaml().replace("schema: 2", "schema: 1");
+        let error = Baseline::from_yaml(&older).unwrap_err();
+        assert_eq!(error.to_string(), "it has schema 1, and this version reads 2; `cargo xtask perf refresh` writes it anew");
+    }
+
+    #[test]
+    fn sessions_of_the_same_are_joined_and_what_one_of_them_lacks_is_dropped() {
+        let mut later = baseline();
+        let (ttft, throughput) = ("ttft_p50_ms".parse().unwrap(), "output_throughput_tok_per_s".parse().unwrap());
+        later.metrics.remove(&ttft);
+        let joined = baseline().joined(&later);
+        assert_eq!((joined.sessions(throughput).len(), joined.sessions(ttft).len()), (4, 0));
+        assert_eq!(joined.rests_on(), (12, 4));
     }
 
     proptest! {
         #[test]
         fn every_baseline_survives_its_text(
-            starts in prop::collection::vec(1e-3..1e7, 1..8), text in "[ -~×µ]{0,40}", name in "[a-z.\\-]{1,12}",
+            starts in prop::collection::vec(prop::collection::vec(1e-3..1e7, 1..8), 1..4), text in "[ -~×µ]{0,40}", name in "[a-z.\\-]{1,12}",
         ) {
             let mut baseline = baseline();
             baseline.workload = text;

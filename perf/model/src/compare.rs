@@ -3,12 +3,13 @@
 use crate::baseline::Baseline;
 use crate::evidence::Evidence;
 use crate::fingerprint::{Difference, EngineKind, Fingerprint};
-use crate::gate::{Judgement, judge};
+use crate::gate::{Gate, Judgement};
 use crate::guard::Guard;
 use crate::metric::Metric;
 use crate::notes::notes;
 use crate::report::{GuardRow, LoadReport, Row};
 use crate::statistics::median;
+use crate::units::percent;
 use crate::verdict::Verdict;
 
 /// What was found where the baseline should be.
@@ -31,8 +32,8 @@ pub struct Places {
     pub records: String,
 }
 
-/// Holds what was measured against what was found.
-pub fn compare(evidence: &Evidence<'_>, found: &Found, places: Places) -> LoadReport {
+/// Holds what was measured so far against what was found.
+pub fn compare(evidence: &Evidence<'_>, found: &Found, gate: &Gate, places: Places) -> LoadReport {
     let fingerprint = evidence.starts.first().map(|start| &start.fingerprint);
     let baseline = match found {
         Found::Baseline(baseline) => Some(baseline.as_ref()),
@@ -53,7 +54,7 @@ pub fn compare(evidence: &Evidence<'_>, found: &Found, places: Places) -> LoadRe
         () if !incomparable.is_empty() => Some(Verdict::Incomparable),
         () => None,
     };
-    let rows = rows(evidence, baseline, overall);
+    let rows = rows(evidence, baseline, overall.map_or(Ask::Gate(gate), Ask::Nobody));
     let guards = rows.iter().filter_map(|row| row.guard.as_ref().map(|guard| guard.verdict));
     let verdict = overall.or_else(|| Verdict::join(guards)).unwrap_or(Verdict::Held);
     LoadReport {
@@ -102,22 +103,25 @@ fn faults(evidence: &Evidence<'_>) -> Vec<String> {
     faults
 }
 
-fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, overall: Option<Verdict>) -> Vec<Row> {
+/// Who says the verdict of a guard.
+#[derive(Clone, Copy)]
+enum Ask<'a> {
+    Gate(&'a Gate),
+    /// It follows from something that applies to the whole load.
+    Nobody(Verdict),
+}
+
+fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, ask: Ask<'_>) -> Vec<Row> {
     let row = |metric: Metric, guard: Option<&Guard>| {
         let starts = evidence.values(metric);
-        let before = baseline.map_or(&[][..], |baseline| baseline.starts(metric));
-        let (base, now) = (median(before), median(&starts));
+        let before = baseline.map_or(&[][..], |baseline| baseline.sessions(metric));
+        let (base, now) = (median(&before.concat()), median(&starts));
         let guard = guard.map(|guard| {
-            let judgement = match overall {
-                Some(verdict) => Judgement { verdict, reason: None },
-                None => judge(guard, before, &starts),
+            let judgement = match ask {
+                Ask::Nobody(verdict) => Judgement::plain(verdict),
+                Ask::Gate(gate) => gate.judge(guard, before, &starts),
             };
-            GuardRow {
-                slack: guard.slack,
-                limit: base.map(|base| guard.limit(base)),
-                verdict: judgement.verdict,
-                reason: judgement.reason,
-            }
+            guard_row(guard, base, judgement)
         });
         Row {
             metric,
@@ -143,6 +147,19 @@ fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, overall: Option<Ve
         .collect()
 }
 
+/// What a report says of a guard that was judged against this baseline.
+pub(crate) fn guard_row(guard: &Guard, baseline: Option<f64>, judgement: Judgement) -> GuardRow {
+    let Judgement { verdict, is_open, mut reason, numbers } = judgement;
+    let band = numbers.as_ref().map(|numbers| percent(numbers.resolution.effective_tolerance * 100.0));
+    let limit = baseline.map(|base| Guard { slack: band.unwrap_or(guard.slack), ..*guard }.limit(base));
+    if let Some(numbers) = numbers.as_ref().filter(|numbers| numbers.held_but_worse) {
+        let change = numbers.change.abs() * 100.0;
+        reason.get_or_insert(format!("held, and yet worse than chance explains: by {change:.1} %, which the slack allows"));
+    }
+    let interval = numbers.map(|numbers| (numbers.change_low, numbers.change_high));
+    GuardRow { slack: guard.slack, band, limit, interval, verdict, is_open, reason }
+}
+
 /// Figures worth seeing even where nothing guards them.
 fn is_headline(metric: Metric) -> bool {
     [
@@ -163,12 +180,13 @@ fn is_headline(metric: Metric) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use perf_gate::Design;
+
     use super::*;
     use crate::evidence::StartEvidence;
     use crate::load::Load;
     use crate::load::{Api, Arrivals, Length, OutputLength, Prompts, Workload};
     use crate::summary::Summary;
-    use crate::units::percent;
 
     fn load() -> Load {
         Load {
@@ -230,7 +248,7 @@ mod tests {
     fn verdict_of(measured: &[StartEvidence], found: &Found) -> LoadReport {
         let (load, guards) = (load(), guards());
         let evidence = Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: measured };
-        compare(&evidence, found, places())
+        compare(&evidence, found, &Gate::new(Design::of(1)).unwrap(), places())
     }
 
     fn recorded(change: impl FnOnce(&mut Baseline)) -> Found {

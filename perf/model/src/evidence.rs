@@ -51,7 +51,7 @@ pub struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// The baseline that these measurements would make. `None` if there is no start or one of them must not be judged.
+    /// The baseline, of one session, that these measurements would make. `None` if there is no start or one of them must not be judged.
     pub fn as_baseline(&self) -> Option<Baseline> {
         let first = self.starts.first()?;
         if self.starts.iter().any(|start| !start.faults.is_empty()) {
@@ -63,7 +63,7 @@ impl Evidence<'_> {
             workload: self.workload(),
             arrivals: self.load.describe_arrivals(),
             fingerprint: first.fingerprint.clone(),
-            metrics: self.metrics(),
+            metrics: self.metrics().into_iter().map(|(metric, starts)| (metric, vec![starts])).collect(),
         })
     }
 

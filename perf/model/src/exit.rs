@@ -18,6 +18,10 @@ pub const UNRECORDED: u8 = 5;
 pub const INCOMPARABLE: u8 = 6;
 /// Hardware or Docker that was required is missing, or nothing that was asked for can run here.
 pub const MISSING: u8 = 7;
+/// The losses accepted since the anchor add up to more than the slack.
+pub const CREEP: u8 = 8;
+/// The baseline has been bettered for too long without a refresh.
+pub const STALE: u8 = 9;
 /// Interrupted with Ctrl-C: 128 + SIGINT.
 pub const INTERRUPTED: u8 = 130;
 
@@ -25,13 +29,15 @@ pub const INTERRUPTED: u8 = 130;
 pub const HELP: &str = "\
 Exit codes:
   0    every guard held or improved
-  1    REGRESSED: worse than the baseline by more than the slack
+  1    REGRESSED: worse than the baseline by more than its noise and the slack explain
   2    the command line or perf.toml is wrong
-  3    INCONCLUSIVE: the engine starts disagree, or are too few
+  3    INCONCLUSIVE: the budget was used up before it could be told
   4    INVALID: a server did not start, requests failed, or counts disagree
   5    UNRECORDED: there is no baseline yet
   6    INCOMPARABLE: the baseline is of another machine, model, workload or argument
   7    skipped: required hardware or Docker is missing, or nothing asked for can run here
+  8    CREEP: the losses accepted since the anchor add up to more than the slack
+  9    STALE: better than the baseline for too long; refresh it
   130  interrupted";
 
 /// The exit code of a verdict.
@@ -43,6 +49,8 @@ pub fn code(verdict: Verdict) -> u8 {
         Verdict::Unrecorded => UNRECORDED,
         Verdict::Incomparable => INCOMPARABLE,
         Verdict::Invalid => INVALID,
+        Verdict::Stale => STALE,
+        Verdict::Creep => CREEP,
         Verdict::Regressed => REGRESSED,
     }
 }
@@ -53,8 +61,8 @@ mod tests {
 
     #[test]
     fn the_help_names_every_code_of_a_verdict() {
-        use Verdict::{Held, Incomparable, Inconclusive, Invalid, Regressed, Skipped, Unrecorded};
-        for verdict in [Held, Skipped, Inconclusive, Unrecorded, Incomparable, Invalid, Regressed] {
+        use Verdict::{Creep, Held, Incomparable, Inconclusive, Invalid, Regressed, Skipped, Stale, Unrecorded};
+        for verdict in [Held, Skipped, Inconclusive, Unrecorded, Incomparable, Invalid, Stale, Creep, Regressed] {
             let line = format!("\n  {}  ", code(verdict));
             assert!(HELP.contains(&line), "{verdict}: {line:?}");
         }

@@ -1,84 +1,123 @@
-//! The gate: the values of a guard's metric, one an engine start, on both sides → a verdict. [`judge`] is all of it.
+//! The gate: a guard and the values of its metric on both sides → what may be said. Main type: [`Gate`].
 //!
-//! This is the one place where a change is called a change; a better method replaces the body of [`judge`] and nothing
-//! else. The rule today:
-//!
-//! 1. The unit is the engine start: with fewer than [`MIN_STARTS`] on either side nothing is said (*inconclusive*).
-//! 2. The medians over the starts are compared. Within the slack either way: *held*.
-//! 3. Beyond it, the two sides must not overlap: every measured start beyond every start of the baseline. Then *regressed*
-//!    or *improved*. If they do overlap: *inconclusive* on the worse side, *held* on the better one, where nothing is at
-//!    stake.
-//!
-//! Without any change, three starts lie apart from three others on the worse side in 1 of 20 cases, whatever the noise
-//! looks like (the 20 ways to choose which three of six are worst); the slack comes on top of that.
+//! The statistics are those of `perf-gate`, which `docs/GATE.md` explains; this is what they mean for guards.
+
+use perf_gate::{Boundaries, Check, Design, Prior, Resolution, Series, judge, resolution};
 
 use crate::guard::Guard;
-use crate::statistics::median;
+use crate::metric::{self, Metric};
 use crate::verdict::Verdict;
 
-/// The fewest engine starts on each side that a verdict may rest on.
-pub const MIN_STARTS: usize = 3;
+/// How a run judges.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate {
+    design: Design,
+}
+
+/// Why a run cannot judge.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("the gate cannot be set up: {0}")]
+pub struct GateError(#[from] perf_gate::DesignError);
 
 /// What the gate says of one guard.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
-    /// The verdict.
+    /// The verdict. While it is open: what it would be if nothing more were measured.
     pub verdict: Verdict,
+    /// Whether another start may still settle it.
+    pub is_open: bool,
     /// Why, where the verdict alone does not say it.
     pub reason: Option<String>,
+    /// The numbers behind it; absent where the gate was not asked.
+    pub numbers: Option<perf_gate::Judgement>,
 }
 
-/// Judges one guard on the values of its metric, one an engine start.
-pub fn judge(guard: &Guard, baseline: &[f64], measured: &[f64]) -> Judgement {
-    let (Some(base), Some(now)) = (median(baseline), median(measured)) else {
-        return because(Verdict::Invalid, "the metric is missing on one side".to_owned());
-    };
-    if base <= 0.0 || !now.is_finite() {
-        return because(Verdict::Invalid, format!("no change can be computed from {base} to {now}"));
+impl Judgement {
+    /// A verdict that needed no gate.
+    pub fn plain(verdict: Verdict) -> Self {
+        Self { verdict, is_open: false, reason: None, numbers: None }
     }
-    if let Some(reason) = too_few(baseline.len(), measured.len()) {
-        return because(Verdict::Inconclusive, reason);
+}
+
+impl Gate {
+    /// A gate for a run.
+    pub fn new(design: Design) -> Result<Self, GateError> {
+        design.check()?;
+        Ok(Self { design })
     }
-    let slack = guard.slack.fraction();
-    let loss = guard.loss(base, now);
-    let plain = |verdict| Judgement { verdict, reason: None };
-    if loss > slack {
-        return match overlapping(guard, baseline, measured) {
-            0 => plain(Verdict::Regressed),
-            starts => because(Verdict::Inconclusive, overlap(starts, measured.len())),
+
+    /// The most engine starts of one measurement.
+    pub fn most_starts(&self) -> usize {
+        self.design.max_starts
+    }
+
+    /// Judges one guard on the values of its metric: the baseline's `[session][start]`, and one an engine start so far.
+    pub fn judge(&self, guard: &Guard, baseline: &[Vec<f64>], measured: &[f64]) -> Judgement {
+        let sides = Sides::of(guard, baseline).and_then(|sides| {
+            let candidate = Series::of_one_session(sides.check.direction(), measured);
+            Ok((sides, candidate.map_err(|error| format!("the measurement: {error}"))?))
+        });
+        let (Sides { check, baseline }, candidate) = match sides {
+            Ok(sides) => sides,
+            Err(reason) => return Judgement { reason: Some(reason), ..Judgement::plain(Verdict::Invalid) },
         };
+        let boundaries = match Boundaries::of(&self.design, baseline.starts()) {
+            Ok(boundaries) => boundaries,
+            Err(error) => return Judgement { reason: Some(error.to_string()), ..Judgement::plain(Verdict::Invalid) },
+        };
+        let numbers = judge(&boundaries, &check, &baseline, &candidate);
+        let (verdict, is_open) = match numbers.verdict {
+            perf_gate::Verdict::Regressed => (Verdict::Regressed, false),
+            perf_gate::Verdict::Held => (Verdict::Held, false),
+            perf_gate::Verdict::Improved => (Verdict::Improved, false),
+            perf_gate::Verdict::Inconclusive => (Verdict::Inconclusive, false),
+            perf_gate::Verdict::GoOn => (Verdict::Inconclusive, true),
+        };
+        Judgement { verdict, is_open, reason: numbers.reason.clone(), numbers: Some(numbers) }
     }
-    let improved = -loss > slack && overlapping(guard, measured, baseline) == 0;
-    plain(if improved { Verdict::Improved } else { Verdict::Held })
+
+    /// What a baseline can tell of a guard; `None` if its metric is missing or cannot be judged.
+    pub fn resolution(&self, guard: &Guard, baseline: &[Vec<f64>]) -> Option<Resolution> {
+        let Sides { check, baseline } = Sides::of(guard, baseline).ok()?;
+        let boundaries = Boundaries::of(&self.design, baseline.starts()).ok()?;
+        Some(resolution(&boundaries, &check, &baseline))
+    }
 }
 
-/// How many starts of the side that should be worse are no worse than the worst start of the other.
-fn overlapping(guard: &Guard, better: &[f64], worse: &[f64]) -> usize {
-    let is_worse = |value: f64, than: f64| guard.loss(than, value) > 0.0;
-    worse.iter().filter(|value| !better.iter().all(|other| is_worse(**value, *other))).count()
+/// A guard and its baseline as the statistics want them.
+struct Sides {
+    check: Check,
+    baseline: Series,
 }
 
-fn overlap(starts: usize, of: usize) -> String {
-    format!("{starts} of {of} starts are within what the baseline's own starts reached")
+impl Sides {
+    fn of(guard: &Guard, baseline: &[Vec<f64>]) -> Result<Self, String> {
+        let direction = direction(guard.metric);
+        let prior = Prior::of_metric(&guard.metric.to_string());
+        let check = Check::new(direction, guard.slack.fraction(), prior).map_err(|error| error.to_string())?;
+        let runs: Vec<Vec<Vec<f64>>> =
+            baseline.iter().map(|starts| starts.iter().map(|value| vec![*value]).collect()).collect();
+        let baseline = Series::new(direction, &runs).map_err(|error| format!("the baseline: {error}"))?;
+        Ok(Self { check, baseline })
+    }
 }
 
-fn too_few(baseline: usize, measured: usize) -> Option<String> {
-    let side = |name: &str, starts: usize| {
-        (starts < MIN_STARTS).then(|| format!("{name} rests on {starts} of at least {MIN_STARTS} engine starts"))
-    };
-    side("the baseline", baseline).or_else(|| side("the measurement", measured))
-}
-
-fn because(verdict: Verdict, reason: String) -> Judgement {
-    Judgement { verdict, reason: Some(reason) }
+/// The same direction, in the words of the statistics.
+fn direction(metric: Metric) -> perf_gate::Direction {
+    match metric.direction() {
+        metric::Direction::HigherIsBetter => perf_gate::Direction::HigherIsBetter,
+        metric::Direction::LowerIsBetter => perf_gate::Direction::LowerIsBetter,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::units::percent;
+
+    fn gate() -> Gate {
+        Gate::new(Design::of(4)).unwrap()
+    }
 
     fn throughput() -> Guard {
         Guard { metric: "output_throughput_tok_per_s".parse().unwrap(), slack: percent(2.5) }
@@ -88,64 +127,50 @@ mod tests {
         Guard { metric: "e2e_p50_ms".parse().unwrap(), slack: percent(2.5) }
     }
 
-    const BASE: [f64; 3] = [99.0, 100.0, 101.0];
+    fn base() -> Vec<Vec<f64>> {
+        vec![vec![99.8, 100.0, 100.2, 99.9, 100.1]; 2]
+    }
 
-    #[test]
-    fn a_change_within_the_slack_held() {
-        assert_eq!(judge(&throughput(), &BASE, &[98.0, 98.5, 97.0]).verdict, Verdict::Held);
-        assert_eq!(judge(&latency(), &BASE, &[98.0, 102.4, 103.0]).verdict, Verdict::Held);
+    fn verdict(guard: &Guard, measured: &[f64]) -> Verdict {
+        gate().judge(guard, &base(), measured).verdict
     }
 
     #[test]
-    fn a_loss_beyond_the_slack_that_lies_apart_from_the_baseline_regressed() {
-        assert_eq!(judge(&throughput(), &BASE, &[95.0, 94.0, 98.9]).verdict, Verdict::Regressed);
-        assert_eq!(judge(&latency(), &BASE, &[105.0, 101.1, 106.0]).verdict, Verdict::Regressed);
+    fn the_direction_of_the_metric_decides_what_is_worse() {
+        let (less, more) = ([90.0, 90.1, 89.9], [110.0, 110.1, 109.9]);
+        assert_eq!(verdict(&throughput(), &less), Verdict::Regressed);
+        assert_eq!(verdict(&throughput(), &more), Verdict::Improved);
+        assert_eq!(verdict(&latency(), &less), Verdict::Improved);
+        assert_eq!(verdict(&latency(), &more), Verdict::Regressed);
+        assert_eq!(verdict(&latency(), &[100.0, 100.1, 99.9]), Verdict::Held);
     }
 
     #[test]
-    fn a_loss_that_overlaps_with_the_baseline_is_inconclusive() {
-        let judgement = judge(&throughput(), &BASE, &[95.0, 96.0, 99.0]);
-        assert_eq!(judgement.verdict, Verdict::Inconclusive);
-        let reason = judgement.reason.unwrap();
-        assert_eq!(reason, "1 of 3 starts are within what the baseline's own starts reached");
+    fn two_starts_are_no_evidence_of_a_loss_and_the_verdict_stays_open() {
+        let judgement = gate().judge(&throughput(), &base(), &[90.0, 90.1]);
+        assert_eq!((judgement.verdict, judgement.is_open), (Verdict::Inconclusive, true));
     }
 
     #[test]
-    fn a_gain_beyond_the_slack_improved() {
-        assert_eq!(judge(&throughput(), &BASE, &[105.0, 104.0, 106.0]).verdict, Verdict::Improved);
-        assert_eq!(judge(&latency(), &BASE, &[95.0, 94.0, 96.0]).verdict, Verdict::Improved);
-        assert_eq!(judge(&throughput(), &BASE, &[105.0, 101.0, 106.0]).verdict, Verdict::Held);
+    fn a_baseline_of_two_starts_judges_nothing_however_much_is_measured() {
+        let judgement = gate().judge(&throughput(), &[vec![100.0, 100.0]], &[50.0; 8]);
+        assert_eq!((judgement.verdict, judgement.is_open), (Verdict::Inconclusive, false));
+        assert!(judgement.reason.unwrap().contains("the baseline rests on 2 of at least 3 engine starts"));
     }
 
     #[test]
-    fn two_starts_are_no_evidence() {
-        let judgement = judge(&throughput(), &BASE, &[50.0, 50.0]);
-        assert_eq!(judgement.verdict, Verdict::Inconclusive);
-        let reason = judgement.reason.unwrap();
-        assert_eq!(reason, "the measurement rests on 2 of at least 3 engine starts");
+    fn what_is_missing_or_zero_is_never_judged() {
+        let of = |baseline: &[Vec<f64>], measured: &[f64]| gate().judge(&throughput(), baseline, measured).verdict;
+        assert_eq!(of(&base(), &[]), Verdict::Invalid);
+        assert_eq!(of(&[], &[100.0; 3]), Verdict::Invalid);
+        assert_eq!(of(&[vec![0.0; 3]], &[100.0; 3]), Verdict::Invalid);
     }
 
     #[test]
-    fn a_metric_that_is_missing_is_never_judged() {
-        assert_eq!(judge(&throughput(), &BASE, &[]).verdict, Verdict::Invalid);
-        assert_eq!(judge(&throughput(), &[0.0, 0.0, 0.0], &BASE).verdict, Verdict::Invalid);
-    }
-
-    proptest! {
-        #[test]
-        fn a_run_compared_with_itself_always_held(values in prop::collection::vec(1.0..1e6, 3..9)) {
-            prop_assert_eq!(judge(&throughput(), &values, &values).verdict, Verdict::Held);
-            prop_assert_eq!(judge(&latency(), &values, &values).verdict, Verdict::Held);
-        }
-
-        #[test]
-        fn making_every_start_worse_never_turns_a_regression_into_anything_else(
-            values in prop::collection::vec(50.0..150.0, 3..9), factor in 0.5..1.0,
-        ) {
-            if judge(&throughput(), &BASE, &values).verdict == Verdict::Regressed {
-                let worse: Vec<f64> = values.iter().map(|value| value * factor).collect();
-                prop_assert_eq!(judge(&throughput(), &BASE, &worse).verdict, Verdict::Regressed);
-            }
-        }
+    fn a_baseline_says_what_it_can_tell_apart() {
+        let resolution = gate().resolution(&throughput(), &base()).unwrap();
+        assert_eq!((resolution.starts, resolution.sessions), (10, 2));
+        assert!(resolution.detects >= 2.0 * 0.0249, "{resolution:?}");
+        assert_eq!(gate().resolution(&throughput(), &[]), None);
     }
 }

@@ -6,6 +6,7 @@
 //! [`baseline::Baseline`] by the [`gate`], which gives a [`verdict::Verdict`]; [`report`] collects and [`render`] shows
 //! it, [`record`] keeps it. [`vllm_bench`] is the file of another client.
 
+pub mod anchor;
 pub mod baseline;
 pub mod compare;
 pub mod config;

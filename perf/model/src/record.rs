@@ -10,6 +10,35 @@ use crate::sample::Sample;
 /// The version of the format that this code writes.
 pub const SCHEMA: u32 = 1;
 
+/// The part of a run that an engine start belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The starts that are held against the baseline.
+    #[default]
+    Judged,
+    /// The side of a duet that the other is held against.
+    Base,
+    /// The side of a duet that is under test.
+    Candidate,
+}
+
+impl Part {
+    /// The folder of a start's records.
+    pub fn folder(self, start: u32) -> String {
+        match self {
+            Self::Judged => format!("start-{start}"),
+            Self::Base => format!("base-{start}"),
+            Self::Candidate => format!("candidate-{start}"),
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_judged(&self) -> bool {
+        *self == Self::Judged
+    }
+}
+
 /// What the run was to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
@@ -19,7 +48,10 @@ pub struct Header {
     pub suite: String,
     /// The load's name.
     pub load: String,
-    /// Which engine start, from 1.
+    /// The part of the run that the start belongs to.
+    #[serde(default, skip_serializing_if = "Part::is_judged")]
+    pub part: Part,
+    /// Which engine start of that part, from 1.
     pub start: u32,
     /// The seed of prompts and arrivals.
     pub seed: u64,

@@ -21,6 +21,9 @@ pub struct SuiteReport {
     pub loads: Vec<LoadReport>,
     /// Why it was skipped, what its server died of, or what start failure was expected and seen.
     pub remark: Option<String>,
+    /// What it cost: seconds from each start to its stop, times the GPUs, or times 1 on a CPU.
+    #[serde(default)]
+    pub gpu_s: f64,
 }
 
 /// One load.
@@ -82,23 +85,56 @@ pub struct Row {
 pub struct GuardRow {
     /// How far it may move the wrong way.
     pub slack: Percent,
-    /// The value that may just be reached; absent without a baseline.
+    /// How far it may in truth be told to move the wrong way; more than the slack where the noise allows no less. Absent
+    /// without a baseline.
+    pub band: Option<Percent>,
+    /// The value that may just be reached within the band; absent without a baseline.
     pub limit: Option<f64>,
+    /// The 95 % confidence interval of the change; absent where nothing was judged.
+    pub interval: Option<(f64, f64)>,
     /// What the gate says.
     pub verdict: Verdict,
+    /// Whether another engine start may still settle it.
+    #[serde(default)]
+    pub is_open: bool,
     /// Why, where the verdict alone does not say it.
     pub reason: Option<String>,
 }
 
+impl LoadReport {
+    /// Whether another engine start may still settle one of its guards.
+    pub fn is_open(&self) -> bool {
+        self.rows.iter().any(|row| row.guard.as_ref().is_some_and(|guard| guard.is_open))
+    }
+
+    /// Says why nothing more is measured, of every guard that is not settled.
+    pub fn close(&mut self, why: &str) {
+        for guard in self.rows.iter_mut().filter_map(|row| row.guard.as_mut()).filter(|guard| guard.is_open) {
+            guard.is_open = false;
+            guard.reason = Some(why.to_owned());
+        }
+    }
+
+    /// Gives a guard's verdict, and that of the whole anew.
+    pub fn settle(&mut self, metric: Metric, verdict: Verdict, reason: String) {
+        let guards = self.rows.iter_mut().filter(|row| row.metric == metric).filter_map(|row| row.guard.as_mut());
+        for guard in guards {
+            (guard.verdict, guard.reason, guard.is_open) = (verdict, Some(reason.clone()), false);
+        }
+        let verdicts = self.rows.iter().filter_map(|row| row.guard.as_ref()).map(|guard| guard.verdict);
+        self.verdict = Verdict::join(verdicts).unwrap_or(self.verdict);
+    }
+}
+
 impl SuiteReport {
     /// A report of loads that were measured.
-    pub fn measured(suite: String, engine: EngineKind, loads: Vec<LoadReport>) -> Self {
+    pub fn measured(suite: String, engine: EngineKind, loads: Vec<LoadReport>, gpu_s: f64) -> Self {
         let verdict = Verdict::join(loads.iter().map(|load| load.verdict)).unwrap_or(Verdict::Invalid);
-        Self { suite, engine, verdict, loads, remark: None }
+        Self { suite, engine, verdict, loads, remark: None, gpu_s }
     }
 
     /// A report of a suite whose loads were not measured, and why.
     pub fn unmeasured(suite: String, engine: EngineKind, verdict: Verdict, remark: String) -> Self {
-        Self { suite, engine, verdict, loads: Vec::new(), remark: Some(remark) }
+        Self { suite, engine, verdict, loads: Vec::new(), remark: Some(remark), gpu_s: 0.0 }
     }
 }

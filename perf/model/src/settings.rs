@@ -21,6 +21,36 @@ pub enum Purpose {
     Gate,
     /// Make it the baseline.
     Refresh,
+    /// Measure two variants alternately and hold one against the other; no baseline is asked.
+    Compare,
+    /// Measure nothing: only say what would be guarded, and what its baselines can tell.
+    Plan,
+}
+
+/// How much may be measured before a verdict must be given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budget {
+    /// Engine starts of one suite at most, over what `perf.toml` says.
+    pub starts: Option<u32>,
+    /// Time on GPUs of the whole run at most: seconds times GPUs, from the first start to the last stop.
+    pub gpu_s: Option<f64>,
+}
+
+/// What is under test on one side of a comparison.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Variant {
+    /// The image, for the docker engine.
+    pub image: Option<String>,
+    /// The `vllm` command, for the process engine.
+    pub vllm: Option<PathBuf>,
+    /// Engine arguments put under test, as words of a command line.
+    pub arguments: Vec<String>,
+    /// Engine environment variables put under test.
+    pub environment: BTreeMap<String, String>,
+    /// Faults that the simulated engine shows.
+    pub inject: Option<String>,
 }
 
 /// What a run of the tests is to do.
@@ -31,22 +61,24 @@ pub struct Settings {
     pub engine: EngineKind,
     /// What to do with what was measured.
     pub purpose: Purpose,
-    /// Engine starts, over what `perf.toml` says.
+    /// Engine starts of a session that is measured for a baseline, over what `perf.toml` says.
     pub starts: Option<u32>,
-    /// The image under test, over what `perf.toml` says.
-    pub image: Option<String>,
-    /// The `vllm` command, for the process engine.
-    pub vllm: Option<PathBuf>,
+    /// How much may be measured before a verdict must be given.
+    pub budget: Budget,
+    /// How many guards the whole run judges, among which it divides its error rate. Without it: those of the suite.
+    pub checks: Option<u32>,
+    /// On a refresh: keep the sessions of the baseline, and add one to them.
+    pub adds_session: bool,
+    /// What is under test.
+    pub candidate: Variant,
+    /// On a comparison: what it is held against.
+    pub base: Option<Variant>,
     /// The server's address, for the remote engine.
     pub url: Option<String>,
     /// Model files by model name, over what `perf.toml` says.
     pub models: BTreeMap<String, PathBuf>,
-    /// Engine arguments put under test, as words of a command line.
-    pub arguments: Vec<String>,
-    /// Engine environment variables put under test.
-    pub environment: BTreeMap<String, String>,
-    /// Faults that the simulated engine shows.
-    pub inject: Option<String>,
+    /// Which session the simulated engine draws its noise for; 0 is that of the committed baselines.
+    pub noise: u64,
     /// The folder that the records go to. Without one: a fixed place under the target folder.
     pub run_folder: Option<PathBuf>,
 }
@@ -57,13 +89,14 @@ impl Default for Settings {
             engine: EngineKind::Simulated,
             purpose: Purpose::Gate,
             starts: None,
-            image: None,
-            vllm: None,
+            budget: Budget::default(),
+            checks: None,
+            adds_session: false,
+            candidate: Variant::default(),
+            base: None,
             url: None,
             models: BTreeMap::new(),
-            arguments: Vec::new(),
-            environment: BTreeMap::new(),
-            inject: None,
+            noise: 0,
             run_folder: None,
         }
     }

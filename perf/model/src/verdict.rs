@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Better than the baseline by more than the slack.
+    /// Better than the baseline by more than its noise and the slack explain. The baseline is out of date.
     Improved,
     /// Within the slack.
     Held,
     /// Not run: this machine lacks what it needs. Never a pass.
     Skipped,
-    /// The starts disagree about which side of the limit they are on, or are too few.
+    /// The budget was used up before it could be told.
     Inconclusive,
     /// There is no baseline yet.
     Unrecorded,
@@ -25,6 +25,10 @@ pub enum Verdict {
     Incomparable,
     /// The run cannot be trusted: requests failed, or counts disagree.
     Invalid,
+    /// Better than the baseline for so long that what has been lost since cannot be seen.
+    Stale,
+    /// Within the slack of the baseline, but the losses that were accepted since the anchor add up to more.
+    Creep,
     /// Worse than the baseline by more than the slack.
     Regressed,
 }
@@ -58,6 +62,8 @@ impl fmt::Display for Verdict {
             Self::Unrecorded => "UNRECORDED",
             Self::Incomparable => "INCOMPARABLE",
             Self::Invalid => "INVALID",
+            Self::Stale => "STALE",
+            Self::Creep => "CREEP",
             Self::Regressed => "REGRESSED",
         })
     }
@@ -86,9 +92,9 @@ mod tests {
 
     #[test]
     fn only_held_and_improved_pass() {
-        use Verdict::{Held, Improved, Incomparable, Inconclusive, Invalid, Regressed, Skipped, Unrecorded};
+        use Verdict::{Creep, Held, Improved, Incomparable, Inconclusive, Invalid, Regressed, Skipped, Stale, Unrecorded};
         assert!([Held, Improved].iter().all(|verdict| verdict.is_pass()));
-        let rest = [Skipped, Inconclusive, Unrecorded, Incomparable, Invalid, Regressed];
+        let rest = [Skipped, Inconclusive, Unrecorded, Incomparable, Invalid, Stale, Creep, Regressed];
         assert!(!rest.iter().any(|verdict| verdict.is_pass()));
     }
 }

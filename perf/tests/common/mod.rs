@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use perf_model::fingerprint::EngineKind;
 use perf_model::record::Record;
 use perf_model::report::SuiteReport;
-use perf_model::settings::{Purpose, Settings, VARIABLE};
+use perf_model::settings::{Purpose, Settings, VARIABLE, Variant};
 use perf_model::verdict::Verdict;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -93,7 +93,7 @@ impl Place {
         let settings = Settings {
             engine: EngineKind::Process,
             starts: Some(1),
-            vllm: Some(perf_sim().to_owned()),
+            candidate: Variant { vllm: Some(perf_sim().to_owned()), ..Variant::default() },
             models: [("tiny".to_owned(), self.path("model"))].into(),
             run_folder: Some(self.path("run")),
             ..Settings::default()
@@ -180,7 +180,7 @@ impl Inner {
     }
 
     pub(crate) fn inject(self, faults: &str) -> Self {
-        self.settings(|settings| settings.inject = Some(faults.to_owned()))
+        self.settings(|settings| settings.candidate.inject = Some(faults.to_owned()))
     }
 
     /// Makes the run a refresh, as `cargo xtask perf refresh` does.

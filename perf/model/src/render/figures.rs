@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::fingerprint::EngineKind;
 use crate::metric::Metric;
-use crate::record::Record;
+use crate::record::{Part, Record};
 use crate::statistics::median;
 use crate::steady::{Steady, steady};
 use crate::summary::{Summary, summarize};
@@ -57,7 +57,12 @@ pub fn figures(records: &[Record]) -> String {
         }
     }
     align_right(&mut table, 1..records.len() + 2);
-    let mut text = format!("{} / {}\n", first.suite, first.load);
+    let part = match first.part {
+        Part::Judged => "",
+        Part::Base => "   base of a duet",
+        Part::Candidate => "   candidate of a duet",
+    };
+    let mut text = format!("{} / {}{part}\n", first.suite, first.load);
     let engine = if first.fingerprint.engine == EngineKind::Simulated { "SIMULATED" } else { "measured" };
     let _ = writeln!(text, "  {engine} · {} · {}", first.fingerprint.hardware, first.arrivals);
     let _ = writeln!(text, "  {}\n\n{}", shorten(&first.workload), trimmed(&table));

@@ -1,0 +1,145 @@
+//! A load, its baseline, and what was measured of it so far: [`Series`].
+
+use std::path::PathBuf;
+
+use perf_model::anchor::Anchored;
+use perf_model::baseline::Baseline;
+use perf_model::compare::{Found, Places, compare};
+use perf_model::evidence::{Evidence, StartEvidence};
+use perf_model::gate::Gate;
+use perf_model::report::LoadReport;
+use perf_model::settings::Purpose;
+use perf_model::snapshot;
+use perf_model::verdict::Verdict;
+
+use crate::baselines;
+use crate::error::{Error, Result};
+use crate::load::Load;
+use crate::records::write;
+use crate::session::Session;
+
+/// A load, its baseline, and what was measured of it so far.
+pub(crate) struct Series<'a> {
+    pub(crate) suite: &'a str,
+    pub(crate) session: &'a Session,
+    pub(crate) load: &'a Load,
+    gate: &'a Gate,
+    starts: Vec<StartEvidence>,
+    baseline: Option<Place>,
+    report: Option<LoadReport>,
+}
+
+/// The baseline, once it is known on what machine it must have been measured.
+struct Place {
+    folder: String,
+    file: PathBuf,
+    found: Found,
+    anchor: Anchored,
+}
+
+impl<'a> Series<'a> {
+    pub(crate) fn new(suite: &'a str, session: &'a Session, load: &'a Load, gate: &'a Gate) -> Self {
+        Self { suite, session, load, gate, starts: Vec::new(), baseline: None, report: None }
+    }
+
+    /// Whether another engine start is worth measuring.
+    pub(crate) fn is_open(&self) -> bool {
+        let wanted = self.starts.len() < self.session.starts() as usize;
+        let Some(report) = &self.report else { return true };
+        match report.verdict {
+            Verdict::Invalid => false,
+            // What becomes a baseline rests on a whole session.
+            _ if self.session.settings.purpose == Purpose::Refresh => wanted,
+            Verdict::Unrecorded | Verdict::Incomparable => wanted,
+            _ => report.is_open(),
+        }
+    }
+
+    /// Takes in what another start gave.
+    pub(crate) fn push(&mut self, start: StartEvidence) {
+        let folder = start.fingerprint.folder();
+        self.starts.push(start);
+        let refresh = self.session.settings.purpose == Purpose::Refresh;
+        let place = self.baseline.get_or_insert_with(|| {
+            let file = baselines::file(&self.session.root, &folder, self.suite, &self.load.declared.name);
+            let found = baselines::find(&file);
+            let anchor = baselines::anchor(&file);
+            // On a refresh, a baseline that cannot be used is what the refresh is for.
+            let found = if refresh && matches!(found, Found::Unusable(_)) { Found::Nothing } else { found };
+            Place { folder, file, found, anchor }
+        });
+        let places = Places {
+            baseline_file: self.session.shown(&place.file),
+            records: self.session.shown(&self.session.run_folder.join(self.suite)),
+        };
+        let evidence = evidence(self.suite, self.load, &self.starts);
+        self.report = Some(compare(&evidence, &place.found, &place.anchor, self.gate, places));
+    }
+
+    /// What was found where the baseline should be, if that is one.
+    pub(crate) fn baseline(&self) -> Option<&Baseline> {
+        match self.baseline.as_ref()?.found {
+            Found::Baseline(ref baseline) => Some(baseline),
+            Found::Nothing | Found::Unusable(_) => None,
+        }
+    }
+
+    /// The starts so far.
+    pub(crate) fn starts(&self) -> &[StartEvidence] {
+        &self.starts
+    }
+
+    /// What may be said so far; `None` before the first start.
+    pub(crate) fn report_mut(&mut self) -> Option<&mut LoadReport> {
+        self.report.as_mut()
+    }
+
+    /// Gives the report, and leaves what was measured where it can be reviewed or accepted.
+    ///
+    /// Starts that were judged never become a baseline: those that happened to be good or bad enough for a verdict would
+    /// shift it. A baseline is of starts that nobody looked at before.
+    pub(crate) fn finish(self) -> Result<Option<LoadReport>> {
+        let (Some(report), Some(place)) = (self.report, self.baseline) else { return Ok(None) };
+        let Some(measured) = evidence(self.suite, self.load, &self.starts).as_baseline() else {
+            return Ok(Some(report));
+        };
+        let refresh = self.session.settings.purpose == Purpose::Refresh;
+        let judged = !matches!(report.verdict, Verdict::Unrecorded | Verdict::Incomparable);
+        if judged && !refresh {
+            baselines::settle_pending(&place.file, &measured, report.verdict);
+            return Ok(Some(report));
+        }
+        let measured = match &place.found {
+            Found::Baseline(before) if self.session.settings.adds_session => {
+                add_session(before, measured, &report).map_err(Error::Usage)?
+            }
+            _ => measured,
+        };
+        let candidate = baselines::file(&self.session.run_folder, &place.folder, self.suite, &self.load.declared.name);
+        write(&candidate, &snapshot::render("perf/src/baselines.rs", &measured.to_yaml()))?;
+        if refresh {
+            baselines::write(&place.file, &measured)?;
+        } else {
+            baselines::leave_pending(&place.file, &measured);
+        }
+        Ok(Some(report))
+    }
+}
+
+fn evidence<'a>(suite: &'a str, load: &'a Load, starts: &'a [StartEvidence]) -> Evidence<'a> {
+    Evidence { suite, load: &load.declared, guards: &load.guards, published: &load.published, starts }
+}
+
+/// The baseline with one session more. Sessions of different things would not be noise but a change.
+fn add_session(before: &Baseline, measured: Baseline, report: &LoadReport) -> std::result::Result<Baseline, String> {
+    let differences: Vec<String> =
+        report.incomparable.iter().chain(&report.under_test).map(ToString::to_string).collect();
+    if differences.is_empty() {
+        return Ok(before.clone().joined(&measured));
+    }
+    Err(format!(
+        "no session was added to {}: what was measured is not what it holds ({}); refresh it without --add-session",
+        report.baseline_file,
+        differences.join("; ")
+    ))
+}

@@ -1,0 +1,123 @@
+//! One start of an engine, and the loads that are put on it: [`Start`] → evidence of each.
+
+use std::time::Duration;
+
+use perf_clock::Clock;
+use perf_engine::{Address, Death, Engine, Running};
+use perf_load::{Endpoint, LoadError};
+use perf_model::evidence::StartEvidence;
+use perf_model::record::Part;
+use perf_model::server::Server;
+
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::load::Load;
+use crate::run::Run;
+use crate::session::Session;
+
+/// How long a server whose engine is dead may take until its process ends.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Where what is measured belongs to, and in whose time.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// The suite's name.
+    pub(crate) suite: &'a str,
+    /// What was asked for, and where things are.
+    pub(crate) session: &'a Session,
+    /// The server.
+    pub(crate) server: &'a Server,
+    /// The time in which all of it happens.
+    pub(crate) clock: Clock,
+}
+
+/// One start of an engine.
+pub(crate) struct Start<'a> {
+    pub(crate) place: Place<'a>,
+    /// What brings the server up.
+    pub(crate) engine: &'a Engine,
+    /// The part of the run that it belongs to.
+    pub(crate) part: Part,
+    /// Which start of that part, from 1.
+    pub(crate) number: u32,
+}
+
+impl Start<'_> {
+    /// Brings the server up, puts the loads on it one after the other, and takes it down.
+    pub(crate) async fn measure(&self, loads: &[&Load], interrupt: &mut Interrupt) -> Result<Vec<StartEvidence>> {
+        let Place { suite, session, server, clock } = self.place;
+        let mut progress = |what: &str| session.tell(suite, what);
+        let mut running = tokio::select! {
+            running = self.engine.start(server, self.draw(), clock, &mut progress) => running?,
+            () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
+        };
+        let result = self.load(loads, &mut running, interrupt).await;
+        // The server goes before anything is said of the loads, whatever came of them.
+        let stopped = running.stop().await;
+        let evidence = result?;
+        stopped?;
+        Ok(evidence)
+    }
+
+    /// Which draw of a simulated server's noise this is: every part of a run has its own.
+    fn draw(&self) -> u32 {
+        let part = match self.part {
+            Part::Judged => 0,
+            Part::Base => 1,
+            Part::Candidate => 2,
+        };
+        part * 10_000 + self.number
+    }
+
+    /// Puts the loads on a server that is up.
+    async fn load(
+        &self,
+        loads: &[&Load],
+        running: &mut Running,
+        interrupt: &mut Interrupt,
+    ) -> Result<Vec<StartEvidence>> {
+        let Place { suite, session, clock, .. } = self.place;
+        let endpoint = match running.address() {
+            Address::Url(url) => Endpoint::http(url).map_err(|error| Error::Usage(error.to_string()))?,
+            Address::InProcess(router) => Endpoint::in_process(router.clone()),
+        };
+        let fingerprint = running.fingerprint().clone();
+        let interrupted = || Err(Error::Interrupted(session.run_folder.clone()));
+        let mut evidence = Vec::new();
+        for load in loads {
+            let run = Run {
+                suite,
+                session,
+                load,
+                part: self.part,
+                start: self.number,
+                endpoint: &endpoint,
+                fingerprint: &fingerprint,
+                clock,
+            };
+            let died = |death: Death| Error::ServerDied { load: load.declared.name.clone(), how: death.to_string() };
+            let measured = tokio::select! {
+                measured = run.measure() => measured,
+                death = running.died() => return Err(died(death)),
+                () = interrupt.wait() => return interrupted(),
+            };
+            if requests_failed(&measured) {
+                tokio::select! {
+                    death = running.died() => return Err(died(death)),
+                    () = interrupt.wait() => return interrupted(),
+                    () = clock.sleep(LAST_WORDS) => {}
+                }
+            }
+            evidence.push(measured?);
+        }
+        Ok(evidence)
+    }
+}
+
+/// Whether the server may be dying: one whose engine is dead fails every request, and is gone only seconds later.
+fn requests_failed(measured: &Result<StartEvidence>) -> bool {
+    match measured {
+        Ok(evidence) => evidence.summary.failed() > 0,
+        Err(error) => matches!(error, Error::Load { cause: LoadError::WarmUp { .. }, .. }),
+    }
+}
