@@ -1,0 +1,91 @@
+//! What a whole suite may cost and how often it may err: [`Design`].
+
+use serde::{Deserialize, Serialize};
+
+/// What a whole suite may cost and how often it may err.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Design {
+    /// The checks (guards) of the whole suite. Each gets its share of the false alarms.
+    pub checks: usize,
+    /// The most engine starts of one measurement; a verdict is sought after each.
+    pub max_starts: usize,
+    /// The fewest starts, on either side, on which something may be called regressed or improved.
+    pub min_starts: usize,
+    /// The probability that a suite in which nothing changed shows any regression.
+    pub false_alarms: f64,
+    /// The probability that a check misses a loss of twice its effective tolerance.
+    pub misses: f64,
+}
+
+impl Default for Design {
+    fn default() -> Self {
+        Self { checks: 40, max_starts: 8, min_starts: 3, false_alarms: 0.05, misses: 0.05 }
+    }
+}
+
+/// Why a design makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum DesignError {
+    /// No checks.
+    #[error("the design has no checks; give the number of guards of the suite, 1 at least")]
+    NoChecks,
+    /// More starts needed than there may be, or too many to compute.
+    #[error("verdicts from {min} starts on with {max} at most make no sense; let 1 ≤ min ≤ max ≤ 64")]
+    Starts {
+        /// [`Design::min_starts`].
+        min: usize,
+        /// [`Design::max_starts`].
+        max: usize,
+    },
+    /// An error rate that is no probability, or useless.
+    #[error("{what} of {rate} are no error rate; give one above 0 and below 0.5, 0.05 for 5 %")]
+    Rate {
+        /// Which.
+        what: &'static str,
+        /// What was given.
+        rate: f64,
+    },
+}
+
+impl Design {
+    /// For a suite of `checks` guards, and otherwise as is usual.
+    pub fn of(checks: usize) -> Self {
+        Self { checks, ..Self::default() }
+    }
+
+    /// Whether it makes sense.
+    pub fn check(&self) -> Result<(), DesignError> {
+        if self.checks == 0 {
+            return Err(DesignError::NoChecks);
+        }
+        if self.min_starts == 0 || self.min_starts > self.max_starts || self.max_starts > 64 {
+            return Err(DesignError::Starts { min: self.min_starts, max: self.max_starts });
+        }
+        for (what, rate) in [("false alarms", self.false_alarms), ("misses", self.misses)] {
+            if !(rate > 0.0 && rate < 0.5) {
+                return Err(DesignError::Rate { what, rate });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn designs_that_make_no_sense_are_refused() {
+        let usual = Design::default();
+        assert_eq!(usual.check(), Ok(()));
+        assert_eq!(Design { checks: 0, ..usual }.check(), Err(DesignError::NoChecks));
+        for (min, max) in [(0, 8), (9, 8), (3, 65)] {
+            assert!(Design { min_starts: min, max_starts: max, ..usual }.check().is_err(), "{min} {max}");
+        }
+        for rate in [0.0, 0.5, 1.0, f64::NAN] {
+            assert!(Design { false_alarms: rate, ..usual }.check().is_err(), "{rate}");
+            assert!(Design { misses: rate, ..usual }.check().is_err(), "{rate}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Raw values as JSON, from wherever they come: [`judge_json`].
+//!
+//! One document a side and metric:
+//!
+//! ```json
+//! { "metric": "itl_p50_ms", "unit": "ms", "direction": "lower_is_better", "tolerance": 0.025,
+//!   "values": [[[21.3], [21.1]], [[21.4], [21.2]]] }
+//! ```
+//!
+//! `values[session][start][run]` are in the metric's own unit. `tolerance` (relative; 0.025 if absent) and `prior` (by the
+//! metric's name if absent) are read from the baseline's document.
+
+use serde::{Deserialize, Serialize};
+
+use crate::boundaries::Boundaries;
+use crate::check::{Check, CheckError};
+use crate::design::{Design, DesignError};
+use crate::direction::Direction;
+use crate::huber::location;
+use crate::judge::{Judgement, judge};
+use crate::prior::Prior;
+use crate::series::{Series, SeriesError};
+
+/// The tolerance where a document gives none.
+const TOLERANCE: f64 = 0.025;
+
+/// The values of one metric on one side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// The metric's name; the same on both sides.
+    pub metric: String,
+    /// Its unit; the same on both sides.
+    pub unit: String,
+    /// Which way is better: `lower_is_better` or `higher_is_better`.
+    pub direction: Direction,
+    /// How far it may move the wrong way, relative: 0.025 is 2.5 %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
+    /// What is known of its noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<Prior>,
+    /// `values[session][start][run]`.
+    pub values: Vec<Vec<Vec<f64>>>,
+}
+
+/// What is said of the two sides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Output {
+    /// The metric's name.
+    pub metric: String,
+    /// Its unit.
+    pub unit: String,
+    /// Which way is better.
+    pub direction: Direction,
+    /// The baseline's value, in the metric's unit.
+    pub baseline: f64,
+    /// The candidate's.
+    pub candidate: f64,
+    /// The verdict and every number behind it.
+    #[serde(flatten)]
+    pub judgement: Judgement,
+}
+
+/// Why two documents cannot be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// Not the format.
+    #[error(
+        "the {side} cannot be read: {error}; it must be an object with metric, unit, direction and \
+        values[session][start][run]"
+    )]
+    Unreadable {
+        /// Which side.
+        side: &'static str,
+        /// What is wrong with it, and where.
+        error: serde_json::Error,
+    },
+    /// Two metrics, or one in two units.
+    #[error("the baseline's {what} is {baseline}, the candidate's is {candidate}; give documents of the same metric")]
+    Mismatch {
+        /// What differs.
+        what: &'static str,
+        /// In the baseline.
+        baseline: String,
+        /// In the candidate.
+        candidate: String,
+    },
+    /// Values that cannot be judged.
+    #[error("the {side}'s values of {metric} cannot be judged: {error}")]
+    Values {
+        /// Which side.
+        side: &'static str,
+        /// The metric.
+        metric: String,
+        /// What is wrong with them.
+        error: SeriesError,
+    },
+    /// A tolerance or prior that makes no sense.
+    #[error("the baseline's document of {metric}: {error}")]
+    Check {
+        /// The metric.
+        metric: String,
+        /// What is wrong.
+        error: CheckError,
+    },
+    /// A design that makes no sense.
+    #[error(transparent)]
+    Design(#[from] DesignError),
+}
+
+/// Judges one document against another, both as text.
+pub fn judge_json(design: &Design, baseline: &str, candidate: &str) -> Result<Output, InputError> {
+    let read = |side, text| serde_json::from_str(text).map_err(|error| InputError::Unreadable { side, error });
+    judge_input(design, &read("baseline", baseline)?, &read("candidate", candidate)?)
+}
+
+/// Judges one document against another.
+pub fn judge_input(design: &Design, baseline: &Input, candidate: &Input) -> Result<Output, InputError> {
+    same("metric", &baseline.metric, &candidate.metric)?;
+    same("unit", &baseline.unit, &candidate.unit)?;
+    same("direction", &name(baseline.direction), &name(candidate.direction))?;
+    let metric = &baseline.metric;
+    let prior = baseline.prior.unwrap_or_else(|| Prior::of_metric(metric));
+    let check = Check::new(baseline.direction, baseline.tolerance.unwrap_or(TOLERANCE), prior)
+        .map_err(|error| InputError::Check { metric: metric.clone(), error })?;
+    let series = |side, input: &Input| {
+        Series::new(input.direction, &input.values).map_err(|error| InputError::Values {
+            side,
+            metric: metric.clone(),
+            error,
+        })
+    };
+    let (base, now) = (series("baseline", baseline)?, series("candidate", candidate)?);
+    let boundaries = Boundaries::of(design, base.starts())?;
+    let judgement = judge(&boundaries, &check, &base, &now);
+    let noise = judgement.noise.start_sd;
+    let value = |series: &Series| check.direction().value(location(series.costs(), noise));
+    Ok(Output {
+        metric: metric.clone(),
+        unit: baseline.unit.clone(),
+        direction: baseline.direction,
+        baseline: value(&base),
+        candidate: value(&now),
+        judgement,
+    })
+}
+
+fn same(what: &'static str, baseline: &str, candidate: &str) -> Result<(), InputError> {
+    if baseline == candidate {
+        return Ok(());
+    }
+    Err(InputError::Mismatch { what, baseline: baseline.to_owned(), candidate: candidate.to_owned() })
+}
+
+fn name(direction: Direction) -> String {
+    serde_json::to_string(&direction).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(metric: &str, direction: &str, values: &str) -> String {
+        format!(r#"{{"metric": "{metric}", "unit": "ms", "direction": "{direction}", "values": {values}}}"#)
+    }
+
+    const BASE: &str =
+        "[[[100.2], [99.9]], [[100.1], [99.7]], [[99.8], [100.3]], [[100.0], [100.1]], [[99.9], [100.0]]]";
+
+    fn judged(metric: &str, direction: &str, values: &str) -> Result<Output, InputError> {
+        let base = document("itl_p50_ms", "lower_is_better", BASE);
+        judge_json(&Design::default(), &base, &document(metric, direction, values))
+    }
+
+    #[test]
+    fn two_documents_give_a_verdict_and_its_numbers() {
+        let output = judged("itl_p50_ms", "lower_is_better", "[[[107.0], [106.8], [107.1]]]").unwrap();
+        assert!((output.baseline - 100.0).abs() < 0.1 && (output.candidate - 107.0).abs() < 0.1);
+        let json = serde_json::to_value(&output).unwrap();
+        assert_eq!(json["verdict"], "regressed");
+        assert!((json["change"].as_f64().unwrap() - 0.07).abs() < 1e-3);
+        assert_eq!(json["resolution"]["starts"], 10);
+        assert_eq!(json["direction"], "lower_is_better");
+    }
+
+    #[test]
+    fn a_document_survives_its_text() {
+        let input: Input = serde_json::from_str(&document("a", "higher_is_better", BASE)).unwrap();
+        assert_eq!(serde_json::from_str::<Input>(&serde_json::to_string(&input).unwrap()).unwrap(), input);
+    }
+
+    #[test]
+    fn bad_input_is_refused_and_says_what_to_do() {
+        let error = |metric, direction, values| judged(metric, direction, values).unwrap_err().to_string();
+        let other = error("itl_p99_ms", "lower_is_better", BASE);
+        assert_eq!(
+            other,
+            "the baseline's metric is itl_p50_ms, the candidate's is itl_p99_ms; give documents of the same metric"
+        );
+        assert!(error("itl_p50_ms", "higher_is_better", BASE).contains("direction"));
+        let unknown = error("itl_p50_ms", "sideways", BASE);
+        assert!(unknown.contains("unknown variant `sideways`, expected `lower_is_better` or"), "{unknown}");
+        let zero = error("itl_p50_ms", "lower_is_better", "[[[1.0], [0.0]]]");
+        assert!(
+            zero.contains("the candidate's values of itl_p50_ms") && zero.contains("start 2, run 1 is 0"),
+            "{zero}"
+        );
+        for (values, told) in [
+            ("[]", "there are no values"),
+            ("[[]]", "session 1 has no values"),
+            ("[[[]]]", "in start 1"),
+            ("[[[-3]]]", "is -3"),
+            ("[[[NaN]]]", "cannot be read"),
+            ("[[[null]]]", "cannot be read"),
+            ("[1.0]", "cannot be read"),
+        ] {
+            let error = error("itl_p50_ms", "lower_is_better", values);
+            assert!(error.contains(told), "{values}: {error}");
+        }
+    }
+}

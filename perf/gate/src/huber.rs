@@ -1,0 +1,66 @@
+//! A location that a few wild starts cannot move far: [`location`].
+
+/// Residuals beyond this many scales count no more than this many. 1.345 keeps 95 % of the mean's efficiency when nothing
+/// is wild (Huber, "Robust Estimation of a Location Parameter", 1964; Holland and Welsch, 1977).
+const K: f64 = 1.345;
+
+/// Huber's location of `values` with a known `scale`. With two values or fewer it is their mean. `values` must not be
+/// empty.
+pub(crate) fn location(values: &[f64], scale: f64) -> f64 {
+    let count = values.len() as f64;
+    if values.len() <= 2 {
+        return values.iter().sum::<f64>() / count;
+    }
+    let reach = K * scale.max(f64::MIN_POSITIVE);
+    // Newton's steps of the score's sum are averages of clipped residuals: each is a contraction, and the median is close.
+    let mut at = median(values);
+    for _ in 0..50 {
+        let step = values.iter().map(|value| (value - at).clamp(-reach, reach)).sum::<f64>() / count;
+        at += step;
+        if step.abs() < 1e-9 * reach {
+            break;
+        }
+    }
+    at
+}
+
+/// The middle value, or the mean of the two in the middle. `values` must not be empty.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let half = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[half] } else { f64::midpoint(sorted[half - 1], sorted[half]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn without_wild_values_it_is_the_mean() {
+        let values = [0.3, -0.2, 0.1, 0.4, -0.5];
+        assert!((location(&values, 1.0) - 0.02).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_wild_value_moves_it_by_little() {
+        let calm = [0.0, 0.1, -0.1, 0.05, -0.05];
+        let wild = [0.0, 0.1, -0.1, 0.05, 100.0];
+        assert!((location(&wild, 0.1) - location(&calm, 0.1)).abs() < 0.06);
+    }
+
+    proptest! {
+        #[test]
+        fn it_moves_with_the_values_and_lies_among_them(
+            values in prop::collection::vec(-1.0..1.0_f64, 1..12), shift in -5.0..5.0_f64, scale in 0.01..1.0_f64,
+        ) {
+            let at = location(&values, scale);
+            let shifted: Vec<f64> = values.iter().map(|value| value + shift).collect();
+            prop_assert!((location(&shifted, scale) - at - shift).abs() < 1e-6);
+            let (low, high) = values.iter().fold((9.0_f64, -9.0_f64), |(l, h), v| (l.min(*v), h.max(*v)));
+            prop_assert!(low - 1e-9 <= at && at <= high + 1e-9);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What a baseline can tell apart: [`resolution`].
+
+use serde::Serialize;
+
+use crate::boundaries::Boundaries;
+use crate::check::Check;
+use crate::noise::{Layout, Noise};
+use crate::series::Series;
+use crate::tails::t_of_z;
+
+/// Beyond this many starts nobody would measure; what needs more is said to be out of reach.
+const MOST: usize = 1_000;
+
+/// What a baseline can tell apart within a design's budget. Follows from the baseline alone, so that it can be shown and
+/// reviewed when the baseline is taken, before anything is judged against it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Resolution {
+    /// How much starts and sessions scatter.
+    pub noise: Noise,
+    /// Starts of the baseline.
+    pub starts: usize,
+    /// Sessions of the baseline.
+    pub sessions: usize,
+    /// The tolerance asked for, relative to the baseline.
+    pub tolerance: f64,
+    /// What can be held to: the tolerance, or more if the noise does not allow that much.
+    pub effective_tolerance: f64,
+    /// Whether the noise made it more.
+    pub noise_limited: bool,
+    /// Starts on either side that would bring the effective tolerance down to the one asked for, with as many sessions.
+    /// `None` if no number does: then sessions drift too far.
+    pub starts_for_tolerance: Option<usize>,
+    /// The loss, relative to the baseline, that is caught in 1 − misses (usually 95 %) of cases: twice the effective
+    /// tolerance.
+    pub detects: f64,
+    /// The effective tolerance as a difference of costs.
+    #[serde(skip)]
+    pub(crate) effective: f64,
+}
+
+/// What `baseline` can tell apart.
+///
+/// Held and regressed must leave no gap at the last look: z ≥ `change` beyond zero, or z ≥ `held` below twice the effective
+/// tolerance T. With standard error E there is none if 2·T ≥ (change + held)·E, so T is never less than half of that.
+pub fn resolution(boundaries: &Boundaries, check: &Check, baseline: &Series) -> Resolution {
+    let noise = Noise::estimate(&check.prior(), &[baseline]);
+    let last = boundaries.design().max_starts;
+    let base = Layout::of(baseline);
+    let wanted = check.tolerance_cost();
+    let reach = |baseline: Layout, starts: usize| {
+        let df = noise.df + starts as f64 - 1.0;
+        let both = t_of_z(boundaries.change(last).unwrap_or(f64::MAX), df) + t_of_z(boundaries.held(last), df);
+        both / 2.0 * noise.error([Layout::one_session(starts), baseline])
+    };
+    let limit = reach(base, last);
+    let effective = wanted.max(limit);
+    let grown = |starts: usize| {
+        let starts_there = base.starts.max(starts as f64);
+        Layout { starts: starts_there, concentration: base.concentration.max(1.0 / starts_there) }
+    };
+    let reaches = |starts: usize| reach(grown(starts), starts) <= wanted;
+    let direction = check.direction();
+    Resolution {
+        noise,
+        starts: baseline.starts(),
+        sessions: baseline.sessions(),
+        tolerance: check.tolerance(),
+        effective_tolerance: direction.relative_loss(effective),
+        noise_limited: limit > wanted,
+        starts_for_tolerance: first_that(last.min(baseline.starts()), reaches),
+        detects: direction.relative_loss(2.0 * effective),
+        effective,
+    }
+}
+
+/// The smallest number from `from` to [`MOST`] of which it is true; if it is true of one it is of all above.
+fn first_that(from: usize, is_true: impl Fn(usize) -> bool) -> Option<usize> {
+    if !is_true(MOST) {
+        return None;
+    }
+    let (mut low, mut high) = (from.min(MOST), MOST);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if is_true(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Some(high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::design::Design;
+    use crate::direction::Direction;
+    use crate::prior::Prior;
+
+    fn of(values: &[&[f64]]) -> Resolution {
+        let starts: Vec<Vec<Vec<f64>>> =
+            values.iter().map(|session| session.iter().map(|value| vec![*value]).collect()).collect();
+        let series = Series::new(Direction::LowerIsBetter, &starts).unwrap();
+        let check = Check::new(Direction::LowerIsBetter, 0.025, Prior::default()).unwrap();
+        resolution(&Boundaries::of(&Design::default(), series.starts()).unwrap(), &check, &series)
+    }
+
+    const CALM: [&[f64]; 5] = [&[100.2, 99.9], &[100.1, 99.7], &[99.8, 100.3], &[100.0, 100.1], &[99.9, 100.0]];
+    const WILD: [&[f64]; 5] = [&[104.0, 97.0], &[101.0, 95.0], &[98.0, 103.0], &[100.0, 106.0], &[99.0, 94.0]];
+
+    #[test]
+    fn a_calm_metric_is_held_to_the_tolerance_asked_for() {
+        let calm = of(&CALM);
+        assert!(!calm.noise_limited);
+        assert!((calm.effective_tolerance - 0.025).abs() < 1e-12);
+        assert!((calm.detects - 0.0506).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_wild_metric_has_a_wider_band_and_says_what_would_narrow_it() {
+        let wild = of(&WILD);
+        assert!(wild.noise_limited && wild.effective_tolerance > 0.03, "{wild:?}");
+        assert!(wild.starts_for_tolerance.is_some_and(|starts| starts > 8), "{wild:?}");
+    }
+
+    #[test]
+    fn where_sessions_drift_too_far_no_number_of_starts_helps() {
+        let drift = of(&[&[100.0, 100.1], &[106.0, 106.1], &[95.0, 95.1], &[103.0, 103.1], &[98.0, 97.9]]);
+        assert_eq!(drift.starts_for_tolerance, None, "{drift:?}");
+        assert!(drift.effective_tolerance > 0.06);
+    }
+
+    #[test]
+    fn a_baseline_of_one_session_or_of_three_starts_works_and_is_trusted_less() {
+        let one = of(&[&[100.2, 99.9, 100.1]]);
+        assert!(one.effective_tolerance > of(&CALM).effective_tolerance - 1e-12);
+        assert!(one.effective_tolerance < 0.06, "{one:?}");
+    }
+}

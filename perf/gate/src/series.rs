@@ -1,0 +1,148 @@
+//! The values of one metric on one side, checked and on the gate's scale: [`Series`].
+
+use crate::direction::Direction;
+use crate::huber::median;
+
+/// The values of one metric on one side, one an engine start, in sessions.
+///
+/// A session is a stretch of time on one machine, without a reboot or a long pause: what drifts from one day to the next
+/// is the same within it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Each start's cost (natural logarithm, + = worse), session by session.
+    sessions: Vec<Vec<f64>>,
+    /// The same, in order, without the sessions.
+    starts: Vec<f64>,
+}
+
+/// Why values cannot be judged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SeriesError {
+    /// There is nothing at all.
+    #[error("there are no values; measure at least one engine start")]
+    Empty,
+    /// A session or a start without a value.
+    #[error("session {session} has no values{}; leave it out, or measure it again",
+        start.map_or_else(String::new, |start| format!(" in start {start}")))]
+    Hole {
+        /// Counted from 1.
+        session: usize,
+        /// Counted from 1; `None` if the session has no start.
+        start: Option<usize>,
+    },
+    /// A value of which no ratio can be taken.
+    #[error(
+        "session {session}, start {start}, run {run} is {value}; only positive, finite values can be judged: a failed \
+        run must be left out, not recorded as zero"
+    )]
+    NotPositive {
+        /// Counted from 1.
+        session: usize,
+        /// Counted from 1, within the session.
+        start: usize,
+        /// Counted from 1, within the start.
+        run: usize,
+        /// The value, as text, because NaN is equal to nothing.
+        value: String,
+    },
+}
+
+impl Series {
+    /// Takes `values[session][start][run]`, in the metric's own unit. A start's value is the median of its runs' costs, or
+    /// their mean if there are two or fewer.
+    pub fn new(direction: Direction, values: &[Vec<Vec<f64>>]) -> Result<Self, SeriesError> {
+        let mut sessions = Vec::with_capacity(values.len());
+        for (session, starts) in (1..).zip(values) {
+            if starts.is_empty() {
+                return Err(SeriesError::Hole { session, start: None });
+            }
+            let mut costs = Vec::with_capacity(starts.len());
+            for (start, runs) in (1..).zip(starts) {
+                costs.push(start_cost(direction, session, start, runs)?);
+            }
+            sessions.push(costs);
+        }
+        Self::of_costs(sessions).ok_or(SeriesError::Empty)
+    }
+
+    /// Takes one value an engine start, all of one session.
+    pub fn of_one_session(direction: Direction, starts: &[f64]) -> Result<Self, SeriesError> {
+        if starts.is_empty() {
+            return Err(SeriesError::Empty);
+        }
+        Self::new(direction, &[starts.iter().map(|value| vec![*value]).collect()])
+    }
+
+    /// Takes costs as they are; `None` if there are none.
+    pub(crate) fn of_costs(sessions: Vec<Vec<f64>>) -> Option<Self> {
+        let starts: Vec<f64> = sessions.iter().flatten().copied().collect();
+        (!starts.is_empty()).then_some(Self { sessions, starts })
+    }
+
+    /// How many engine starts.
+    pub fn starts(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// How many sessions.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Each start's cost: natural logarithm, + = worse.
+    pub fn costs(&self) -> &[f64] {
+        &self.starts
+    }
+
+    /// Each start's cost, session by session.
+    pub(crate) fn by_session(&self) -> &[Vec<f64>] {
+        &self.sessions
+    }
+
+    /// Σ (starts of a session / all starts)²: the share of the session variance that is left in the mean of all starts.
+    /// 1 / sessions if each has as many starts.
+    pub(crate) fn concentration(&self) -> f64 {
+        let all = self.starts.len() as f64;
+        self.sessions.iter().map(|session| (session.len() as f64 / all).powi(2)).sum()
+    }
+}
+
+fn start_cost(direction: Direction, session: usize, start: usize, runs: &[f64]) -> Result<f64, SeriesError> {
+    if runs.is_empty() {
+        return Err(SeriesError::Hole { session, start: Some(start) });
+    }
+    if let Some((run, value)) = (1..).zip(runs).find(|(_, value)| !(value.is_finite() && **value > 0.0)) {
+        return Err(SeriesError::NotPositive { session, start, run, value: value.to_string() });
+    }
+    let costs: Vec<f64> = runs.iter().map(|value| direction.cost(*value)).collect();
+    Ok(median(&costs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_is_the_median_of_its_runs_and_the_mean_of_two() {
+        let values = vec![vec![vec![1.0, 100.0, 2.0]], vec![vec![1.0, 4.0], vec![3.0]]];
+        let series = Series::new(Direction::LowerIsBetter, &values).unwrap();
+        let costs: Vec<f64> = series.costs().iter().map(|cost| cost.exp()).collect();
+        assert!(costs.iter().zip([2.0, 2.0, 3.0]).all(|(cost, wanted)| (cost - wanted).abs() < 1e-9), "{costs:?}");
+        assert_eq!((series.starts(), series.sessions()), (3, 2));
+        assert!((series.concentration() - 5.0 / 9.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn values_of_which_no_ratio_can_be_taken_are_refused_and_named() {
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let error = Series::new(Direction::LowerIsBetter, &[vec![vec![1.0], vec![1.0, bad]]]).unwrap_err();
+            assert!(error.to_string().starts_with("session 1, start 2, run 2 is "), "{error}");
+        }
+        assert_eq!(Series::new(Direction::LowerIsBetter, &[]), Err(SeriesError::Empty));
+        assert_eq!(Series::of_one_session(Direction::LowerIsBetter, &[]), Err(SeriesError::Empty));
+        let hole = Series::new(Direction::LowerIsBetter, &[vec![vec![1.0]], vec![]]).unwrap_err();
+        assert_eq!(hole.to_string(), "session 2 has no values; leave it out, or measure it again");
+        let hole = Series::new(Direction::LowerIsBetter, &[vec![vec![1.0], vec![]]]).unwrap_err();
+        assert_eq!(hole.to_string(), "session 1 has no values in start 2; leave it out, or measure it again");
+    }
+}

@@ -1,0 +1,84 @@
+//! Tails of the normal and of Student's t distribution, and the way from one to the other.
+//!
+//! The boundaries are computed for normal z; a change is divided by an *estimated* standard error, so its tail is
+//! Student's. [`z_of_t`] finds the z that is as improbable.
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::function::erf::{erfc, erfc_inv};
+
+/// Beyond this a tail is below 1e-280 and no longer told apart: z is cut here.
+const FAR: f64 = 35.0;
+
+/// P(Z > z) of the standard normal.
+pub(crate) fn normal_tail(z: f64) -> f64 {
+    0.5 * erfc(z / std::f64::consts::SQRT_2)
+}
+
+/// The z with P(Z > z) = `tail`, for 0 < `tail` < 1.
+pub(crate) fn normal_z(tail: f64) -> f64 {
+    (std::f64::consts::SQRT_2 * erfc_inv(2.0 * tail)).clamp(-FAR, FAR)
+}
+
+/// The density of the standard normal.
+pub(crate) fn normal_density(z: f64) -> f64 {
+    (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt()
+}
+
+/// The normal z that is as far in its tail as `t` is in Student's with `df` degrees of freedom (not necessarily whole).
+pub(crate) fn z_of_t(t: f64, df: f64) -> f64 {
+    if t < 0.0 {
+        return -z_of_t(-t, df);
+    }
+    // `df` is at least that of the prior, so it is positive; with an invalid one nothing may look significant.
+    StudentsT::new(0.0, 1.0, df).map_or(0.0, |student| normal_z(student.sf(t).max(f64::MIN_POSITIVE)))
+}
+
+/// The inverse of [`z_of_t`]: the t that is as far in its tail as `z` is in the normal's.
+pub(crate) fn t_of_z(z: f64, df: f64) -> f64 {
+    if z < 0.0 {
+        return -t_of_z(-z, df);
+    }
+    // t exceeds z, and z_of_t rises with t: widen until it is bracketed, then halve.
+    let (mut low, mut high) = (z, z + 1.0);
+    while z_of_t(high, df) < z && high < 1e9 {
+        (low, high) = (high, 2.0 * high);
+    }
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if z_of_t(middle, df) < z {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tails_agree_with_published_tables() {
+        for (z, tail) in [(0.0, 0.5), (1.644_853_627, 0.05), (1.959_963_985, 0.025), (3.090_232_306, 0.001)] {
+            assert!((normal_tail(z) - tail).abs() < 1e-9, "{z}");
+            assert!((normal_z(tail) - z).abs() < 1e-6, "{tail}");
+        }
+        // One-sided 5 % and 0.1 % points of Student's t: 2.015 and 5.893 with 5 degrees of freedom, 1.812 with 10.
+        for (t, df, tail) in [(2.015_048, 5.0, 0.05), (5.893_430, 5.0, 0.001), (1.812_461, 10.0, 0.05)] {
+            assert!((z_of_t(t, df) - normal_z(tail)).abs() < 1e-5, "{t} {df}");
+            assert!((t_of_z(normal_z(tail), df) - t).abs() < 1e-4, "{t} {df}");
+        }
+    }
+
+    #[test]
+    fn z_rises_with_t_and_never_exceeds_it() {
+        for df in [2.0, 4.5, 9.0, 30.0] {
+            let zs: Vec<f64> = (0..400).map(|step| z_of_t(f64::from(step) * 0.25, df)).collect();
+            assert!(zs.windows(2).all(|pair| pair[0] < pair[1]), "{df}");
+            assert!(zs.iter().zip(0..).all(|(z, step)| *z <= f64::from(step) * 0.25 + 1e-9), "{df}");
+        }
+        assert!((z_of_t(-2.0, 7.0) + z_of_t(2.0, 7.0)).abs() < 1e-12);
+        assert!(z_of_t(1e12, 3.0).is_finite());
+    }
+}
