@@ -32,14 +32,18 @@
 //! real one.
 
 mod baselines;
+mod duet;
 mod error;
 mod guards;
 mod interrupt;
 mod load;
 mod measure;
+mod plan;
 mod records;
 mod run;
+mod series;
 mod session;
+mod start;
 mod suite;
 mod vllm;
 

@@ -48,6 +48,11 @@ impl Meter {
         self.starts == 0 || self.spent_s + self.spent_s / f64::from(self.starts) <= self.limit_s
     }
 
+    /// The same for a pair of starts.
+    pub(crate) fn allows_another_pair(&self) -> bool {
+        self.starts == 0 || self.spent_s + 2.0 * self.spent_s / f64::from(self.starts) <= self.limit_s
+    }
+
     pub(crate) fn spent_s(&self) -> f64 {
         self.spent_s
     }
@@ -89,7 +94,7 @@ pub(crate) async fn measure(
         }
     }
     if session.settings.purpose == Purpose::Gate {
-        duet::confirm(place, engine, &mut series, gate, &mut meter, &mut interrupt).await?;
+        duet::confirm(place, engine, &mut series, &mut meter, &mut interrupt).await?;
     }
     let finished: Result<Vec<Option<LoadReport>>> = series.into_iter().map(Series::finish).collect();
     Ok(Measured { loads: finished?.into_iter().flatten().collect(), gpu_s: meter.spent_s() })

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use perf_model::anchor::Anchored;
 use perf_model::baseline::Baseline;
-use perf_model::compare::{Found, Places, compare};
+use perf_model::compare::{Found, Judging, Places, compare};
+use perf_model::duet::{Suspicion, settle, suspects};
 use perf_model::evidence::{Evidence, StartEvidence};
 use perf_model::gate::Gate;
+use perf_model::guard::Guard;
 use perf_model::report::LoadReport;
 use perf_model::settings::Purpose;
 use perf_model::snapshot;
@@ -73,7 +75,7 @@ impl<'a> Series<'a> {
             records: self.session.shown(&self.session.run_folder.join(self.suite)),
         };
         let evidence = evidence(self.suite, self.load, &self.starts);
-        self.report = Some(compare(&evidence, &place.found, &place.anchor, self.gate, places));
+        self.report = Some(compare(&evidence, &place.found, &place.anchor, Judging::Baseline(self.gate), places));
     }
 
     /// What was found where the baseline should be, if that is one.
@@ -81,6 +83,25 @@ impl<'a> Series<'a> {
         match self.baseline.as_ref()?.found {
             Found::Baseline(ref baseline) => Some(baseline),
             Found::Nothing | Found::Unusable(_) => None,
+        }
+    }
+
+    /// The guards that a duet may confirm or acquit.
+    pub(crate) fn suspects(&self) -> Vec<Guard> {
+        self.report.as_ref().map(|report| suspects(report, &self.load.guards)).unwrap_or_default()
+    }
+
+    /// Takes in what a duet of at most so many pairs says of the guards that are open in it.
+    pub(crate) fn settle(
+        &mut self,
+        open: &mut Vec<Guard>,
+        most_pairs: u32,
+        base: &[StartEvidence],
+        candidate: &[StartEvidence],
+    ) {
+        if let (Some(report), Some(Place { found: Found::Baseline(baseline), .. })) = (&mut self.report, &self.baseline) {
+            let raised_by = Suspicion { baseline, starts: &self.starts, most_pairs };
+            settle(report, open, self.gate, &raised_by, base, candidate);
         }
     }
 

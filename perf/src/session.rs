@@ -3,7 +3,9 @@
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 
+use perf_gate::Design;
 use perf_model::config::Config;
+use perf_model::gate::Gate;
 use perf_model::settings::{Settings, VARIABLE};
 
 use crate::error::{Error, Result};
@@ -35,9 +37,22 @@ impl Session {
         Ok(Self { settings, config, root, run_folder })
     }
 
-    /// Engine starts of one measurement.
+    /// Engine starts of a session that becomes a baseline.
     pub(crate) fn starts(&self) -> u32 {
         self.settings.starts.unwrap_or(self.config.starts)
+    }
+
+    /// The gate for a suite with so many guards. The error rate is divided among all guards of the run, which only the one
+    /// who runs all suites knows.
+    pub(crate) fn gate(&self, guards: usize) -> Result<Gate> {
+        let checks = self.settings.checks.map_or(guards, |checks| checks as usize).max(1);
+        let config = &self.config.gate;
+        let max_starts = self.settings.budget.starts.unwrap_or(config.most_starts) as usize;
+        let usual = Design::of(checks);
+        let min_starts = usual.min_starts.min(max_starts);
+        let design =
+            Design { max_starts, min_starts, false_alarms: config.false_alarms, misses: config.misses, ..usual };
+        Gate::new(design).map_err(|error| Error::Usage(error.to_string()))
     }
 
     /// Tells whoever waits for a long run what happens. Written past libtest's capture, and only under `cargo xtask perf`.

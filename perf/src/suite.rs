@@ -112,12 +112,11 @@ impl Suite {
     async fn watch_it_fail(
         &self,
         expected: StartFailure,
-        session: &Session,
+        place: Place<'_>,
         engine: &Engine,
-        server: &Server,
-        clock: Clock,
         mut interrupt: Interrupt,
     ) -> Result<SuiteReport> {
+        let Place { session, server, clock, .. } = place;
         let mut progress = |what: &str| session.tell(&self.name, what);
         let started = tokio::select! {
             started = engine.start(server, 1, clock, &mut progress) => started,
@@ -143,7 +142,7 @@ impl Suite {
 
     /// Refuses declarations that cannot be run, before anything is started; gives the gate for those that can.
     fn check(&self, server: &Server, session: &Session) -> Result<Gate> {
-        let usage = |message: String| Err(Error::Usage(format!("suite `{}`: {message}", self.name)));
+        let usage = |message: String| -> Result<Gate> { Err(Error::Usage(format!("suite `{}`: {message}", self.name))) };
         if !is_file_name(&self.name) {
             return usage("its name must be letters, digits, `_`, `-` and `.` only: it becomes a folder".to_owned());
         }

@@ -1,5 +1,6 @@
 //! What was measured, held against the baseline: [`Evidence`] → [`LoadReport`].
 
+use crate::anchor::{Anchor, Anchored};
 use crate::baseline::Baseline;
 use crate::evidence::Evidence;
 use crate::fingerprint::{Difference, EngineKind, Fingerprint};
@@ -32,8 +33,23 @@ pub struct Places {
     pub records: String,
 }
 
-/// Holds what was measured so far against what was found.
-pub fn compare(evidence: &Evidence<'_>, found: &Found, gate: &Gate, places: Places) -> LoadReport {
+/// What the starts of both sides are to each other.
+#[derive(Clone, Copy, Debug)]
+pub enum Judging<'a> {
+    /// One side is a baseline, of another time.
+    Baseline(&'a Gate),
+    /// They were measured in turn: the first of one side with the first of the other, and so on.
+    Pairs(&'a Gate),
+}
+
+/// Holds what was measured so far against what was found, and against the anchor.
+pub fn compare(
+    evidence: &Evidence<'_>,
+    found: &Found,
+    anchored: &Anchored,
+    judging: Judging<'_>,
+    places: Places,
+) -> LoadReport {
     let fingerprint = evidence.starts.first().map(|start| &start.fingerprint);
     let baseline = match found {
         Found::Baseline(baseline) => Some(baseline.as_ref()),
@@ -42,6 +58,9 @@ pub fn compare(evidence: &Evidence<'_>, found: &Found, gate: &Gate, places: Plac
     let mut faults = faults(evidence);
     if let Found::Unusable(why) = found {
         faults.push(format!("the baseline {} cannot be used: {why}", places.baseline_file));
+    }
+    if let Anchored::Unusable(why) = anchored {
+        faults.push(format!("the anchor beside {} cannot be used: {why}", places.baseline_file));
     }
     let incomparable = match (baseline, fingerprint) {
         (Some(baseline), Some(now)) => differences(evidence, baseline, now),
@@ -54,7 +73,12 @@ pub fn compare(evidence: &Evidence<'_>, found: &Found, gate: &Gate, places: Plac
         () if !incomparable.is_empty() => Some(Verdict::Incomparable),
         () => None,
     };
-    let rows = rows(evidence, baseline, overall.map_or(Ask::Gate(gate), Ask::Nobody));
+    let mut notes = notes(evidence.starts);
+    let anchor = match anchored {
+        Anchored::At(anchor) => comparable_anchor(evidence, anchor, fingerprint, &mut notes),
+        Anchored::Nowhere | Anchored::Unusable(_) => None,
+    };
+    let rows = rows(evidence, baseline, anchor, overall.map_or(Ask::Gate(judging), Ask::Nobody));
     let guards = rows.iter().filter_map(|row| row.guard.as_ref().map(|guard| guard.verdict));
     let verdict = overall.or_else(|| Verdict::join(guards)).unwrap_or(Verdict::Held);
     LoadReport {
@@ -73,7 +97,7 @@ pub fn compare(evidence: &Evidence<'_>, found: &Found, gate: &Gate, places: Plac
         },
         incomparable,
         faults,
-        notes: notes(evidence.starts),
+        notes,
         baseline_file: places.baseline_file,
         records: places.records,
     }
@@ -106,12 +130,32 @@ fn faults(evidence: &Evidence<'_>) -> Vec<String> {
 /// Who says the verdict of a guard.
 #[derive(Clone, Copy)]
 enum Ask<'a> {
-    Gate(&'a Gate),
+    Gate(Judging<'a>),
     /// It follows from something that applies to the whole load.
     Nobody(Verdict),
 }
 
-fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, ask: Ask<'_>) -> Vec<Row> {
+/// The anchor, if what was measured may be held against it.
+fn comparable_anchor<'a>(
+    evidence: &Evidence<'_>,
+    anchor: &'a Anchor,
+    now: Option<&Fingerprint>,
+    notes: &mut Vec<String>,
+) -> Option<&'a Baseline> {
+    let differences = differences(evidence, &anchor.baseline, now?);
+    if differences.is_empty() {
+        return Some(&anchor.baseline);
+    }
+    let named: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    notes.push(format!(
+        "slow creep is not watched: the anchor is of something else ({}); move it with `cargo xtask perf accept \
+         --reset-anchor --reason …`",
+        named.join("; ")
+    ));
+    None
+}
+
+fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, anchor: Option<&Baseline>, ask: Ask<'_>) -> Vec<Row> {
     let row = |metric: Metric, guard: Option<&Guard>| {
         let starts = evidence.values(metric);
         let before = baseline.map_or(&[][..], |baseline| baseline.sessions(metric));
@@ -119,7 +163,14 @@ fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, ask: Ask<'_>) -> V
         let guard = guard.map(|guard| {
             let judgement = match ask {
                 Ask::Nobody(verdict) => Judgement::plain(verdict),
-                Ask::Gate(gate) => gate.judge(guard, before, &starts),
+                Ask::Gate(Judging::Baseline(gate)) => {
+                    let judgement = gate.judge(guard, before, &starts);
+                    gate.or_creep(guard, judgement, anchor.map_or(&[][..], |anchor| anchor.sessions(metric)), before)
+                }
+                Ask::Gate(Judging::Pairs(gate)) => {
+                    let pairs: Vec<(f64, f64)> = before.concat().into_iter().zip(starts.iter().copied()).collect();
+                    gate.pairs(guard, &pairs)
+                }
             };
             guard_row(guard, base, judgement)
         });
@@ -149,14 +200,9 @@ fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, ask: Ask<'_>) -> V
 
 /// What a report says of a guard that was judged against this baseline.
 pub(crate) fn guard_row(guard: &Guard, baseline: Option<f64>, judgement: Judgement) -> GuardRow {
-    let Judgement { verdict, is_open, mut reason, numbers } = judgement;
-    let band = numbers.as_ref().map(|numbers| percent(numbers.resolution.effective_tolerance * 100.0));
+    let Judgement { verdict, is_open, reason, interval, band } = judgement;
+    let band = band.map(|band| percent(band * 100.0));
     let limit = baseline.map(|base| Guard { slack: band.unwrap_or(guard.slack), ..*guard }.limit(base));
-    if let Some(numbers) = numbers.as_ref().filter(|numbers| numbers.held_but_worse) {
-        let change = numbers.change.abs() * 100.0;
-        reason.get_or_insert(format!("held, and yet worse than chance explains: by {change:.1} %, which the slack allows"));
-    }
-    let interval = numbers.map(|numbers| (numbers.change_low, numbers.change_high));
     GuardRow { slack: guard.slack, band, limit, interval, verdict, is_open, reason }
 }
 
@@ -248,7 +294,8 @@ mod tests {
     fn verdict_of(measured: &[StartEvidence], found: &Found) -> LoadReport {
         let (load, guards) = (load(), guards());
         let evidence = Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: measured };
-        compare(&evidence, found, &Gate::new(Design::of(1)).unwrap(), places())
+        let gate = Gate::new(Design::of(1)).unwrap();
+        compare(&evidence, found, &Anchored::Nowhere, Judging::Baseline(&gate), places())
     }
 
     fn recorded(change: impl FnOnce(&mut Baseline)) -> Found {

@@ -11,10 +11,10 @@ use serde::Deserialize;
 use crate::nearest::nearest;
 
 /// Everything `perf.toml` may say.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Engine starts of one measurement; a verdict needs 3 at least.
+    /// Engine starts of a session that becomes a baseline; a verdict needs 3 at least.
     pub starts: u32,
     /// How long a server may take to become ready, in seconds.
     pub start_timeout_s: u64,
@@ -22,10 +22,28 @@ pub struct Config {
     pub models_folder: Option<PathBuf>,
     /// Models that are elsewhere.
     pub models: BTreeMap<String, ModelLocation>,
+    /// How a run judges.
+    pub gate: Gate,
     /// The docker engine.
     pub docker: Docker,
     /// The process engine.
     pub process: Process,
+}
+
+/// How a run judges. `docs/GATE.md` says what each figure does.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gate {
+    /// The most engine starts of one suite; what is undecided then is inconclusive.
+    pub most_starts: u32,
+    /// The probability that a run in which nothing changed shows any regression, over all its guards.
+    pub false_alarms: f64,
+    /// The probability that a guard misses a loss of twice its slack.
+    pub misses: f64,
+    /// Pairs of starts, old and new in turn, that a regression must survive before it fails the build.
+    pub duet_pairs: u32,
+    /// Days after which a baseline that has been bettered, and not refreshed, fails the build.
+    pub stale_after_days: u32,
 }
 
 /// Where a model's files are.
@@ -75,13 +93,20 @@ pub struct Process {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            starts: 3,
+            starts: 5,
             start_timeout_s: 1_200,
             models_folder: None,
             models: BTreeMap::new(),
+            gate: Gate::default(),
             docker: Docker::default(),
             process: Process::default(),
         }
+    }
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { most_starts: 8, false_alarms: 0.05, misses: 0.05, duet_pairs: 4, stale_after_days: 14 }
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! The statistics are those of `perf-gate`, which `docs/GATE.md` explains; this is what they mean for guards.
 
-use perf_gate::{Boundaries, Check, Design, Prior, Resolution, Series, judge, resolution};
+use perf_gate::{
+    Anchor, Boundaries, Check, Design, Duet, DuetPlan, Pairs, Plan, Power, Prior, Resolution, Series, compare_pairs, creep, power,
+};
 
 use crate::guard::Guard;
 use crate::metric::{self, Metric};
@@ -28,14 +30,45 @@ pub struct Judgement {
     pub is_open: bool,
     /// Why, where the verdict alone does not say it.
     pub reason: Option<String>,
-    /// The numbers behind it; absent where the gate was not asked.
-    pub numbers: Option<perf_gate::Judgement>,
+    /// The 95 % confidence interval of the relative change; absent where the gate was not asked.
+    pub interval: Option<(f64, f64)>,
+    /// How far the metric may in truth be told to move the wrong way, relative; absent where the gate was not asked.
+    pub band: Option<f64>,
+}
+
+/// What a duet says of a suspicion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Another pair may tell.
+    Open,
+    /// It is a regression.
+    Confirmed,
+    /// It is none.
+    Acquitted,
+    /// It could not be told before, and not in a duet either.
+    Unclear,
+}
+
+/// What a duet says of one guard.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Confirmation {
+    /// What it says.
+    pub said: Said,
+    /// The relative change between the sides.
+    pub change: f64,
+    /// Its 95 % confidence interval.
+    pub interval: (f64, f64),
 }
 
 impl Judgement {
     /// A verdict that needed no gate.
     pub fn plain(verdict: Verdict) -> Self {
-        Self { verdict, is_open: false, reason: None, numbers: None }
+        Self { verdict, is_open: false, reason: None, interval: None, band: None }
+    }
+
+    /// Nothing can be said, and why.
+    fn invalid(why: String) -> Self {
+        Self { reason: Some(why), ..Self::plain(Verdict::Invalid) }
     }
 }
 
@@ -53,53 +86,142 @@ impl Gate {
 
     /// Judges one guard on the values of its metric: the baseline's `[session][start]`, and one an engine start so far.
     pub fn judge(&self, guard: &Guard, baseline: &[Vec<f64>], measured: &[f64]) -> Judgement {
-        let sides = Sides::of(guard, baseline).and_then(|sides| {
-            let candidate = Series::of_one_session(sides.check.direction(), measured);
-            Ok((sides, candidate.map_err(|error| format!("the measurement: {error}"))?))
+        let judged = self.plan(guard, baseline).and_then(|plan| Ok(plan.judge(&candidate(guard, measured)?)));
+        let judged = match judged {
+            Ok(judged) => judged,
+            Err(why) => return Judgement::invalid(why),
+        };
+        let (verdict, is_open) = said(judged.verdict);
+        let worse = || {
+            let change = judged.change.abs() * 100.0;
+            format!("held, and yet worse than chance explains: by {change:.1} %, which is allowed")
+        };
+        Judgement {
+            verdict,
+            is_open,
+            reason: judged.reason.or_else(|| judged.held_but_worse.then(worse)),
+            interval: Some((judged.change_low, judged.change_high)),
+            band: Some(judged.resolution.effective_tolerance),
+        }
+    }
+
+    /// Judges one guard on pairs of starts, base and candidate in turn.
+    pub fn pairs(&self, guard: &Guard, pairs: &[(f64, f64)]) -> Judgement {
+        let judged = check(guard).and_then(|check| {
+            let boundaries = Boundaries::of_pairs(&self.design).map_err(|error| error.to_string())?;
+            Ok(compare_pairs(&boundaries, &check, &sides(guard, pairs)?))
         });
-        let (Sides { check, baseline }, candidate) = match sides {
-            Ok(sides) => sides,
-            Err(reason) => return Judgement { reason: Some(reason), ..Judgement::plain(Verdict::Invalid) },
-        };
-        let boundaries = match Boundaries::of(&self.design, baseline.starts()) {
-            Ok(boundaries) => boundaries,
-            Err(error) => return Judgement { reason: Some(error.to_string()), ..Judgement::plain(Verdict::Invalid) },
-        };
-        let numbers = judge(&boundaries, &check, &baseline, &candidate);
-        let (verdict, is_open) = match numbers.verdict {
-            perf_gate::Verdict::Regressed => (Verdict::Regressed, false),
-            perf_gate::Verdict::Held => (Verdict::Held, false),
-            perf_gate::Verdict::Improved => (Verdict::Improved, false),
-            perf_gate::Verdict::Inconclusive => (Verdict::Inconclusive, false),
-            perf_gate::Verdict::GoOn => (Verdict::Inconclusive, true),
-        };
-        Judgement { verdict, is_open, reason: numbers.reason.clone(), numbers: Some(numbers) }
+        match judged {
+            Err(why) => Judgement::invalid(why),
+            Ok(Duet { verdict, reason, change_low, change_high, .. }) => {
+                let (verdict, is_open) = said(verdict);
+                let band = Some(guard.slack.fraction());
+                Judgement { verdict, is_open, reason, interval: Some((change_low, change_high)), band }
+            }
+        }
     }
 
-    /// What a baseline can tell of a guard; `None` if its metric is missing or cannot be judged.
-    pub fn resolution(&self, guard: &Guard, baseline: &[Vec<f64>]) -> Option<Resolution> {
-        let Sides { check, baseline } = Sides::of(guard, baseline).ok()?;
-        let boundaries = Boundaries::of(&self.design, baseline.starts()).ok()?;
-        Some(resolution(&boundaries, &check, &baseline))
+    /// Judges a guard again, on pairs of starts with what its baseline was measured on: `most` pairs at most.
+    ///
+    /// `measured` are the starts that raised the suspicion. The last pair decides, but for what was never shown: where
+    /// neither side of it is ruled out it stays unclear.
+    pub fn confirm(
+        &self,
+        guard: &Guard,
+        baseline: &[Vec<f64>],
+        measured: &[f64],
+        pairs: &[(f64, f64)],
+        most: u32,
+    ) -> Result<Confirmation, String> {
+        let plan = self.plan(guard, baseline)?;
+        let judged = plan.judge(&candidate(guard, measured)?);
+        let duet = DuetPlan::new(most as usize).map_err(|error| error.to_string())?;
+        let duet = duet.confirm(plan.check(), &judged, &sides(guard, pairs)?);
+        let ruled_out = duet.z_below >= duet.z_held;
+        let said = match duet.verdict {
+            perf_gate::Verdict::GoOn => Said::Open,
+            perf_gate::Verdict::Regressed => Said::Confirmed,
+            _ if judged.verdict == perf_gate::Verdict::Regressed || ruled_out => Said::Acquitted,
+            _ => Said::Unclear,
+        };
+        Ok(Confirmation { said, change: duet.change, interval: (duet.change_low, duet.change_high) })
+    }
+
+    /// Holds a baseline against its anchor, and turns a verdict that would let it pass into creep if the losses that were
+    /// accepted since add up to more than the slack.
+    pub fn or_creep(&self, guard: &Guard, judged: Judgement, anchor: &[Vec<f64>], baseline: &[Vec<f64>]) -> Judgement {
+        let is_pass = judged.verdict.is_pass() || judged.verdict == Verdict::Inconclusive;
+        let held = check(guard).and_then(|check| {
+            let anchor = Anchor::of(&check, &series(guard, anchor)?);
+            Ok(creep(&self.design, &check, &anchor, &series(guard, baseline)?))
+        });
+        match held {
+            Ok(creep) if creep.crept && is_pass => Judgement {
+                verdict: Verdict::Creep,
+                is_open: false,
+                reason: Some(format!(
+                    "what was accepted since the anchor adds up to {:+.1} % ({:+.1} to {:+.1} %)",
+                    creep.change * 100.0,
+                    creep.change_low * 100.0,
+                    creep.change_high * 100.0
+                )),
+                ..judged
+            },
+            _ => judged,
+        }
+    }
+
+    /// What a baseline can tell of a guard.
+    pub fn resolution(&self, guard: &Guard, baseline: &[Vec<f64>]) -> Result<Resolution, String> {
+        Ok(*self.plan(guard, baseline)?.resolution())
+    }
+
+    /// What would be said of a guard if its metric truly changed so much, relative to the baseline.
+    pub fn power(&self, guard: &Guard, baseline: &[Vec<f64>], change: f64) -> Result<Power, String> {
+        Ok(power(&self.plan(guard, baseline)?, change, TRIALS))
+    }
+
+    fn plan(&self, guard: &Guard, baseline: &[Vec<f64>]) -> Result<Plan, String> {
+        let check = check(guard)?;
+        let baseline = series(guard, baseline).map_err(|error| format!("the baseline: {error}"))?;
+        let boundaries = Boundaries::of(&self.design, baseline.starts()).map_err(|error| error.to_string())?;
+        Ok(Plan::new(&boundaries, &check, &baseline))
     }
 }
 
-/// A guard and its baseline as the statistics want them.
-struct Sides {
-    check: Check,
-    baseline: Series,
+/// Trials of a power estimate: each probability is right to within 2 %.
+const TRIALS: u32 = 2_000;
+
+/// A verdict of the statistics, and whether it is open.
+fn said(verdict: perf_gate::Verdict) -> (Verdict, bool) {
+    match verdict {
+        perf_gate::Verdict::Regressed => (Verdict::Regressed, false),
+        perf_gate::Verdict::Held => (Verdict::Held, false),
+        perf_gate::Verdict::Improved => (Verdict::Improved, false),
+        perf_gate::Verdict::Inconclusive => (Verdict::Inconclusive, false),
+        perf_gate::Verdict::GoOn => (Verdict::Inconclusive, true),
+    }
 }
 
-impl Sides {
-    fn of(guard: &Guard, baseline: &[Vec<f64>]) -> Result<Self, String> {
-        let direction = direction(guard.metric);
-        let prior = Prior::of_metric(&guard.metric.to_string());
-        let check = Check::new(direction, guard.slack.fraction(), prior).map_err(|error| error.to_string())?;
-        let runs: Vec<Vec<Vec<f64>>> =
-            baseline.iter().map(|starts| starts.iter().map(|value| vec![*value]).collect()).collect();
-        let baseline = Series::new(direction, &runs).map_err(|error| format!("the baseline: {error}"))?;
-        Ok(Self { check, baseline })
-    }
+fn check(guard: &Guard) -> Result<Check, String> {
+    let prior = Prior::of_metric(&guard.metric.to_string());
+    Check::new(direction(guard.metric), guard.slack.fraction(), prior).map_err(|error| error.to_string())
+}
+
+fn series(guard: &Guard, sessions: &[Vec<f64>]) -> Result<Series, String> {
+    let runs: Vec<Vec<Vec<f64>>> =
+        sessions.iter().map(|starts| starts.iter().map(|value| vec![*value]).collect()).collect();
+    Series::new(direction(guard.metric), &runs).map_err(|error| error.to_string())
+}
+
+fn candidate(guard: &Guard, starts: &[f64]) -> Result<Series, String> {
+    Series::of_one_session(direction(guard.metric), starts).map_err(|error| format!("the measurement: {error}"))
+}
+
+fn sides(guard: &Guard, pairs: &[(f64, f64)]) -> Result<Pairs, String> {
+    let runs: Vec<(Vec<f64>, Vec<f64>)> =
+        pairs.iter().map(|(base, candidate)| (vec![*base], vec![*candidate])).collect();
+    Pairs::new(direction(guard.metric), &runs).map_err(|error| error.to_string())
 }
 
 /// The same direction, in the words of the statistics.
@@ -171,6 +293,6 @@ mod tests {
         let resolution = gate().resolution(&throughput(), &base()).unwrap();
         assert_eq!((resolution.starts, resolution.sessions), (10, 2));
         assert!(resolution.detects >= 2.0 * 0.0249, "{resolution:?}");
-        assert_eq!(gate().resolution(&throughput(), &[]), None);
+        assert!(gate().resolution(&throughput(), &[]).is_err());
     }
 }

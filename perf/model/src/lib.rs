@@ -10,6 +10,7 @@ pub mod anchor;
 pub mod baseline;
 pub mod compare;
 pub mod config;
+pub mod duet;
 pub mod evidence;
 pub mod exit;
 pub mod fingerprint;

@@ -1,0 +1,139 @@
+//! What two variants that were measured in turn say of each other: which base a baseline stands for ([`base`]), and what a
+//! duet makes of a verdict ([`settle`]).
+
+use crate::baseline::Baseline;
+use crate::evidence::StartEvidence;
+use crate::fingerprint::{EngineKind, Fingerprint};
+use crate::gate::{Gate, Said};
+use crate::guard::Guard;
+use crate::metric::Metric;
+use crate::report::LoadReport;
+use crate::settings::{Settings, Variant};
+use crate::verdict::Verdict;
+
+/// The variant that a baseline was measured on, to be measured again beside the candidate; or why that is not possible.
+///
+/// A duet tells apart only what it can switch. Where a driver changed too, or nothing did, an even duet would acquit what
+/// was never on trial.
+pub fn base(baseline: &Fingerprint, now: &Fingerprint, settings: &Settings, pairs: u32) -> Result<Variant, String> {
+    if pairs == 0 {
+        return Err("duet_pairs is 0 in perf.toml".to_owned());
+    }
+    if baseline.driver != now.driver {
+        return Err("the driver changed, which cannot be switched from start to start".to_owned());
+    }
+    let (arguments, environment): (Vec<&String>, Vec<&String>) =
+        baseline.under_test.iter().partition(|setting| setting.starts_with('-'));
+    let pair = |setting: &&String| setting.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut variant = Variant {
+        arguments: arguments.into_iter().cloned().collect(),
+        environment: environment.iter().filter_map(pair).collect(),
+        ..Variant::default()
+    };
+    match now.engine {
+        EngineKind::Remote => return Err("a remote server cannot be switched".to_owned()),
+        EngineKind::Docker => variant.image = baseline.image_digest.clone().or_else(|| baseline.image.clone()),
+        EngineKind::Process if baseline.vllm == now.vllm => variant.vllm.clone_from(&settings.candidate.vllm),
+        EngineKind::Process => {
+            let version = baseline.vllm.as_deref().unwrap_or("an unknown version");
+            return Err(format!(
+                "where the baseline's vLLM ({version}) is installed is not known; `cargo xtask perf compare` takes two"
+            ));
+        }
+        EngineKind::Simulated => {}
+    }
+    let unchanged = match now.engine {
+        EngineKind::Docker => now.image_digest.is_some() && now.image_digest == baseline.image_digest,
+        EngineKind::Process | EngineKind::Remote => true,
+        EngineKind::Simulated => settings.candidate.inject.is_none(),
+    };
+    if unchanged && now.under_test == baseline.under_test {
+        return Err("nothing that could be switched differs from the baseline; what changed is the machine".to_owned());
+    }
+    Ok(variant)
+}
+
+/// What raised a suspicion: the starts that were held against a baseline.
+#[derive(Clone, Copy, Debug)]
+pub struct Suspicion<'a> {
+    /// The baseline.
+    pub baseline: &'a Baseline,
+    /// The starts.
+    pub starts: &'a [StartEvidence],
+    /// Pairs that a duet may take.
+    pub most_pairs: u32,
+}
+
+/// The guards of a report that a duet may confirm or acquit.
+pub fn suspects(report: &LoadReport, guards: &[Guard]) -> Vec<Guard> {
+    let suspected = |guard: &&Guard| verdict(report, guard.metric).is_some_and(is_suspicious);
+    guards.iter().filter(suspected).copied().collect()
+}
+
+/// Takes in what a duet says so far of the guards that it is held for, and leaves those in `open` that another pair may
+/// still settle.
+pub fn settle(
+    report: &mut LoadReport,
+    open: &mut Vec<Guard>,
+    gate: &Gate,
+    raised_by: &Suspicion<'_>,
+    base: &[StartEvidence],
+    candidate: &[StartEvidence],
+) {
+    if let Some(faults) = faults(base).or_else(|| faults(candidate)) {
+        report.notes.push(format!("the duet says nothing: {faults}"));
+        open.clear();
+        return;
+    }
+    open.retain(|guard| {
+        let pairs: Vec<(f64, f64)> = values(base, guard.metric).into_iter().zip(values(candidate, guard.metric)).collect();
+        let measured = values(raised_by.starts, guard.metric);
+        let before = raised_by.baseline.sessions(guard.metric);
+        let duet = match gate.confirm(guard, before, &measured, &pairs, raised_by.most_pairs) {
+            Ok(duet) => duet,
+            Err(why) => {
+                report.notes.push(format!("the duet says nothing of {}: {why}", guard.metric.label()));
+                return false;
+            }
+        };
+        let percent = |change: f64| change * 100.0;
+        let (low, high) = duet.interval;
+        let told = format!(
+            "in a duet of {} pairs: {:+.1} % ({:+.1} to {:+.1} %)",
+            pairs.len(),
+            percent(duet.change),
+            percent(low),
+            percent(high)
+        );
+        match duet.said {
+            Said::Unclear => {
+                report.settle(guard.metric, Verdict::Inconclusive, format!("neither shown nor ruled out {told}"));
+            }
+            Said::Open => return true,
+            Said::Confirmed => report.settle(guard.metric, Verdict::Regressed, format!("confirmed {told}")),
+            Said::Acquitted => {
+                let why = format!("acquitted {told}: what differs from the baseline is the day, not the software");
+                report.settle(guard.metric, Verdict::Held, why);
+            }
+        }
+        false
+    });
+}
+
+/// The faults of the first start that has any, in words.
+pub fn faults(starts: &[StartEvidence]) -> Option<String> {
+    let (number, start) = (1..).zip(starts).find(|(_, start)| !start.faults.is_empty())?;
+    Some(format!("start {number} of one side: {}", start.faults.join("; ")))
+}
+
+fn is_suspicious(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Regressed | Verdict::Inconclusive)
+}
+
+fn verdict(report: &LoadReport, metric: Metric) -> Option<Verdict> {
+    Some(report.rows.iter().find(|row| row.metric == metric)?.guard.as_ref()?.verdict)
+}
+
+fn values(starts: &[StartEvidence], metric: Metric) -> Vec<f64> {
+    starts.iter().filter_map(|start| start.summary.values.get(&metric).copied()).collect()
+}

@@ -1,0 +1,161 @@
+//! Old and new in turn on the same hardware, within the same hour: [`confirm`] a regression before it fails a build, and
+//! [`compare`] two variants with no baseline at all. What drifts from day to day is the same for both and cancels.
+
+use perf_engine::Engine;
+use perf_model::anchor::Anchored;
+use perf_model::compare::{Found, Judging, Places, compare as hold_against};
+use perf_model::duet;
+use perf_model::evidence::{Evidence, StartEvidence};
+use perf_model::gate::Gate;
+use perf_model::guard::Guard;
+use perf_model::record::Part;
+use perf_model::report::LoadReport;
+
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::load::Load;
+use crate::measure::{Measured, Meter};
+use crate::series::Series;
+use crate::start::{Place, Start};
+
+/// The two sides of a duet.
+struct Sides<'a> {
+    base: &'a Engine,
+    candidate: &'a Engine,
+}
+
+/// What a duet gave for one load: the starts of both sides, pair by pair.
+#[derive(Default)]
+struct Pairs {
+    base: Vec<StartEvidence>,
+    candidate: Vec<StartEvidence>,
+}
+
+impl Sides<'_> {
+    /// Measures one pair. The order turns with every pair (A B, B A, …), so that what drifts steadily cancels too.
+    async fn pair(
+        &self,
+        place: Place<'_>,
+        number: u32,
+        loads: &[&Load],
+        meter: &mut Meter,
+        interrupt: &mut Interrupt,
+    ) -> Result<(Vec<StartEvidence>, Vec<StartEvidence>)> {
+        let mut measured = (Vec::new(), Vec::new());
+        let order = if number % 2 == 1 { [Part::Base, Part::Candidate] } else { [Part::Candidate, Part::Base] };
+        for part in order {
+            let (engine, into) = match part {
+                Part::Base => (self.base, &mut measured.0),
+                Part::Judged | Part::Candidate => (self.candidate, &mut measured.1),
+            };
+            let begun = place.clock.now();
+            *into = Start { place, engine, part, number }.measure(loads, interrupt).await?;
+            meter.count(begun, place.clock.now());
+        }
+        Ok(measured)
+    }
+}
+
+/// Puts what looks like a regression, or could not be told, to a duet with what the baseline was measured on.
+///
+/// Where a duet is not possible the verdict stands, and the report says why there was none.
+pub(crate) async fn confirm(
+    place: Place<'_>,
+    engine: &Engine,
+    series: &mut [Series<'_>],
+    meter: &mut Meter,
+    interrupt: &mut Interrupt,
+) -> Result {
+    let Place { suite, session, .. } = place;
+    let wanted = session.config.gate.duet_pairs;
+    let mut suspects: Vec<&mut Series<'_>> = series.iter_mut().filter(|series| !series.suspects().is_empty()).collect();
+    let Some(first) = suspects.first() else { return Ok(()) };
+    let (Some(baseline), Some(start)) = (first.baseline(), first.starts().first()) else { return Ok(()) };
+    let base = match duet::base(&baseline.fingerprint, &start.fingerprint, &session.settings, wanted) {
+        Ok(base) => base,
+        Err(why) => {
+            let reports = suspects.into_iter().filter_map(Series::report_mut);
+            reports.for_each(|report| report.notes.push(format!("not confirmed by a duet: {why}")));
+            return Ok(());
+        }
+    };
+    let base = Engine::of(&base, &session.settings, &session.config)?;
+    let sides = Sides { base: &base, candidate: engine };
+    let loads: Vec<&Load> = suspects.iter().map(|series| series.load).collect();
+    let mut pairs: Vec<Pairs> = loads.iter().map(|_| Pairs::default()).collect();
+    let mut open: Vec<Vec<Guard>> = suspects.iter().map(|series| series.suspects()).collect();
+    for number in 1..=wanted {
+        if open.iter().all(Vec::is_empty) {
+            break;
+        }
+        session.tell(suite, &format!("duet, pair {number} of {wanted}: the baseline's vLLM and the one under test"));
+        let (base, candidate) = match sides.pair(place, number, &loads, meter, interrupt).await {
+            Ok(pair) => pair,
+            Err(error @ (Error::Interrupted(_) | Error::Write { .. })) => return Err(error),
+            Err(error) => {
+                // The verdict was reached without it; what hinders the duet takes nothing from that.
+                let reports = suspects.into_iter().filter_map(Series::report_mut);
+                reports.for_each(|report| report.notes.push(format!("not confirmed by a duet, which failed: {error}")));
+                return Ok(());
+            }
+        };
+        for (at, (base, candidate)) in base.into_iter().zip(candidate).enumerate() {
+            pairs[at].base.push(base);
+            pairs[at].candidate.push(candidate);
+            suspects[at].settle(&mut open[at], wanted, &pairs[at].base, &pairs[at].candidate);
+        }
+    }
+    Ok(())
+}
+
+/// Holds two variants against each other, pair by pair, until every guard is decided or the budget is used up.
+pub(crate) async fn compare(
+    place: Place<'_>,
+    engine: &Engine,
+    loads: &[Load],
+    gate: &Gate,
+    mut interrupt: Interrupt,
+) -> Result<Measured> {
+    let Place { suite, session, .. } = place;
+    let variant = session.settings.base.clone().unwrap_or_default();
+    let base = Engine::of(&variant, &session.settings, &session.config)?;
+    let sides = Sides { base: &base, candidate: engine };
+    let mut meter = Meter::new(place);
+    let mut pairs: Vec<Pairs> = loads.iter().map(|_| Pairs::default()).collect();
+    let mut reports: Vec<Option<LoadReport>> = vec![None; loads.len()];
+    for number in 1..=u32::try_from(gate.most_starts()).unwrap_or(u32::MAX) {
+        let open: Vec<usize> = (0..loads.len()).filter(|at| reports[*at].as_ref().is_none_or(LoadReport::is_open)).collect();
+        if open.is_empty() {
+            break;
+        }
+        if !meter.allows_another_pair() {
+            let why = format!("the budget is used up after {} pairs", number - 1);
+            reports.iter_mut().flatten().for_each(|report| report.close(&why));
+            break;
+        }
+        session.tell(suite, &format!("pair {number}, {} of {} loads", open.len(), loads.len()));
+        let asked: Vec<&Load> = open.iter().map(|at| &loads[*at]).collect();
+        let (base, candidate) = sides.pair(place, number, &asked, &mut meter, &mut interrupt).await?;
+        for ((at, base), candidate) in open.into_iter().zip(base).zip(candidate) {
+            pairs[at].base.push(base);
+            pairs[at].candidate.push(candidate);
+            reports[at] = Some(report(place, &loads[at], &pairs[at], gate));
+        }
+    }
+    Ok(Measured { loads: reports.into_iter().flatten().collect(), gpu_s: meter.spent_s() })
+}
+
+/// What the pairs so far say of a load.
+fn report(place: Place<'_>, load: &Load, pairs: &Pairs, gate: &Gate) -> LoadReport {
+    let Place { suite, session, .. } = place;
+    let evidence = |starts| Evidence { suite, load: &load.declared, guards: &load.guards, published: &[], starts };
+    let found = match evidence(&pairs.base).as_baseline() {
+        Some(base) => Found::Baseline(Box::new(base)),
+        None => Found::Unusable(duet::faults(&pairs.base).unwrap_or_default()),
+    };
+    let places = Places {
+        baseline_file: "of the other side".to_owned(),
+        records: session.shown(&session.run_folder.join(suite)),
+    };
+    hold_against(&evidence(&pairs.candidate), &found, &Anchored::Nowhere, Judging::Pairs(gate), places)
+}

@@ -1,0 +1,56 @@
+//! What would be guarded, without measuring anything: [`plan`].
+
+use perf_engine::Engine;
+use perf_model::report::{GuardRow, LoadReport, Row, SuiteReport};
+use perf_model::server::Server;
+use perf_model::verdict::Verdict;
+
+use crate::load::Load;
+
+/// A suite's loads with their guards. Its verdict is `Skipped` where this machine cannot run it.
+pub(crate) fn plan(suite: &str, loads: &[Load], engine: &Engine, server: &Server) -> SuiteReport {
+    let (verdict, remark) = match engine.can_run(server) {
+        Ok(()) => (Verdict::Unrecorded, None),
+        Err(why) => (Verdict::Skipped, Some(why)),
+    };
+    let loads = loads.iter().map(|load| LoadReport {
+        suite: suite.to_owned(),
+        load: load.declared.name.clone(),
+        engine: engine.kind(),
+        hardware: String::new(),
+        workload: load.declared.describe(),
+        arrivals: load.declared.describe_arrivals(),
+        starts: 0,
+        verdict,
+        rows: rows(load),
+        under_test: Vec::new(),
+        incomparable: Vec::new(),
+        faults: Vec::new(),
+        notes: Vec::new(),
+        baseline_file: String::new(),
+        records: String::new(),
+    });
+    SuiteReport { suite: suite.to_owned(), engine: engine.kind(), verdict, loads: loads.collect(), remark, gpu_s: 0.0 }
+}
+
+fn rows(load: &Load) -> Vec<Row> {
+    let guard = |slack| GuardRow {
+        slack,
+        band: None,
+        limit: None,
+        interval: None,
+        verdict: Verdict::Unrecorded,
+        is_open: true,
+        reason: None,
+    };
+    let row = |metric, slack| Row {
+        metric,
+        published: None,
+        baseline: None,
+        measured: None,
+        starts: Vec::new(),
+        change: None,
+        guard: Some(guard(slack)),
+    };
+    load.guards.iter().map(|guard| row(guard.metric, guard.slack)).collect()
+}
