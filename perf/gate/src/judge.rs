@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::boundaries::Boundaries;
 use crate::check::Check;
+use crate::design::Design;
+use crate::direction::Direction;
 use crate::huber::location;
 use crate::noise::{Layout, Noise};
 use crate::resolution::{Resolution, resolution};
@@ -75,60 +77,100 @@ pub struct Judgement {
     pub resolution: Resolution,
 }
 
-/// Judges one check on what was measured so far. To be asked again after every start while it says [`Verdict::GoOn`].
-///
-/// `boundaries` should be of this baseline's number of starts; of others it computes its own.
-pub fn judge(boundaries: &Boundaries, check: &Check, baseline: &Series, candidate: &Series) -> Judgement {
-    if boundaries.baseline_starts() != baseline.starts()
-        && let Ok(own) = Boundaries::of(boundaries.design(), baseline.starts())
-    {
-        return judge_within(&own, check, baseline, candidate);
-    }
-    judge_within(boundaries, check, baseline, candidate)
+/// One check against one baseline, with everything that does not depend on the candidate worked out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    boundaries: Boundaries,
+    check: Check,
+    baseline: Series,
+    resolution: Resolution,
 }
 
-fn judge_within(boundaries: &Boundaries, check: &Check, baseline: &Series, candidate: &Series) -> Judgement {
-    let resolution = resolution(boundaries, check, baseline);
-    let noise = Noise::estimate(&check.prior(), &[baseline, candidate]);
-    let error = noise.error([Layout::of(baseline), Layout::of(candidate)]);
-    let base = location(baseline.costs(), noise.start_sd);
-    let loss = location(candidate.costs(), noise.start_sd) - base;
-    let starts = candidate.starts();
-    let worse_by: Vec<f64> = candidate.costs().iter().map(|cost| cost - base).collect();
-    let sight = Sight {
-        loss,
-        z: z_of_t(loss / error, noise.df),
-        z_below: z_of_t((2.0 * resolution.effective - loss) / error, noise.df),
-        z_change: boundaries.change(starts),
-        z_held: boundaries.held(starts),
-        band: resolution.effective,
-    };
-    let few = baseline.starts() < boundaries.design().min_starts;
-    let (verdict, reason) = if few {
-        (Verdict::Inconclusive, Some(too_few(baseline.starts(), boundaries.design().min_starts)))
-    } else {
-        sight.verdict(&worse_by, boundaries.design().max_starts)
-    };
-    let direction = check.direction();
-    let half = t_of_z(INTERVAL, noise.df) * error;
-    let ends = [loss - half, loss + half].map(|end| direction.relative(end));
-    Judgement {
-        verdict,
-        reason,
-        change: direction.relative(loss),
-        change_low: ends[0].min(ends[1]),
-        change_high: ends[0].max(ends[1]),
-        starts,
-        loss,
-        error,
-        noise,
-        z: sight.z,
-        z_change: sight.z_change,
-        z_below: sight.z_below,
-        z_held: sight.z_held,
-        held_but_worse: verdict == Verdict::Held && loss / error > INTERVAL,
-        resolution,
+impl Plan {
+    /// Works it out. `boundaries` should be of this baseline's number of starts; if they are not, their design's are
+    /// computed, which takes milliseconds.
+    pub fn new(boundaries: &Boundaries, check: &Check, baseline: &Series) -> Self {
+        let own = (boundaries.baseline_starts() != baseline.starts())
+            .then(|| Boundaries::of(boundaries.design(), baseline.starts()).ok());
+        let boundaries = own.flatten().unwrap_or_else(|| boundaries.clone());
+        let resolution = resolution(&boundaries, check, baseline);
+        Self { boundaries, check: *check, baseline: baseline.clone(), resolution }
     }
+
+    /// What the baseline can tell apart.
+    pub fn resolution(&self) -> &Resolution {
+        &self.resolution
+    }
+
+    /// What is checked.
+    pub fn check(&self) -> &Check {
+        &self.check
+    }
+
+    /// What it is held against.
+    pub fn baseline(&self) -> &Series {
+        &self.baseline
+    }
+
+    /// The design of the suite.
+    pub fn design(&self) -> &Design {
+        self.boundaries.design()
+    }
+
+    /// Judges what was measured so far. To be asked again after every start while it says [`Verdict::GoOn`].
+    pub fn judge(&self, candidate: &Series) -> Judgement {
+        let (baseline, design) = (&self.baseline, self.boundaries.design());
+        let noise = Noise::estimate(&self.check.prior(), &[baseline, candidate]);
+        let error = noise.error([Layout::of(baseline), Layout::of(candidate)]);
+        let base = location(baseline.costs(), noise.start_sd);
+        let loss = location(candidate.costs(), noise.start_sd) - base;
+        let starts = candidate.starts();
+        let worse_by: Vec<f64> = candidate.costs().iter().map(|cost| cost - base).collect();
+        let sight = Sight {
+            loss,
+            z: z_of_t(loss / error, noise.df),
+            z_below: z_of_t((2.0 * self.resolution.effective - loss) / error, noise.df),
+            z_change: self.boundaries.change(starts),
+            z_held: self.boundaries.held(starts),
+            band: self.resolution.effective,
+        };
+        let (verdict, reason) = if baseline.starts() < design.min_starts {
+            (Verdict::Inconclusive, Some(too_few(baseline.starts(), design.min_starts)))
+        } else {
+            sight.verdict(&worse_by, design.max_starts)
+        };
+        let direction = self.check.direction();
+        let interval = interval(direction, loss, error, noise.df);
+        Judgement {
+            verdict,
+            reason,
+            change: direction.relative(loss),
+            change_low: interval[0],
+            change_high: interval[1],
+            starts,
+            loss,
+            error,
+            noise,
+            z: sight.z,
+            z_change: sight.z_change,
+            z_below: sight.z_below,
+            z_held: sight.z_held,
+            held_but_worse: verdict == Verdict::Held && loss / error > INTERVAL,
+            resolution: self.resolution,
+        }
+    }
+}
+
+/// Judges one check once: [`Plan::new`] and [`Plan::judge`] in one.
+pub fn judge(boundaries: &Boundaries, check: &Check, baseline: &Series, candidate: &Series) -> Judgement {
+    Plan::new(boundaries, check, baseline).judge(candidate)
+}
+
+/// The 95 % confidence interval of a change, relative to the baseline, lower end first.
+pub(crate) fn interval(direction: Direction, loss: f64, error: f64, df: f64) -> [f64; 2] {
+    let half = t_of_z(INTERVAL, df) * error;
+    let [one, other] = [loss - half, loss + half].map(|end| direction.relative(end));
+    [one.min(other), one.max(other)]
 }
 
 /// What a verdict is reached from.
@@ -191,8 +233,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::design::Design;
-    use crate::direction::Direction;
     use crate::prior::Prior;
 
     const BASE: [f64; 10] = [100.2, 99.9, 100.1, 99.7, 99.8, 100.3, 100.0, 100.1, 99.9, 100.0];

@@ -10,13 +10,17 @@
 
 mod boundaries;
 mod check;
+mod creep;
 mod design;
 mod direction;
+mod duet;
 mod files;
 mod huber;
 mod integrate;
 mod judge;
 mod noise;
+mod pairs;
+mod power;
 mod prior;
 mod resolution;
 mod series;
@@ -26,11 +30,15 @@ mod tails;
 
 pub use boundaries::Boundaries;
 pub use check::{Check, CheckError};
+pub use creep::{Anchor, Creep, creep};
 pub use design::{Design, DesignError};
 pub use direction::Direction;
+pub use duet::{Duet, DuetPlan, compare_pairs};
 pub use files::{Input, InputError, Output, judge_input, judge_json};
-pub use judge::{Judgement, Verdict, judge};
+pub use judge::{Judgement, Plan, Verdict, judge};
 pub use noise::Noise;
+pub use pairs::Pairs;
+pub use power::{Power, power};
 pub use prior::Prior;
 pub use resolution::{Resolution, resolution};
 pub use series::{Series, SeriesError};

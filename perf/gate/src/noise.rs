@@ -61,13 +61,23 @@ impl Noise {
         Self { start_sd: start.sqrt(), session_sd: session.sqrt(), df }
     }
 
+    /// The variance of one side's location around the truth.
+    pub(crate) fn location_variance(&self, side: Layout) -> f64 {
+        let session = (side.concentration - 1.0 / side.starts).max(0.0);
+        INEFFICIENCY * self.start_sd.powi(2) / side.starts + self.session_sd.powi(2) * session
+    }
+
+    /// The standard deviation of one start around its session's level.
+    pub(crate) fn within_session(&self) -> f64 {
+        // The two are estimated apart; where the sessions seem to scatter more than single starts, half is theirs.
+        (self.start_sd.powi(2) - self.session_sd.powi(2)).max(self.start_sd.powi(2) / 2.0).sqrt()
+    }
+
     /// The standard error of the difference of two sides' locations:
     /// √(1.05·s²·(1/n₁ + 1/n₂) + q²·((h₁ − 1/n₁) + (h₂ − 1/n₂))), with h = 1/sessions. One start already holds one session's
     /// drift, so that only what more starts of the same session do not average out is added.
     pub(crate) fn error(&self, sides: [Layout; 2]) -> f64 {
-        let start: f64 = sides.iter().map(|side| 1.0 / side.starts).sum();
-        let session: f64 = sides.iter().map(|side| side.concentration - 1.0 / side.starts).sum();
-        (INEFFICIENCY * self.start_sd.powi(2) * start + self.session_sd.powi(2) * session.max(0.0)).sqrt()
+        sides.iter().map(|side| self.location_variance(*side)).sum::<f64>().sqrt()
     }
 }
 

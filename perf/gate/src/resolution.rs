@@ -58,6 +58,7 @@ pub fn resolution(boundaries: &Boundaries, check: &Check, baseline: &Series) -> 
         let starts_there = base.starts.max(starts as f64);
         Layout { starts: starts_there, concentration: base.concentration.max(1.0 / starts_there) }
     };
+    let from = last.min(baseline.starts());
     let reaches = |starts: usize| reach(grown(starts), starts) <= wanted;
     let direction = check.direction();
     Resolution {
@@ -67,7 +68,7 @@ pub fn resolution(boundaries: &Boundaries, check: &Check, baseline: &Series) -> 
         tolerance: check.tolerance(),
         effective_tolerance: direction.relative_loss(effective),
         noise_limited: limit > wanted,
-        starts_for_tolerance: first_that(last.min(baseline.starts()), reaches),
+        starts_for_tolerance: if limit > wanted { first_that(from, reaches) } else { Some(from) },
         detects: direction.relative_loss(2.0 * effective),
         effective,
     }

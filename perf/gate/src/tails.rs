@@ -3,7 +3,7 @@
 //! The boundaries are computed for normal z; a change is divided by an *estimated* standard error, so its tail is
 //! Student's. [`z_of_t`] finds the z that is as improbable.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
 use statrs::function::erf::{erfc, erfc_inv};
 
 /// Beyond this a tail is below 1e-280 and no longer told apart: z is cut here.
@@ -38,20 +38,23 @@ pub(crate) fn t_of_z(z: f64, df: f64) -> f64 {
     if z < 0.0 {
         return -t_of_z(-z, df);
     }
-    // t exceeds z, and z_of_t rises with t: widen until it is bracketed, then halve.
-    let (mut low, mut high) = (z, z + 1.0);
-    while z_of_t(high, df) < z && high < 1e9 {
-        (low, high) = (high, 2.0 * high);
-    }
+    // t exceeds z, so Newton's steps start from there; z_of_t is concave, so that they never overshoot twice.
+    let mut t = z;
     for _ in 0..60 {
-        let middle = f64::midpoint(low, high);
-        if z_of_t(middle, df) < z {
-            low = middle;
-        } else {
-            high = middle;
+        let at = z_of_t(t, df);
+        let slope = student_density(t, df) / normal_density(at);
+        let step = (z - at) / slope;
+        t += step;
+        if !t.is_finite() || step.abs() < 1e-10 * (1.0 + t) {
+            break;
         }
     }
-    f64::midpoint(low, high)
+    t
+}
+
+/// The density of Student's distribution.
+fn student_density(t: f64, df: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, df).map_or(0.0, |student| student.pdf(t))
 }
 
 #[cfg(test)]
@@ -68,6 +71,9 @@ mod tests {
         for (t, df, tail) in [(2.015_048, 5.0, 0.05), (5.893_430, 5.0, 0.001), (1.812_461, 10.0, 0.05)] {
             assert!((z_of_t(t, df) - normal_z(tail)).abs() < 1e-5, "{t} {df}");
             assert!((t_of_z(normal_z(tail), df) - t).abs() < 1e-4, "{t} {df}");
+        }
+        for (z, df) in [(0.0, 5.0), (2.17, 2.5), (4.5, 3.0), (4.3, 13.0), (7.0, 60.0)] {
+            assert!((z_of_t(t_of_z(z, df), df) - z).abs() < 1e-8, "{z} {df}");
         }
     }
 

@@ -1,0 +1,112 @@
+//! The sum of many small losses, each within the tolerance: [`creep`].
+//!
+//! A baseline that follows every accepted change forgets where it came from. An anchor does not move: it is what was last
+//! decided on, by a person and with a reason, and everything is held against it as well.
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::Check;
+use crate::design::Design;
+use crate::huber::location;
+use crate::judge::interval;
+use crate::noise::{Layout, Noise};
+use crate::series::Series;
+use crate::tails::{normal_z, z_of_t};
+
+/// Where a metric was when its level was last decided on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchor {
+    /// The level, in the metric's own unit.
+    pub value: f64,
+    /// Its standard error, of the natural logarithm.
+    pub error: f64,
+}
+
+/// How far a series is from the anchor.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Creep {
+    /// Whether the losses since the anchor add up to more than the tolerance, beyond chance.
+    pub crept: bool,
+    /// The change since the anchor, relative to it.
+    pub change: f64,
+    /// The 95 % confidence interval of the change: its lower end.
+    pub change_low: f64,
+    /// Its upper end.
+    pub change_high: f64,
+    /// The change on the gate's scale: difference of natural logarithms, + = worse.
+    pub loss: f64,
+    /// Its standard error.
+    pub error: f64,
+    /// How many z the series is worse.
+    pub z: f64,
+    /// What `z` must reach.
+    pub z_creep: f64,
+}
+
+impl Anchor {
+    /// The anchor that a baseline makes.
+    pub fn of(check: &Check, baseline: &Series) -> Self {
+        let noise = Noise::estimate(&check.prior(), &[baseline]);
+        let at = location(baseline.costs(), noise.start_sd);
+        Self { value: check.direction().value(at), error: noise.location_variance(Layout::of(baseline)).sqrt() }
+    }
+}
+
+/// Holds a fresh baseline, or a candidate, against the anchor: crept if it is worse by the tolerance or more, and by more
+/// than chance explains at the check's share of the suite's false alarms.
+///
+/// A fresh baseline tells far more than a candidate of few starts; hold both against it, the baseline before it is accepted.
+pub fn creep(design: &Design, check: &Check, anchor: &Anchor, series: &Series) -> Creep {
+    let noise = Noise::estimate(&check.prior(), &[series]);
+    let direction = check.direction();
+    let loss = location(series.costs(), noise.start_sd) - direction.cost(anchor.value);
+    let error = (noise.location_variance(Layout::of(series)) + anchor.error.powi(2)).sqrt();
+    let z = z_of_t(loss / error, noise.df);
+    let z_creep = normal_z(design.false_alarms / design.checks.max(1) as f64);
+    let [change_low, change_high] = interval(direction, loss, error, noise.df);
+    Creep {
+        crept: loss >= check.tolerance_cost() && z >= z_creep,
+        change: direction.relative(loss),
+        change_low,
+        change_high,
+        loss,
+        error,
+        z,
+        z_creep,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::direction::Direction;
+    use crate::prior::Prior;
+
+    const BASE: [f64; 10] = [1.002, 0.999, 1.001, 0.997, 0.998, 1.003, 1.0, 1.001, 0.999, 1.0];
+
+    fn at(level: f64) -> Series {
+        let sessions: Vec<Vec<Vec<f64>>> =
+            BASE.chunks(2).map(|pair| pair.iter().map(|value| vec![value * level]).collect()).collect();
+        Series::new(Direction::HigherIsBetter, &sessions).unwrap()
+    }
+
+    #[test]
+    fn small_losses_that_each_hold_are_caught_when_they_add_up() {
+        let check = Check::new(Direction::HigherIsBetter, 0.025, Prior::default()).unwrap();
+        let anchor = Anchor::of(&check, &at(1_000.0));
+        assert!((anchor.value - 1_000.0).abs() < 1.0);
+        let crept = |upgrades: i32| creep(&Design::default(), &check, &anchor, &at(1_000.0 * 0.996_f64.powi(upgrades)));
+        assert!((0..=5).all(|upgrades| !crept(upgrades).crept));
+        let caught = crept(7);
+        assert!(caught.crept, "{caught:?}");
+        assert!((caught.change + 0.028).abs() < 0.001 && caught.change_low < caught.change);
+    }
+
+    #[test]
+    fn a_gain_never_creeps() {
+        let check = Check::new(Direction::HigherIsBetter, 0.025, Prior::default()).unwrap();
+        let anchor = Anchor::of(&check, &at(1_000.0));
+        assert!(!creep(&Design::default(), &check, &anchor, &at(1_200.0)).crept);
+    }
+}
