@@ -50,7 +50,7 @@ impl Sides<'_> {
             };
             let begun = place.clock.now();
             *into = Start { place, engine, part, number }.measure(loads, interrupt).await?;
-            meter.count(begun, place.clock.now());
+            meter.count(begun, place.clock.now(), into);
         }
         Ok(measured)
     }

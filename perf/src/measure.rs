@@ -2,6 +2,7 @@
 
 use perf_clock::Stamp;
 use perf_engine::Engine;
+use perf_model::evidence::StartEvidence;
 use perf_model::gate::Gate;
 use perf_model::record::Part;
 use perf_model::report::LoadReport;
@@ -37,9 +38,11 @@ impl Meter {
         Self { gpus: f64::from(place.server.gpus.max(1)), limit_s, spent_s: 0.0, starts: 0 }
     }
 
-    /// Counts a start that began and ended at these times.
-    pub(crate) fn count(&mut self, from: Stamp, to: Stamp) {
-        self.spent_s += to.saturating_sub(from).as_secs_f64() * self.gpus;
+    /// Counts a start that began and ended at these times, and notes in its evidence what it cost.
+    pub(crate) fn count(&mut self, from: Stamp, to: Stamp, evidence: &mut [StartEvidence]) {
+        let cost = to.saturating_sub(from).as_secs_f64() * self.gpus;
+        evidence.iter_mut().for_each(|evidence| evidence.gpu_s = cost);
+        self.spent_s += cost;
         self.starts += 1;
     }
 
@@ -87,8 +90,8 @@ pub(crate) async fn measure(
         let start = Start { place, engine, part: Part::Judged, number };
         let begun = place.clock.now();
         let asked: Vec<&Load> = open.iter().map(|series| series.load).collect();
-        let evidence = start.measure(&asked, &mut interrupt).await?;
-        meter.count(begun, place.clock.now());
+        let mut evidence = start.measure(&asked, &mut interrupt).await?;
+        meter.count(begun, place.clock.now(), &mut evidence);
         for (series, evidence) in open.iter_mut().zip(evidence) {
             series.push(evidence);
         }

@@ -80,7 +80,7 @@ impl Run<'_> {
         let steady = steady(&samples, declared.arrivals);
         self.session.tell(self.suite, &self.in_a_word(&summary));
         let faults = faults(declared, &summary, server.as_ref(), lateness_p99_ms);
-        Ok(StartEvidence { fingerprint: self.fingerprint.clone(), summary, steady, server, faults })
+        Ok(StartEvidence { fingerprint: self.fingerprint.clone(), summary, steady, server, gpu_s: 0.0, faults })
     }
 
     /// Another for each load and start, the same in every run: a run can be repeated, and none finds the prompts of another

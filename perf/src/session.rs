@@ -3,7 +3,6 @@
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 
-use perf_gate::Design;
 use perf_model::config::Config;
 use perf_model::gate::Gate;
 use perf_model::settings::{Settings, VARIABLE};
@@ -45,14 +44,9 @@ impl Session {
     /// The gate for a suite with so many guards. The error rate is divided among all guards of the run, which only the one
     /// who runs all suites knows.
     pub(crate) fn gate(&self, guards: usize) -> Result<Gate> {
-        let checks = self.settings.checks.map_or(guards, |checks| checks as usize).max(1);
-        let config = &self.config.gate;
-        let max_starts = self.settings.budget.starts.unwrap_or(config.most_starts) as usize;
-        let usual = Design::of(checks);
-        let min_starts = usual.min_starts.min(max_starts);
-        let design =
-            Design { max_starts, min_starts, false_alarms: config.false_alarms, misses: config.misses, ..usual };
-        Gate::new(design).map_err(|error| Error::Usage(error.to_string()))
+        let checks = self.settings.checks.map_or(guards, |checks| checks as usize);
+        let gate = Gate::of_run(&self.config.gate, checks, self.settings.budget.starts);
+        gate        .map_err(|error| Error::Usage(error.to_string()))
     }
 
     /// Tells whoever waits for a long run what happens. Written past libtest's capture, and only under `cargo xtask perf`.

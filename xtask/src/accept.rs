@@ -7,27 +7,42 @@ use perf_model::baseline::Baseline;
 use perf_model::{exit, snapshot};
 
 use crate::cli::Accept;
-use crate::runs;
+use crate::{anchors, runs};
 use crate::say::say;
 
-/// Checks every baseline of the run before it writes the first.
+/// Takes the baselines of a run, and moves the anchors where that was asked for.
 pub(crate) fn accept(asked: &Accept) -> Result<u8> {
-    let run = runs::find(&asked.from)?;
+    if let Some(from) = &asked.from {
+        take(from, &asked.filters)?;
+    }
+    if let (true, Some(reason)) = (asked.reset_anchor, &asked.reason) {
+        anchors::reset(&asked.filters, reason)?;
+    }
+    say("review them with `git diff baselines`, and say in the commit why they changed");
+    Ok(exit::HELD)
+}
+
+/// Checks every baseline of the run before it writes the first.
+fn take(from: &str, filters: &[String]) -> Result<()> {
+    let run = runs::find(from)?;
     let source = run.join("baselines");
     if !source.is_dir() {
-        bail!("{} holds no baselines: nothing valid was measured, or it is no run", run.display());
+        bail!(
+            "{} holds no baselines: what was judged never becomes one, so measure afresh with `cargo xtask perf refresh`",
+            run.display()
+        );
     }
     let mut accepted = Vec::new();
     for path in runs::files(&source, "snap")? {
         let relative = path.strip_prefix(&source).unwrap_or(&path).to_owned();
-        if runs::matches(&relative.display().to_string(), &asked.filters) {
+        if runs::matches(&relative.display().to_string(), filters) {
             let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             check(&relative, &text).with_context(|| format!("{} is not taken, and nothing else", path.display()))?;
             accepted.push((relative, text));
         }
     }
     if accepted.is_empty() {
-        bail!("no baseline in {} has one of these in its path: {}", source.display(), asked.filters.join(", "));
+        bail!("no baseline in {} has one of these in its path: {}", source.display(), filters.join(", "));
     }
     for (relative, text) in accepted {
         let file = runs::root().join("baselines").join(&relative);
@@ -38,9 +53,9 @@ pub(crate) fn accept(asked: &Accept) -> Result<u8> {
         // What waited for review is settled by this.
         let _ = std::fs::remove_file(file.with_extension("snap.new"));
         say(format!("wrote baselines/{}", relative.display()));
+        anchors::begin(&file)?;
     }
-    say("review them with `git diff baselines`, and say in the commit why they changed");
-    Ok(exit::HELD)
+    Ok(())
 }
 
 /// A baseline must be readable, and lie where its content says that it belongs.

@@ -1,10 +1,14 @@
 //! The command line: [`Cli`].
 
+mod measuring;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use perf_model::exit;
+
+pub(crate) use measuring::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
 
 /// Tasks of this repository.
 #[derive(Parser)]
@@ -33,7 +37,7 @@ pub(crate) struct Perf {
     #[command(subcommand)]
     pub(crate) command: Option<PerfCommand>,
     #[command(flatten)]
-    pub(crate) run: Run,
+    pub(crate) gate: Gate,
 }
 
 const GATE_EXAMPLES: &str = "\
@@ -43,21 +47,49 @@ Examples:
   cargo xtask perf --image vllm/vllm-openai:v0.32.0  an upgrade against the committed baselines
   cargo xtask perf --require gpu                     on a gating runner: no GPU is an error
   cargo xtask perf cpu_smoke --engine process --vllm venv/bin/vllm --model tiny=/data/tiny
-  cargo xtask perf f0 -- --max-num-seqs 128          an engine argument under test";
+  cargo xtask perf f0 -- --max-num-seqs 128          an engine argument under test
+  cargo xtask perf --budget 90m                      within one and a half hours of GPU time";
 
 #[derive(Subcommand)]
 pub(crate) enum PerfCommand {
     /// Measure afresh and write the baselines
     #[command(after_help = "\
 Examples:
-  cargo xtask perf refresh                       every baseline this machine can measure
-  cargo xtask perf refresh cpu_smoke --starts 6  one of them, on more engine starts")]
-    Refresh(Run),
+  cargo xtask perf refresh                          every baseline this machine can measure
+  cargo xtask perf refresh cpu_smoke --starts 10    one of them, on more engine starts
+  cargo xtask perf refresh cpu_smoke --add-session  on another day: what differs from day to day counts as noise")]
+    Refresh(Refresh),
+    /// Measure two images in turn on the same GPUs, and hold one against the other; no baseline is needed
+    #[command(after_help = "\
+Examples:
+  cargo xtask perf compare --base vllm/vllm-openai:v0.31.0 --candidate vllm/vllm-openai:v0.32.0
+  cargo xtask perf compare awq --base vllm/vllm-openai:v0.32.0 -- --max-num-batched-tokens 4096
+  cargo xtask perf compare --base vllm/vllm-openai:v0.32.0        an image with itself: must come out even")]
+    Compare(Compare),
+    /// Say what the committed baselines can and cannot detect, guard by guard, and at what cost
+    #[command(after_help = "\
+Examples:
+  cargo xtask perf power
+  cargo xtask perf power awq --budget 16    if twice the engine starts were allowed")]
+    Power(Power),
+    /// Hold raw values against each other by the same gate, from JSON files
+    #[command(
+        long_about = "Hold raw values against each other by the same gate, from JSON files.\n\nA file is one metric, or a \
+            list of them: {\"metric\": \"itl_p50_ms\", \"unit\": \"ms\", \"direction\": \"lower_is_better\", \
+            \"tolerance\": 0.025, \"values\": [[[21.3], [21.1]]]}, where values[session][start][run] are in the metric's \
+            own unit. docs/GATE.md says what comes out.",
+        after_help = "\
+Examples:
+  cargo xtask perf judge --baseline before.json --candidate after.json
+  cargo xtask perf judge --baseline before.json --candidate one.json two.json --json"
+    )]
+    Judge(Judge),
     /// Take the baselines that a run measured, here or on another machine, into this checkout
     #[command(after_help = "\
 Examples:
   cargo xtask perf accept --from last                  the newest run of this checkout
-  cargo xtask perf accept --from ~/Downloads/run awq   from a runner's artifact, only some")]
+  cargo xtask perf accept --from ~/Downloads/run awq   from a runner's artifact, only some
+  cargo xtask perf accept --reset-anchor --reason \"0.32 trades 3 % for structured output\" awq")]
     Accept(Accept),
     /// Recompute every figure of a run from its records
     #[command(after_help = "\
@@ -86,58 +118,46 @@ Examples:
 }
 
 #[derive(Args)]
-pub(crate) struct Run {
-    /// Only scenarios with one of these in their names (`file::test`)
+pub(crate) struct Accept {
+    /// A run of `refresh`: its number, `last`, or a folder that was copied from another machine
+    #[arg(long, value_name = "RUN", required_unless_present = "reset_anchor")]
+    pub(crate) from: Option<String>,
+    /// Move the anchors, against which the sum of all accepted losses is held, to the baselines
+    #[arg(long, requires = "reason")]
+    pub(crate) reset_anchor: bool,
+    /// Why the anchors are moved; reviewers read it
+    #[arg(long, value_name = "TEXT", requires = "reset_anchor")]
+    pub(crate) reason: Option<String>,
+    /// Only baselines with one of these in their paths
     pub(crate) filters: Vec<String>,
-
-    /// What brings the server up
-    #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
-    pub(crate) engine: EngineChoice,
-
-    /// The image under test, over the one in perf.toml; `name:tag` or `name@sha256:…`
-    #[arg(long, value_name = "IMAGE")]
-    pub(crate) image: Option<String>,
-
-    /// The `vllm` command, for `--engine process`
-    #[arg(long, value_name = "PATH")]
-    pub(crate) vllm: Option<PathBuf>,
-
-    /// The server's address, for `--engine remote`
-    #[arg(long, value_name = "URL")]
-    pub(crate) url: Option<String>,
-
-    /// Where a model's files are, over what perf.toml says
-    #[arg(long, value_name = "NAME=FOLDER", value_parser = pair)]
-    pub(crate) model: Vec<(String, String)>,
-
-    /// Engine starts, over what perf.toml says; a verdict needs 3 at least
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) starts: Option<u32>,
-
-    /// Without this hardware (and Docker): an error, never a fall back to the simulated engine
-    #[arg(long, value_enum)]
-    pub(crate) require: Option<Required>,
-
-    /// An environment variable of the engine, put under test
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    pub(crate) env: Vec<(String, String)>,
-
-    /// Faults of the simulated engine, such as `decode=1.05` or `cut=0.02,stall=0.01`
-    #[arg(long, value_name = "FAULTS")]
-    pub(crate) inject: Option<String>,
-
-    /// Engine arguments put under test, over the declared ones
-    #[arg(last = true, value_name = "ENGINE ARGUMENTS")]
-    pub(crate) arguments: Vec<String>,
 }
 
 #[derive(Args)]
-pub(crate) struct Accept {
-    /// A run: its number, `last`, or a folder that was copied from another machine
-    #[arg(long, value_name = "RUN")]
-    pub(crate) from: String,
+pub(crate) struct Power {
     /// Only baselines with one of these in their paths
     pub(crate) filters: Vec<String>,
+    /// The most engine starts of a suite, over what perf.toml says
+    #[arg(long, value_name = "STARTS", value_parser = clap::value_parser!(u32).range(3..=64))]
+    pub(crate) budget: Option<u32>,
+}
+
+#[derive(Args)]
+pub(crate) struct Judge {
+    /// The baseline's values
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: PathBuf,
+    /// The candidate's values; several files are judged one by one
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) candidate: Vec<PathBuf>,
+    /// How many guards share the error rate; the number of metrics in the baseline's file if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) checks: Option<u32>,
+    /// The most engine starts of a candidate
+    #[arg(long, value_name = "STARTS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) budget: u32,
+    /// Print every number, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -155,33 +175,6 @@ pub(crate) struct Show {
     pub(crate) filters: Vec<String>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EngineChoice {
-    /// docker where there are GPUs and Docker, otherwise simulated
-    Auto,
-    /// An image, through Docker
-    Docker,
-    /// A `vllm serve` on this machine
-    Process,
-    /// A server that is already up
-    Remote,
-    /// The simulated vLLM, in virtual time
-    Simulated,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Required {
-    /// An NVIDIA GPU, and Docker
-    Gpu,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    text.split_once('=')
-        .filter(|(name, _)| !name.is_empty())
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .ok_or_else(|| "must be NAME=VALUE".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -195,10 +188,10 @@ mod tests {
 
     #[test]
     fn engine_arguments_come_after_two_dashes() {
-        let cli = Cli::parse_from(["xtask", "perf", "cpu_smoke", "--starts", "4", "--", "--max-num-seqs", "8"]);
+        let cli = Cli::parse_from(["xtask", "perf", "cpu_smoke", "--budget", "4", "--", "--max-num-seqs", "8"]);
         let Task::Perf(perf) = cli.task;
-        assert_eq!(perf.run.filters, ["cpu_smoke"]);
-        assert_eq!(perf.run.arguments, ["--max-num-seqs", "8"]);
+        assert_eq!(perf.gate.on.filters, ["cpu_smoke"]);
+        assert_eq!(perf.gate.under_test.arguments, ["--max-num-seqs", "8"]);
     }
 
     #[test]

@@ -4,15 +4,22 @@
 //! run in processes of their own.
 
 mod accept;
+mod anchors;
 mod artifacts;
+mod ask;
 mod cli;
+mod history;
 mod import;
 mod interrupt;
+mod judge;
 mod load;
 mod machine;
 mod perf;
+mod power;
+mod rests;
 mod runs;
 mod say;
+mod scenario_run;
 mod scenarios;
 mod show;
 
@@ -26,8 +33,11 @@ use say::say;
 fn main() -> ExitCode {
     let Task::Perf(asked) = Cli::parse().task;
     let done = match asked.command {
-        None => perf::gate(&asked.run),
+        None => perf::gate(&asked.gate),
         Some(PerfCommand::Refresh(asked)) => perf::refresh(&asked),
+        Some(PerfCommand::Compare(asked)) => perf::compare(&asked),
+        Some(PerfCommand::Power(asked)) => power::power(&asked),
+        Some(PerfCommand::Judge(asked)) => judge::judge(&asked),
         Some(PerfCommand::Accept(asked)) => accept::accept(&asked),
         Some(PerfCommand::Show(asked)) => show::show(&asked),
         Some(PerfCommand::Load { options }) => load::load(&options),

@@ -31,6 +31,8 @@ pub struct Baseline {
     pub arrivals: String,
     /// What it ran on and against.
     pub fingerprint: Fingerprint,
+    /// What one engine start of its suite cost, with every load in it: seconds times GPUs.
+    pub gpu_s_per_start: f64,
     /// Each metric's value in every engine start of every session, in order: `values[session][start]`.
     pub metrics: BTreeMap<Metric, Vec<Vec<f64>>>,
 }
@@ -80,6 +82,7 @@ impl Baseline {
         ] {
             line(key, &value.as_deref().map_or_else(|| "null".to_owned(), quote));
         }
+        line("gpu_s_per_start", &format!("{:.1}", self.gpu_s_per_start));
         // The count lets a file that lost its last lines be told from one that never had them.
         line("metrics", &format!("# {}, each with its median, and the engine starts of every session", self.metrics.len()));
         for (metric, sessions) in &self.metrics {
@@ -165,6 +168,7 @@ struct File {
     image_digest: Option<String>,
     vllm: Option<String>,
     driver: Option<String>,
+    gpu_s_per_start: f64,
     metrics: BTreeMap<String, Values>,
 }
 
@@ -200,6 +204,7 @@ impl File {
                 vllm: self.vllm,
                 driver: self.driver,
             },
+            gpu_s_per_start: self.gpu_s_per_start,
             metrics,
         })
     }
@@ -265,6 +270,7 @@ mod tests {
                 vllm: Some("0.31.0".into()),
                 driver: None,
             },
+            gpu_s_per_start: 71.25,
             metrics: [
                 ("output_throughput_tok_per_s", vec![1_712.34, 1_698.0, 1_733.9]),
                 ("ttft_p50_ms", vec![28.4, 28.1, 28.9]),

@@ -278,6 +278,7 @@ mod tests {
                 summary: summary(*value),
                 steady: None,
                 server: None,
+                gpu_s: 60.0,
                 faults: vec![],
             })
             .collect()

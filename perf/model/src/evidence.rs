@@ -8,6 +8,7 @@ use crate::guard::Guard;
 use crate::load::Load;
 use crate::metric::Metric;
 use crate::record::ServerCounts;
+use crate::statistics::median;
 use crate::steady::Steady;
 use crate::summary::Summary;
 
@@ -31,6 +32,8 @@ pub struct StartEvidence {
     pub steady: Option<Steady>,
     /// What the server counted.
     pub server: Option<ServerCounts>,
+    /// What the whole start cost, with every load in it: seconds times GPUs.
+    pub gpu_s: f64,
     /// Why it must not be judged; see [`crate::validity::faults`].
     pub faults: Vec<String>,
 }
@@ -63,6 +66,7 @@ impl Evidence<'_> {
             workload: self.workload(),
             arrivals: self.load.describe_arrivals(),
             fingerprint: first.fingerprint.clone(),
+            gpu_s_per_start: median(&self.starts.iter().map(|start| start.gpu_s).collect::<Vec<_>>()).unwrap_or_default(),
             metrics: self.metrics().into_iter().map(|(metric, starts)| (metric, vec![starts])).collect(),
         })
     }

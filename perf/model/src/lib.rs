@@ -22,6 +22,7 @@ pub mod nearest;
 mod notes;
 pub mod record;
 pub mod render;
+pub mod redundancy;
 pub mod report;
 pub mod sample;
 pub mod server;

@@ -222,6 +222,7 @@ mod tests {
 
     fn text() -> String {
         let header = Header {
+            part: Part::Judged,
             schema: SCHEMA,
             suite: "s".into(),
             load: "l".into(),

@@ -2,6 +2,8 @@
 //! is no colour to lose.
 
 mod figures;
+mod judged;
+mod power;
 mod sweep;
 mod table;
 #[cfg(test)]
@@ -11,10 +13,12 @@ use std::fmt::Write;
 
 use crate::fingerprint::EngineKind;
 use crate::metric::Direction;
-use crate::report::{LoadReport, Row, SuiteReport};
+use crate::report::{GuardRow, LoadReport, Row, SuiteReport};
 use crate::verdict::Verdict;
 
 pub use figures::figures;
+pub use judged::judged;
+pub use power::power;
 pub use sweep::sweep;
 use table::{align_right, number, optional, plain, shorten, trimmed};
 
@@ -41,16 +45,13 @@ pub fn load(report: &LoadReport) -> String {
     text.push_str(&guards_and_figures(report));
     text.push('\n');
     for row in &report.rows {
-        if let Some(guard) = row.guard.as_ref().filter(|guard| !guard.verdict.is_pass()) {
+        let Some(guard) = &row.guard else { continue };
+        if !guard.verdict.is_pass() {
             let starts: Vec<String> = row.starts.iter().copied().map(number).collect();
-            let reason = guard.reason.as_deref().map(|reason| format!("; {reason}")).unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "  {} by start: {} {}{reason}",
-                row.metric.label(),
-                starts.join("  "),
-                row.metric.unit()
-            );
+            let _ = writeln!(text, "  {} by start: {} {}", row.metric.label(), starts.join("  "), row.metric.unit());
+        }
+        if let Some(reason) = &guard.reason {
+            let _ = writeln!(text, "  {}: {reason}", row.metric.label());
         }
     }
     let mut lines = |title: &str, lines: Vec<String>| {
@@ -99,10 +100,18 @@ fn advice(verdict: Verdict) -> Option<&'static str> {
             Some("better than the baseline; run `cargo xtask perf refresh` so that the gain is guarded too")
         }
         Verdict::Regressed => Some(
-            "`cargo insta review` shows what was measured; to take the loss, `cargo xtask perf refresh`, commit the \
-             baselines and say why in the pull request",
+            "to take the loss, measure it afresh with `cargo xtask perf refresh`, commit the baselines and say why in the \
+             pull request",
         ),
-        Verdict::Inconclusive => Some("measure more engine starts (`--starts 6`), or quieten the machine"),
+        Verdict::Creep => Some(
+            "losses that were small enough one by one; to take their sum, `cargo xtask perf accept --reset-anchor \
+             --reason …`, and commit the anchors",
+        ),
+        Verdict::Stale => Some("better than the baseline for too long; run `cargo xtask perf refresh` and commit it"),
+        Verdict::Inconclusive => Some(
+            "allow more engine starts (`--budget 16`), quieten the machine, or widen the baseline's base with \
+             `cargo xtask perf refresh --add-session`",
+        ),
         Verdict::Invalid => Some("nothing was judged; mend what is named above and run again"),
         Verdict::Unrecorded => Some("no baseline yet; run `cargo xtask perf refresh`, then commit the new files"),
         Verdict::Incomparable => Some(
@@ -123,7 +132,7 @@ fn guards_and_figures(report: &LoadReport) -> String {
             format!("{} [{}]", row.metric.label(), row.metric.unit()),
             optional(row.baseline),
             optional(row.measured),
-            row.change.map_or_else(|| "–".to_owned(), |change| format!("{:+.1} %", change * 100.0)),
+            change(row),
             allowed(row),
             row.guard.as_ref().map_or_else(|| "not guarded".to_owned(), |guard| guard.verdict.to_string()),
         ];
@@ -134,12 +143,23 @@ fn guards_and_figures(report: &LoadReport) -> String {
     }
     align_right(&mut table, 1..head.len() - 1);
     let mut text = trimmed(&table);
+    text.push('\n');
     if published {
-        text.push_str("\n  * imported from a published report: one run, noise unknown\n");
-    } else {
-        text.push('\n');
+        text.push_str("  * imported from a published report: one run, noise unknown\n");
+    }
+    if report.rows.iter().filter_map(|row| row.guard.as_ref()).any(GuardRow::is_noise_limited) {
+        text.push_str("  ~ the noise allows no narrower band; `cargo xtask perf power` says what would\n");
     }
     text
+}
+
+/// The change, and half the width of its 95 % confidence interval where it was judged.
+fn change(row: &Row) -> String {
+    let Some(change) = row.change else { return "–".to_owned() };
+    match row.guard.as_ref().and_then(|guard| guard.interval) {
+        Some((low, high)) => format!("{:+.1} % ±{:.1}", change * 100.0, (high - low) * 50.0),
+        None => format!("{:+.1} %", change * 100.0),
+    }
 }
 
 fn allowed(row: &Row) -> String {
@@ -149,7 +169,11 @@ fn allowed(row: &Row) -> String {
         Direction::LowerIsBetter => ("≤", "+"),
     };
     match guard.limit {
-        Some(limit) => format!("{sign} {} ({side}{})", number(limit), guard.slack),
+        Some(limit) => {
+            let band = guard.band.unwrap_or(guard.slack);
+            let mark = if guard.is_noise_limited() { "~" } else { "" };
+            format!("{sign} {} ({side}{mark}{:.1} %)", number(limit), band.value())
+        }
         None => format!("{side}{}", guard.slack),
     }
 }

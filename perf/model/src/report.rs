@@ -101,6 +101,13 @@ pub struct GuardRow {
     pub reason: Option<String>,
 }
 
+impl GuardRow {
+    /// Whether the noise allows no band as narrow as the slack.
+    pub fn is_noise_limited(&self) -> bool {
+        self.band.is_some_and(|band| band.value() > self.slack.value() + 1e-6)
+    }
+}
+
 impl LoadReport {
     /// Whether another engine start may still settle one of its guards.
     pub fn is_open(&self) -> bool {

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::fingerprint::Difference;
-use crate::report::GuardRow;
 use crate::units::percent;
 
 fn row(key: &str, baseline: Option<f64>, starts: &[f64], slack: Option<f64>, verdict: Verdict) -> Row {
@@ -16,6 +15,9 @@ fn row(key: &str, baseline: Option<f64>, starts: &[f64], slack: Option<f64>, ver
         change: baseline.zip(measured).map(|(base, now)| now / base - 1.0),
         guard: slack.map(|slack| GuardRow {
             slack: percent(slack),
+            band: Some(percent(if verdict == Verdict::Inconclusive { 4.0 } else { slack })),
+            interval: Some((-0.012, 0.008)),
+            is_open: false,
             limit: baseline.map(|base| if key.ends_with("ms") { base * 1.025 } else { base * 0.975 }),
             verdict,
             reason: None,
@@ -113,11 +115,13 @@ fn a_run_closes_with_its_verdict_and_what_to_do() {
         "a".into(),
         EngineKind::Docker,
         vec![report(Verdict::Held, Some(1660.66), &[1655.0, 1662.0, 1658.4])],
+        0.0,
     );
     let regressed = SuiteReport::measured(
         "b".into(),
         EngineKind::Docker,
         vec![report(Verdict::Regressed, Some(1660.66), &[1555.0, 1562.0, 1558.4])],
+        120.0,
     );
     let skipped = SuiteReport::unmeasured(
         "c".into(),
@@ -132,17 +136,18 @@ fn a_run_closes_with_its_verdict_and_what_to_do() {
 fn a_simulated_run_says_so_at_its_end() {
     let mut load = report(Verdict::Held, Some(1660.66), &[1655.0, 1662.0, 1658.4]);
     load.engine = EngineKind::Simulated;
-    insta::assert_snapshot!(closing(&[SuiteReport::measured("a".into(), EngineKind::Simulated, vec![load])]));
+    insta::assert_snapshot!(closing(&[SuiteReport::measured("a".into(), EngineKind::Simulated, vec![load], 0.0)]));
 }
 
 #[test]
 fn figures_are_recomputed_from_records() {
     use crate::fingerprint::Fingerprint;
-    use crate::record::{End, Header, Record, SCHEMA, ServerCounts};
+    use crate::record::{End, Header, Part, Record, SCHEMA, ServerCounts};
     use crate::sample::{Chunk, Outcome, Sample};
 
     let record = |start: u32, gap_us: u64, complete: bool| Record {
         header: Header {
+            part: Part::Judged,
             schema: SCHEMA,
             suite: "cpu_smoke".into(),
             load: "closed_loop".into(),

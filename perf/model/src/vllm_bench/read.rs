@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use crate::fingerprint::{EngineKind, Fingerprint};
-use crate::record::{End, Header, Record, SCHEMA};
+use crate::record::{End, Header, Part, Record, SCHEMA};
 use crate::sample::{Chunk, FailureKind, Outcome, Sample};
 
 /// Why a file is no run.
@@ -65,6 +65,7 @@ pub fn read(text: &str, load: &str) -> Result<Record, ReadError> {
 fn header(file: &File, load: &str) -> Header {
     let backend = file.backend.as_deref().unwrap_or("unknown backend");
     Header {
+        part: Part::Judged,
         schema: SCHEMA,
         suite: "imported".to_owned(),
         load: load.to_owned(),

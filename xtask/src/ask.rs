@@ -1,0 +1,146 @@
+//! What was asked for on the command line → the settings that the tests get: [`Asked`].
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use perf_model::fingerprint::EngineKind;
+use perf_model::server::parse_arguments;
+use perf_model::settings::{Budget, Purpose, Settings, Variant};
+
+use crate::cli::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
+use crate::machine;
+
+/// What was asked for, of whatever measures.
+pub(crate) struct Asked<'a> {
+    pub(crate) on: &'a On,
+    purpose: Purpose,
+    candidate: Variant,
+    base: Option<Variant>,
+    starts: Option<u32>,
+    adds_session: bool,
+    budget: Budget,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn gate(asked: &'a Gate) -> Self {
+        let budget = asked.budget.unwrap_or_default();
+        Self { budget, ..Self::new(&asked.on, Purpose::Gate, variant(&asked.under_test)) }
+    }
+
+    pub(crate) fn refresh(asked: &'a Refresh) -> Self {
+        let of = Self::new(&asked.on, Purpose::Refresh, variant(&asked.under_test));
+        Self { starts: asked.starts, adds_session: asked.add_session, ..of }
+    }
+
+    /// The sides of a comparison are named by one option each, whatever the engine.
+    pub(crate) fn compare(asked: &'a Compare, engine: EngineKind) -> Result<Self> {
+        let base = side(&asked.base, engine)?;
+        let mut candidate = side(asked.candidate.as_ref().unwrap_or(&asked.base), engine)?;
+        candidate.arguments.clone_from(&asked.arguments);
+        candidate.environment = asked.env.iter().cloned().collect();
+        let budget = asked.budget.unwrap_or_default();
+        Ok(Self { base: Some(base), budget, ..Self::new(&asked.on, Purpose::Compare, candidate) })
+    }
+
+    fn new(on: &'a On, purpose: Purpose, candidate: Variant) -> Self {
+        Self { on, purpose, candidate, base: None, starts: None, adds_session: false, budget: Budget::default() }
+    }
+
+    /// The settings, checked against the engine that was picked.
+    pub(crate) fn settings(self, engine: EngineKind) -> Result<Settings> {
+        let On { url, model, noise, .. } = self.on;
+        let only = |given: bool, option: &str, wanted: EngineKind| {
+            if given && engine != wanted {
+                bail!("{option} is for --engine {wanted}, and the engine here is {engine}");
+            }
+            Ok(())
+        };
+        only(self.candidate.image.is_some(), "--image", EngineKind::Docker)?;
+        only(self.candidate.vllm.is_some(), "--vllm", EngineKind::Process)?;
+        only(url.is_some(), "--url", EngineKind::Remote)?;
+        only(self.candidate.inject.is_some(), "--inject", EngineKind::Simulated)?;
+        only(*noise > 0, "--noise", EngineKind::Simulated)?;
+        if engine == EngineKind::Remote && url.is_none() {
+            bail!("--engine remote needs the server's address: --url http://host:8000");
+        }
+        if let Err(word) = parse_arguments(&self.candidate.arguments) {
+            bail!("`{word}` is no engine argument: write flags with their dashes, as in `-- --max-num-seqs 128`");
+        }
+        Ok(Settings {
+            engine,
+            purpose: self.purpose,
+            starts: self.starts,
+            budget: self.budget,
+            checks: None,
+            adds_session: self.adds_session,
+            candidate: self.candidate,
+            base: self.base,
+            url: url.clone(),
+            models: model.iter().map(|(name, folder)| (name.clone(), PathBuf::from(folder))).collect(),
+            noise: *noise,
+            run_folder: None,
+        })
+    }
+}
+
+fn variant(asked: &UnderTest) -> Variant {
+    Variant {
+        image: asked.image.clone(),
+        vllm: asked.vllm.clone(),
+        arguments: asked.arguments.clone(),
+        environment: asked.env.iter().cloned().collect(),
+        inject: asked.inject.clone(),
+    }
+}
+
+/// One side of a comparison, as `--base` and `--candidate` name it.
+fn side(name: &str, engine: EngineKind) -> Result<Variant> {
+    let given = Some(name.to_owned());
+    Ok(match engine {
+        EngineKind::Docker => Variant { image: given, ..Variant::default() },
+        EngineKind::Process => Variant { vllm: Some(PathBuf::from(name)), ..Variant::default() },
+        EngineKind::Simulated => Variant { inject: given.filter(|faults| faults != "none"), ..Variant::default() },
+        EngineKind::Remote => {
+            bail!("--engine remote cannot be compared: its server cannot be switched; use docker or process")
+        }
+    })
+}
+
+/// The engine to run on; `None` when what was required is missing, which has been said then.
+pub(crate) fn pick_engine(on: &On) -> Result<Option<EngineKind>> {
+    let (gpus, docker) = (machine::gpus(), machine::docker_answers());
+    let missing = match (gpus, docker) {
+        (0, _) => Some("no NVIDIA GPU here (the driver shows none)"),
+        (_, false) => Some("Docker does not answer here"),
+        _ => None,
+    };
+    if let (Some(Required::Gpu), Some(missing)) = (on.require, missing) {
+        eprintln!("error: a GPU is required, but there is {missing}; nothing was run");
+        return Ok(None);
+    }
+    let engine = match on.engine {
+        EngineChoice::Auto => match missing {
+            None => EngineKind::Docker,
+            Some(missing) => {
+                eprintln!("{}", simulated_banner(missing));
+                EngineKind::Simulated
+            }
+        },
+        EngineChoice::Docker => EngineKind::Docker,
+        EngineChoice::Process => EngineKind::Process,
+        EngineChoice::Remote => EngineKind::Remote,
+        EngineChoice::Simulated => EngineKind::Simulated,
+    };
+    if on.require.is_some() && engine == EngineKind::Simulated {
+        bail!("--require gpu and --engine simulated contradict each other");
+    }
+    Ok(Some(engine))
+}
+
+fn simulated_banner(missing: &str) -> String {
+    let line = "=".repeat(72);
+    format!(
+        "{line}\n{missing}: running on the SIMULATED engine.\n\
+         Its figures test the suite, not a GPU. On a gating runner use --require gpu.\n{line}"
+    )
+}

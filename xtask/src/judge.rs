@@ -1,0 +1,61 @@
+//! `cargo xtask perf judge`: the gate over raw values alone.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use perf_gate::{Design, Input, Output, judge_input};
+use perf_model::verdict::Verdict;
+use perf_model::{exit, render};
+
+use crate::cli::Judge;
+use crate::say::say;
+
+/// Judges every metric of every candidate, and exits as a run with these verdicts would.
+pub(crate) fn judge(asked: &Judge) -> Result<u8> {
+    let baseline = read(&asked.baseline)?;
+    let checks = asked.checks.map_or(baseline.len(), |checks| checks as usize);
+    let max_starts = asked.budget as usize;
+    let usual = Design::of(checks);
+    let design = Design { max_starts, min_starts: usual.min_starts.min(max_starts), ..usual };
+    let mut outputs = Vec::new();
+    for path in &asked.candidate {
+        let candidates = read(path)?;
+        for candidate in &candidates {
+            let Some(base) = baseline.iter().find(|base| base.metric == candidate.metric) else {
+                bail!(
+                    "{} holds {}, and {} does not; give documents of the same metrics",
+                    path.display(),
+                    candidate.metric,
+                    asked.baseline.display()
+                );
+            };
+            let output = judge_input(&design, base, candidate).with_context(|| path.display().to_string())?;
+            outputs.push((path.display().to_string(), output));
+        }
+    }
+    if asked.json {
+        let as_json = |(file, output): &(String, Output)| serde_json::json!({ "file": file, "judged": output });
+        say(serde_json::to_string_pretty(&outputs.iter().map(as_json).collect::<Vec<_>>())?);
+    } else {
+        say(render::judged(&outputs));
+    }
+    let verdicts = outputs.iter().map(|(_, output)| perf_model::gate::verdict_of(output.judgement.verdict));
+    Ok(Verdict::join(verdicts).map_or(exit::USAGE, exit::code))
+}
+
+/// One document, or a list of them.
+fn read(path: &Path) -> Result<Vec<Input>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let documents = if text.trim_start().starts_with('[') {
+        serde_json::from_str(&text)
+    } else {
+        serde_json::from_str(&text).map(|document| vec![document])
+    };
+    let documents: Vec<Input> = documents.with_context(|| {
+        format!("{} must be an object with metric, unit, direction and values[session][start][run], or a list of them", path.display())
+    })?;
+    if documents.is_empty() {
+        bail!("{} holds no metric", path.display());
+    }
+    Ok(documents)
+}

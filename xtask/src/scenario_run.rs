@@ -1,0 +1,85 @@
+//! Runs one scenario, a test in a process of its own, and reads the reports that it leaves: [`run_scenario`].
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use perf_model::report::{LoadReport, SuiteReport};
+use perf_model::settings::{Purpose, Settings, VARIABLE};
+use perf_model::verdict::Verdict;
+
+use crate::interrupt::Interrupt;
+use crate::runs;
+use crate::scenarios::Scenario;
+
+/// What the scenarios would measure and guard, without measuring anything. A load that this machine cannot run is skipped.
+pub(crate) fn plan(
+    scenarios: &[Scenario],
+    settings: &Settings,
+    folder: &Path,
+    interrupt: &Interrupt,
+) -> Result<Vec<LoadReport>> {
+    let asked = Settings { purpose: Purpose::Plan, run_folder: Some(folder.to_owned()), ..settings.clone() };
+    let mut loads = Vec::new();
+    for scenario in scenarios {
+        let planned = run_scenario(scenario, &asked, folder, interrupt)?;
+        loads.extend(planned.into_iter().flat_map(|report| report.loads));
+    }
+    // What was planned is no record of anything.
+    let _ = std::fs::remove_dir_all(folder);
+    Ok(loads)
+}
+
+/// Runs one test in a process of its own and reads the reports that it wrote.
+pub(crate) fn run_scenario(
+    scenario: &Scenario,
+    settings: &Settings,
+    folder: &Path,
+    interrupt: &Interrupt,
+) -> Result<Vec<SuiteReport>> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let before: BTreeSet<PathBuf> = reports_in(folder)?;
+    let log_path = folder.join(format!("{}.log", scenario.name.replace("::", "-")));
+    let log = File::create(&log_path).with_context(|| format!("cannot write {}", log_path.display()))?;
+    let insta_update = match settings.purpose {
+        Purpose::Refresh => "force",
+        Purpose::Gate | Purpose::Compare | Purpose::Plan => "new",
+    };
+    let child = Command::new(&scenario.binary)
+        .args(["--exact", &scenario.test])
+        .current_dir(runs::root())
+        .env("CARGO_MANIFEST_DIR", runs::root())
+        .env(VARIABLE, serde_json::to_string(settings)?)
+        .env("INSTA_UPDATE", insta_update)
+        .env("INSTA_OUTPUT", "none")
+        .env("INSTA_WORKSPACE_ROOT", runs::root())
+        .stdin(Stdio::null())
+        .stdout(log)
+        .spawn()
+        .with_context(|| format!("cannot run {}", scenario.binary.display()))?;
+    let status = interrupt.wait(child)?;
+    let mut reports = Vec::new();
+    for path in reports_in(folder)?.difference(&before) {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        reports.push(serde_json::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?);
+    }
+    if reports.is_empty() && !interrupt.asked() {
+        let remark = format!("the test ended with {status} and left no report; its output:\n{}", tail(&log_path));
+        reports.push(SuiteReport::unmeasured(scenario.name.clone(), settings.engine, Verdict::Invalid, remark));
+    }
+    Ok(reports)
+}
+
+fn reports_in(folder: &Path) -> Result<BTreeSet<PathBuf>> {
+    let reports = runs::files(folder, "json")?.into_iter().filter(|path| path.ends_with("report.json"));
+    Ok(reports.collect())
+}
+
+/// The last lines of a log.
+fn tail(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}
