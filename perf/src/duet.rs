@@ -71,7 +71,10 @@ pub(crate) async fn confirm(
     let mut suspects: Vec<&mut Series<'_>> = series.iter_mut().filter(|series| !series.suspects().is_empty()).collect();
     let Some(first) = suspects.first() else { return Ok(()) };
     let (Some(baseline), Some(start)) = (first.baseline(), first.starts().first()) else { return Ok(()) };
-    let base = match duet::base(&baseline.fingerprint, &start.fingerprint, &session.settings, wanted) {
+    let in_budget = if meter.allows_another_pair() { Ok(()) } else { Err("the budget is used up".to_owned()) };
+    let base = in_budget
+        .and_then(|()| duet::base(&baseline.fingerprint, &start.fingerprint, &session.settings, wanted));
+    let base = match base {
         Ok(base) => base,
         Err(why) => {
             let reports = suspects.into_iter().filter_map(Series::report_mut);

@@ -89,7 +89,7 @@ fn declarations_that_make_no_sense_are_refused_before_anything_is_started() {
     assert_eq!(with(Load::new("l").output_tokens(exactly(0))), nothing);
     assert_eq!(
         with(Load::new("l").guard(output_throughput().may_drop(percent(-1.0)))),
-        "suite `bad`: the slack of output throughput in the load `l` is -1 %"
+        "suite `bad`: the slack of output throughput in the load `l` is -1 %; it must be above 0 % and below 50 %"
     );
     assert!(refused(Suite::new("bad"), server()).contains("it has no load"));
     assert!(refused(Suite::new("bad").load(Load::new("l")), Vllm::under_test()).contains("the server has no model"));

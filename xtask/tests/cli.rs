@@ -55,10 +55,11 @@ fn a_run_is_gated_recorded_shown_caught_when_slower_and_holds_again() {
     assert!(out(&held).contains("cpu_smoke / closed_loop   held"), "{}", out(&held));
     assert!(out(&held).contains("SIMULATED"), "{}", out(&held));
 
-    // What a run keeps for `accept` is what insta would write, byte for byte.
+    // What was judged is kept for nobody to accept.
     let folder = run_folder(&held);
-    let candidate = folder.join("baselines/simulated/cpu_smoke/closed_loop.snap");
-    assert_eq!(std::fs::read(candidate).unwrap(), before);
+    assert!(!folder.join("baselines").exists(), "a judged run left baselines");
+    let refused = run(&mut perf(&["accept", "--from", folder.to_str().unwrap()]), 2);
+    assert!(err(&refused).contains("measure afresh with `cargo xtask perf refresh`"), "{}", err(&refused));
 
     let shown = run(&mut perf(&["show", folder.to_str().unwrap(), "closed_loop"]), 0);
     let figure = |text: &str| text.lines().find(|line| line.contains("output throughput [tok/s]")).unwrap().to_owned();
@@ -67,8 +68,8 @@ fn a_run_is_gated_recorded_shown_caught_when_slower_and_holds_again() {
 
     let slower = run(&mut perf(&["cpu_smoke", "--engine", "simulated", "--inject", "decode=2"]), 1);
     assert!(out(&slower).contains("REGRESSED"), "{}", out(&slower));
-    assert!(out(&slower).contains("cargo insta review"), "{}", out(&slower));
-    assert!(pending.exists(), "nothing was left to review");
+    assert!(out(&slower).contains("confirmed in a duet"), "{}", out(&slower));
+    assert!(!pending.exists(), "what was judged was left to accept");
     assert_eq!(std::fs::read(&baseline).unwrap(), before, "a test wrote a baseline");
 
     let other_argument = ["cpu_smoke", "--engine", "simulated", "--", "--max-num-seqs", "4"];
@@ -105,7 +106,9 @@ fn options_that_contradict_each_other_are_refused() {
     assert!(
         says(&["--engine", "simulated", "--", "max-num-seqs", "4"]).contains("`max-num-seqs` is no engine argument")
     );
-    assert!(says(&["--starts", "0"]).contains("--starts"));
+    assert!(says(&["--budget", "0"]).contains("`0` is no budget: give engine starts (8) or GPU time (90m, 2h)"));
+    assert!(says(&["compare", "--engine", "remote", "--url", "http://h:1", "--base", "x"]).contains("cannot be compared"));
+    assert!(says(&["accept", "--reset-anchor"]).contains("--reason"));
 }
 
 #[test]
@@ -159,7 +162,7 @@ fn baselines_of_another_machine_are_accepted_as_they_are() {
 fn one_bad_baseline_in_a_run_keeps_all_of_it_out() {
     let truncate = |text: String| text[..text.len() / 2].to_owned();
     let edit = |text: String| text.replacen("median: ", "median: 1", 1);
-    let newer = |text: String| text.replace("schema: 1", "schema: 99");
+    let newer = |text: String| text.replace("schema: 2", "schema: 99");
     let other = |text: String| text.replace("load: \"closed_loop\"", "load: \"other\"");
     let cases: [(&dyn Fn(String) -> String, &str); 4] = [
         (&truncate, "refresh it"),

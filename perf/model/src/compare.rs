@@ -8,6 +8,7 @@ use crate::gate::{Gate, Judgement};
 use crate::guard::Guard;
 use crate::metric::Metric;
 use crate::notes::notes;
+use crate::redundancy::remarks;
 use crate::report::{GuardRow, LoadReport, Row};
 use crate::statistics::median;
 use crate::units::percent;
@@ -74,6 +75,7 @@ pub fn compare(
         () => None,
     };
     let mut notes = notes(evidence.starts);
+    notes.extend(remarks(&evidence.load.describe_arrivals(), evidence.guards));
     let anchor = match anchored {
         Anchored::At(anchor) => comparable_anchor(evidence, anchor, fingerprint, &mut notes),
         Anchored::Nowhere | Anchored::Unusable(_) => None,

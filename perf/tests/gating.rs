@@ -1,0 +1,143 @@
+//! How much is measured until a verdict stands: starts one by one, a duet before a regression fails, an anchor against creep,
+//! and two variants held against each other.
+
+#![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
+
+mod common;
+
+use perf::prelude::*;
+use perf_model::baseline::Baseline;
+use perf_model::settings::{Budget, Purpose, Variant};
+use perf_model::verdict::Verdict;
+
+use common::Place;
+
+const BASELINE: &str = "baselines/simulated/inner/steady.snap";
+const ANCHOR: &str = "baselines/simulated/inner/steady.anchor.yaml";
+
+/// What the other tests run, each in a process of its own.
+#[test]
+fn inner_scenario() -> perf::Result {
+    let Some(_) = common::behaviour() else { return Ok(()) };
+    Suite::new("inner")
+        .load(
+            Load::new("steady")
+                .prompts(random_tokens(4))
+                .output_tokens(exactly(32))
+                .requests(8)
+                .guard(output_throughput().may_drop(percent(5.0))),
+        )
+        .run_on(Vllm::under_test().model("tiny").simulated_as("generic"))?
+        .hold()
+}
+
+fn recorded() -> Place {
+    let place = Place::new();
+    place.simulated("").refresh().run().assert_success();
+    place
+}
+
+fn sessions(place: &Place) -> usize {
+    let text = place.read(BASELINE);
+    Baseline::from_yaml(text.split_once("\n---\n").unwrap().1).unwrap().rests_on().1
+}
+
+#[test]
+fn what_did_not_change_is_not_measured_longer_than_it_takes_to_say_so() {
+    let report = recorded().simulated("").run().assert_success().report();
+    assert_eq!(report.verdict, Verdict::Held);
+    assert!(report.loads[0].starts < 3, "{} starts", report.loads[0].starts);
+}
+
+#[test]
+fn a_regression_rests_on_three_starts_and_a_duet_with_what_the_baseline_was_measured_on() {
+    let place = recorded();
+    let report = place.simulated("").inject("decode=1.3").run().assert_failure().report();
+    assert_eq!(report.verdict, Verdict::Regressed);
+    assert_eq!(report.loads[0].starts, 3);
+    let reason = report.loads[0].rows[0].guard.as_ref().unwrap().reason.clone().unwrap();
+    assert!(reason.starts_with("confirmed in a duet of 2 pairs: -2"), "{reason}");
+    assert!(place.has("run/inner/base-1/steady.jsonl") && place.has("run/inner/candidate-2/steady.jsonl"));
+}
+
+#[test]
+fn a_baseline_of_a_better_day_is_acquitted_where_a_duet_is_possible_and_stands_where_it_is_not() {
+    let place = recorded();
+    let faster = |text: String, by: f64| -> String {
+        let mut baseline = Baseline::from_yaml(text.split_once("\n---\n").unwrap().1).unwrap();
+        baseline.metrics.values_mut().flatten().flatten().for_each(|value| *value *= by);
+        format!("---\nsource: perf/src/baselines.rs\n---\n{}", baseline.to_yaml())
+    };
+    place.write(BASELINE, faster(place.read(BASELINE), 1.2));
+    let report = place.simulated("").run().assert_failure().report();
+    assert_eq!(report.verdict, Verdict::Regressed);
+    assert!(report.loads[0].notes.iter().any(|note| note.contains("what changed is the machine")), "{report:?}");
+
+    // An argument under test that changes nothing can be switched, and both sides come out even.
+    let switched = place.simulated("").settings(|settings| settings.candidate.arguments = vec!["--max-num-seqs=200".into()]);
+    let report = switched.run().assert_success().report();
+    let guard = report.loads[0].rows[0].guard.clone().unwrap();
+    assert_eq!(guard.verdict, Verdict::Held);
+    assert!(guard.reason.unwrap().starts_with("acquitted in a duet of "), "{:?}", report.loads[0]);
+}
+
+#[test]
+fn a_session_is_added_to_a_baseline_of_the_same_and_to_no_other() {
+    let place = recorded();
+    let add = |noise: u64| place.simulated("").refresh().settings(move |settings| {
+        settings.adds_session = true;
+        settings.noise = noise;
+    });
+    add(1).run().assert_success();
+    assert_eq!(sessions(&place), 2);
+    let whole = place.read(BASELINE);
+    let other = add(2).settings(|settings| settings.candidate.arguments = vec!["--max-num-seqs=200".into()]).run();
+    other.assert_failed_with(&["no session was added to", "--max-num-seqs=200", "without --add-session"]);
+    assert_eq!(place.read(BASELINE), whole);
+}
+
+#[test]
+fn losses_that_were_accepted_one_by_one_fail_when_they_add_up() {
+    let place = recorded();
+    let text = place.read(BASELINE);
+    let mut anchor = Baseline::from_yaml(text.split_once("\n---\n").unwrap().1).unwrap();
+    anchor.metrics.values_mut().flatten().flatten().for_each(|value| *value *= 1.1);
+    place.write(ANCHOR, format!("reason: \"the first baseline\"\n{}", anchor.to_yaml()));
+    let ended = place.simulated("").run();
+    assert_eq!(ended.report().verdict, Verdict::Creep);
+    ended.assert_failed_with(&["CREEP", "what was accepted since the anchor adds up to -9.1 %"]);
+
+    place.write(ANCHOR, "reason: nothing");
+    place.simulated("").run().assert_failed_with(&["INVALID", "the anchor beside", "cannot be used"]);
+}
+
+#[test]
+fn a_budget_that_is_used_up_leaves_it_undecided() {
+    let place = recorded();
+    let tight = place.simulated("").inject("decode=1.3").settings(|settings| {
+        settings.budget = Budget { starts: None, gpu_s: Some(1.0) };
+        settings.noise = 3;
+    });
+    let report = tight.run().assert_failure().report();
+    assert_eq!((report.verdict, report.loads[0].starts), (Verdict::Inconclusive, 1));
+}
+
+#[test]
+fn two_variants_are_compared_without_any_baseline_and_one_with_itself_is_even() {
+    let place = Place::new();
+    let compare = |candidate: Option<&str>| {
+        let inject = candidate.map(str::to_owned);
+        place.simulated("").settings(move |settings| {
+            settings.purpose = Purpose::Compare;
+            settings.base = Some(Variant::default());
+            settings.candidate.inject = inject;
+        })
+    };
+    let even = compare(None).run().assert_success().report();
+    assert_eq!(even.verdict, Verdict::Held);
+    let slower = compare(Some("decode=1.3")).run().assert_failure().report();
+    assert_eq!(slower.verdict, Verdict::Regressed);
+    let faster = compare(Some("decode=0.7")).run().assert_success().report();
+    assert_eq!(faster.verdict, Verdict::Improved);
+    assert!(!place.has("baselines"), "a comparison left a baseline");
+}
