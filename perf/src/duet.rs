@@ -72,8 +72,8 @@ pub(crate) async fn confirm(
     let Some(first) = suspects.first() else { return Ok(()) };
     let (Some(baseline), Some(start)) = (first.baseline(), first.starts().first()) else { return Ok(()) };
     let in_budget = if meter.allows_another_pair() { Ok(()) } else { Err("the budget is used up".to_owned()) };
-    let base = in_budget
-        .and_then(|()| duet::base(&baseline.fingerprint, &start.fingerprint, &session.settings, wanted));
+    let base =
+        in_budget.and_then(|()| duet::base(&baseline.fingerprint, &start.fingerprint, &session.settings, wanted));
     let base = match base {
         Ok(base) => base,
         Err(why) => {
@@ -127,7 +127,8 @@ pub(crate) async fn compare(
     let mut pairs: Vec<Pairs> = loads.iter().map(|_| Pairs::default()).collect();
     let mut reports: Vec<Option<LoadReport>> = vec![None; loads.len()];
     for number in 1..=u32::try_from(gate.most_starts()).unwrap_or(u32::MAX) {
-        let open: Vec<usize> = (0..loads.len()).filter(|at| reports[*at].as_ref().is_none_or(LoadReport::is_open)).collect();
+        let open: Vec<usize> =
+            (0..loads.len()).filter(|at| reports[*at].as_ref().is_none_or(LoadReport::is_open)).collect();
         if open.is_empty() {
             break;
         }

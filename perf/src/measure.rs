@@ -41,7 +41,9 @@ impl Meter {
     /// Counts a start that began and ended at these times, and notes in its evidence what it cost.
     pub(crate) fn count(&mut self, from: Stamp, to: Stamp, evidence: &mut [StartEvidence]) {
         let cost = to.saturating_sub(from).as_secs_f64() * self.gpus;
-        evidence.iter_mut().for_each(|evidence| evidence.gpu_s = cost);
+        for evidence in evidence {
+            evidence.gpu_s = cost;
+        }
         self.spent_s += cost;
         self.starts += 1;
     }

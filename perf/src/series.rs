@@ -99,7 +99,8 @@ impl<'a> Series<'a> {
         base: &[StartEvidence],
         candidate: &[StartEvidence],
     ) {
-        if let (Some(report), Some(Place { found: Found::Baseline(baseline), .. })) = (&mut self.report, &self.baseline) {
+        if let (Some(report), Some(Place { found: Found::Baseline(baseline), .. })) = (&mut self.report, &self.baseline)
+        {
             let raised_by = Suspicion { baseline, starts: &self.starts, most_pairs };
             settle(report, open, self.gate, &raised_by, base, candidate);
         }
@@ -132,7 +133,7 @@ impl<'a> Series<'a> {
         }
         let measured = match &place.found {
             Found::Baseline(before) if self.session.settings.adds_session => {
-                add_session(before, measured, &report).map_err(Error::Usage)?
+                add_session(before, &measured, &report).map_err(Error::Usage)?
             }
             _ => measured,
         };
@@ -152,11 +153,11 @@ fn evidence<'a>(suite: &'a str, load: &'a Load, starts: &'a [StartEvidence]) -> 
 }
 
 /// The baseline with one session more. Sessions of different things would not be noise but a change.
-fn add_session(before: &Baseline, measured: Baseline, report: &LoadReport) -> std::result::Result<Baseline, String> {
+fn add_session(before: &Baseline, measured: &Baseline, report: &LoadReport) -> std::result::Result<Baseline, String> {
     let differences: Vec<String> =
         report.incomparable.iter().chain(&report.under_test).map(ToString::to_string).collect();
     if differences.is_empty() {
-        return Ok(before.clone().joined(&measured));
+        return Ok(before.clone().joined(measured));
     }
     Err(format!(
         "no session was added to {}: what was measured is not what it holds ({}); refresh it without --add-session",

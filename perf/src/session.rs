@@ -46,7 +46,7 @@ impl Session {
     pub(crate) fn gate(&self, guards: usize) -> Result<Gate> {
         let checks = self.settings.checks.map_or(guards, |checks| checks as usize);
         let gate = Gate::of_run(&self.config.gate, checks, self.settings.budget.starts);
-        gate        .map_err(|error| Error::Usage(error.to_string()))
+        gate.map_err(|error| Error::Usage(error.to_string()))
     }
 
     /// Tells whoever waits for a long run what happens. Written past libtest's capture, and only under `cargo xtask perf`.

@@ -12,13 +12,13 @@ use perf_model::server::Server;
 use perf_model::settings::Purpose;
 use perf_model::verdict::Verdict;
 
+use crate::duet;
 use crate::error::{Error, Result};
 use crate::interrupt::{Interrupt, UnderWay};
 use crate::load::Load;
-use crate::duet;
 use crate::measure::{Measured, measure};
-use crate::records;
 use crate::plan::plan;
+use crate::records;
 use crate::session::Session;
 use crate::start::Place;
 use crate::vllm::Vllm;
@@ -91,13 +91,7 @@ impl Suite {
         Err(error)
     }
 
-    async fn run(
-        &self,
-        place: Place<'_>,
-        engine: &Engine,
-        gate: &Gate,
-        interrupt: Interrupt,
-    ) -> Result<SuiteReport> {
+    async fn run(&self, place: Place<'_>, engine: &Engine, gate: &Gate, interrupt: Interrupt) -> Result<SuiteReport> {
         if let Some(expected) = self.fails_to_start {
             return self.watch_it_fail(expected, place, engine, interrupt).await;
         }
@@ -142,7 +136,8 @@ impl Suite {
 
     /// Refuses declarations that cannot be run, before anything is started; gives the gate for those that can.
     fn check(&self, server: &Server, session: &Session) -> Result<Gate> {
-        let usage = |message: String| -> Result<Gate> { Err(Error::Usage(format!("suite `{}`: {message}", self.name))) };
+        let usage =
+            |message: String| -> Result<Gate> { Err(Error::Usage(format!("suite `{}`: {message}", self.name))) };
         if !is_file_name(&self.name) {
             return usage("its name must be letters, digits, `_`, `-` and `.` only: it becomes a folder".to_owned());
         }

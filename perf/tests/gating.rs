@@ -74,7 +74,8 @@ fn a_baseline_of_a_better_day_is_acquitted_where_a_duet_is_possible_and_stands_w
     assert!(report.loads[0].notes.iter().any(|note| note.contains("what changed is the machine")), "{report:?}");
 
     // An argument under test that changes nothing can be switched, and both sides come out even.
-    let switched = place.simulated("").settings(|settings| settings.candidate.arguments = vec!["--max-num-seqs=200".into()]);
+    let switched =
+        place.simulated("").settings(|settings| settings.candidate.arguments = vec!["--max-num-seqs=200".into()]);
     let report = switched.run().assert_success().report();
     let guard = report.loads[0].rows[0].guard.clone().unwrap();
     assert_eq!(guard.verdict, Verdict::Held);
@@ -84,10 +85,12 @@ fn a_baseline_of_a_better_day_is_acquitted_where_a_duet_is_possible_and_stands_w
 #[test]
 fn a_session_is_added_to_a_baseline_of_the_same_and_to_no_other() {
     let place = recorded();
-    let add = |noise: u64| place.simulated("").refresh().settings(move |settings| {
-        settings.adds_session = true;
-        settings.noise = noise;
-    });
+    let add = |noise: u64| {
+        place.simulated("").refresh().settings(move |settings| {
+            settings.adds_session = true;
+            settings.noise = noise;
+        })
+    };
     add(1).run().assert_success();
     assert_eq!(sessions(&place), 2);
     let whole = place.read(BASELINE);

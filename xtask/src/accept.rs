@@ -7,8 +7,8 @@ use perf_model::baseline::Baseline;
 use perf_model::{exit, snapshot};
 
 use crate::cli::Accept;
-use crate::{anchors, runs};
 use crate::say::say;
+use crate::{anchors, runs};
 
 /// Takes the baselines of a run, and moves the anchors where that was asked for.
 pub(crate) fn accept(asked: &Accept) -> Result<u8> {

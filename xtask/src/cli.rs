@@ -21,7 +21,17 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Task {
     /// Run the performance tests and hold them against their baselines
-    Perf(Perf),
+    Perf(Box<Perf>),
+    /// Measure how often the gate errs, by simulation of the shipped code: the table of docs/GATE.md
+    #[command(after_help = "\
+Examples:
+  cargo xtask gate-lab                       the study, then whole simulated runs through the front door
+  cargo xtask gate-lab -- --suites 200       the study alone, smaller")]
+    GateLab {
+        /// Options of the study; with any, the whole runs are left out
+        #[arg(last = true, value_name = "OPTIONS")]
+        options: Vec<OsString>,
+    },
 }
 
 #[derive(Args)]
@@ -189,7 +199,7 @@ mod tests {
     #[test]
     fn engine_arguments_come_after_two_dashes() {
         let cli = Cli::parse_from(["xtask", "perf", "cpu_smoke", "--budget", "4", "--", "--max-num-seqs", "8"]);
-        let Task::Perf(perf) = cli.task;
+        let Task::Perf(perf) = cli.task else { panic!("it is perf") };
         assert_eq!(perf.gate.on.filters, ["cpu_smoke"]);
         assert_eq!(perf.gate.under_test.arguments, ["--max-num-seqs", "8"]);
     }
@@ -198,9 +208,8 @@ mod tests {
     fn the_options_of_a_load_are_handed_on_as_they_are() {
         for given in [&["--help"][..], &["--url", "http://h:1", "--sweep", "rate=1,2"][..]] {
             let cli = Cli::parse_from(["xtask", "perf", "load"].iter().chain(given));
-            let Task::Perf(Perf { command: Some(PerfCommand::Load { options }), .. }) = cli.task else {
-                panic!("{given:?} is no load")
-            };
+            let Task::Perf(perf) = cli.task else { panic!("{given:?} is no perf") };
+            let Some(PerfCommand::Load { options }) = perf.command else { panic!("{given:?} is no load") };
             assert_eq!(options, given);
         }
     }

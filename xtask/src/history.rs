@@ -21,7 +21,8 @@ const DAY_S: u64 = 86_400;
 /// Completes a report: names the steps of a creep, and turns what was bettered for too long into `Stale`.
 pub(crate) fn tell(report: &mut SuiteReport, config: &Config) {
     for load in &mut report.loads {
-        let crept: Vec<Metric> = load.rows.iter().filter(|row| is(row.guard.as_ref(), Verdict::Creep)).map(|row| row.metric).collect();
+        let crept: Vec<Metric> =
+            load.rows.iter().filter(|row| is(row.guard.as_ref(), Verdict::Creep)).map(|row| row.metric).collect();
         for metric in crept {
             load.notes.extend(steps(&runs::root(), &load.baseline_file, metric));
         }
@@ -57,7 +58,10 @@ fn steps(root: &Path, file: &str, metric: Metric) -> Vec<String> {
         let Some(value) = baseline.and_then(|baseline| baseline.median(metric)) else { continue };
         if let Some(before) = before.filter(|before| *before > 0.0) {
             let label = metric.label();
-            steps.push(format!("step: {label} {before:.1} → {value:.1} ({:+.1} %): {line}", (value / before - 1.0) * 100.0));
+            steps.push(format!(
+                "step: {label} {before:.1} → {value:.1} ({:+.1} %): {line}",
+                (value / before - 1.0) * 100.0
+            ));
         }
         before = Some(value);
     }

@@ -52,7 +52,10 @@ fn read(path: &Path) -> Result<Vec<Input>> {
         serde_json::from_str(&text).map(|document| vec![document])
     };
     let documents: Vec<Input> = documents.with_context(|| {
-        format!("{} must be an object with metric, unit, direction and values[session][start][run], or a list of them", path.display())
+        format!(
+            "{} must be an object with metric, unit, direction and values[session][start][run], or a list of them",
+            path.display()
+        )
     })?;
     if documents.is_empty() {
         bail!("{} holds no metric", path.display());

@@ -8,6 +8,7 @@ mod anchors;
 mod artifacts;
 mod ask;
 mod cli;
+mod gate_lab;
 mod history;
 mod import;
 mod interrupt;
@@ -26,13 +27,26 @@ mod show;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Cli, PerfCommand, Task};
+use cli::{Cli, Perf, PerfCommand, Task};
 use perf_model::exit;
 use say::say;
 
 fn main() -> ExitCode {
-    let Task::Perf(asked) = Cli::parse().task;
-    let done = match asked.command {
+    let done = match Cli::parse().task {
+        Task::Perf(asked) => perf(*asked),
+        Task::GateLab { options } => gate_lab::gate_lab(&options),
+    };
+    done.map_or_else(
+        |error| {
+            eprintln!("error: {error:#}");
+            ExitCode::from(exit::USAGE)
+        },
+        ExitCode::from,
+    )
+}
+
+fn perf(asked: Perf) -> anyhow::Result<u8> {
+    match asked.command {
         None => perf::gate(&asked.gate),
         Some(PerfCommand::Refresh(asked)) => perf::refresh(&asked),
         Some(PerfCommand::Compare(asked)) => perf::compare(&asked),
@@ -44,14 +58,7 @@ fn main() -> ExitCode {
         Some(PerfCommand::Import(asked)) => import::import(&asked),
         Some(PerfCommand::List) => scenarios::list(),
         Some(PerfCommand::Schema) => Ok(schema()),
-    };
-    done.map_or_else(
-        |error| {
-            eprintln!("error: {error:#}");
-            ExitCode::from(exit::USAGE)
-        },
-        ExitCode::from,
-    )
+    }
 }
 
 fn schema() -> u8 {

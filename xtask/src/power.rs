@@ -1,5 +1,7 @@
 //! `cargo xtask perf power`: what the committed baselines can and cannot detect, guard by guard.
 
+use std::fmt::Write;
+
 use anyhow::{Result, bail};
 use perf_model::baseline::Baseline;
 use perf_model::gate::Gate;
@@ -60,11 +62,12 @@ fn of(
         return Ok(format!("{name}: no scenario measures this load any more; delete the file\n"));
     };
     let gate = Gate::of_run(config, planned.iter().map(|load| load.rows.len()).sum(), budget)?;
-    let guards = load.rows.iter().filter_map(|row| Some(Guard { metric: row.metric, slack: row.guard.as_ref()?.slack }));
+    let guards =
+        load.rows.iter().filter_map(|row| Some(Guard { metric: row.metric, slack: row.guard.as_ref()?.slack }));
     let guards: Vec<Guard> = guards.collect();
     let mut text = render::power(name, baseline, &guards, &gate);
     for remark in redundancy::remarks(&load.arrivals, &guards) {
-        text.push_str(&format!("  {remark}\n"));
+        let _ = writeln!(text, "  {remark}");
     }
     Ok(text)
 }

@@ -18,7 +18,10 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
         if runs::matches(&path.display().to_string(), &asked.filters) {
             let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             let record = Record::parse(&text).with_context(|| path.display().to_string())?;
-            loads.entry((record.header.suite.clone(), record.header.load.clone(), record.header.part)).or_default().push(record);
+            loads
+                .entry((record.header.suite.clone(), record.header.load.clone(), record.header.part))
+                .or_default()
+                .push(record);
         }
     }
     if loads.is_empty() {

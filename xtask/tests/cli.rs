@@ -107,7 +107,9 @@ fn options_that_contradict_each_other_are_refused() {
         says(&["--engine", "simulated", "--", "max-num-seqs", "4"]).contains("`max-num-seqs` is no engine argument")
     );
     assert!(says(&["--budget", "0"]).contains("`0` is no budget: give engine starts (8) or GPU time (90m, 2h)"));
-    assert!(says(&["compare", "--engine", "remote", "--url", "http://h:1", "--base", "x"]).contains("cannot be compared"));
+    assert!(
+        says(&["compare", "--engine", "remote", "--url", "http://h:1", "--base", "x"]).contains("cannot be compared")
+    );
     assert!(says(&["accept", "--reset-anchor"]).contains("--reason"));
 }
 

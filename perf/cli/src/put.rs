@@ -12,7 +12,7 @@ use perf_load::{Endpoint, LoadError, Measured};
 use perf_model::exit;
 use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::load::Load;
-use perf_model::record::{End, Header, Part, Line, Record, SCHEMA, line};
+use perf_model::record::{End, Header, Line, Part, Record, SCHEMA, line};
 use perf_model::sample::Sample;
 use perf_model::summary::summarize;
 use perf_model::validity::faults;

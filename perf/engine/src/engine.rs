@@ -62,10 +62,9 @@ impl Engine {
                 let url = settings.url.clone().ok_or_else(|| EngineError::invalid(message))?;
                 How::Remote { url }
             }
-            EngineKind::Simulated => How::Simulated {
-                injection: simulated::injection(variant.inject.as_deref())?,
-                session: settings.noise,
-            },
+            EngineKind::Simulated => {
+                How::Simulated { injection: simulated::injection(variant.inject.as_deref())?, session: settings.noise }
+            }
         };
         if variant.inject.is_some() && settings.engine != EngineKind::Simulated {
             let message =

@@ -50,7 +50,11 @@ fn config() -> Config {
 }
 
 fn engine(place: &Place, config: &Config) -> Engine {
-    let settings = Settings { engine: EngineKind::Docker, candidate: Variant { image: Some(image()), ..Variant::default() }, ..Settings::default() };
+    let settings = Settings {
+        engine: EngineKind::Docker,
+        candidate: Variant { image: Some(image()), ..Variant::default() },
+        ..Settings::default()
+    };
     Engine::new(&settings, config).unwrap().with_lock_folder(place.locks())
 }
 

@@ -84,7 +84,10 @@ impl Baseline {
         }
         line("gpu_s_per_start", &format!("{:.1}", self.gpu_s_per_start));
         // The count lets a file that lost its last lines be told from one that never had them.
-        line("metrics", &format!("# {}, each with its median, and the engine starts of every session", self.metrics.len()));
+        line(
+            "metrics",
+            &format!("# {}, each with its median, and the engine starts of every session", self.metrics.len()),
+        );
         for (metric, sessions) in &self.metrics {
             let numbers = |starts: &Vec<f64>| starts.iter().copied().map(number).collect::<Vec<_>>();
             let sessions: Vec<Vec<String>> = sessions.iter().map(numbers).collect();
@@ -318,7 +321,10 @@ mod tests {
     fn an_older_schema_is_refused_with_the_way_out() {
         let older = baseline().to_yaml().replace("schema: 2", "schema: 1");
         let error = Baseline::from_yaml(&older).unwrap_err();
-        assert_eq!(error.to_string(), "it has schema 1, and this version reads 2; `cargo xtask perf refresh` writes it anew");
+        assert_eq!(
+            error.to_string(),
+            "it has schema 1, and this version reads 2; `cargo xtask perf refresh` writes it anew"
+        );
     }
 
     #[test]

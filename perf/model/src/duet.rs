@@ -86,7 +86,8 @@ pub fn settle(
         return;
     }
     open.retain(|guard| {
-        let pairs: Vec<(f64, f64)> = values(base, guard.metric).into_iter().zip(values(candidate, guard.metric)).collect();
+        let pairs: Vec<(f64, f64)> =
+            values(base, guard.metric).into_iter().zip(values(candidate, guard.metric)).collect();
         let measured = values(raised_by.starts, guard.metric);
         let before = raised_by.baseline.sessions(guard.metric);
         let duet = match gate.confirm(guard, before, &measured, &pairs, raised_by.most_pairs) {
@@ -107,13 +108,13 @@ pub fn settle(
         );
         match duet.said {
             Said::Unclear => {
-                report.settle(guard.metric, Verdict::Inconclusive, format!("neither shown nor ruled out {told}"));
+                report.settle(guard.metric, Verdict::Inconclusive, &format!("neither shown nor ruled out {told}"));
             }
             Said::Open => return true,
-            Said::Confirmed => report.settle(guard.metric, Verdict::Regressed, format!("confirmed {told}")),
+            Said::Confirmed => report.settle(guard.metric, Verdict::Regressed, &format!("confirmed {told}")),
             Said::Acquitted => {
                 let why = format!("acquitted {told}: what differs from the baseline is the day, not the software");
-                report.settle(guard.metric, Verdict::Held, why);
+                report.settle(guard.metric, Verdict::Held, &why);
             }
         }
         false

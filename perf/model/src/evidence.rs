@@ -66,7 +66,8 @@ impl Evidence<'_> {
             workload: self.workload(),
             arrivals: self.load.describe_arrivals(),
             fingerprint: first.fingerprint.clone(),
-            gpu_s_per_start: median(&self.starts.iter().map(|start| start.gpu_s).collect::<Vec<_>>()).unwrap_or_default(),
+            gpu_s_per_start: median(&self.starts.iter().map(|start| start.gpu_s).collect::<Vec<_>>())
+                .unwrap_or_default(),
             metrics: self.metrics().into_iter().map(|(metric, starts)| (metric, vec![starts])).collect(),
         })
     }

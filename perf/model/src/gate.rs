@@ -3,7 +3,8 @@
 //! The statistics are those of `perf-gate`, which `docs/GATE.md` explains; this is what they mean for guards.
 
 use perf_gate::{
-    Anchor, Boundaries, Check, Design, Duet, DuetPlan, Pairs, Plan, Power, Prior, Resolution, Series, compare_pairs, creep, power,
+    Anchor, Boundaries, Check, Design, Duet, DuetPlan, Pairs, Plan, Power, Prior, Resolution, Series, compare_pairs,
+    creep, power,
 };
 
 use crate::config;

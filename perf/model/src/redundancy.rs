@@ -11,7 +11,8 @@ use crate::metric::{Metric, Quantity, Statistic};
 /// them.
 pub fn remarks(arrivals: &str, guards: &[Guard]) -> Vec<String> {
     let mut remarks = Vec::new();
-    let has = |metric: Option<Metric>| guards.iter().find(|guard| Some(guard.metric) == metric).map(|guard| guard.metric);
+    let has =
+        |metric: Option<Metric>| guards.iter().find(|guard| Some(guard.metric) == metric).map(|guard| guard.metric);
     let rates = [Quantity::OutputThroughput, Quantity::TotalThroughput, Quantity::RequestThroughput];
     let rates: Vec<Metric> = rates.into_iter().filter_map(|rate| has(Metric::whole_server(rate))).collect();
     for pair in rates.windows(2) {
@@ -47,7 +48,9 @@ mod tests {
         let both = guards(&["output_throughput_tok_per_s", "e2e_mean_ms"]);
         assert_eq!(remarks("8 concurrent, 64 requests", &both).len(), 1);
         assert!(remarks("constant 20 requests/s, 200 requests", &both).is_empty());
-        assert!(remarks("8 concurrent, 64 requests", &guards(&["output_throughput_tok_per_s", "ttft_p50_ms"])).is_empty());
+        assert!(
+            remarks("8 concurrent, 64 requests", &guards(&["output_throughput_tok_per_s", "ttft_p50_ms"])).is_empty()
+        );
     }
 
     #[test]

@@ -123,10 +123,10 @@ impl LoadReport {
     }
 
     /// Gives a guard's verdict, and that of the whole anew.
-    pub fn settle(&mut self, metric: Metric, verdict: Verdict, reason: String) {
+    pub fn settle(&mut self, metric: Metric, verdict: Verdict, reason: &str) {
         let guards = self.rows.iter_mut().filter(|row| row.metric == metric).filter_map(|row| row.guard.as_mut());
         for guard in guards {
-            (guard.verdict, guard.reason, guard.is_open) = (verdict, Some(reason.clone()), false);
+            (guard.verdict, guard.reason, guard.is_open) = (verdict, Some(reason.to_owned()), false);
         }
         let verdicts = self.rows.iter().filter_map(|row| row.guard.as_ref()).map(|guard| guard.verdict);
         self.verdict = Verdict::join(verdicts).unwrap_or(self.verdict);

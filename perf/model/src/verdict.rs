@@ -92,7 +92,9 @@ mod tests {
 
     #[test]
     fn only_held_and_improved_pass() {
-        use Verdict::{Creep, Held, Improved, Incomparable, Inconclusive, Invalid, Regressed, Skipped, Stale, Unrecorded};
+        use Verdict::{
+            Creep, Held, Improved, Incomparable, Inconclusive, Invalid, Regressed, Skipped, Stale, Unrecorded,
+        };
         assert!([Held, Improved].iter().all(|verdict| verdict.is_pass()));
         let rest = [Skipped, Inconclusive, Unrecorded, Incomparable, Invalid, Stale, Creep, Regressed];
         assert!(!rest.iter().any(|verdict| verdict.is_pass()));

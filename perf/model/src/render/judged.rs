@@ -1,5 +1,7 @@
 //! Raw values that were judged: [`judged`].
 
+use std::fmt::Write;
+
 use perf_gate::Output;
 
 use crate::gate::verdict_of;
@@ -29,7 +31,7 @@ pub fn judged(outputs: &[(String, Output)]) -> String {
             },
         ]);
         if let Some(reason) = &judged.reason {
-            reasons.push_str(&format!("\n  {file}, {}: {reason}", output.metric));
+            let _ = write!(reasons, "\n  {file}, {}: {reason}", output.metric);
         }
     }
     align_right(&mut table, 2..head.len() - 1);

@@ -23,7 +23,19 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
         text.push_str("  nothing is guarded\n");
         return text;
     }
-    let head = ["", "noise", "drift", "slack", "band", "caught", "of unchanged", "starts", "of such a loss", "starts", "GPU-min"];
+    let head = [
+        "",
+        "noise",
+        "drift",
+        "slack",
+        "band",
+        "caught",
+        "of unchanged",
+        "starts",
+        "of such a loss",
+        "starts",
+        "GPU-min",
+    ];
     let mut table = plain(&head);
     let mut remarks = Vec::new();
     for guard in guards {
@@ -57,7 +69,9 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
         if told.noise_limited {
             remarks.push(match told.starts_for_tolerance {
                 Some(needed) => format!("{label}: {needed} starts a side would reach the slack of {}", guard.slack),
-                None => format!("{label}: sessions drift too far for the slack of {}; only more sessions help", guard.slack),
+                None => {
+                    format!("{label}: sessions drift too far for the slack of {}; only more sessions help", guard.slack)
+                }
             });
         }
     }
