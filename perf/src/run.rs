@@ -4,13 +4,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use perf_clock::Clock;
 use perf_load::{Endpoint, Measured};
+use perf_model::client::Calibration;
 use perf_model::evidence::StartEvidence;
 use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::record::{End, Header, SCHEMA};
 use perf_model::sample::{FailureKind, Outcome, Sample};
 use perf_model::steady::steady;
 use perf_model::summary::{Summary, summarize};
-use perf_model::validity::faults;
+use perf_model::validity::{Witnesses, faults, remarks};
 use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
@@ -43,7 +44,8 @@ impl Run<'_> {
         let folder = self.session.run_folder.join(self.suite).join(format!("start-{}", self.start));
         let seed = self.seed();
         let path = folder.join(format!("{}.jsonl", declared.name));
-        let mut record = RecordWriter::begin(path, self.header(seed))?;
+        let calibration = perf_load::calibration(self.clock).await;
+        let mut record = RecordWriter::begin(path, self.header(seed, calibration))?;
         let mut samples = Vec::with_capacity(declared.requests as usize);
         let mut trouble = None;
         let give_up = Notify::new();
@@ -69,16 +71,24 @@ impl Run<'_> {
             return Err(error);
         }
         let cannot = |cause| Error::Load { load: declared.name.clone(), cause };
-        let Some(Measured { server, lateness_p99_ms, .. }) = measured.transpose().map_err(cannot)? else {
+        let Some(Measured { server, lateness_p99_ms, client, .. }) = measured.transpose().map_err(cannot)? else {
             return Err(Error::Usage(format!("load `{}` was given up without a reason", declared.name)));
         };
-        record.finish(End { complete: true, reason: None, server })?;
+        record.finish(End { complete: true, server, client, ..End::default() })?;
 
         let summary = summarize(&samples, &declared.objectives);
         let steady = steady(&samples, declared.arrivals);
         self.session.tell(self.suite, &self.in_a_word(&summary));
-        let faults = faults(declared, &summary, server.as_ref(), lateness_p99_ms);
-        Ok(StartEvidence { fingerprint: self.fingerprint.clone(), summary, steady, server, faults })
+        let witnesses = Witnesses {
+            samples: &samples,
+            server: server.as_ref(),
+            lateness_p99_ms,
+            client: client.as_ref(),
+            calibration: calibration.as_ref(),
+        };
+        let faults = faults(declared, &summary, &witnesses);
+        let remarks = remarks(&summary, &witnesses);
+        Ok(StartEvidence { fingerprint: self.fingerprint.clone(), summary, steady, server, client, remarks, faults })
     }
 
     /// Another for each load and start, the same in every run: a run can be repeated, and none finds the prompts of another
@@ -93,7 +103,7 @@ impl Run<'_> {
         seed.wrapping_add(now.as_secs())
     }
 
-    fn header(&self, seed: u64) -> Header {
+    fn header(&self, seed: u64, calibration: Option<Calibration>) -> Header {
         Header {
             schema: SCHEMA,
             suite: self.suite.to_owned(),
@@ -105,6 +115,7 @@ impl Run<'_> {
             pattern: Some(self.load.declared.arrivals),
             objectives: self.load.declared.objectives.clone(),
             fingerprint: self.fingerprint.clone(),
+            calibration,
         }
     }
 

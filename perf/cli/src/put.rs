@@ -9,13 +9,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, anyhow, bail};
 use perf_clock::Clock;
 use perf_load::{Endpoint, LoadError, Measured};
+use perf_model::client::Calibration;
 use perf_model::exit;
 use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::load::Load;
 use perf_model::record::{End, Header, Line, Record, SCHEMA, line};
 use perf_model::sample::Sample;
 use perf_model::summary::summarize;
-use perf_model::validity::faults;
+use perf_model::validity::{Witnesses, faults, remarks};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Format};
@@ -119,7 +120,8 @@ async fn find(asked: &Cli, endpoint: &Endpoint, clock: Clock) -> anyhow::Result<
 impl Server<'_> {
     async fn put(&self, load: Load, interrupt: &mut (impl Future<Output = ()> + Unpin)) -> Result<Ran, Failure> {
         let seed = self.asked.seed.unwrap_or_else(another_seed);
-        let header = self.header(&load, seed);
+        let calibration = perf_load::calibration(self.clock).await;
+        let header = self.header(&load, seed, calibration);
         let mut writer = Writer::begin(self.asked.records.as_deref(), &header)?;
         let mut samples = Vec::with_capacity(load.requests as usize);
         let mut trouble = None;
@@ -142,19 +144,27 @@ impl Server<'_> {
             _ => Failure::Usage(error.into()),
         })?;
         let reason = measured.is_none().then(|| "interrupted".to_owned());
-        let Measured { server, lateness_p99_ms, .. } = measured.unwrap_or_default();
-        let end = End { complete: reason.is_none(), reason, server };
+        let Measured { server, lateness_p99_ms, client, .. } = measured.unwrap_or_default();
+        let end = End { complete: reason.is_none(), reason, server, client };
         writer.add(&Line::End(end.clone()))?;
-        let faults = if end.complete {
-            faults(&load, &summarize(&samples, &load.objectives), server.as_ref(), lateness_p99_ms)
+        let witnesses = Witnesses {
+            samples: &samples,
+            server: server.as_ref(),
+            lateness_p99_ms,
+            client: client.as_ref(),
+            calibration: calibration.as_ref(),
+        };
+        let summary = summarize(&samples, &load.objectives);
+        let (faults, remarks) = if end.complete {
+            (faults(&load, &summary, &witnesses), remarks(&summary, &witnesses))
         } else {
-            Vec::new()
+            (Vec::new(), Vec::new())
         };
         let record = Record { header, samples, end: Some(end) };
-        Ok(Ran { load, record, path: writer.path, lateness_p99_ms, faults })
+        Ok(Ran { load, record, path: writer.path, lateness_p99_ms, faults, remarks })
     }
 
-    fn header(&self, load: &Load, seed: u64) -> Header {
+    fn header(&self, load: &Load, seed: u64, calibration: Option<Calibration>) -> Header {
         Header {
             schema: SCHEMA,
             suite: "load".to_owned(),
@@ -166,6 +176,7 @@ impl Server<'_> {
             pattern: Some(load.arrivals),
             objectives: load.objectives.clone(),
             fingerprint: self.fingerprint.clone(),
+            calibration,
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod answer;
 mod arrivals;
+mod calibrate;
 mod check;
 mod client;
 mod conversation;
@@ -28,9 +29,11 @@ mod seed;
 mod sse;
 #[cfg(test)]
 mod testing;
+mod watch;
 mod workload;
 
 pub use arrivals::schedule;
+pub use calibrate::calibration;
 pub use endpoint::{BodyError, Endpoint, EndpointError};
 pub use error::LoadError;
 pub use run::{Measured, measure, models, version};

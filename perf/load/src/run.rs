@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use perf_clock::{Clock, Stamp};
+use perf_model::client::ClientUse;
 use perf_model::load::{Arrivals, Load};
 use perf_model::record::ServerCounts;
 use perf_model::sample::{Outcome, Sample};
@@ -17,6 +18,7 @@ use crate::error::LoadError;
 use crate::flight::Flight;
 use crate::metrics::Meter;
 use crate::request::{Part, calls};
+use crate::watch::Watch;
 use crate::workload::draw;
 
 /// What a run left besides its samples.
@@ -28,6 +30,8 @@ pub struct Measured {
     pub server: Option<ServerCounts>,
     /// How late the sends of an open loop were at the 99th percentile, in milliseconds; absent for a closed loop.
     pub lateness_p99_ms: Option<f64>,
+    /// What the client itself used of the machine; absent in virtual time, where it costs nothing.
+    pub client: Option<ClientUse>,
 }
 
 /// Puts `load` on the server at `endpoint` and hands every measured request to `observe` as it ends.
@@ -76,11 +80,13 @@ pub async fn measure(
     };
     let flight = Flight::begin(endpoint, clock, &mut look);
     let began = flight.origin();
+    let watch = Watch::begin(clock, flight.awake());
     flight.fly(load.arrivals, measured_calls, moments).await;
+    let client = watch.map(Watch::end);
 
     let server = meter.growth(tally.output_tokens, tally.requests, endpoint, clock).await;
     let lateness_p99_ms = if load.arrivals.is_closed_loop() { None } else { quantile(&sorted(&lateness), 0.99) };
-    Ok(Measured { began, server, lateness_p99_ms })
+    Ok(Measured { began, server, lateness_p99_ms, client })
 }
 
 /// The version that the server gives itself at `/version`.

@@ -214,6 +214,8 @@ mod tests {
                 summary: summary(*value),
                 steady: None,
                 server: None,
+                client: None,
+                remarks: vec![],
                 faults: vec![],
             })
             .collect()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::baseline::Baseline;
+use crate::client::ClientUse;
 use crate::fingerprint::Fingerprint;
 use crate::guard::Guard;
 use crate::load::Load;
@@ -31,6 +32,10 @@ pub struct StartEvidence {
     pub steady: Option<Steady>,
     /// What the server counted.
     pub server: Option<ServerCounts>,
+    /// What the client used of the machine; absent in virtual time.
+    pub client: Option<ClientUse>,
+    /// What a reader should know of it; see [`crate::validity::remarks`].
+    pub remarks: Vec<String>,
     /// Why it must not be judged; see [`crate::validity::faults`].
     pub faults: Vec<String>,
 }

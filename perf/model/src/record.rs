@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::client::{Calibration, ClientUse};
 use crate::fingerprint::Fingerprint;
 use crate::load::{Arrivals, Objective};
 use crate::sample::Sample;
@@ -34,6 +35,9 @@ pub struct Header {
     pub objectives: Vec<Objective>,
     /// What it ran on and against.
     pub fingerprint: Fingerprint,
+    /// What the client can do on the machine that it ran on; absent in virtual time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 /// What the server counted between the first send and the last response.
@@ -89,7 +93,7 @@ fn mean_ms(sum_us: Option<u64>, count: Option<u64>) -> Option<f64> {
 }
 
 /// How the run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// Whether every request was sent and answered or given up.
     pub complete: bool,
@@ -99,6 +103,9 @@ pub struct End {
     /// What the server counted; absent when it has no `/metrics`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerCounts>,
+    /// What the client used of the machine; absent in virtual time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientUse>,
 }
 
 /// One line of a record.
@@ -211,6 +218,7 @@ mod tests {
                 vllm: None,
                 driver: None,
             },
+            calibration: None,
         };
         let sample = Sample {
             index: 0,
@@ -224,7 +232,7 @@ mod tests {
             resent: false,
             outcome: Outcome::Succeeded,
         };
-        let end = End { complete: true, reason: None, server: Some(ServerCounts::default()) };
+        let end = End { complete: true, server: Some(ServerCounts::default()), ..End::default() };
         [Line::Header(Box::new(header)), Line::Sample(sample), Line::End(end)].iter().map(line).collect()
     }
 

@@ -58,7 +58,7 @@ pub fn read(text: &str, load: &str) -> Result<Record, ReadError> {
     let samples = samples(&file)?;
     let complete = samples.len() == file.num_prompts;
     let reason = format!("the file holds {} of {} requests", samples.len(), file.num_prompts);
-    let end = End { complete, reason: (!complete).then_some(reason), server: None };
+    let end = End { complete, reason: (!complete).then_some(reason), ..End::default() };
     Ok(Record { header: header(&file, load), samples, end: Some(end) })
 }
 
@@ -86,6 +86,7 @@ fn header(file: &File, load: &str) -> Header {
             vllm: None,
             driver: None,
         },
+        calibration: None,
     }
 }
 
