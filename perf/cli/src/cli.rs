@@ -105,7 +105,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub(crate) stall_limit: u64,
 
-    /// How late the sends of an open loop may be at P99 before the client was the limit
+    /// How late the client may be at P99, with the sends of an open loop and with its event loop, before it was the limit
     #[arg(long, value_name = "MS", default_value_t = 5.0)]
     pub(crate) lateness_limit: f64,
 

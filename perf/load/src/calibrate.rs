@@ -29,10 +29,10 @@ use crate::watch::{processor_time, rank};
 const SENDS: u32 = 100;
 
 /// From one of them to the next.
-const GAP: Duration = Duration::from_millis(1);
+const GAP: Duration = Duration::from_micros(500);
 
 /// What disturbs a round is not the client's doing, so the best of so many counts.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 6;
 
 /// A client on a quiet machine is not later than this, and needs no further round.
 const PUNCTUAL_US: u64 = 1_000;

@@ -195,6 +195,7 @@ mod tests {
             output_tokens: None,
             finish_reason: None,
             resent: false,
+            server: None,
             outcome: Outcome::Succeeded,
         }
     }

@@ -24,6 +24,7 @@ pub mod render;
 pub mod report;
 pub mod sample;
 pub mod server;
+pub mod server_times;
 pub mod settings;
 pub mod snapshot;
 pub mod statistics;

@@ -230,6 +230,7 @@ mod tests {
             output_tokens: Some(3),
             finish_reason: None,
             resent: false,
+            server: None,
             outcome: Outcome::Succeeded,
         };
         let end = End { complete: true, server: Some(ServerCounts::default()), ..End::default() };

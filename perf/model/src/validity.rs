@@ -5,6 +5,7 @@ use crate::load::Load;
 use crate::metric::{Metric, Quantity, Statistic};
 use crate::record::ServerCounts;
 use crate::sample::Sample;
+use crate::server_times::{self, WAY_MS, WAY_SHARE};
 use crate::summary::Summary;
 use crate::units::as_millis;
 
@@ -53,21 +54,17 @@ pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<
         compare("prompt tokens", summary.prompt_tokens, server.prompt_tokens);
         compare("requests", summary.requests as u64, server.requests);
     }
+    faults.extend(server_times::faults(samples));
     faults.extend(server.and_then(|server| warm_cache(load, server)));
     faults
 }
 
 /// What a reader of a run's figures should know beside them, one line each; empty where there is nothing.
 pub fn remarks(summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<String> {
-    disagreements(summary, witnesses.server)
+    let mut remarks = disagreements(summary, witnesses.server);
+    remarks.extend(server_times::remarks(witnesses.samples));
+    remarks
 }
-
-/// How far the server's own mean latency may be below the client's, in milliseconds: the way there and back, and the
-/// HTTP on both sides.
-const WAY_MS: f64 = 5.0;
-
-/// The same as a share of the latency, for servers whose HTTP queues when they are busy.
-const WAY_SHARE: f64 = 0.15;
 
 /// Where the client's mean latencies and the server's own do not agree within 5 ms or 15 %, the larger.
 ///

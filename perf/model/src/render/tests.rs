@@ -176,6 +176,7 @@ fn figures_are_recomputed_from_records() {
             output_tokens: Some(4),
             finish_reason: None,
             resent: false,
+            server: None,
             outcome: Outcome::Succeeded,
         }],
         end: complete.then(|| End {

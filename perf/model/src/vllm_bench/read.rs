@@ -144,6 +144,7 @@ fn samples(file: &File) -> Result<Vec<Sample>, ReadError> {
             output_tokens: succeeded.then_some(outputs[place]),
             finish_reason: None,
             resent: false,
+            server: None,
             outcome: if succeeded { Outcome::Succeeded } else { failed() },
         }
     };
