@@ -12,7 +12,6 @@
 //! become approximate.
 
 use std::fmt;
-use std::time::Duration;
 
 use perf_model::sample::{Chunk, FailureKind};
 use perf_model::server_times::ServerTimes;
@@ -20,6 +19,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, Visitor};
 use serde_json::error::Category;
 
+use crate::extra::{Count, server_times};
 use crate::said::said_in;
 
 /// The longest text of a server that a failure repeats, in characters.
@@ -105,24 +105,6 @@ impl<'de> Deserialize<'de> for Text {
             }
         }
         deserializer.deserialize_str(Look)
-    }
-}
-
-/// How long a list is, of whatever; `None` for what is no list.
-struct Count(Option<u32>);
-
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Seen {
-            List(Vec<IgnoredAny>),
-            Other(IgnoredAny),
-        }
-        Ok(match Seen::deserialize(deserializer)? {
-            Seen::List(items) => Self(u32::try_from(items.len()).ok()),
-            Seen::Other(_) => Self(None),
-        })
     }
 }
 
@@ -253,18 +235,6 @@ fn tokens_in(choices: &[Choice]) -> u32 {
     listed.reduce(u32::saturating_add).unwrap_or_else(|| u32::from(!choices.iter().all(Choice::only_names_the_role)))
 }
 
-/// What vLLM says of its own time for a request; `None` for anything else under that name.
-fn server_times(metrics: &serde_json::Value) -> Option<ServerTimes> {
-    let us = |name: &str| Some(Duration::try_from_secs_f64(metrics.get(name)?.as_f64()? / 1_000.0).ok()?.as_micros());
-    let us = |name: &str| u64::try_from(us(name)?).ok();
-    let times = ServerTimes {
-        queue_us: us("queue_time_ms"),
-        prefill_us: us("time_to_first_token_ms"),
-        decode_us: us("generation_time_ms"),
-    };
-    (times != ServerTimes::default()).then_some(times)
-}
-
 /// What a message without choices is: older vLLM's error, or nothing that the protocol knows.
 fn no_choices(bytes: &[u8]) -> Failure {
     #[derive(Deserialize)]
@@ -356,18 +326,6 @@ mod tests {
         let with_total = chunk(4).replacen("\"text\"", "\"token_ids\":[1,2],\"text\"", 1);
         let answer = read(&[&with_total, &ids("null"), &ids("\"7 8\""), &ids("{\"a\":1}"), &total(7)]);
         assert_eq!(pairs(&answer), [(0, 4), (1, 1), (2, 1), (3, 1)]);
-    }
-
-    #[test]
-    fn what_the_server_says_of_its_own_time_is_kept() {
-        let metrics = |metrics: &str| total(5).replacen('{', &format!("{{\"metrics\":{metrics},"), 1);
-        let said = "{\"time_to_first_token_ms\":23.461324,\"generation_time_ms\":16.4140,\"queue_time_ms\":0.0336,\
-                    \"mean_itl_ms\":5.4,\"tokens_per_second\":100.3}";
-        let times = ServerTimes { queue_us: Some(33), prefill_us: Some(23_461), decode_us: Some(16_414) };
-        assert_eq!(read(&[BARE, &metrics(said), "[DONE]"]).server_times, Some(times));
-        for other in ["null", "{}", "[1]", "\"fast\"", "{\"queue_time_ms\":null}", "{\"queue_time_ms\":-1.0}"] {
-            assert_eq!(read(&[BARE, &metrics(other), "[DONE]"]).server_times, None, "{other}");
-        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod client;
 mod conversation;
 mod endpoint;
 mod error;
+mod extra;
 mod flight;
 #[cfg(fuzzing)]
 pub mod fuzzing;

@@ -41,6 +41,8 @@ pub struct ServeArgs {
     pub num_gpu_blocks_override: Option<usize>,
     /// Whether `/load` counts.
     pub load_tracking: bool,
+    /// Whether answers carry the times of their request.
+    pub per_request_metrics: bool,
 }
 
 /// Why the arguments are refused: the message that vLLM prints. The exit code is 2.
@@ -78,6 +80,7 @@ impl Default for ServeArgs {
             kv_cache_memory_bytes: None,
             num_gpu_blocks_override: None,
             load_tracking: false,
+            per_request_metrics: false,
         }
     }
 }
@@ -134,6 +137,7 @@ impl ServeArgs {
             "enforce-eager" => self.enforce_eager = true,
             "no-enforce-eager" => self.enforce_eager = false,
             "enable-server-load-tracking" => self.load_tracking = true,
+            "enable-per-request-metrics" => self.per_request_metrics = true,
             _ => {}
         }
     }
