@@ -71,10 +71,12 @@ impl Run<'_> {
             return Err(error);
         }
         let cannot = |cause| Error::Load { load: declared.name.clone(), cause };
-        let Some(Measured { server, lateness_p99_ms, client, .. }) = measured.transpose().map_err(cannot)? else {
+        let Some(Measured { server, lateness_p99_ms, client, cache_reset, .. }) =
+            measured.transpose().map_err(cannot)?
+        else {
             return Err(Error::Usage(format!("load `{}` was given up without a reason", declared.name)));
         };
-        record.finish(End { complete: true, server, client, ..End::default() })?;
+        record.finish(End { complete: true, reason: None, server, client, cache_reset: cache_reset.clone() })?;
 
         let summary = summarize(&samples, &declared.objectives);
         let steady = steady(&samples, declared.arrivals);
@@ -85,6 +87,7 @@ impl Run<'_> {
             lateness_p99_ms,
             client: client.as_ref(),
             calibration: calibration.as_ref(),
+            cache_reset: cache_reset.as_ref(),
         };
         let faults = faults(declared, &summary, &witnesses);
         let remarks = remarks(&summary, &witnesses);

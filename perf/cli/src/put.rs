@@ -144,8 +144,8 @@ impl Server<'_> {
             _ => Failure::Usage(error.into()),
         })?;
         let reason = measured.is_none().then(|| "interrupted".to_owned());
-        let Measured { server, lateness_p99_ms, client, .. } = measured.unwrap_or_default();
-        let end = End { complete: reason.is_none(), reason, server, client };
+        let Measured { server, lateness_p99_ms, client, cache_reset, .. } = measured.unwrap_or_default();
+        let end = End { complete: reason.is_none(), reason, server, client, cache_reset };
         writer.add(&Line::End(end.clone()))?;
         let witnesses = Witnesses {
             samples: &samples,
@@ -153,6 +153,7 @@ impl Server<'_> {
             lateness_p99_ms,
             client: client.as_ref(),
             calibration: calibration.as_ref(),
+            cache_reset: end.cache_reset.as_ref(),
         };
         let summary = summarize(&samples, &load.objectives);
         let (faults, remarks) = if end.complete {

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use perf_model::client::{Calibration, ClientUse};
-use perf_model::record::ServerCounts;
+use perf_model::record::{CacheReset, ServerCounts};
 use perf_model::summary::{Summary, summarize};
 use perf_model::{render, vllm_bench};
 use serde::Serialize;
@@ -30,6 +30,7 @@ struct Told<'a> {
     lateness_p99_ms: Option<f64>,
     server: Option<&'a ServerCounts>,
     client: Option<&'a ClientUse>,
+    cache_reset: Option<&'a CacheReset>,
     calibration: Option<&'a Calibration>,
     summary: Summary,
     record: Option<String>,
@@ -120,6 +121,7 @@ fn told<'a>(asked: &'a Cli, ran: &'a Ran) -> Told<'a> {
         lateness_p99_ms: ran.lateness_p99_ms,
         server: end.and_then(|end| end.server.as_ref()),
         client: end.and_then(|end| end.client.as_ref()),
+        cache_reset: end.and_then(|end| end.cache_reset.as_ref()),
         calibration: header.calibration.as_ref(),
         summary: summary(ran),
         record: ran.path.as_ref().map(|path| path.display().to_string()),

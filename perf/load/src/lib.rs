@@ -9,6 +9,7 @@
 
 mod answer;
 mod arrivals;
+mod cache;
 mod calibrate;
 mod check;
 mod client;

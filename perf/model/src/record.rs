@@ -106,6 +106,21 @@ pub struct End {
     /// What the client used of the machine; absent in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientUse>,
+    /// What became of the server's prefix cache before the load; absent when the load never began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_reset: Option<CacheReset>,
+}
+
+/// Whether the server's prefix cache was emptied between the warm-up and the first measured request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheReset {
+    /// The server has no such offer, as vLLM outside its development mode.
+    NotOffered,
+    /// It was emptied.
+    Done,
+    /// It was not, and why, in the server's words.
+    Refused(String),
 }
 
 /// One line of a record.

@@ -3,7 +3,7 @@
 use crate::client::{Calibration, ClientUse};
 use crate::load::Load;
 use crate::metric::{Metric, Quantity, Statistic};
-use crate::record::ServerCounts;
+use crate::record::{CacheReset, ServerCounts};
 use crate::sample::Sample;
 use crate::server_times::{self, WAY_MS, WAY_SHARE};
 use crate::summary::Summary;
@@ -22,11 +22,13 @@ pub struct Witnesses<'a> {
     pub client: Option<&'a ClientUse>,
     /// What the client can do there; absent in virtual time, and where it could not be found out.
     pub calibration: Option<&'a Calibration>,
+    /// What became of the server's prefix cache before the first send.
+    pub cache_reset: Option<&'a CacheReset>,
 }
 
 /// Every reason not to trust a run; empty for one that may be judged.
 pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<String> {
-    let Witnesses { samples, server, lateness_p99_ms, client, calibration } = *witnesses;
+    let Witnesses { samples, server, lateness_p99_ms, client, calibration, .. } = *witnesses;
     let mut faults = Vec::new();
     if summary.requests != load.requests as usize {
         faults.push(format!("{} of {} requests were made", summary.requests, load.requests));
@@ -63,6 +65,9 @@ pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<
 pub fn remarks(summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<String> {
     let mut remarks = disagreements(summary, witnesses.server);
     remarks.extend(server_times::remarks(witnesses.samples));
+    if let Some(CacheReset::Refused(why)) = witnesses.cache_reset {
+        remarks.push(format!("the prefix cache was not emptied before the load, because the server refused: {why}"));
+    }
     remarks
 }
 
@@ -212,5 +217,16 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert!(found[0].starts_with("the client used 0.95 of a core"), "{found:?}");
         assert!(found[1].starts_with("the client's calibration was 6.0 ms late"), "{found:?}");
+    }
+
+    #[test]
+    fn a_cache_that_could_not_be_emptied_is_told() {
+        let told =
+            |reset: CacheReset| remarks(&summary(), &Witnesses { cache_reset: Some(&reset), ..Witnesses::default() });
+        assert!(told(CacheReset::Done).is_empty() && told(CacheReset::NotOffered).is_empty());
+        assert_eq!(
+            told(CacheReset::Refused("500: no".into())),
+            ["the prefix cache was not emptied before the load, because the server refused: 500: no"]
+        );
     }
 }

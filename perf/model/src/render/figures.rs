@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::client::ClientUse;
 use crate::fingerprint::EngineKind;
 use crate::metric::Metric;
-use crate::record::Record;
+use crate::record::{CacheReset, Record};
 use crate::statistics::{median, quantile, sorted};
 use crate::steady::{Steady, steady};
 use crate::summary::{Summary, summarize};
@@ -69,6 +69,14 @@ pub fn figures(records: &[Record]) -> String {
     let _ = writeln!(text, "  {}\n\n{}", shorten(&first.workload), trimmed(&table));
     for (record, calibration) in records.iter().filter_map(|record| Some((record, record.header.calibration?))) {
         let _ = writeln!(text, "  start {}: the client calibrated: {calibration}", record.header.start);
+    }
+    for record in records {
+        let what = match record.end.as_ref().and_then(|end| end.cache_reset.as_ref()) {
+            Some(CacheReset::Done) => "the prefix cache was emptied before the load".to_owned(),
+            Some(CacheReset::Refused(why)) => format!("the prefix cache was not emptied before the load: {why}"),
+            Some(CacheReset::NotOffered) | None => continue,
+        };
+        let _ = writeln!(text, "  start {}: {what}", record.header.start);
     }
     for record in records.iter().filter(|record| !record.is_complete()) {
         let reason = record.end.as_ref().and_then(|end| end.reason.as_deref()).unwrap_or("its writer was killed");
