@@ -31,7 +31,8 @@ Prompts:
   trace:FILE.jsonl                   JSON lines with `timestamp`, `input_length`, `output_length`
 
 Output:
-  exactly:128  exactly:64..256  exactly:lognormal:128,0.7,1024  at-most:256
+  exactly:128  exactly:64..256  exactly:lognormal:128,0.7,1024
+  at-most:256  at-most:64..256  at-most:lognormal:128,0.7,1024
 
 Arrivals:
   one-at-a-time  concurrent:8  waves:32

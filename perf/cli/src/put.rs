@@ -53,9 +53,15 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     }
     let endpoint = Endpoint::http(&asked.url).map_err(|error| Failure::Usage(error.into()))?;
     let clock = Clock::real();
-    let fingerprint = find(asked, &endpoint, clock).await.map_err(Failure::Unmeasured)?;
+    let mut interrupt = pin!(interrupt()?);
+    let fingerprint = tokio::select! {
+        found = find(asked, &endpoint, clock) => found.map_err(Failure::Unmeasured)?,
+        () = &mut interrupt => {
+            eprintln!("interrupted before anything was sent; nothing was recorded");
+            return Ok(exit::INTERRUPTED);
+        }
+    };
     let server = Server { asked, endpoint, fingerprint, clock };
-    let mut interrupt = pin!(interrupt());
     let mut all = Vec::new();
     for load in loads {
         eprintln!("{}: {}", load.name, load.describe_arrivals());
@@ -75,18 +81,16 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     })
 }
 
-/// Waits for Ctrl-C, or for whoever ends this process politely.
-async fn interrupt() {
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
+/// Listens for Ctrl-C, and for whoever ends this process politely; what it gives waits for either.
+fn interrupt() -> anyhow::Result<impl Future<Output = ()>> {
+    let listen = |kind| signal(kind).context("cannot listen for Ctrl-C, so nothing is sent");
+    let (mut interrupted, mut terminated) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated => {}
-    }
+    })
 }
 
 /// Asks the server what it serves.
