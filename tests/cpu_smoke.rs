@@ -26,7 +26,7 @@ fn tiny_model_on_the_cpu() -> perf::Result {
                 .output_tokens(exactly(64))
                 .arrivals(concurrent(8))
                 .requests(400)
-                // The server computes on the cores that the client measures from: both wait for each other.
+                // The server computes on the cores that the client measures from: each waits for the other.
                 .lateness_limit(millis(500.0))
                 .guard(output_throughput().may_drop(percent(25.0))),
         )

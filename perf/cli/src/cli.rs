@@ -41,7 +41,7 @@ Arrivals:
 Exit codes:
   0    measured
   2    the command line is wrong
-  4    INVALID: the server does not answer, requests failed, sends were late, or counts disagree
+  4    INVALID: the server does not answer, requests failed, the client was the limit, or counts disagree
   130  interrupted; the record is kept";
 
 /// Put a load on an OpenAI-compatible server.
@@ -106,7 +106,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub(crate) stall_limit: u64,
 
-    /// How late the client may be at P99, with the sends of an open loop and with its event loop, before it was the limit
+    /// How late the sends of an open loop may be at P99, and half of how late the client's event loop may wake in any load,
+    /// before the client was the limit
     #[arg(long, value_name = "MS", default_value_t = 5.0)]
     pub(crate) lateness_limit: f64,
 

@@ -96,7 +96,7 @@ impl Lags {
     /// Notes every step that has passed.
     fn note(&mut self, now: Stamp) {
         while self.next <= now {
-            self.late_us.push(u32::try_from((now - self.next).as_micros()).unwrap_or(u32::MAX));
+            self.late_us.push(u32::try_from(now.saturating_sub(self.next).as_micros()).unwrap_or(u32::MAX));
             self.next += TICK;
         }
     }
@@ -177,7 +177,7 @@ mod tests {
         let used = runtime.block_on(async {
             let watch = Watch::begin(Clock::real(), Awake::default()).unwrap();
             let before = processor_time(ClockId::ThreadCPUTime);
-            while processor_time(ClockId::ThreadCPUTime) - before < ms(15) {}
+            while processor_time(ClockId::ThreadCPUTime).saturating_sub(before) < ms(15) {}
             watch.end()
         });
         assert!(used.cpu_us >= 15_000 && used.wall_us >= 15_000 && used.threads == 1, "{used:?}");

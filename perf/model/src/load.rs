@@ -97,8 +97,8 @@ pub struct Load {
     pub objectives: Vec<Objective>,
     /// Nothing received for so long makes a request a failure.
     pub stall_limit: Duration,
-    /// How late the sends of an open loop, and in any load the client's event loop, may be at the 99th percentile, before
-    /// the client and not the server was measured.
+    /// How late the sends of an open loop may be at the 99th percentile, before the client and not the server was
+    /// measured; and, in any load, half of how late the client's event loop may wake.
     pub lateness_limit: Duration,
 }
 

@@ -85,42 +85,41 @@ fn pairs(samples: &[Sample]) -> [(&'static str, Vec<Pair>); 2] {
     ]
 }
 
-/// A line for each latency that is longer at the client, in any request, than by the server's own clock, by more than
-/// 5 ms or 15 %, the larger: how many there are, and the one that is furthest apart.
+/// A line for each latency that is longer at the client, in any request, than by the engine's own clock, by more than
+/// 5 ms and by more than 15 %: how many there are, and the one that is furthest apart.
 pub(crate) fn remarks(samples: &[Sample]) -> Vec<String> {
     let line = |(name, pairs): &(&str, Vec<Pair>)| {
-        let apart: Vec<&Pair> = pairs.iter().filter(|pair| pair.is_kept_waiting()).collect();
-        let worst = apart.iter().max_by(|a, b| a.apart().total_cmp(&b.apart()))?;
-        Some(format!(
-            "{name} of {} of {} requests is longer at the client than by the server's own clock, most of all in request {}: \
-             {:.1} ms from its send, {:.1} ms by the server",
-            apart.len(),
-            pairs.len(),
-            worst.request + 1,
-            worst.client,
-            worst.server
-        ))
+        let what = format!("more than {WAY_MS} ms and {} % longer", WAY_SHARE * 100.0);
+        told(name, pairs, Pair::is_kept_waiting, &what)
     };
     pairs(samples).iter().filter_map(line).collect()
 }
 
-/// A line for each latency that is shorter at the client, in any request, than by the server's own clock, by more than
-/// 1 ms or 0.1 %, the larger: nothing arrives before it was made.
+/// A line for each latency that is shorter at the client, in any request, than by the engine's own clock, by more than
+/// 1 ms and by more than 0.1 %: nothing arrives before it was made.
 pub(crate) fn faults(samples: &[Sample]) -> Vec<String> {
     let line = |(name, pairs): &(&str, Vec<Pair>)| {
-        let apart: Vec<&Pair> = pairs.iter().filter(|pair| pair.is_impossible()).collect();
-        let worst = apart.iter().min_by(|a, b| a.apart().total_cmp(&b.apart()))?;
-        Some(format!(
-            "{name} of {} of {} requests is shorter at the client than by the server's own clock, most of all in request {}: \
-             {:.1} ms from its send, {:.1} ms by the server: one of the clocks is wrong",
-            apart.len(),
-            pairs.len(),
-            worst.request + 1,
-            worst.client,
-            worst.server
-        ))
+        let line = told(name, pairs, Pair::is_impossible, "shorter")?;
+        Some(format!("{line}; nothing arrives before it was made, so one of the clocks is wrong"))
     };
     pairs(samples).iter().filter_map(line).collect()
+}
+
+/// How many requests are apart in such a way, by how much half of them, and which of them the most.
+fn told(name: &str, pairs: &[Pair], is_apart: fn(&Pair) -> bool, what: &str) -> Option<String> {
+    let mut apart: Vec<&Pair> = pairs.iter().filter(|pair| is_apart(pair)).collect();
+    apart.sort_by(|a, b| a.apart().abs().total_cmp(&b.apart().abs()));
+    let (middle, most) = (apart.get(apart.len() / 2)?, apart.last()?);
+    Some(format!(
+        "{name} of {} of {} requests is {what} at the client than by the engine's own clock: by {:.1} ms in the middle, and \
+         most of all in request {}, {:.1} ms from its send and {:.1} ms by the engine",
+        apart.len(),
+        pairs.len(),
+        middle.apart().abs(),
+        most.request + 1,
+        most.client,
+        most.server
+    ))
 }
 
 #[cfg(test)]
@@ -163,10 +162,12 @@ mod tests {
         assert_eq!(
             remarks(&samples),
             [
-                "TTFT of 2 of 101 requests is longer at the client than by the server's own clock, most of all in request \
-                 100: 100.0 ms from its send, 60.0 ms by the server",
-                "E2E of 1 of 101 requests is longer at the client than by the server's own clock, most of all in request \
-                 100: 200.0 ms from its send, 160.0 ms by the server",
+                "TTFT of 2 of 101 requests is more than 5 ms and 15 % longer at the client than by the engine's own clock: \
+                 by 40.0 ms in the middle, and most of all in request 100, 100.0 ms from its send and 60.0 ms by the \
+                 engine",
+                "E2E of 1 of 101 requests is more than 5 ms and 15 % longer at the client than by the engine's own clock: \
+                 by 40.0 ms in the middle, and most of all in request 100, 200.0 ms from its send and 160.0 ms by the \
+                 engine",
             ]
         );
         assert!(faults(&samples).is_empty());
@@ -178,7 +179,7 @@ mod tests {
         let found = faults(&samples);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("TTFT of 1 of 2 requests is shorter at the client"), "{}", found[0]);
-        assert!(found[0].contains("in request 2: 100.0 ms from its send, 101.5 ms by the server"), "{}", found[0]);
+        assert!(found[0].contains("in request 2, 100.0 ms from its send and 101.5 ms by the engine;"), "{}", found[0]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ const DEFAULT_UTILISATION: f64 = 0.92;
 
 /// The arguments that the simulation acts on; other known flags are accepted and change nothing.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "the command line's own switches")]
 pub struct ServeArgs {
     /// Address to listen on; every one without `--host`.
     pub host: Option<String>,

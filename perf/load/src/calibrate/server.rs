@@ -100,16 +100,14 @@ fn piece(event: u32, events: u32) -> String {
          \"usage\":{{\"prompt_tokens\":1,\"total_tokens\":{},\"completion_tokens\":{event}}}}}\n\n",
         event + 1
     );
-    let mut piece = String::new();
-    if event == 1 {
-        piece.push_str("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
-    }
-    piece.push_str(&format!("{:x}\r\n{data}\r\n", data.len()));
-    if event == events {
-        let end = "data: [DONE]\n\n";
-        piece.push_str(&format!("{:x}\r\n{end}\r\n0\r\n\r\n", end.len()));
-    }
-    piece
+    let head = if event == 1 {
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    } else {
+        ""
+    };
+    let done = "data: [DONE]\n\n";
+    let end = if event == events { format!("{:x}\r\n{done}\r\n0\r\n\r\n", done.len()) } else { String::new() };
+    format!("{head}{:x}\r\n{data}\r\n{end}", data.len())
 }
 
 /// Reads a request whose body is its number; `None` at the connection's end.
