@@ -64,9 +64,9 @@ pub mod prelude {
         e2e, goodput, itl, output_throughput, request_output_rate, request_throughput, total_throughput, tpot, ttft,
     };
     pub use crate::load::{
-        Load, as_recorded, as_recorded_at, at_most, concurrent, constant_rate, conversations, exactly, exactly_of,
-        gamma, json_lines, lognormal, one_at_a_time, poisson, ramp, random_tokens, random_tokens_of, repeated_sentence,
-        share_gpt, shared_prefix, text, trace, uniform, verse, verse_of, waves_of,
+        Load, as_recorded, as_recorded_at, at_most, at_most_of, concurrent, constant_rate, conversations, exactly,
+        exactly_of, gamma, json_lines, lognormal, one_at_a_time, poisson, ramp, random_tokens, random_tokens_of,
+        repeated_sentence, share_gpt, shared_prefix, text, trace, uniform, verse, verse_of, waves_of,
     };
     pub use crate::suite::{Outcome, Suite};
     pub use crate::vllm::Vllm;

@@ -240,6 +240,11 @@ pub fn at_most(tokens: u32) -> OutputLength {
     OutputLength::AtMost(tokens)
 }
 
+/// Until the model stops, and at most as many output tokens as were drawn for the request: `at_most_of(uniform(64, 256))`.
+pub fn at_most_of(length: Length) -> OutputLength {
+    OutputLength::AtMostOf(length)
+}
+
 /// The next request when the last has ended.
 pub fn one_at_a_time() -> Arrivals {
     Arrivals::OneAtATime

@@ -49,7 +49,7 @@ impl RecordWriter {
 impl Drop for RecordWriter {
     fn drop(&mut self) {
         if !self.finished {
-            let end = End { complete: false, reason: Some("the run was given up".to_owned()), server: None };
+            let end = End { reason: Some("the run was given up".to_owned()), ..End::default() };
             // Nobody is left to tell if this fails too; the record is incomplete without its last line just as well.
             let _ = self.append(&Line::End(end));
         }

@@ -4,13 +4,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use perf_clock::Clock;
 use perf_load::{Endpoint, Measured};
+use perf_model::client::Calibration;
 use perf_model::evidence::StartEvidence;
 use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::record::{End, Header, Part, SCHEMA};
 use perf_model::sample::{FailureKind, Outcome, Sample};
 use perf_model::steady::steady;
 use perf_model::summary::{Summary, summarize};
-use perf_model::validity::faults;
+use perf_model::validity::{Witnesses, faults, remarks};
 use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
@@ -45,7 +46,8 @@ impl Run<'_> {
         let folder = self.session.run_folder.join(self.suite).join(self.part.folder(self.start));
         let seed = self.seed();
         let path = folder.join(format!("{}.jsonl", declared.name));
-        let mut record = RecordWriter::begin(path, self.header(seed))?;
+        let calibration = perf_load::calibration(self.clock).await;
+        let mut record = RecordWriter::begin(path, self.header(seed, calibration))?;
         let mut samples = Vec::with_capacity(declared.requests as usize);
         let mut trouble = None;
         let give_up = Notify::new();
@@ -71,16 +73,28 @@ impl Run<'_> {
             return Err(error);
         }
         let cannot = |cause| Error::Load { load: declared.name.clone(), cause };
-        let Some(Measured { server, lateness_p99_ms, .. }) = measured.transpose().map_err(cannot)? else {
+        let Some(Measured { server, lateness_p99_ms, client, cache_reset, .. }) =
+            measured.transpose().map_err(cannot)?
+        else {
             return Err(Error::Usage(format!("load `{}` was given up without a reason", declared.name)));
         };
-        record.finish(End { complete: true, reason: None, server })?;
+        record.finish(End { complete: true, reason: None, server, client, cache_reset: cache_reset.clone() })?;
 
         let summary = summarize(&samples, &declared.objectives);
         let steady = steady(&samples, declared.arrivals);
         self.session.tell(self.suite, &self.in_a_word(&summary));
-        let faults = faults(declared, &summary, server.as_ref(), lateness_p99_ms);
-        Ok(StartEvidence { fingerprint: self.fingerprint.clone(), summary, steady, server, gpu_s: 0.0, faults })
+        let witnesses = Witnesses {
+            samples: &samples,
+            server: server.as_ref(),
+            lateness_p99_ms,
+            client: client.as_ref(),
+            calibration: calibration.as_ref(),
+            cache_reset: cache_reset.as_ref(),
+        };
+        let faults = faults(declared, &summary, &witnesses);
+        let remarks = remarks(&summary, &witnesses);
+        let fingerprint = self.fingerprint.clone();
+        Ok(StartEvidence { fingerprint, summary, steady, server, gpu_s: 0.0, client, remarks, faults })
     }
 
     /// Another for each load and start, the same in every run: a run can be repeated, and none finds the prompts of another
@@ -95,7 +109,7 @@ impl Run<'_> {
         seed.wrapping_add(now.as_secs())
     }
 
-    fn header(&self, seed: u64) -> Header {
+    fn header(&self, seed: u64, calibration: Option<Calibration>) -> Header {
         Header {
             schema: SCHEMA,
             suite: self.suite.to_owned(),
@@ -108,6 +122,7 @@ impl Run<'_> {
             pattern: Some(self.load.declared.arrivals),
             objectives: self.load.declared.objectives.clone(),
             fingerprint: self.fingerprint.clone(),
+            calibration,
         }
     }
 

@@ -31,7 +31,8 @@ Prompts:
   trace:FILE.jsonl                   JSON lines with `timestamp`, `input_length`, `output_length`
 
 Output:
-  exactly:128  exactly:64..256  exactly:lognormal:128,0.7,1024  at-most:256
+  exactly:128  exactly:64..256  exactly:lognormal:128,0.7,1024
+  at-most:256  at-most:64..256  at-most:lognormal:128,0.7,1024
 
 Arrivals:
   one-at-a-time  concurrent:8  waves:32
@@ -40,7 +41,7 @@ Arrivals:
 Exit codes:
   0    measured
   2    the command line is wrong
-  4    INVALID: the server does not answer, requests failed, sends were late, or counts disagree
+  4    INVALID: the server does not answer, requests failed, the client was the limit, or counts disagree
   130  interrupted; the record is kept";
 
 /// Put a load on an OpenAI-compatible server.
@@ -105,7 +106,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub(crate) stall_limit: u64,
 
-    /// How late the sends of an open loop may be at P99 before the client was the limit
+    /// How late the sends of an open loop may be at P99, and half of how late the client's event loop may wake in any load,
+    /// before the client was the limit
     #[arg(long, value_name = "MS", default_value_t = 5.0)]
     pub(crate) lateness_limit: f64,
 

@@ -9,13 +9,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, anyhow, bail};
 use perf_clock::Clock;
 use perf_load::{Endpoint, LoadError, Measured};
+use perf_model::client::Calibration;
 use perf_model::exit;
 use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::load::Load;
 use perf_model::record::{End, Header, Line, Part, Record, SCHEMA, line};
 use perf_model::sample::Sample;
 use perf_model::summary::summarize;
-use perf_model::validity::faults;
+use perf_model::validity::{Witnesses, faults, remarks};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Format};
@@ -52,9 +53,15 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     }
     let endpoint = Endpoint::http(&asked.url).map_err(|error| Failure::Usage(error.into()))?;
     let clock = Clock::real();
-    let fingerprint = find(asked, &endpoint, clock).await.map_err(Failure::Unmeasured)?;
+    let mut interrupt = pin!(interrupt()?);
+    let fingerprint = tokio::select! {
+        found = find(asked, &endpoint, clock) => found.map_err(Failure::Unmeasured)?,
+        () = &mut interrupt => {
+            eprintln!("interrupted before anything was sent; nothing was recorded");
+            return Ok(exit::INTERRUPTED);
+        }
+    };
     let server = Server { asked, endpoint, fingerprint, clock };
-    let mut interrupt = pin!(interrupt());
     let mut all = Vec::new();
     for load in loads {
         eprintln!("{}: {}", load.name, load.describe_arrivals());
@@ -74,18 +81,16 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     })
 }
 
-/// Waits for Ctrl-C, or for whoever ends this process politely.
-async fn interrupt() {
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
+/// Listens for Ctrl-C, and for whoever ends this process politely; what it gives waits for either.
+fn interrupt() -> anyhow::Result<impl Future<Output = ()>> {
+    let listen = |kind| signal(kind).context("cannot listen for Ctrl-C, so nothing is sent");
+    let (mut interrupted, mut terminated) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated => {}
-    }
+    })
 }
 
 /// Asks the server what it serves.
@@ -119,7 +124,8 @@ async fn find(asked: &Cli, endpoint: &Endpoint, clock: Clock) -> anyhow::Result<
 impl Server<'_> {
     async fn put(&self, load: Load, interrupt: &mut (impl Future<Output = ()> + Unpin)) -> Result<Ran, Failure> {
         let seed = self.asked.seed.unwrap_or_else(another_seed);
-        let header = self.header(&load, seed);
+        let calibration = perf_load::calibration(self.clock).await;
+        let header = self.header(&load, seed, calibration);
         let mut writer = Writer::begin(self.asked.records.as_deref(), &header)?;
         let mut samples = Vec::with_capacity(load.requests as usize);
         let mut trouble = None;
@@ -142,19 +148,28 @@ impl Server<'_> {
             _ => Failure::Usage(error.into()),
         })?;
         let reason = measured.is_none().then(|| "interrupted".to_owned());
-        let Measured { server, lateness_p99_ms, .. } = measured.unwrap_or_default();
-        let end = End { complete: reason.is_none(), reason, server };
+        let Measured { server, lateness_p99_ms, client, cache_reset, .. } = measured.unwrap_or_default();
+        let end = End { complete: reason.is_none(), reason, server, client, cache_reset };
         writer.add(&Line::End(end.clone()))?;
-        let faults = if end.complete {
-            faults(&load, &summarize(&samples, &load.objectives), server.as_ref(), lateness_p99_ms)
+        let witnesses = Witnesses {
+            samples: &samples,
+            server: server.as_ref(),
+            lateness_p99_ms,
+            client: client.as_ref(),
+            calibration: calibration.as_ref(),
+            cache_reset: end.cache_reset.as_ref(),
+        };
+        let summary = summarize(&samples, &load.objectives);
+        let (faults, remarks) = if end.complete {
+            (faults(&load, &summary, &witnesses), remarks(&summary, &witnesses))
         } else {
-            Vec::new()
+            (Vec::new(), Vec::new())
         };
         let record = Record { header, samples, end: Some(end) };
-        Ok(Ran { load, record, path: writer.path, lateness_p99_ms, faults })
+        Ok(Ran { load, record, path: writer.path, lateness_p99_ms, faults, remarks })
     }
 
-    fn header(&self, load: &Load, seed: u64) -> Header {
+    fn header(&self, load: &Load, seed: u64, calibration: Option<Calibration>) -> Header {
         Header {
             part: Part::Judged,
             schema: SCHEMA,
@@ -167,6 +182,7 @@ impl Server<'_> {
             pattern: Some(load.arrivals),
             objectives: load.objectives.clone(),
             fingerprint: self.fingerprint.clone(),
+            calibration,
         }
     }
 }

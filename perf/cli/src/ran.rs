@@ -14,4 +14,6 @@ pub(crate) struct Ran {
     pub(crate) lateness_p99_ms: Option<f64>,
     /// Why it must not be believed.
     pub(crate) faults: Vec<String>,
+    /// What a reader of its figures should know.
+    pub(crate) remarks: Vec<String>,
 }

@@ -66,7 +66,10 @@ pub(crate) fn output(text: &str) -> Result<OutputLength, String> {
             Length::Fixed(tokens) => OutputLength::Exactly(tokens),
             drawn => OutputLength::ExactlyOf(drawn),
         }),
-        Some(("at-most", rest)) => Ok(OutputLength::AtMost(number(rest, "at-most:TOKENS")?)),
+        Some(("at-most", rest)) => Ok(match length(rest)? {
+            Length::Fixed(tokens) => OutputLength::AtMost(tokens),
+            drawn => OutputLength::AtMostOf(drawn),
+        }),
         _ => Err("write it like exactly:128, exactly:64..256 or at-most:256".to_owned()),
     }
 }
@@ -182,6 +185,7 @@ mod tests {
         assert!(shown("conversation:5,40").starts_with("conversations of 5 turns of 40 random words"));
         assert_eq!(output("exactly:64..256"), Ok(OutputLength::ExactlyOf(Length::Uniform { min: 64, max: 256 })));
         assert_eq!(output("at-most:9"), Ok(OutputLength::AtMost(9)));
+        assert_eq!(output("at-most:2..9"), Ok(OutputLength::AtMostOf(Length::Uniform { min: 2, max: 9 })));
         for text in ["one-at-a-time", "waves:32", "constant:2.5", "gamma:10,0.5", "ramp:0,20", "recorded:2"] {
             assert!(arrivals(text).is_ok(), "{text}");
         }

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use perf_model::record::ServerCounts;
+use perf_model::client::{Calibration, ClientUse};
+use perf_model::record::{CacheReset, ServerCounts};
 use perf_model::summary::{Summary, summarize};
 use perf_model::{render, vllm_bench};
 use serde::Serialize;
@@ -25,8 +26,12 @@ struct Told<'a> {
     arrivals: &'a str,
     complete: bool,
     faults: &'a [String],
+    remarks: &'a [String],
     lateness_p99_ms: Option<f64>,
     server: Option<&'a ServerCounts>,
+    client: Option<&'a ClientUse>,
+    cache_reset: Option<&'a CacheReset>,
+    calibration: Option<&'a Calibration>,
     summary: Summary,
     record: Option<String>,
 }
@@ -44,6 +49,9 @@ pub(crate) fn result(asked: &Cli, all: &[Ran]) -> Result<()> {
     // A reader that has gone away (`| head`) has seen what it wanted.
     let _ = writeln!(std::io::stdout().lock(), "{}", shown.trim_end());
     for ran in all {
+        for remark in &ran.remarks {
+            eprintln!("{}: {remark}", ran.load.name);
+        }
         for fault in &ran.faults {
             eprintln!("invalid: {}: {fault}", ran.load.name);
         }
@@ -98,7 +106,7 @@ fn summary(ran: &Ran) -> Summary {
 }
 
 fn told<'a>(asked: &'a Cli, ran: &'a Ran) -> Told<'a> {
-    let header = &ran.record.header;
+    let (header, end) = (&ran.record.header, ran.record.end.as_ref());
     Told {
         load: &header.load,
         url: &asked.url,
@@ -109,8 +117,12 @@ fn told<'a>(asked: &'a Cli, ran: &'a Ran) -> Told<'a> {
         arrivals: &header.arrivals,
         complete: ran.record.is_complete(),
         faults: &ran.faults,
+        remarks: &ran.remarks,
         lateness_p99_ms: ran.lateness_p99_ms,
-        server: ran.record.end.as_ref().and_then(|end| end.server.as_ref()),
+        server: end.and_then(|end| end.server.as_ref()),
+        client: end.and_then(|end| end.client.as_ref()),
+        cache_reset: end.and_then(|end| end.cache_reset.as_ref()),
+        calibration: header.calibration.as_ref(),
         summary: summary(ran),
         record: ran.path.as_ref().map(|path| path.display().to_string()),
     }

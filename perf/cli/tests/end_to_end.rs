@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use perf_model::record::Record;
+use perf_model::record::{CacheReset, Record};
 use serde_json::Value;
 
 /// A simulated server that is up; gone when dropped.
@@ -18,10 +18,17 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::start_with(&[], &[])
+    }
+
+    /// With more flags, and more of the environment.
+    fn start_with(flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut child = Command::new(program())
             .args(["serve", "tiny", "--host", "127.0.0.1", "--port", &port.to_string()])
+            .args(flags)
             .envs([("PERF_SIM_STARTUP_MS", "0"), ("PERF_SIM_PROFILE", "tiny-cpu")])
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -59,10 +66,15 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Runs `perf-load` with options parted by spaces.
+/// Runs `perf-load` with options parted by spaces. However busy this machine is, the client is not called the limit.
 fn load(url: &str, options: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perf-load"));
-    command.args(["--url", url]).args(options.split_whitespace()).stdin(Stdio::null()).output().unwrap()
+    command
+        .args(["--url", url, "--lateness-limit", "60000"])
+        .args(options.split_whitespace())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 fn code(output: &Output) -> i32 {
@@ -100,10 +112,9 @@ fn loads_of_every_kind_are_measured_recorded_and_told() {
 
     for options in [
         "--chat --prompts conversation:2,5 --output at-most:4 --arrivals concurrent:2 --requests 4".to_owned(),
-        "--prompts prefix:2,32,8 --output exactly:3 --arrivals gamma:200,0.5 --lateness-limit 60000 --requests 4"
-            .to_owned(),
-        "--prompts verse:1,2 --output exactly:3 --arrivals ramp:100,300 --lateness-limit 60000 --requests 4".to_owned(),
-        format!("--prompts trace:{} --arrivals recorded --lateness-limit 60000 --requests 2", trace.display()),
+        "--prompts prefix:2,32,8 --output exactly:3 --arrivals gamma:200,0.5 --requests 4".to_owned(),
+        "--prompts verse:1,2 --output exactly:3 --arrivals ramp:100,300 --requests 4".to_owned(),
+        format!("--prompts trace:{} --arrivals recorded --requests 2", trace.display()),
         "--chat --not-streamed --output exactly:3 --arrivals waves:2 --requests 4".to_owned(),
     ] {
         let output = load(&server.url, &options);
@@ -121,6 +132,41 @@ fn loads_of_every_kind_are_measured_recorded_and_told() {
     let again = load(&server.url, long);
     assert_eq!(code(&again), 4, "{}", text(&again.stderr));
     assert!(text(&again.stderr).contains("a load of distinct prompts found"), "{}", text(&again.stderr));
+}
+
+#[test]
+fn the_client_the_servers_own_times_and_its_cache_are_in_the_record() {
+    let server = Server::start_with(&["--enable-per-request-metrics"], &[("VLLM_SERVER_DEV_MODE", "1")]);
+    let folder = tempfile::tempdir().unwrap();
+    let options = format!(
+        "--output exactly:3 --arrivals poisson:200 --requests 20 --format json --records {}",
+        folder.path().display()
+    );
+    let output = load(&server.url, &options);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let record = std::fs::read_to_string(folder.path().join("load/start-1/load.jsonl")).unwrap();
+    let record = Record::parse(&record).unwrap();
+    let calibration = record.header.calibration.unwrap();
+    assert!(calibration.events_per_second > 0, "{calibration:?}");
+    let end = record.end.unwrap();
+    assert_eq!(end.cache_reset, Some(CacheReset::Done));
+    let client = end.client.unwrap();
+    assert!(client.wall_us > 0 && client.cpu_us > 0 && client.threads > 0, "{client:?}");
+    for sample in &record.samples {
+        let times = sample.server.unwrap();
+        let seen_ms = (sample.last_token_us() - sample.sent_us) as f64 / 1_000.0;
+        // Both run on one machine's clock, and the server's time lies inside the client's.
+        assert!(times.e2e_ms().unwrap() <= seen_ms, "{sample:?}");
+    }
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["cache_reset"], &told["client"]["threads"]), (&"done".into(), &client.threads.into()));
+    assert!(told["calibration"]["lateness_p99_us"].is_u64(), "{told}");
+
+    let shown = load(&server.url, "--output exactly:3 --arrivals poisson:200 --requests 20");
+    let table = text(&shown.stdout);
+    for line in ["sends late P99 [ms]", "client [cores]", "the client calibrated", "the prefix cache was emptied"] {
+        assert!(table.contains(line), "{line}: {table}");
+    }
 }
 
 #[test]

@@ -5,18 +5,21 @@
 //! for the usage chunk that closes a stream, several for a chunk the server glued together, one for half a UTF-8
 //! character without any text.
 //!
-//! A server that gives only the total at the end leaves the tokens of each chunk unknown. Then each chunk with a choice
-//! counts as one, the role chunk excepted, and the difference to the total is put right at the end: missing tokens are
+//! A server that gives only the total at the end leaves the tokens of each chunk unknown, unless it lists their ids
+//! (`return_token_ids`), which count as well. Without them each chunk with a choice counts as one, the role chunk
+//! excepted, and the difference to the total is put right at the end: missing tokens are
 //! added to the last chunk, excess ones taken from the last chunks. Totals and latencies stay exact, gaps between tokens
 //! become approximate.
 
 use std::fmt;
 
 use perf_model::sample::{Chunk, FailureKind};
+use perf_model::server_times::ServerTimes;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, Visitor};
 use serde_json::error::Category;
 
+use crate::extra::{Count, server_times};
 use crate::said::said_in;
 
 /// The longest text of a server that a failure repeats, in characters.
@@ -43,6 +46,7 @@ pub(crate) struct Answer {
     pub(crate) prompt_tokens: Option<u32>,
     pub(crate) output_tokens: Option<u32>,
     pub(crate) finish_reason: Option<String>,
+    pub(crate) server_times: Option<ServerTimes>,
     /// Whether the end was announced.
     pub(crate) is_done: bool,
     /// The text, kept only where a conversation goes on from it.
@@ -59,6 +63,8 @@ pub(crate) struct Answer {
 struct Message {
     choices: Option<Vec<Choice>>,
     usage: Option<Usage>,
+    /// vLLM's `--enable-per-request-metrics`. Other servers may mean something else by it.
+    metrics: Option<serde_json::Value>,
     error: Option<serde_json::Value>,
 }
 
@@ -66,6 +72,7 @@ struct Message {
 struct Choice {
     finish_reason: Option<String>,
     delta: Option<Delta>,
+    token_ids: Option<Count>,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +141,7 @@ impl Answer {
         }
         let tokens = match total {
             Some(total) => total.saturating_sub(self.counted),
-            None => u32::from(!choices.iter().all(Choice::only_names_the_role)),
+            None => tokens_in(choices),
         };
         self.total_is_last = total.is_some();
         if tokens > 0 {
@@ -173,6 +180,9 @@ impl Answer {
         self.saw_choice |= !choices.is_empty();
         if let Some(reason) = choices.iter().find_map(|choice| choice.finish_reason.as_ref()) {
             self.finish_reason = Some(reason.clone());
+        }
+        if let Some(metrics) = &message.metrics {
+            self.server_times = server_times(metrics).or(self.server_times);
         }
         let Some(usage) = &message.usage else { return Ok((choices, None)) };
         self.prompt_tokens = usage.prompt_tokens.or(self.prompt_tokens);
@@ -217,6 +227,12 @@ impl Answer {
     pub(crate) fn tokens(&self) -> u32 {
         self.output_tokens.unwrap_or(self.counted)
     }
+}
+
+/// How many tokens the choices of a chunk without a running total carry: as many as they list ids, or one.
+fn tokens_in(choices: &[Choice]) -> u32 {
+    let listed = choices.iter().filter_map(|choice| choice.token_ids.as_ref()?.0);
+    listed.reduce(u32::saturating_add).unwrap_or_else(|| u32::from(!choices.iter().all(Choice::only_names_the_role)))
 }
 
 /// What a message without choices is: older vLLM's error, or nothing that the protocol knows.
@@ -299,6 +315,17 @@ mod tests {
     #[test]
     fn without_running_totals_missing_tokens_go_to_the_last_chunk() {
         assert_eq!(pairs(&read(&[ROLE, BARE, BARE, LAST, &total(5)])), [(1, 1), (2, 1), (3, 3)]);
+    }
+
+    #[test]
+    fn without_running_totals_the_ids_of_tokens_are_counted() {
+        let ids = |ids: &str| format!("{{\"choices\":[{{\"text\":\"x\",\"token_ids\":{ids}}}]}}");
+        let answer = read(&[ROLE, &ids("[7]"), &ids("[]"), &ids("[7,8,9]"), &ids("[1,2]"), &total(6), "[DONE]"]);
+        assert_eq!(pairs(&answer), [(1, 1), (3, 3), (4, 2)]);
+        // A running total is the stronger word, and what is no list says nothing.
+        let with_total = chunk(4).replacen("\"text\"", "\"token_ids\":[1,2],\"text\"", 1);
+        let answer = read(&[&with_total, &ids("null"), &ids("\"7 8\""), &ids("{\"a\":1}"), &total(7)]);
+        assert_eq!(pairs(&answer), [(0, 4), (1, 1), (2, 1), (3, 1)]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ fn fault(load: &Load) -> Option<String> {
     if workload.output.limit() == 0 {
         return Some("it asks for 0 output tokens; ask for at least one".to_owned());
     }
-    if let OutputLength::ExactlyOf(length) = workload.output
+    if let OutputLength::ExactlyOf(length) | OutputLength::AtMostOf(length) = workload.output
         && let Some(fault) = length.fault()
     {
         return Some(fault);

@@ -83,6 +83,7 @@ impl Call {
             output_tokens: answer.output_tokens,
             finish_reason: answer.finish_reason,
             resent,
+            server: answer.server_times,
             outcome,
         };
         Landed { sample, said: answer.said }

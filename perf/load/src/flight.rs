@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::client::{Call, Landed};
 use crate::conversation::Conversation;
 use crate::endpoint::Endpoint;
+use crate::watch::Awake;
 
 /// Tokio's timers are late by up to a millisecond and a half; the last stretch before a send is waited for awake.
 const TIMER_LATENESS: Duration = Duration::from_micros(1_500);
@@ -30,6 +31,7 @@ pub(crate) struct Flight<'a> {
     clock: Clock,
     origin: Stamp,
     under_way: JoinSet<Landed>,
+    awake: Awake,
     observe: Observe<'a>,
 }
 
@@ -44,12 +46,24 @@ struct Down {
 impl<'a> Flight<'a> {
     /// A flight that begins now: its samples' times count from here.
     pub(crate) fn begin(endpoint: &Endpoint, clock: Clock, observe: Observe<'a>) -> Self {
-        Self { endpoint: endpoint.clone(), clock, origin: clock.now(), under_way: JoinSet::new(), observe }
+        Self {
+            endpoint: endpoint.clone(),
+            clock,
+            origin: clock.now(),
+            under_way: JoinSet::new(),
+            awake: Awake::default(),
+            observe,
+        }
     }
 
     /// When it began, on its clock.
     pub(crate) fn origin(&self) -> Stamp {
         self.origin
+    }
+
+    /// Counts how long it waits awake.
+    pub(crate) fn awake(&self) -> Awake {
+        self.awake.clone()
     }
 
     /// Makes all calls in the rhythm of `arrivals` and waits for the last to land, or for the observer to stop it.
@@ -133,6 +147,7 @@ impl<'a> Flight<'a> {
     }
 
     async fn open_loop(&mut self, calls: Vec<Call>, schedule: Vec<Duration>) -> ControlFlow<()> {
+        let awake = self.awake.clone();
         for (call, intended) in calls.into_iter().zip(schedule) {
             loop {
                 let deadline = self.origin + intended;
@@ -140,7 +155,7 @@ impl<'a> Flight<'a> {
                 tokio::select! {
                     // The send goes first: a landed sample has its stamps and can wait.
                     biased;
-                    () = wait_until(clock, deadline) => break,
+                    () = wait_until(clock, deadline, &awake) => break,
                     Some(landed) = self.land() => {
                         landed?;
                     }
@@ -190,7 +205,7 @@ impl Drop for Flight<'_> {
 }
 
 /// Waits until `deadline`, in real time more exactly than a timer could.
-async fn wait_until(clock: Clock, deadline: Stamp) {
+async fn wait_until(clock: Clock, deadline: Stamp, awake: &Awake) {
     if clock.is_virtual() {
         clock.sleep_until(deadline).await;
         return;
@@ -199,7 +214,11 @@ async fn wait_until(clock: Clock, deadline: Stamp) {
     if clock.now() < early {
         clock.sleep_until(early).await;
     }
-    while clock.now() < deadline {
+    let mut now = clock.now();
+    while now < deadline {
         tokio::task::yield_now().await;
+        let after = clock.now();
+        awake.turn(after.saturating_sub(now));
+        now = after;
     }
 }

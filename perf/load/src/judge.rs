@@ -35,7 +35,7 @@ impl Asked {
                 ("exactly", came != limit, reason == Some("length"))
             }
             // "length" below the limit: the server shortened the request by itself, to its context length for one.
-            OutputLength::AtMost(_) => (
+            OutputLength::AtMost(_) | OutputLength::AtMostOf(_) => (
                 "at most",
                 came > limit || (came < limit && reason == Some("length")),
                 matches!(reason, Some("length" | "stop")),

@@ -5,15 +5,19 @@
 //! containers or GPUs. The path of a run through the modules: `workload` draws what is asked and `arrivals`
 //! when, both from the run's seed and before the first send; `request` makes the bodies; [`measure`] warms up and sends;
 //! `client` makes one request, over one of the `lines` to the server, and reads its answer with `sse`, `answer` counts the
-//! tokens in it and `judge` holds it against what was asked; `metrics` asks the server for its own count.
+//! tokens in it and `judge` holds it against what was asked; `metrics` asks the server for its own count. [`calibration`]
+//! tells what the client can do on this machine, and `watch` what it used in a run.
 
 mod answer;
 mod arrivals;
+mod cache;
+mod calibrate;
 mod check;
 mod client;
 mod conversation;
 mod endpoint;
 mod error;
+mod extra;
 mod flight;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -28,9 +32,11 @@ mod seed;
 mod sse;
 #[cfg(test)]
 mod testing;
+mod watch;
 mod workload;
 
 pub use arrivals::schedule;
+pub use calibrate::calibration;
 pub use endpoint::{BodyError, Endpoint, EndpointError};
 pub use error::LoadError;
 pub use run::{Measured, measure, models, version};

@@ -3,13 +3,15 @@
 use std::ops::ControlFlow;
 
 use perf_clock::{Clock, Stamp};
+use perf_model::client::ClientUse;
 use perf_model::load::{Arrivals, Load};
-use perf_model::record::ServerCounts;
+use perf_model::record::{CacheReset, ServerCounts};
 use perf_model::sample::{Outcome, Sample};
 use perf_model::statistics::{quantile, sorted};
 use serde::Deserialize;
 
 use crate::arrivals::{schedule, sped_up};
+use crate::cache;
 use crate::check::check;
 use crate::client::Call;
 use crate::endpoint::Endpoint;
@@ -17,10 +19,11 @@ use crate::error::LoadError;
 use crate::flight::Flight;
 use crate::metrics::Meter;
 use crate::request::{Part, calls};
+use crate::watch::Watch;
 use crate::workload::draw;
 
 /// What a run left besides its samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
     /// When the first measured request was due, on the clock that was given: samples count from here.
     pub began: Stamp,
@@ -28,13 +31,17 @@ pub struct Measured {
     pub server: Option<ServerCounts>,
     /// How late the sends of an open loop were at the 99th percentile, in milliseconds; absent for a closed loop.
     pub lateness_p99_ms: Option<f64>,
+    /// What the client itself used of the machine; absent in virtual time, where it costs nothing.
+    pub client: Option<ClientUse>,
+    /// What became of the server's prefix cache before the first send.
+    pub cache_reset: Option<CacheReset>,
 }
 
 /// Puts `load` on the server at `endpoint` and hands every measured request to `observe` as it ends.
 ///
 /// Prompts and schedule follow from `seed` alone and are drawn before anything is sent. The warm-up is a closed loop as
 /// wide as the arrivals, with prompts (where they are random) and a prefix cache of its own; a request that fails there
-/// ends the run. A measured request that fails is a sample like any other. Times in the samples count from the moment
+/// ends the run. Then the server is asked to empty its prefix cache, where it offers that. A measured request that fails is a sample like any other. Times in the samples count from the moment
 /// the first measured request was due.
 ///
 /// Dropping the future stops every request; samples that had ended by then have been handed over.
@@ -65,6 +72,7 @@ pub async fn measure(
         // What the warm-up asked must be in the counters before the measurement begins, or it would count for that.
         meter.growth(warmed.output_tokens, warmed.requests, endpoint, clock).await;
     }
+    let cache_reset = Some(cache::reset(endpoint, clock).await);
 
     let mut tally = Tally::default();
     let mut lateness = Vec::new();
@@ -76,11 +84,13 @@ pub async fn measure(
     };
     let flight = Flight::begin(endpoint, clock, &mut look);
     let began = flight.origin();
+    let watch = Watch::begin(clock, flight.awake());
     flight.fly(load.arrivals, measured_calls, moments).await;
+    let client = watch.map(Watch::end);
 
     let server = meter.growth(tally.output_tokens, tally.requests, endpoint, clock).await;
     let lateness_p99_ms = if load.arrivals.is_closed_loop() { None } else { quantile(&sorted(&lateness), 0.99) };
-    Ok(Measured { began, server, lateness_p99_ms })
+    Ok(Measured { began, server, lateness_p99_ms, client, cache_reset })
 }
 
 /// The version that the server gives itself at `/version`.

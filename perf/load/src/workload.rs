@@ -102,11 +102,12 @@ impl Share {
 
     /// Gives each prompt its answer's length: what its source says stands for the load's number and keeps its kind.
     fn asks(self, drawn: Vec<Drawn>, output: OutputLength) -> Vec<Ask> {
-        let outputs = match output {
-            OutputLength::ExactlyOf(length) => lengths(length, self.count, self.output_lengths, self.seed)
-                .into_iter()
-                .map(OutputLength::Exactly)
-                .collect(),
+        let drawn_by = |length, each: fn(u32) -> OutputLength| {
+            lengths(length, self.count, self.output_lengths, self.seed).into_iter().map(each).collect()
+        };
+        let outputs: Vec<OutputLength> = match output {
+            OutputLength::ExactlyOf(length) => drawn_by(length, OutputLength::Exactly),
+            OutputLength::AtMostOf(length) => drawn_by(length, OutputLength::AtMost),
             same => vec![same; drawn.len()],
         };
         let asks = drawn.into_iter().zip(outputs).map(|(Drawn { prompt, stated, turn }, output)| {

@@ -63,7 +63,7 @@ fn read_post(socket: &mut TcpStream) -> Option<String> {
             read.push(byte[0]);
         };
         let head = String::from_utf8(read[..head].to_vec()).unwrap();
-        if head.starts_with("GET") {
+        if head.starts_with("GET") || head.starts_with("POST /reset_prefix_cache") {
             socket.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").ok()?;
             continue;
         }

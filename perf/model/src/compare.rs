@@ -281,6 +281,8 @@ mod tests {
                 steady: None,
                 server: None,
                 gpu_s: 60.0,
+                client: None,
+                remarks: vec![],
                 faults: vec![],
             })
             .collect()

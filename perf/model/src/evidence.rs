@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::baseline::Baseline;
+use crate::client::ClientUse;
 use crate::fingerprint::Fingerprint;
 use crate::guard::Guard;
 use crate::load::Load;
@@ -34,6 +35,10 @@ pub struct StartEvidence {
     pub server: Option<ServerCounts>,
     /// What the whole start cost, with every load in it: seconds times GPUs.
     pub gpu_s: f64,
+    /// What the client used of the machine; absent in virtual time.
+    pub client: Option<ClientUse>,
+    /// What a reader should know of it; see [`crate::validity::remarks`].
+    pub remarks: Vec<String>,
     /// Why it must not be judged; see [`crate::validity::faults`].
     pub faults: Vec<String>,
 }

@@ -8,6 +8,7 @@
 
 pub mod anchor;
 pub mod baseline;
+pub mod client;
 pub mod compare;
 pub mod config;
 pub mod duet;
@@ -26,6 +27,7 @@ pub mod render;
 pub mod report;
 pub mod sample;
 pub mod server;
+pub mod server_times;
 pub mod settings;
 pub mod snapshot;
 pub mod statistics;

@@ -27,6 +27,8 @@ pub enum OutputLength {
     ExactlyOf(Length),
     /// Until the model stops, and at most so many tokens.
     AtMost(u32),
+    /// Until the model stops, and at most a number of tokens that differs from request to request.
+    AtMostOf(Length),
 }
 
 impl OutputLength {
@@ -34,7 +36,7 @@ impl OutputLength {
     pub fn limit(self) -> u32 {
         match self {
             Self::Exactly(tokens) | Self::AtMost(tokens) => tokens,
-            Self::ExactlyOf(length) => length.max(),
+            Self::ExactlyOf(length) | Self::AtMostOf(length) => length.max(),
         }
     }
 
@@ -96,7 +98,7 @@ pub struct Load {
     /// Nothing received for so long makes a request a failure.
     pub stall_limit: Duration,
     /// How late the sends of an open loop may be at the 99th percentile, before the client and not the server was
-    /// measured.
+    /// measured; and, in any load, half of how late the client's event loop may wake.
     pub lateness_limit: Duration,
 }
 
@@ -109,6 +111,7 @@ impl Load {
             OutputLength::Exactly(tokens) => format!("exactly {tokens} output tokens"),
             OutputLength::ExactlyOf(length) => format!("exactly {length} output tokens"),
             OutputLength::AtMost(tokens) => format!("at most {tokens} output tokens"),
+            OutputLength::AtMostOf(length) => format!("at most {length} output tokens"),
         };
         let api = match workload.api {
             Api::Completions => "completions",

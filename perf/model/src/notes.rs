@@ -5,7 +5,6 @@ use crate::fingerprint::EngineKind;
 use crate::statistics::median;
 use crate::steady::Steady;
 use crate::summary::Summary;
-use crate::validity::disagreements;
 
 /// What stands below the table of a load, one line each.
 pub(crate) fn notes(starts: &[StartEvidence]) -> Vec<String> {
@@ -29,6 +28,10 @@ pub(crate) fn notes(starts: &[StartEvidence]) -> Vec<String> {
     if let Some(rate) = median(&rates) {
         notes.push(format!("prefix cache: {:.1} % of prompt tokens were hits", rate * 100.0));
     }
+    // Of several starts the one whose client was the busiest.
+    if let Some(client) = starts.iter().filter_map(|start| start.client).max_by_key(|client| client.lag_p99_us) {
+        notes.push(format!("client: {client}"));
+    }
     for (index, start) in starts.iter().enumerate() {
         let Summary { resent, requests, .. } = start.summary;
         if resent > 0 {
@@ -37,8 +40,7 @@ pub(crate) fn notes(starts: &[StartEvidence]) -> Vec<String> {
                 index + 1
             ));
         }
-        let disagreements = disagreements(&start.summary, start.server.as_ref());
-        notes.extend(disagreements.into_iter().map(|what| format!("start {}: {what}", index + 1)));
+        notes.extend(start.remarks.iter().map(|what| format!("start {}: {what}", index + 1)));
     }
     let preempted: u64 = starts.iter().filter_map(|start| start.server.as_ref()?.preemptions).sum();
     if preempted > 0 {

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::client::{Calibration, ClientUse};
 use crate::fingerprint::Fingerprint;
 use crate::load::{Arrivals, Objective};
 use crate::sample::Sample;
@@ -66,6 +67,9 @@ pub struct Header {
     pub objectives: Vec<Objective>,
     /// What it ran on and against.
     pub fingerprint: Fingerprint,
+    /// What the client can do on the machine that it ran on; absent in virtual time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 /// What the server counted between the first send and the last response.
@@ -121,7 +125,7 @@ fn mean_ms(sum_us: Option<u64>, count: Option<u64>) -> Option<f64> {
 }
 
 /// How the run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// Whether every request was sent and answered or given up.
     pub complete: bool,
@@ -131,6 +135,24 @@ pub struct End {
     /// What the server counted; absent when it has no `/metrics`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerCounts>,
+    /// What the client used of the machine; absent in virtual time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientUse>,
+    /// What became of the server's prefix cache before the load; absent when the load never began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_reset: Option<CacheReset>,
+}
+
+/// Whether the server's prefix cache was emptied between the warm-up and the first measured request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheReset {
+    /// The server has no such offer, as vLLM outside its development mode.
+    NotOffered,
+    /// It was emptied.
+    Done,
+    /// It was not, and why, in the server's words.
+    Refused(String),
 }
 
 /// One line of a record.
@@ -244,6 +266,7 @@ mod tests {
                 vllm: None,
                 driver: None,
             },
+            calibration: None,
         };
         let sample = Sample {
             index: 0,
@@ -255,9 +278,10 @@ mod tests {
             output_tokens: Some(3),
             finish_reason: None,
             resent: false,
+            server: None,
             outcome: Outcome::Succeeded,
         };
-        let end = End { complete: true, reason: None, server: Some(ServerCounts::default()) };
+        let end = End { complete: true, server: Some(ServerCounts::default()), ..End::default() };
         [Line::Header(Box::new(header)), Line::Sample(sample), Line::End(end)].iter().map(line).collect()
     }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::server_times::ServerTimes;
+
 /// A piece of a response that carried tokens.
 ///
 /// A chunk is not a token: servers put several tokens into one when they fall behind or are told to. Serialised as a
@@ -120,6 +122,9 @@ pub struct Sample {
     /// answered nothing. Its times count from the first.
     #[serde(default, skip_serializing_if = "is_false")]
     pub resent: bool,
+    /// What the server says of its own time for it, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerTimes>,
     /// How it ended.
     pub outcome: Outcome,
 }
@@ -199,6 +204,7 @@ mod tests {
             output_tokens: Some(chunks.iter().map(|chunk| chunk.1).sum()),
             finish_reason: Some("length".into()),
             resent: false,
+            server: None,
             outcome: Outcome::Succeeded,
         }
     }

@@ -125,6 +125,7 @@ mod tests {
             output_tokens: Some(tokens),
             finish_reason: None,
             resent: false,
+            server: None,
             outcome: Outcome::Succeeded,
         }
     }

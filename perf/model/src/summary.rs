@@ -169,6 +169,7 @@ mod tests {
             output_tokens: Some(tokens),
             finish_reason: Some("length".into()),
             resent: false,
+            server: None,
             outcome: Outcome::Succeeded,
         }
     }

@@ -1,20 +1,34 @@
-//! Whether a run may be judged at all: [`faults`] names every reason why not; [`disagreements`] what a reader should know.
+//! Whether a run may be judged at all: [`faults`] names every reason why not; [`remarks`] what a reader should know.
 
+use crate::client::{Calibration, ClientUse};
 use crate::load::Load;
 use crate::metric::{Metric, Quantity, Statistic};
-use crate::record::ServerCounts;
+use crate::record::{CacheReset, ServerCounts};
+use crate::sample::Sample;
+use crate::server_times::{self, WAY_MS, WAY_SHARE};
 use crate::summary::Summary;
 use crate::units::as_millis;
 
+/// What a run left that speaks for or against it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Witnesses<'a> {
+    /// Its requests.
+    pub samples: &'a [Sample],
+    /// What the server counted; absent where it counts nothing.
+    pub server: Option<&'a ServerCounts>,
+    /// How late the sends of an open loop were at P99, in milliseconds; absent for closed loops.
+    pub lateness_p99_ms: Option<f64>,
+    /// What the client used of the machine; absent in virtual time.
+    pub client: Option<&'a ClientUse>,
+    /// What the client can do there; absent in virtual time, and where it could not be found out.
+    pub calibration: Option<&'a Calibration>,
+    /// What became of the server's prefix cache before the first send.
+    pub cache_reset: Option<&'a CacheReset>,
+}
+
 /// Every reason not to trust a run; empty for one that may be judged.
-///
-/// `lateness_p99_ms` is given for open loops.
-pub fn faults(
-    load: &Load,
-    summary: &Summary,
-    server: Option<&ServerCounts>,
-    lateness_p99_ms: Option<f64>,
-) -> Vec<String> {
+pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<String> {
+    let Witnesses { samples, server, lateness_p99_ms, client, calibration, .. } = *witnesses;
     let mut faults = Vec::new();
     if summary.requests != load.requests as usize {
         faults.push(format!("{} of {} requests were made", summary.requests, load.requests));
@@ -25,6 +39,10 @@ pub fn faults(
     let limit = as_millis(load.lateness_limit);
     if let Some(lateness) = lateness_p99_ms.filter(|lateness| *lateness > limit) {
         faults.push(format!("sends were {lateness:.1} ms late at P99 (limit {limit} ms): the client was the limit"));
+    }
+    if let Some(client) = client {
+        faults.extend(client.faults(load));
+        faults.extend(calibration.iter().flat_map(|can| can.faults(load, samples, client.threads)));
     }
     if let Some(server) = server.filter(|_| summary.failed() == 0) {
         let mut compare = |what: &str, client: u64, server: Option<u64>| {
@@ -38,22 +56,26 @@ pub fn faults(
         compare("prompt tokens", summary.prompt_tokens, server.prompt_tokens);
         compare("requests", summary.requests as u64, server.requests);
     }
+    faults.extend(server_times::faults(samples));
     faults.extend(server.and_then(|server| warm_cache(load, server)));
     faults
 }
 
-/// How far the server's own mean latency may be below the client's, in milliseconds: the way there and back, and the
-/// HTTP on both sides.
-const WAY_MS: f64 = 5.0;
-
-/// The same as a share of the latency, for servers whose HTTP queues when they are busy.
-const WAY_SHARE: f64 = 0.15;
+/// What a reader of a run's figures should know beside them, one line each; empty where there is nothing.
+pub fn remarks(summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<String> {
+    let mut remarks = disagreements(summary, witnesses.server);
+    remarks.extend(server_times::remarks(witnesses.samples));
+    if let Some(CacheReset::Refused(why)) = witnesses.cache_reset {
+        remarks.push(format!("the prefix cache was not emptied before the load, because the server refused: {why}"));
+    }
+    remarks
+}
 
 /// Where the client's mean latencies and the server's own do not agree within 5 ms or 15 %, the larger.
 ///
 /// The client's are the longer ones by nature, and they are what a user feels; a larger gap says where to look, not that
 /// the run is wrong. Nothing is averaged away: both figures are named.
-pub fn disagreements(summary: &Summary, server: Option<&ServerCounts>) -> Vec<String> {
+fn disagreements(summary: &Summary, server: Option<&ServerCounts>) -> Vec<String> {
     let Some(server) = server else { return Vec::new() };
     let pairs = [(Quantity::Ttft, server.ttft_mean_ms()), (Quantity::E2e, server.e2e_mean_ms())];
     let compared = pairs.into_iter().filter_map(|(quantity, server)| {
@@ -109,6 +131,14 @@ mod tests {
         }
     }
 
+    fn with(server: &ServerCounts) -> Witnesses<'_> {
+        Witnesses { server: Some(server), ..Witnesses::default() }
+    }
+
+    fn late(lateness_ms: f64) -> Witnesses<'static> {
+        Witnesses { lateness_p99_ms: Some(lateness_ms), ..Witnesses::default() }
+    }
+
     fn summary() -> Summary {
         Summary { requests: 10, output_tokens: 640, prompt_tokens: 100, ..Summary::default() }
     }
@@ -121,21 +151,24 @@ mod tests {
             requests: Some(10),
             ..ServerCounts::default()
         };
-        assert!(faults(&load(10), &summary(), Some(&server), Some(1.0)).is_empty());
-        assert!(faults(&load(10), &summary(), None, None).is_empty());
+        assert!(faults(&load(10), &summary(), &Witnesses { server: Some(&server), ..late(1.0) }).is_empty());
+        assert!(faults(&load(10), &summary(), &Witnesses::default()).is_empty());
     }
 
     #[test]
     fn one_token_more_on_the_server_is_a_fault() {
         let server = ServerCounts { output_tokens: Some(641), ..ServerCounts::default() };
-        assert_eq!(faults(&load(10), &summary(), Some(&server), None).len(), 1);
+        assert_eq!(faults(&load(10), &summary(), &with(&server)).len(), 1);
     }
 
     #[test]
     fn a_failed_request_is_a_fault_and_named() {
         let mut summary = summary();
         summary.failures.insert(FailureKind::ErrorInBand, 2);
-        assert_eq!(faults(&load(10), &summary, None, None), ["2 of 10 requests failed: error inside a response"]);
+        assert_eq!(
+            faults(&load(10), &summary, &Witnesses::default()),
+            ["2 of 10 requests failed: error inside a response"]
+        );
     }
 
     #[test]
@@ -156,19 +189,44 @@ mod tests {
     fn distinct_prompts_that_hit_the_prefix_cache_are_a_fault() {
         let mut load = load(10);
         let server = ServerCounts { prefix_queries: Some(6_400), prefix_hits: Some(16), ..ServerCounts::default() };
-        let found = faults(&load, &summary(), Some(&server), None);
+        let found = faults(&load, &summary(), &with(&server));
         assert_eq!(found.len(), 1);
         assert!(
             found[0].starts_with("a load of distinct prompts found 0.25 % of its prompt tokens in the prefix cache")
         );
         let none = ServerCounts { prefix_hits: Some(0), ..server };
-        assert!(faults(&load, &summary(), Some(&none), None).is_empty());
+        assert!(faults(&load, &summary(), &with(&none)).is_empty());
         load.workload.prompts = Prompts::Text("the same for all".into());
-        assert!(faults(&load, &summary(), Some(&server), None).is_empty());
+        assert!(faults(&load, &summary(), &with(&server)).is_empty());
     }
 
     #[test]
     fn missing_requests_and_late_sends_are_faults() {
-        assert_eq!(faults(&load(12), &summary(), None, Some(9.0)).len(), 2);
+        assert_eq!(faults(&load(12), &summary(), &late(9.0)).len(), 2);
+    }
+
+    #[test]
+    fn a_client_that_was_the_limit_is_a_fault_and_so_is_a_load_beyond_what_it_can_do() {
+        let client =
+            ClientUse { wall_us: 2_000_000, cpu_us: 1_900_000, threads: 1, ticks: 200, ..ClientUse::default() };
+        let calibration = Calibration { lateness_p99_us: 6_000, ..Calibration::default() };
+        let open = Load { arrivals: Arrivals::Poisson(crate::units::per_second(1.0)), ..load(10) };
+        let calibrated = Witnesses { calibration: Some(&calibration), ..Witnesses::default() };
+        assert!(faults(&open, &summary(), &calibrated).is_empty(), "in virtual time there is no client to judge");
+        let found = faults(&open, &summary(), &Witnesses { client: Some(&client), ..calibrated });
+        assert_eq!(found.len(), 2);
+        assert!(found[0].starts_with("the client used 0.95 of a core"), "{found:?}");
+        assert!(found[1].starts_with("the client's calibration was 6.0 ms late"), "{found:?}");
+    }
+
+    #[test]
+    fn a_cache_that_could_not_be_emptied_is_told() {
+        let told =
+            |reset: CacheReset| remarks(&summary(), &Witnesses { cache_reset: Some(&reset), ..Witnesses::default() });
+        assert!(told(CacheReset::Done).is_empty() && told(CacheReset::NotOffered).is_empty());
+        assert_eq!(
+            told(CacheReset::Refused("500: no".into())),
+            ["the prefix cache was not emptied before the load, because the server refused: 500: no"]
+        );
     }
 }

@@ -128,6 +128,7 @@ fn failures_and_what_was_not_measured_are_said() {
         output_tokens: Some(5),
         finish_reason: None,
         resent: false,
+        server: None,
         outcome,
     };
     let failed = Outcome::Failed { kind: FailureKind::CutShort, detail: "no [DONE]".into() };

@@ -10,6 +10,7 @@ const DEFAULT_UTILISATION: f64 = 0.92;
 
 /// The arguments that the simulation acts on; other known flags are accepted and change nothing.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "the command line's own switches")]
 pub struct ServeArgs {
     /// Address to listen on; every one without `--host`.
     pub host: Option<String>,
@@ -41,6 +42,8 @@ pub struct ServeArgs {
     pub num_gpu_blocks_override: Option<usize>,
     /// Whether `/load` counts.
     pub load_tracking: bool,
+    /// Whether answers carry the times of their request.
+    pub per_request_metrics: bool,
 }
 
 /// Why the arguments are refused: the message that vLLM prints. The exit code is 2.
@@ -78,6 +81,7 @@ impl Default for ServeArgs {
             kv_cache_memory_bytes: None,
             num_gpu_blocks_override: None,
             load_tracking: false,
+            per_request_metrics: false,
         }
     }
 }
@@ -134,6 +138,7 @@ impl ServeArgs {
             "enforce-eager" => self.enforce_eager = true,
             "no-enforce-eager" => self.enforce_eager = false,
             "enable-server-load-tracking" => self.load_tracking = true,
+            "enable-per-request-metrics" => self.per_request_metrics = true,
             _ => {}
         }
     }

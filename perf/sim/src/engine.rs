@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, oneshot};
 
 use crate::metrics::{FinishReason, Finished, Metrics};
-use crate::request::{Progress, Submission};
+use crate::request::{Progress, Submission, Times};
 use crate::scheduler::{Scheduler, StepPlan};
 use crate::step_time::StepTimer;
 
@@ -59,9 +59,23 @@ struct Tracked {
     cached_tokens: usize,
     generated: usize,
     preemptions: usize,
+    queued: Duration,
     scheduled: Option<Duration>,
     first_token: Option<Duration>,
     last_token: Duration,
+}
+
+impl Tracked {
+    /// What it has spent its time on until its last token.
+    fn times(&self) -> Times {
+        let scheduled = self.scheduled.unwrap_or(self.last_token);
+        let first_token = self.first_token.unwrap_or(self.last_token);
+        Times {
+            queue: scheduled.saturating_sub(self.queued),
+            prefill: first_token.saturating_sub(scheduled),
+            decode: self.last_token.saturating_sub(first_token),
+        }
+    }
 }
 
 /// The step loop's own state.
@@ -142,6 +156,7 @@ impl Engine {
                     cached_tokens: 0,
                     generated: 0,
                     preemptions: 0,
+                    queued: self.clock.now(),
                     scheduled: None,
                     first_token: None,
                     last_token: submission.arrived,
@@ -220,6 +235,7 @@ impl Engine {
                         choice: submission.choice,
                         generated: token.generated,
                         finished,
+                        times: tracked.times(),
                     });
                 }
                 ended.extend(finished.map(|reason| (token.id, reason)));

@@ -34,4 +34,17 @@ pub(crate) struct Progress {
     /// Tokens written so far.
     pub(crate) generated: usize,
     pub(crate) finished: Option<FinishReason>,
+    /// How long it took, from its arrival in the engine to this moment.
+    pub(crate) times: Times,
+}
+
+/// What a sequence spent its time on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// From its arrival in the engine until it was scheduled.
+    pub(crate) queue: Duration,
+    /// From there to its first token.
+    pub(crate) prefill: Duration,
+    /// From there to its last token so far.
+    pub(crate) decode: Duration,
 }

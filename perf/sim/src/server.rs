@@ -55,6 +55,7 @@ impl SimServer {
             injection,
             stream_interval: args.stream_interval,
             load_tracking: args.load_tracking,
+            per_request_metrics: args.per_request_metrics,
             dev_mode: environment.dev_mode,
             admission: Duration::from_secs_f64(profile.http.admission_ms / 1e3),
             merged_chunk_share: profile.http.merged_chunk_share,

@@ -157,6 +157,10 @@ proptest! {
             (sum.0 + one.0, sum.1 + one.1)
         });
         prop_assert_eq!(asked(&asks), asked(&of(seed.wrapping_add(1))));
+        let at_most = drawn(Prompts::RandomTokens { length }, OutputLength::AtMostOf(length), count, seed);
+        let limits = |asks: &[Ask]| asks.iter().map(|ask| ask.output.limit()).collect::<Vec<_>>();
+        prop_assert_eq!(limits(&at_most), limits(&asks));
+        prop_assert!(at_most.iter().all(|ask| matches!(ask.output, OutputLength::AtMost(_))));
     }
 
     #[test]

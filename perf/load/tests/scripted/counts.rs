@@ -1,9 +1,10 @@
 //! What the server counts beside the client.
 
 use perf_model::load::Arrivals;
-use perf_model::record::ServerCounts;
+use perf_model::record::{CacheReset, ServerCounts};
+use perf_model::server_times::ServerTimes;
 
-use crate::server::{Reply, Server, load, run};
+use crate::server::{DONE, Reply, Server, answered, chunk, load, run};
 
 const TOKENS: [(u64, u32); 2] = [(1_000, 2), (1_000, 2)];
 
@@ -60,4 +61,22 @@ fn a_server_without_counters_has_no_counts() {
         });
         assert_eq!(ran.result.unwrap().server, None);
     }
+}
+
+#[test]
+fn what_the_server_says_of_a_requests_own_time_is_in_its_sample() {
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4},\"metrics\":\
+                 {\"time_to_first_token_ms\":1.5,\"generation_time_ms\":7,\"queue_time_ms\":0.25}}\n\n";
+    let reply = Reply::stream([(2_000, chunk(1, None)), (8_000, chunk(4, Some("length")) + usage + DONE)]);
+    let sample = answered(&load(Arrivals::OneAtATime, 1), reply);
+    assert!(sample.succeeded(), "{sample:?}");
+    let times = ServerTimes { queue_us: Some(250), prefill_us: Some(1_500), decode_us: Some(7_000) };
+    assert_eq!(sample.server, Some(times));
+}
+
+#[test]
+fn in_virtual_time_the_client_costs_nothing_and_the_cache_is_asked_for() {
+    let ran = run(&load(Arrivals::OneAtATime, 1), |clock| Server::new(clock, |_| Reply::tokens(&TOKENS)));
+    let measured = ran.result.unwrap();
+    assert_eq!((measured.client, measured.cache_reset), (None, Some(CacheReset::NotOffered)));
 }

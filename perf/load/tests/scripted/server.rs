@@ -47,7 +47,8 @@ pub(crate) struct Log {
     pub(crate) peak: usize,
 }
 
-/// A server that answers the n-th POST by `script(n)` and a GET of `/metrics` by `metrics`.
+/// A server that answers the n-th POST by `script(n)` and a GET of `/metrics` by `metrics`. Its cache cannot be
+/// reset.
 #[derive(Clone)]
 pub(crate) struct Server {
     clock: Clock,
@@ -151,7 +152,7 @@ impl Server {
         self,
         request: Request<Full<Bytes>>,
     ) -> Response<http_body_util::combinators::UnsyncBoxBody<Bytes, std::io::Error>> {
-        if request.method() == http::Method::GET {
+        if request.method() == http::Method::GET || request.uri().path() == "/reset_prefix_cache" {
             let text = (self.metrics)(self.now_us()).filter(|_| request.uri().path() == "/metrics");
             let status = if text.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
             let body = Full::new(Bytes::from(text.unwrap_or_default())).map_err(|never| match never {});

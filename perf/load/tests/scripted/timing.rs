@@ -20,6 +20,7 @@ fn a_sample_is_the_script_to_the_microsecond() {
         output_tokens: Some(4),
         finish_reason: Some("length".to_owned()),
         resent: false,
+        server: None,
         outcome: Outcome::Succeeded,
     };
     assert_eq!(ran.samples, [sample(0, 0), sample(1, 43_511)]);

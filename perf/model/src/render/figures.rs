@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use crate::client::ClientUse;
 use crate::fingerprint::EngineKind;
 use crate::metric::Metric;
-use crate::record::{Part, Record};
-use crate::statistics::median;
+use crate::record::{CacheReset, Part, Record};
+use crate::statistics::{median, quantile, sorted};
 use crate::steady::{Steady, steady};
 use crate::summary::{Summary, summarize};
 
@@ -50,6 +51,11 @@ pub fn figures(records: &[Record]) -> String {
     line("steady request throughput [req/s]".to_owned(), of(|steady| Some(steady.request_throughput)));
     line("steady E2E P50 [ms]".to_owned(), of(|steady| steady.e2e_p50_ms));
     line("steady E2E P99 [ms]".to_owned(), of(|steady| steady.e2e_p99_ms));
+    for (name, values) in of_the_client(records) {
+        if values.iter().any(Option::is_some) {
+            line(name.to_owned(), values);
+        }
+    }
     for metric in Metric::all() {
         let values: Vec<Option<f64>> = summaries.iter().map(|summary| summary.values.get(&metric).copied()).collect();
         if values.iter().any(Option::is_some) {
@@ -66,6 +72,17 @@ pub fn figures(records: &[Record]) -> String {
     let engine = if first.fingerprint.engine == EngineKind::Simulated { "SIMULATED" } else { "measured" };
     let _ = writeln!(text, "  {engine} · {} · {}", first.fingerprint.hardware, first.arrivals);
     let _ = writeln!(text, "  {}\n\n{}", shorten(&first.workload), trimmed(&table));
+    for (record, calibration) in records.iter().filter_map(|record| Some((record, record.header.calibration?))) {
+        let _ = writeln!(text, "  start {}: the client calibrated: {calibration}", record.header.start);
+    }
+    for record in records {
+        let what = match record.end.as_ref().and_then(|end| end.cache_reset.as_ref()) {
+            Some(CacheReset::Done) => "the prefix cache was emptied before the load".to_owned(),
+            Some(CacheReset::Refused(why)) => format!("the prefix cache was not emptied before the load: {why}"),
+            Some(CacheReset::NotOffered) | None => continue,
+        };
+        let _ = writeln!(text, "  start {}: {what}", record.header.start);
+    }
     for record in records.iter().filter(|record| !record.is_complete()) {
         let reason = record.end.as_ref().and_then(|end| end.reason.as_deref()).unwrap_or("its writer was killed");
         let _ = writeln!(text, "  start {} is incomplete: {reason}", record.header.start);
@@ -76,4 +93,27 @@ pub fn figures(records: &[Record]) -> String {
         }
     }
     text
+}
+
+/// What the client used of its machine, and how late it sent: a value for each record.
+fn of_the_client(records: &[Record]) -> [(&'static str, Vec<Option<f64>>); 5] {
+    let client = |value: fn(&ClientUse) -> Option<f64>| {
+        records.iter().map(|record| value(record.end.as_ref()?.client.as_ref()?)).collect()
+    };
+    let ms = |us: u64| us as f64 / 1_000.0;
+    let lateness = |share: f64| {
+        let of = |record: &Record| {
+            record.header.pattern.filter(|pattern| !pattern.is_closed_loop())?;
+            let late = record.samples.iter().map(|sample| ms(sample.sent_us.saturating_sub(sample.intended_us)));
+            quantile(&sorted(&late.collect::<Vec<_>>()), share)
+        };
+        records.iter().map(of).collect()
+    };
+    [
+        ("sends late P50 [ms]", lateness(0.5)),
+        ("sends late P99 [ms]", lateness(0.99)),
+        ("client [cores]", client(ClientUse::cores)),
+        ("client's event loop late P99 [ms]", client(|client| Some(client.lag_p99_us as f64 / 1_000.0))),
+        ("client's event loop late at most [ms]", client(|client| Some(client.lag_max_us as f64 / 1_000.0))),
+    ]
 }

@@ -169,6 +169,7 @@ fn figures_are_recomputed_from_records() {
                 vllm: None,
                 driver: None,
             },
+            calibration: None,
         },
         samples: vec![Sample {
             index: 0,
@@ -180,12 +181,13 @@ fn figures_are_recomputed_from_records() {
             output_tokens: Some(4),
             finish_reason: None,
             resent: false,
+            server: None,
             outcome: Outcome::Succeeded,
         }],
         end: complete.then(|| End {
             complete: true,
-            reason: None,
             server: Some(ServerCounts { prefix_queries: Some(64), prefix_hits: Some(16), ..ServerCounts::default() }),
+            ..End::default()
         }),
     };
     insta::assert_snapshot!(figures(&[record(1, 10_000, true), record(2, 12_000, false)]));

@@ -58,7 +58,7 @@ pub fn read(text: &str, load: &str) -> Result<Record, ReadError> {
     let samples = samples(&file)?;
     let complete = samples.len() == file.num_prompts;
     let reason = format!("the file holds {} of {} requests", samples.len(), file.num_prompts);
-    let end = End { complete, reason: (!complete).then_some(reason), server: None };
+    let end = End { complete, reason: (!complete).then_some(reason), ..End::default() };
     Ok(Record { header: header(&file, load), samples, end: Some(end) })
 }
 
@@ -87,6 +87,7 @@ fn header(file: &File, load: &str) -> Header {
             vllm: None,
             driver: None,
         },
+        calibration: None,
     }
 }
 
@@ -144,6 +145,7 @@ fn samples(file: &File) -> Result<Vec<Sample>, ReadError> {
             output_tokens: succeeded.then_some(outputs[place]),
             finish_reason: None,
             resent: false,
+            server: None,
             outcome: if succeeded { Outcome::Succeeded } else { failed() },
         }
     };

@@ -13,7 +13,7 @@ use super::errors::ApiError;
 use super::fields::Fields;
 use super::generation::Generation;
 use super::stream::{self, Piece, Style};
-use super::wire::{DetailedUsage, Envelope, FINGERPRINT, Null, Usage};
+use super::wire::{DetailedUsage, Envelope, FINGERPRINT, Null, Usage, WholeMetrics};
 use crate::metrics::FinishReason;
 
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ struct Answer<'a> {
     prompt_text: Null,
     kv_transfer_params: Null,
     ec_transfer_params: Null,
-    metrics: Null,
+    metrics: Option<WholeMetrics>,
 }
 
 #[derive(Serialize)]
@@ -177,7 +177,7 @@ fn whole(generation: &Generation) -> impl Serialize {
         prompt_text: None,
         kv_transfer_params: None,
         ec_transfer_params: None,
-        metrics: None,
+        metrics: generation.metrics().map(WholeMetrics::new),
     }
 }
 

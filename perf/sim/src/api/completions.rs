@@ -13,7 +13,7 @@ use super::errors::ApiError;
 use super::fields::Fields;
 use super::generation::Generation;
 use super::stream::{self, Piece, Style};
-use super::wire::{DetailedUsage, Envelope, FINGERPRINT, Logprobs, Null, Usage};
+use super::wire::{DetailedUsage, Envelope, FINGERPRINT, Logprobs, Null, Usage, WholeMetrics};
 use crate::draw::unit;
 
 /// vLLM's default where a completion's length is not limited.
@@ -29,7 +29,7 @@ struct Answer<'a> {
     usage: DetailedUsage,
     kv_transfer_params: Null,
     ec_transfer_params: Null,
-    metrics: Null,
+    metrics: Option<WholeMetrics>,
 }
 
 #[derive(Serialize)]
@@ -146,7 +146,7 @@ fn whole(generation: &Generation) -> impl Serialize {
         usage: DetailedUsage::new(stream::usage(generation)),
         kv_transfer_params: None,
         ec_transfer_params: None,
-        metrics: None,
+        metrics: generation.metrics().map(WholeMetrics::new),
     }
 }
 

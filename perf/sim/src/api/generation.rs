@@ -8,12 +8,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::Api;
 use super::ask::Ask;
 use super::errors::ApiError;
+use super::wire::RequestMetrics;
 use crate::draw::{Stream, mix, seed_for, unit};
 use crate::engine::Command;
 use crate::injection::Fault;
 use crate::kv::{chain, root};
 use crate::metrics::FinishReason;
-use crate::request::{Progress, Submission};
+use crate::request::{Progress, Submission, Times};
 use crate::scheduler::NewSequence;
 
 /// One answer that is being written.
@@ -27,6 +28,7 @@ pub(super) struct Choice {
     /// Tokens told to the client.
     pub(super) told: usize,
     pub(super) finished: Option<FinishReason>,
+    pub(super) times: Times,
 }
 
 impl Choice {
@@ -44,7 +46,18 @@ impl Choice {
             }
         };
         let target = natural.min(limit);
-        (Self { prompt: Arc::clone(prompt), sequence, target, output_state, told: 0, finished: None }, reason)
+        (
+            Self {
+                prompt: Arc::clone(prompt),
+                sequence,
+                target,
+                output_state,
+                told: 0,
+                finished: None,
+                times: Times::default(),
+            },
+            reason,
+        )
     }
 }
 
@@ -114,7 +127,8 @@ impl Generation {
     pub(super) async fn finish(&mut self) -> Result<(), ApiError> {
         while self.choices.iter().any(|choice| choice.finished.is_none()) {
             let progress = self.next().await.ok_or_else(ApiError::engine_dead)?;
-            self.choices[progress.choice].finished = progress.finished;
+            let choice = &mut self.choices[progress.choice];
+            (choice.finished, choice.times) = (progress.finished, progress.times);
         }
         match self.fault {
             Some(Fault::ErrorInBand) => Err(ApiError::engine_dead()),
@@ -127,6 +141,16 @@ impl Generation {
     pub(super) fn token_ids(&self, choice: usize, places: std::ops::Range<usize>) -> Vec<u32> {
         let state = self.choices[choice].output_state;
         places.map(|place| self.api.settings().tokenizer.written(state, place)).collect()
+    }
+
+    /// The times of the request, where the server was asked to give them. It gives them of single answers only.
+    pub(super) fn metrics(&self) -> Option<RequestMetrics> {
+        match &self.choices[..] {
+            [choice] if self.api.settings().per_request_metrics => {
+                Some(RequestMetrics::new(choice.times, choice.target))
+            }
+            _ => None,
+        }
     }
 
     /// The name that answers carry.

@@ -43,6 +43,7 @@ pub(crate) struct ApiSettings {
     pub(crate) injection: Injection,
     pub(crate) stream_interval: usize,
     pub(crate) load_tracking: bool,
+    pub(crate) per_request_metrics: bool,
     pub(crate) dev_mode: bool,
     pub(crate) admission: Duration,
     pub(crate) merged_chunk_share: f64,

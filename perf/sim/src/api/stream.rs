@@ -144,7 +144,7 @@ impl<S: Style> Streaming<S> {
         self.events.push_back(chunk);
         let choice = &mut self.generation.choices[progress.choice];
         choice.told = progress.generated;
-        choice.finished = progress.finished;
+        (choice.finished, choice.times) = (progress.finished, progress.times);
         if self.generation.choices.iter().all(|choice| choice.finished.is_some()) {
             self.end();
         }
@@ -157,6 +157,7 @@ impl<S: Style> Streaming<S> {
                 choices: [],
                 usage: usage(&self.generation),
                 system_fingerprint: FINGERPRINT,
+                metrics: self.generation.metrics(),
             });
             self.events.push_back(chunk);
         }

@@ -1,6 +1,10 @@
 //! Owns the JSON of answers, field for field and in the order that vLLM 0.32 writes them. Main type: [`Envelope`].
 
+use std::time::Duration;
+
 use serde::Serialize;
+
+use crate::request::Times;
 
 /// What the answers name as the software that made them.
 pub(super) const FINGERPRINT: &str = "vllm-0.32.0-51a7ed00";
@@ -55,6 +59,59 @@ pub(super) struct UsageChunk<'a> {
     pub(super) choices: [(); 0],
     pub(super) usage: Usage,
     pub(super) system_fingerprint: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) metrics: Option<RequestMetrics>,
+}
+
+/// The times of one request, with `--enable-per-request-metrics`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct RequestMetrics {
+    time_to_first_token_ms: f64,
+    generation_time_ms: f64,
+    queue_time_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean_itl_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens_per_second: Option<f64>,
+}
+
+impl RequestMetrics {
+    /// vLLM counts the first token from the moment at which the request was scheduled, and its rate from there too.
+    pub(super) fn new(times: Times, tokens: usize) -> Self {
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        let inference = (times.prefill + times.decode).as_secs_f64();
+        Self {
+            time_to_first_token_ms: ms(times.prefill),
+            generation_time_ms: ms(times.decode),
+            queue_time_ms: ms(times.queue),
+            mean_itl_ms: (tokens > 1).then(|| ms(times.decode) / (tokens - 1) as f64),
+            tokens_per_second: (inference > 0.0).then(|| tokens as f64 / inference),
+        }
+    }
+}
+
+/// The same in an answer that is not streamed, where absent fields are written as null.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct WholeMetrics {
+    time_to_first_token_ms: f64,
+    generation_time_ms: f64,
+    queue_time_ms: f64,
+    mean_itl_ms: Option<f64>,
+    tokens_per_second: Option<f64>,
+    speculative_decoding: Null,
+}
+
+impl WholeMetrics {
+    pub(super) fn new(of: RequestMetrics) -> Self {
+        Self {
+            time_to_first_token_ms: of.time_to_first_token_ms,
+            generation_time_ms: of.generation_time_ms,
+            queue_time_ms: of.queue_time_ms,
+            mean_itl_ms: of.mean_itl_ms,
+            tokens_per_second: of.tokens_per_second,
+            speculative_decoding: None,
+        }
+    }
 }
 
 /// Log probabilities of a completion's tokens.

@@ -1,0 +1,128 @@
+//! The server's prefix cache is emptied before a load, where the server offers that: [`reset`].
+//!
+//! vLLM offers it in development mode (`VLLM_SERVER_DEV_MODE=1`). It refuses while requests hold blocks of the cache, and
+//! those of the warm-up may hold theirs a moment longer than their answers take.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use perf_clock::Clock;
+use perf_model::record::CacheReset;
+use serde::Deserialize;
+
+use crate::answer::server_message;
+use crate::endpoint::Endpoint;
+
+const PATH: &str = "/reset_prefix_cache";
+
+/// Longer than any cache takes to forget.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// How often it is asked again while blocks are held, and how long it is waited in between.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest message of a server that is read.
+const MESSAGE: usize = 64 * 1024;
+
+/// What the server answers.
+enum Answer {
+    Final(CacheReset),
+    /// Not now.
+    Held,
+}
+
+/// Asks the server to empty its prefix cache, and says what it answered.
+pub(crate) async fn reset(endpoint: &Endpoint, clock: Clock) -> CacheReset {
+    for _ in 0..ATTEMPTS {
+        match clock.timeout(LIMIT, ask(endpoint)).await {
+            Ok(Answer::Final(what)) => return what,
+            Ok(Answer::Held) => clock.sleep(PAUSE).await,
+            Err(_) => return CacheReset::Refused(format!("no answer for {} s", LIMIT.as_secs())),
+        }
+    }
+    CacheReset::Refused("requests held blocks of it".to_owned())
+}
+
+async fn ask(endpoint: &Endpoint) -> Answer {
+    let mut incoming = match endpoint.send(Method::POST, PATH, Bytes::new()).await {
+        Ok(incoming) => incoming,
+        Err(what) => return Answer::Final(CacheReset::Refused(what)),
+    };
+    let mut body = Vec::new();
+    while body.len() < MESSAGE
+        && let Some(Ok(piece)) = incoming.piece().await
+    {
+        body.extend_from_slice(&piece);
+    }
+    judge(incoming.status, &body)
+}
+
+fn judge(status: StatusCode, body: &[u8]) -> Answer {
+    #[derive(Deserialize)]
+    struct Said {
+        success: bool,
+    }
+    match status {
+        // Older versions say nothing, and have done it.
+        StatusCode::OK if serde_json::from_slice(body).is_ok_and(|said: Said| !said.success) => Answer::Held,
+        StatusCode::OK => Answer::Final(CacheReset::Done),
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
+            Answer::Final(CacheReset::NotOffered)
+        }
+        other => Answer::Final(CacheReset::Refused(format!("{other}: {}", server_message(body)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use axum::Router;
+    use axum::routing::{get, post};
+
+    use super::*;
+
+    /// What is made of a server that answers the n-th question so.
+    fn asked(answer: impl Fn(u32) -> (u16, &'static str) + Clone + Send + Sync + 'static) -> (CacheReset, u32) {
+        let count = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&count);
+        let handler = move || {
+            let (status, body) = answer(counted.fetch_add(1, Ordering::SeqCst));
+            async move { (StatusCode::from_u16(status).unwrap(), body) }
+        };
+        let endpoint = Endpoint::in_process(Router::new().route(PATH, post(handler)));
+        let what = perf_clock::run_virtual(|clock| async move { reset(&endpoint, clock).await });
+        (what, count.load(Ordering::SeqCst))
+    }
+
+    #[test]
+    fn a_server_that_resets_its_cache_is_asked_once() {
+        assert_eq!(asked(|_| (200, "{\"success\":true}")), (CacheReset::Done, 1));
+        assert_eq!(asked(|_| (200, "")), (CacheReset::Done, 1));
+    }
+
+    #[test]
+    fn a_server_without_the_route_offers_no_reset() {
+        let endpoint = Endpoint::in_process(Router::new().route(PATH, get(|| async {})));
+        let what = |endpoint: Endpoint| perf_clock::run_virtual(|clock| async move { reset(&endpoint, clock).await });
+        assert_eq!(what(endpoint), CacheReset::NotOffered);
+        assert_eq!(what(Endpoint::in_process(Router::new())), CacheReset::NotOffered);
+    }
+
+    #[test]
+    fn a_cache_that_is_held_is_asked_for_again() {
+        let later = |turn| (200, if turn < 3 { "{\"success\":false}" } else { "{\"success\":true}" });
+        assert_eq!(asked(later), (CacheReset::Done, 4));
+        let never = asked(|_| (200, "{\"success\":false}"));
+        assert_eq!(never, (CacheReset::Refused("requests held blocks of it".to_owned()), ATTEMPTS));
+    }
+
+    #[test]
+    fn a_refusal_is_kept_in_the_servers_words() {
+        let refused = asked(|_| (500, "{\"error\":{\"message\":\"the engine is busy\"}}")).0;
+        assert_eq!(refused, CacheReset::Refused("500 Internal Server Error: the engine is busy".to_owned()));
+    }
+}

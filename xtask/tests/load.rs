@@ -1,0 +1,119 @@
+//! `cargo xtask perf load` as its user meets it: a load on a simulated server, and Ctrl-C in the middle of one.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{UnderWay, out, perf, root};
+use perf_model::record::Record;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A simulated server that is up; gone when dropped.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let build = Command::new(env!("CARGO")).args(["build", "--package", "perf-sim"]).current_dir(root()).status();
+        assert!(build.unwrap().success());
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("perf-sim"))
+            .args(["serve", "tiny", "--host", "127.0.0.1", "--port", &port.to_string()])
+            .envs([("PERF_SIM_STARTUP_MS", "0"), ("PERF_SIM_PROFILE", "tiny-cpu")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        assert!(log.any(|line| line.contains("Application startup complete")), "it ended before it was ready");
+        // Whoever writes to a closed pipe dies: read on to the end.
+        std::thread::spawn(move || log.for_each(drop));
+        Self { child, url: format!("http://127.0.0.1:{port}") }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The record that a run names on standard error.
+fn record_in(said: &str) -> (PathBuf, Record) {
+    let path = said.lines().find_map(|line| line.strip_prefix("record in ")).unwrap_or_else(|| panic!("{said}"));
+    (path.into(), Record::parse(&std::fs::read_to_string(path).unwrap()).unwrap())
+}
+
+/// Waits until a run has recorded a request of a load of this name.
+fn wait_for_a_sample(load: &str) {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |given| root().join(given));
+    let runs = target.join("perf").join("runs");
+    let begun = Instant::now();
+    let is_there = || {
+        std::fs::read_dir(&runs).into_iter().flatten().filter_map(Result::ok).any(|run| {
+            let record = run.path().join(format!("load/start-1/{load}.jsonl"));
+            std::fs::read_to_string(record).is_ok_and(|text| text.contains("{\"sample\""))
+        })
+    };
+    while !is_there() {
+        assert!(begun.elapsed() < PATIENCE, "no request was recorded");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_load_is_put_on_a_server_recorded_and_shown() {
+    let server = Server::start();
+    let options = "--prompts random:8..24 --output at-most:2..6 --arrivals concurrent:3 --requests 9 --name mixed \
+                   --lateness-limit 60000";
+    let output = perf(&["load", "--url", &server.url]).args(options.split_whitespace()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(out(&output).contains("output throughput [tok/s]"), "{}", out(&output));
+    let (path, record) = record_in(&said);
+    assert!(record.is_complete() && record.samples.len() == 9, "{record:?}");
+    let run = path.ancestors().nth(3).unwrap();
+    let shown = perf(&["show", run.to_str().unwrap()]).output().unwrap();
+    assert!(out(&shown).contains("load / mixed"), "{}", out(&shown));
+    // Every figure is recomputed from the record, and is the one that was printed.
+    for line in out(&output).lines().filter(|line| line.contains("throughput")) {
+        assert!(out(&shown).contains(line), "{line}: {}", out(&shown));
+    }
+    std::fs::remove_dir_all(run).unwrap();
+}
+
+#[test]
+fn an_interrupted_load_ends_with_130_and_keeps_what_it_measured() {
+    let server = Server::start();
+    let name = format!("interrupted-{}", std::process::id());
+    let mut run = UnderWay::start(
+        perf(&["load", "--url", &server.url, "--name", &name, "--lateness-limit", "60000"])
+            // More than any test waits for.
+            .args("--output exactly:4 --arrivals concurrent:2 --requests 100000".split(' ')),
+    );
+    run.wait_for("2 concurrent, 100000 requests");
+    wait_for_a_sample(&name);
+    let (code, rest) = run.interrupt();
+    assert_eq!(code, Some(130), "{rest}");
+    let (path, record) = record_in(&rest);
+    let kept = record.samples.len();
+    assert!(rest.contains(&format!("{name}: interrupted after {kept} of 100000 requests")), "{rest}");
+    assert!(kept > 0 && !record.is_complete());
+    assert_eq!(record.end.unwrap().reason.as_deref(), Some("interrupted"));
+    let run = path.ancestors().nth(3).unwrap();
+    let shown = perf(&["show", run.to_str().unwrap()]).output().unwrap();
+    assert!(out(&shown).contains("start 1 is incomplete: interrupted"), "{}", out(&shown));
+    std::fs::remove_dir_all(run).unwrap();
+}
