@@ -47,3 +47,20 @@ impl Anchor {
         Ok(Self { reason, baseline: Baseline::from_yaml(rest)? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_anchor_without_its_reason_or_with_a_cut_baseline_is_refused() {
+        for text in ["", "reason: because\n", "schema: 2\n", "reason: \"because\"\nschema: 2\n"] {
+            assert!(Anchor::from_text(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_anchor_lies_beside_its_baseline() {
+        assert_eq!(anchor_file(Path::new("b/s/only-1.5.snap")), Path::new("b/s/only-1.5.anchor.yaml"));
+    }
+}

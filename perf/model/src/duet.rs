@@ -138,3 +138,55 @@ fn verdict(report: &LoadReport, metric: Metric) -> Option<Verdict> {
 fn values(starts: &[StartEvidence], metric: Metric) -> Vec<f64> {
     starts.iter().filter_map(|start| start.summary.values.get(&metric).copied()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn docker(digest: &str, under_test: &[&str]) -> Fingerprint {
+        Fingerprint {
+            engine: EngineKind::Docker,
+            hardware: "1 × NVIDIA H200".into(),
+            model: "m".into(),
+            arguments: vec![],
+            environment: vec![],
+            under_test: under_test.iter().map(|word| (*word).to_owned()).collect(),
+            image: Some("vllm:1".into()),
+            image_digest: Some(digest.into()),
+            vllm: Some("1".into()),
+            driver: Some("565".into()),
+        }
+    }
+
+    fn of(baseline: &Fingerprint, now: &Fingerprint) -> Result<Variant, String> {
+        base(baseline, now, &Settings::default(), 4)
+    }
+
+    #[test]
+    fn the_base_of_an_upgrade_is_the_image_that_the_baseline_was_measured_on() {
+        let base =
+            of(&docker("sha256:a", &["--max-num-seqs=8", "OMP_NUM_THREADS=1"]), &docker("sha256:b", &[])).unwrap();
+        assert_eq!(base.image.as_deref(), Some("sha256:a"));
+        assert_eq!(base.arguments, ["--max-num-seqs=8"]);
+        assert_eq!(base.environment["OMP_NUM_THREADS"], "1");
+    }
+
+    #[test]
+    fn an_argument_under_test_is_switched_on_the_same_image() {
+        let base = of(&docker("sha256:a", &[]), &docker("sha256:a", &["--enforce-eager"])).unwrap();
+        assert_eq!((base.image.as_deref(), base.arguments.len()), (Some("sha256:a"), 0));
+    }
+
+    #[test]
+    fn what_cannot_be_switched_is_never_acquitted() {
+        let now = docker("sha256:b", &[]);
+        let driver = Fingerprint { driver: Some("570".into()), ..now.clone() };
+        assert!(of(&docker("sha256:a", &[]), &driver).unwrap_err().contains("the driver changed"));
+        assert!(of(&now, &now).unwrap_err().contains("what changed is the machine"));
+        let as_engine = |engine, vllm: &str| Fingerprint { engine, vllm: Some(vllm.into()), ..docker("", &["--x"]) };
+        let before = Fingerprint { under_test: vec![], ..as_engine(EngineKind::Process, "1") };
+        assert!(of(&before, &as_engine(EngineKind::Process, "2")).unwrap_err().contains("`cargo xtask perf compare`"));
+        assert!(of(&before, &as_engine(EngineKind::Process, "1")).is_ok());
+        assert!(of(&before, &as_engine(EngineKind::Remote, "1")).unwrap_err().contains("remote"));
+    }
+}

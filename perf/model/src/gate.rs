@@ -304,6 +304,30 @@ mod tests {
     }
 
     #[test]
+    fn a_duet_confirms_acquits_or_leaves_open_what_was_suspected() {
+        let said = |suspects: &[f64], pairs: &[(f64, f64)]| {
+            gate().confirm(&throughput(), &base(), suspects, pairs, 4).unwrap().said
+        };
+        let lost = [90.0, 90.1, 89.9];
+        assert_eq!(said(&lost, &[(100.0, 90.0)]), Said::Open);
+        assert_eq!(said(&lost, &[(100.0, 90.0), (100.1, 90.1)]), Said::Confirmed);
+        assert_eq!(said(&lost, &[(90.0, 90.0), (90.2, 90.1)]), Said::Acquitted);
+        // What was never shown is not acquitted by pairs that scatter too much to rule it out.
+        let wild = [(100.0, 80.0), (80.0, 100.0), (100.0, 85.0), (85.0, 100.0)];
+        assert_eq!(said(&[110.0, 92.0, 109.0, 91.0, 96.0, 108.0, 90.0, 99.0], &wild), Said::Unclear);
+    }
+
+    #[test]
+    fn creep_fails_what_would_pass_and_hides_no_regression() {
+        let anchor: Vec<Vec<f64>> = vec![vec![104.0, 104.2, 103.9, 104.1, 104.0]; 2];
+        let of = |judged: Judgement| gate().or_creep(&throughput(), judged, &anchor, &base()).verdict;
+        assert_eq!(of(Judgement::plain(Verdict::Held)), Verdict::Creep);
+        assert_eq!(of(Judgement::plain(Verdict::Regressed)), Verdict::Regressed);
+        let near = gate().or_creep(&throughput(), Judgement::plain(Verdict::Held), &base(), &base());
+        assert_eq!(near.verdict, Verdict::Held);
+    }
+
+    #[test]
     fn a_baseline_says_what_it_can_tell_apart() {
         let resolution = gate().resolution(&throughput(), &base()).unwrap();
         assert_eq!((resolution.starts, resolution.sessions), (10, 2));
