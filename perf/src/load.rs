@@ -118,7 +118,8 @@ impl Load {
         self
     }
 
-    /// How late the sends of an open loop may be at P99. Later, and the client was measured: the run is invalid.
+    /// How late the sends of an open loop may be at P99, and half of how late the client's event loop may wake in any load.
+    /// Later, and the client was measured: the run is invalid.
     #[must_use]
     pub fn lateness_limit(mut self, limit: Duration) -> Self {
         self.declared.lateness_limit = limit;

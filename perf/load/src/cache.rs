@@ -16,6 +16,9 @@ use crate::endpoint::Endpoint;
 
 const PATH: &str = "/reset_prefix_cache";
 
+/// There is nothing to say, but a gateway may not let a POST without a length pass.
+const NOTHING: &[u8] = b"{}";
+
 /// Longer than any cache takes to forget.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -46,7 +49,7 @@ pub(crate) async fn reset(endpoint: &Endpoint, clock: Clock) -> CacheReset {
 }
 
 async fn ask(endpoint: &Endpoint) -> Answer {
-    let mut incoming = match endpoint.send(Method::POST, PATH, Bytes::new()).await {
+    let mut incoming = match endpoint.send(Method::POST, PATH, Bytes::from_static(NOTHING)).await {
         Ok(incoming) => incoming,
         Err(what) => return Answer::Final(CacheReset::Refused(what)),
     };

@@ -63,13 +63,12 @@ fn read_post(socket: &mut TcpStream) -> Option<String> {
             read.push(byte[0]);
         };
         let head = String::from_utf8(read[..head].to_vec()).unwrap();
-        if head.starts_with("GET") || head.starts_with("POST /reset_prefix_cache") {
-            socket.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").ok()?;
-            continue;
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+        socket.read_exact(&mut vec![0; length.parse().unwrap()]).ok()?;
+        if head.starts_with("POST") && head.contains("/v1/") {
+            return Some(head);
         }
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
-        socket.read_exact(&mut vec![0; length]).ok()?;
-        return Some(head);
+        socket.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").ok()?;
     }
 }
 

@@ -122,7 +122,7 @@ impl Calibration {
         let (asked, can) = (busiest_second(samples), self.events_per_second.saturating_mul(u64::from(threads.max(1))));
         if can > 0 && asked as f64 > can as f64 * SHARE_LIMIT {
             faults.push(format!(
-                "{asked} events came in the busiest second, and the client's calibration says {can} at most (limit {:.0} % \
+                "{asked} pieces of responses came in the busiest second, and the client's calibration says {can} at most (limit {:.0} % \
                  of it): the client was the limit; put less load on, or give it more processors",
                 SHARE_LIMIT * 100.0
             ));
@@ -145,11 +145,15 @@ impl fmt::Display for Calibration {
     }
 }
 
-/// How many chunks came in the busiest second of a run.
+/// How many pieces of responses came in the busiest second of a run. Events that came in one piece have one stamp, and are
+/// read at once.
 pub fn busiest_second(samples: &[Sample]) -> u64 {
     let mut seconds: BTreeMap<u64, u64> = BTreeMap::new();
-    for chunk in samples.iter().flat_map(|sample| &sample.chunks) {
-        *seconds.entry(chunk.at_us / 1_000_000).or_default() += 1;
+    for sample in samples {
+        let mut last = None;
+        for chunk in sample.chunks.iter().filter(|chunk| last.replace(chunk.at_us) != Some(chunk.at_us)) {
+            *seconds.entry(chunk.at_us / 1_000_000).or_default() += 1;
+        }
     }
     seconds.into_values().max().unwrap_or(0)
 }
@@ -240,12 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn events_are_counted_in_their_busiest_second() {
-        let samples = [sample(&[0, 999_999, 1_000_000]), sample(&[1_500_000, 1_999_999, 3_000_000])];
+    fn pieces_are_counted_in_their_busiest_second_and_events_of_one_piece_once() {
+        let samples = [sample(&[0, 999_999, 1_000_000, 1_000_000]), sample(&[1_500_000, 1_999_999, 3_000_000])];
         assert_eq!((busiest_second(&samples), busiest_second(&[])), (3, 0));
         let calibration = Calibration { events_per_second: 3, ..Calibration::default() };
         let faults = calibration.faults(&load(Arrivals::OneAtATime), &samples, 1);
-        assert!(faults[0].starts_with("3 events came in the busiest second, and"), "{}", faults[0]);
+        assert!(faults[0].starts_with("3 pieces of responses came in the busiest second, and"), "{}", faults[0]);
         assert!(calibration.faults(&load(Arrivals::OneAtATime), &samples, 2).is_empty());
     }
 }
