@@ -149,7 +149,7 @@ fn load(row: &Row, url: &str) {
         stall_limit: Duration::from_mins(1),
         lateness_limit: Duration::from_millis(5),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let samples = runtime.block_on(async {
         let mut samples: Vec<Sample> = Vec::new();
         let endpoint = Endpoint::http(url).unwrap();

@@ -28,6 +28,7 @@ mod seed;
 mod sse;
 #[cfg(test)]
 mod testing;
+mod wire;
 mod workload;
 
 pub use arrivals::schedule;
