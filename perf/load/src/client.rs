@@ -62,15 +62,18 @@ struct Exchange<'a> {
 
 impl Call {
     /// Sends the request and reads its answer to the end. Times count from `origin`.
-    pub(crate) async fn make(self, endpoint: Endpoint, intended_us: u64, origin: Stamp, clock: Clock) -> Landed {
+    pub(crate) async fn make(mut self, endpoint: Endpoint, intended_us: u64, origin: Stamp, clock: Clock) -> Landed {
         let sent = clock.now();
         let answer = if self.says.is_some() { Answer::keeping_text() } else { Answer::default() };
+        // What was sent needs no place any more while its answer comes.
+        let body = std::mem::take(&mut self.body);
         let watchdog = clock.watchdog(self.stall_limit);
         let read = Vec::new();
         let mut exchange = Exchange { call: &self, clock, origin, answer, end: sent, resent: false, watchdog, read };
-        let mut result = exchange.run(&endpoint).await;
+        let mut result = exchange.run(&endpoint, body).await;
         let Exchange { mut answer, end, resent, .. } = exchange;
         answer.settle();
+        answer.chunks.shrink();
         if result.is_ok() {
             result = self.asked.judge(&answer);
         }
@@ -95,8 +98,8 @@ impl Call {
 }
 
 impl Exchange<'_> {
-    async fn run(&mut self, endpoint: &Endpoint) -> Result<(), Failure> {
-        let sending = endpoint.send(Method::POST, self.call.path, self.call.body.clone());
+    async fn run(&mut self, endpoint: &Endpoint, body: Bytes) -> Result<(), Failure> {
+        let sending = endpoint.send(Method::POST, self.call.path, body);
         let sent = self.watchdog.watch(self.end, sending).await;
         self.end = self.clock.now();
         let incoming = sent

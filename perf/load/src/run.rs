@@ -58,6 +58,8 @@ pub async fn measure(
         Arrivals::Recorded { speed } => sped_up(&asks.recorded, speed),
         others => schedule(others, load.requests, seed),
     };
+    // The bodies hold the prompts as well.
+    drop(asks);
 
     let mut meter = Meter::read(endpoint, clock).await;
     if !warm_up_calls.is_empty() {

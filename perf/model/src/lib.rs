@@ -7,6 +7,7 @@
 //! it, [`record`] keeps it. [`vllm_bench`] is the file of another client.
 
 pub mod baseline;
+pub mod chunks;
 pub mod compare;
 pub mod config;
 pub mod evidence;
