@@ -97,7 +97,9 @@ impl Incoming {
     pub(crate) async fn piece(&mut self, into: &mut Vec<u8>) -> Option<Result<(), String>> {
         match &mut self.pieces {
             Pieces::Http(answered) => poll_fn(|cx| answered.poll_piece(cx, into)).await,
-            Pieces::InProcess(stream) => stream.next().await.map(|piece| piece.map(|piece| into.extend_from_slice(&piece))),
+            Pieces::InProcess(stream) => {
+                stream.next().await.map(|piece| piece.map(|piece| into.extend_from_slice(&piece)))
+            }
         }
     }
 }
@@ -148,6 +150,13 @@ impl Endpoint {
             })
         });
         Self(Route::InProcess(BoxCloneSyncService::new(service)))
+    }
+
+    /// Opens connections to the server until so many are idle, so that no request waits for one.
+    pub(crate) async fn open(&self, connections: u32) {
+        if let Route::Http { lines, .. } = &self.0 {
+            lines.open(connections as usize).await;
+        }
     }
 
     /// Sends a request and waits for the response's status. The error says in words what happened to the connection.

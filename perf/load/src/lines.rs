@@ -19,6 +19,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use futures_util::StreamExt;
 use http::Method;
 use http::header::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -30,6 +31,9 @@ use crate::wire::{self, Head};
 /// An idle connection is closed before the server does: uvicorn closes after 5 s, and a request written into a closing
 /// connection fails.
 const IDLE_CONNECTION: Duration = Duration::from_secs(3);
+
+/// How many connections are opened at a time: fewer than any server lets wait to be accepted.
+const AT_ONCE: usize = 64;
 
 /// How much is read at once. It lies on the stack, so that a thousand connections hold no thousand buffers.
 const READ: usize = 32 * 1024;
@@ -93,6 +97,18 @@ impl Lines {
         let name = if port == 80 { host.to_owned() } else { format!("{host}:{port}") };
         HeaderValue::from_str(&name).ok()?;
         Some(Self { address: format!("{host}:{port}").into(), host: name.into(), idle: Arc::default() })
+    }
+
+    /// Opens connections until so many are idle. One that cannot be opened fails the request that will need it.
+    pub(crate) async fn open(&self, count: usize) {
+        let there = self.idle.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let missing = (there..count).map(|_| async {
+            if let Ok(line) = self.connect().await {
+                self.put_back(line);
+            }
+        });
+        let mut opening = futures_util::stream::iter(missing).buffer_unordered(AT_ONCE);
+        while opening.next().await.is_some() {}
     }
 
     /// Sends a request and waits for the head of the response. The error says in words what happened to the connection.

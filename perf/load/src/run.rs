@@ -68,6 +68,8 @@ pub async fn measure(
         meter.growth(warmed.output_tokens, warmed.requests, endpoint, clock).await;
     }
 
+    // Whoever is measured has a connection: its making is no part of an answer. Those of the warm-up are still there.
+    endpoint.open(load.arrivals.width().min(load.requests)).await;
     let mut tally = Tally::default();
     let mut lateness = Vec::new();
     let mut look = |sample: Sample| {

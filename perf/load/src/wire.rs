@@ -96,7 +96,8 @@ fn meaning(response: &httparse::Response<'_, '_>) -> Result<Head, String> {
             content_type = HeaderValue::from_bytes(field.value).ok();
         } else if is("content-length") {
             let text = std::str::from_utf8(field.value).ok().filter(|text| text.bytes().all(|c| c.is_ascii_digit()));
-            let said: u64 = text.and_then(|text| text.parse().ok()).ok_or("the response's content-length is no number")?;
+            let said: u64 =
+                text.and_then(|text| text.parse().ok()).ok_or("the response's content-length is no number")?;
             if length.replace(said).is_some_and(|before| before != said) {
                 return Err("the response has two different lengths".to_owned());
             }
@@ -273,7 +274,8 @@ mod tests {
 
     #[test]
     fn interim_responses_are_skipped_and_what_is_no_http_is_refused() {
-        let text = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\nrest";
+        let text =
+            b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\nrest";
         let (length, read) = head(text).unwrap().unwrap();
         assert_eq!((length, read.status), (text.len() - 4, StatusCode::NOT_FOUND));
         for end in 0..length {

@@ -35,10 +35,15 @@ impl Chunks {
     /// Adds a chunk behind the others.
     pub fn push(&mut self, chunk: Chunk) {
         // Stamps that go back wrap around, and back again when they are read.
-        let distance = u128::from(chunk.at_us.wrapping_sub(self.last_us));
-        put(&mut self.packed, distance << 1 | u128::from(chunk.tokens != 1));
-        if chunk.tokens != 1 {
-            put(&mut self.packed, u128::from(chunk.tokens));
+        let distance = chunk.at_us.wrapping_sub(self.last_us);
+        if chunk.tokens == 1 && distance < 0x40 {
+            // The usual case where several events came with one read.
+            self.packed.push((distance << 1) as u8);
+        } else {
+            put(&mut self.packed, u128::from(distance) << 1 | u128::from(chunk.tokens != 1));
+            if chunk.tokens != 1 {
+                put(&mut self.packed, u128::from(chunk.tokens));
+            }
         }
         self.last_us = chunk.at_us;
         self.len += 1;
