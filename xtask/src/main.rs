@@ -1,10 +1,12 @@
 //! `cargo xtask perf`: runs the performance tests, refreshes and accepts baselines, shows what was recorded.
+//! `cargo xtask bench-client`: measures the load generator itself.
 //!
 //! One file a command. Deliberately light: nothing here knows Docker or HTTP; the tests and the load generator do, and they
 //! run in processes of their own.
 
 mod accept;
 mod artifacts;
+mod bench_client;
 mod cli;
 mod import;
 mod interrupt;
@@ -19,21 +21,14 @@ mod show;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Cli, PerfCommand, Task};
+use cli::{Cli, Perf, PerfCommand, Task};
 use perf_model::exit;
 use say::say;
 
 fn main() -> ExitCode {
-    let Task::Perf(asked) = Cli::parse().task;
-    let done = match asked.command {
-        None => perf::gate(&asked.run),
-        Some(PerfCommand::Refresh(asked)) => perf::refresh(&asked),
-        Some(PerfCommand::Accept(asked)) => accept::accept(&asked),
-        Some(PerfCommand::Show(asked)) => show::show(&asked),
-        Some(PerfCommand::Load { options }) => load::load(&options),
-        Some(PerfCommand::Import(asked)) => import::import(&asked),
-        Some(PerfCommand::List) => scenarios::list(),
-        Some(PerfCommand::Schema) => Ok(schema()),
+    let done = match Cli::parse().task {
+        Task::Perf(asked) => perf(asked),
+        Task::BenchClient(asked) => bench_client::bench_client(&asked),
     };
     done.map_or_else(
         |error| {
@@ -42,6 +37,19 @@ fn main() -> ExitCode {
         },
         ExitCode::from,
     )
+}
+
+fn perf(asked: Perf) -> anyhow::Result<u8> {
+    match asked.command {
+        None => perf::gate(&asked.run),
+        Some(PerfCommand::Refresh(asked)) => perf::refresh(&asked),
+        Some(PerfCommand::Accept(asked)) => accept::accept(&asked),
+        Some(PerfCommand::Show(asked)) => show::show(&asked),
+        Some(PerfCommand::Load { options }) => load::load(&options),
+        Some(PerfCommand::Import(asked)) => import::import(&asked),
+        Some(PerfCommand::List) => scenarios::list(),
+        Some(PerfCommand::Schema) => Ok(schema()),
+    }
 }
 
 fn schema() -> u8 {

@@ -87,6 +87,7 @@ pub(crate) struct Incoming {
 }
 
 /// Where a body comes from.
+#[expect(clippy::large_enum_variant, reason = "of a real server it is always the large one")]
 enum Pieces {
     Http(Answered),
     InProcess(Stream),

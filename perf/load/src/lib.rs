@@ -9,6 +9,8 @@
 
 mod answer;
 mod arrivals;
+#[doc(hidden)]
+pub mod benching;
 mod check;
 mod client;
 mod conversation;

@@ -213,6 +213,10 @@ impl Line {
     }
 
     /// Reads once what has arrived, at most [`READ`] bytes of it, and gives how many there were.
+    #[expect(
+        clippy::large_stack_arrays,
+        reason = "nothing is written to it but what arrives, and nothing is called below"
+    )]
     fn poll_read(&mut self, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
         let mut space = [MaybeUninit::uninit(); READ];
         let mut read = ReadBuf::uninit(&mut space);
@@ -250,7 +254,7 @@ impl Answered {
             match taken {
                 Err(what) => self.broken = Some(what),
                 Ok(taken) if body.is_done() || read.is_none() => {
-                    let line = self.line.take().filter(|line| line.is_free());
+                    let line = self.line.take().filter(Line::is_free);
                     if let Some(line) = line.filter(|_| self.head.stays && read == Some(taken)) {
                         self.lines.put_back(line);
                     }

@@ -38,7 +38,7 @@ impl Chunks {
         let distance = chunk.at_us.wrapping_sub(self.last_us);
         if chunk.tokens == 1 && distance < 0x40 {
             // The usual case where several events came with one read.
-            self.packed.push((distance << 1) as u8);
+            self.packed.push((distance << 1).to_le_bytes()[0]);
         } else {
             put(&mut self.packed, u128::from(distance) << 1 | u128::from(chunk.tokens != 1));
             if chunk.tokens != 1 {
@@ -160,10 +160,10 @@ impl<'de> Deserialize<'de> for Chunks {
 /// Appends a number.
 fn put(packed: &mut Vec<u8>, mut number: u128) {
     while number > 0x7f {
-        packed.push((number & 0x7f) as u8 | 0x80);
+        packed.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
     }
-    packed.push(number as u8);
+    packed.push(number.to_le_bytes()[0]);
 }
 
 /// Takes the number that comes first.
