@@ -189,8 +189,10 @@ where
     if kind == EngineKind::Simulated {
         return run_virtual(|clock| body(clock, Interrupt::never()));
     }
+    // One thread makes the requests, so that none waits for another thread to be woken; what becomes of samples and
+    // records stays on this one.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|error| Error::Usage(format!("cannot start the load generator's threads: {error}")))?;

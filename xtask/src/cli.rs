@@ -32,7 +32,50 @@ Examples:
         #[arg(last = true, value_name = "OPTIONS")]
         options: Vec<OsString>,
     },
+    /// Measure what the load generator costs, beside another client if one is given
+    #[command(
+        long_about = "Measure what the load generator costs, beside another client if one is given.\n\n\
+            Clients alternate on one server of this repository, each on a core of its own (`taskset`, two cores at least). \
+            Shown are events and requests per second of a client's own processor time, TTFT, and memory. \
+            docs/BENCHMARKS.md says what the rows are and what they were elsewhere.\n\n\
+            Two dialects of peers are spoken: `vllm-rs bench serve` (--peer), and `vllm bench serve` of vLLM's Python \
+            package (--python-peer), which is put only on what saturates, with a tenth of the requests.",
+        after_help = BENCH_CLIENT_EXAMPLES
+    )]
+    BenchClient(BenchClient),
 }
+
+const BENCH_CLIENT_EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench-client                                               this client alone
+  cargo xtask bench-client --peer vllm/vllm-rs --tokenizer models/tiny   beside vLLM's Rust client, from vLLM's wheel
+  cargo xtask bench-client --python-peer venv/bin/vllm --tokenizer models/tiny --rows saturated,one";
+
+#[derive(Args)]
+pub(crate) struct BenchClient {
+    /// A program that takes the options of `vllm-rs bench serve`
+    #[arg(long, value_name = "PATH")]
+    pub(crate) peer: Option<PathBuf>,
+
+    /// A `vllm` that takes the options of `vllm bench serve`
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python_peer: Option<PathBuf>,
+
+    /// A model's folder with a tokenizer.json, with which peers draw their prompts
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) tokenizer: Option<PathBuf>,
+
+    /// Only rows whose names begin so: saturated, paced, one, burst, memory
+    #[arg(long, value_name = "ROWS", value_delimiter = ',', value_parser = ROWS)]
+    pub(crate) rows: Vec<String>,
+
+    /// Repetitions of each row, 5 at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5))]
+    pub(crate) repetitions: Option<u32>,
+}
+
+/// What the rows of the table begin with.
+const ROWS: [&str; 5] = ["saturated", "paced", "one", "burst", "memory"];
 
 #[derive(Args)]
 #[command(

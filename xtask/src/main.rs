@@ -1,4 +1,5 @@
 //! `cargo xtask perf`: runs the performance tests, refreshes and accepts baselines, shows what was recorded.
+//! `cargo xtask bench-client`: measures the load generator itself.
 //!
 //! One file a command. Deliberately light: nothing here knows Docker or HTTP; the tests and the load generator do, and they
 //! run in processes of their own.
@@ -7,6 +8,7 @@ mod accept;
 mod anchors;
 mod artifacts;
 mod ask;
+mod bench_client;
 mod cli;
 mod gate_lab;
 mod history;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Perf(asked) => perf(*asked),
         Task::GateLab { options } => gate_lab::gate_lab(&options),
+        Task::BenchClient(asked) => bench_client::bench_client(&asked),
     };
     done.map_or_else(
         |error| {

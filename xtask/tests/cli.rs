@@ -221,3 +221,24 @@ fn a_file_of_vllm_bench_becomes_a_run_that_is_shown() {
     let refused = run(&mut perf_in(&repository, &["import", "no-such.json"]), 2);
     assert!(err(&refused).contains("cannot read no-such.json"), "{}", err(&refused));
 }
+
+#[test]
+fn a_bench_beside_a_peer_that_is_not_there_is_refused_before_anything_is_built() {
+    let bench = |arguments: &[&str], said: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        // Whatever gets as far as building anything ends at once.
+        command.arg("bench-client").args(arguments).current_dir(root()).env("CARGO", "false");
+        let output = run(&mut command, 2);
+        assert!(err(&output).contains(said), "{}", err(&output));
+    };
+    let here = env!("CARGO_BIN_EXE_xtask");
+    bench(
+        &["--peer", "no/such/vllm-rs", "--tokenizer", "."],
+        "--peer no/such/vllm-rs is no file; name the peer's program",
+    );
+    bench(&["--python-peer", "no/vllm"], "--python-peer no/vllm is no file");
+    bench(&["--peer", here], "give --tokenizer FOLDER");
+    bench(&["--peer", here, "--tokenizer", "docs"], "--tokenizer docs holds no tokenizer.json");
+    bench(&["--rows", "slow"], "[possible values: saturated, paced, one, burst, memory]");
+    bench(&["--repetitions", "6"], "6 is not in 1..=5");
+}

@@ -20,7 +20,8 @@ use perf_model::exit;
 
 use crate::put::Failure;
 
-#[tokio::main]
+// One thread makes the requests, so that none waits for another thread to be woken; records are written by this one.
+#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> ExitCode {
     let asked = Cli::parse();
     let code = match put::all(&asked).await {

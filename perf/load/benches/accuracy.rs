@@ -89,7 +89,7 @@ fn run(pace: Pace) -> Errors {
         stall_limit: Duration::from_mins(1),
         lateness_limit: Duration::from_millis(5),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (began, samples) = runtime.block_on(async {
         let (clock, made) = (Clock::real(), Instant::now());
         let mut samples: Vec<Sample> = Vec::new();

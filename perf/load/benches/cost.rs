@@ -5,9 +5,11 @@
 //!     PERF_OTHER=/path/to/another/build/of/this/bench cargo bench -p perf-load --bench cost
 //!
 //! Server and clients are processes of their own, the server on the first core and a client on the second (`taskset`).
-//! A client's processor time is all that its process used, start included. Contenders alternate, five repetitions (`PERF_REPETITIONS`).
-//! `PERF_PEER` is vLLM's own Rust client, which lies in the wheel of vLLM as `vllm/vllm-rs`; `PERF_OTHER` compares two
-//! versions of ours. `PERF_ROWS` picks rows by their names' beginning, separated by commas.
+//! A client's processor time is all that its process used, start included. Contenders alternate, five repetitions
+//! (`PERF_REPETITIONS`). `PERF_PEER` takes the options of `vllm-rs bench serve`, vLLM's own Rust client, which lies in the
+//! wheel of vLLM as `vllm/vllm-rs`; `PERF_PYTHON_PEER` is a `vllm`, whose client is given a tenth of the requests;
+//! `PERF_OTHER` compares two versions of ours. `PERF_ROWS` picks rows by their names' beginning, separated by commas.
+//! `cargo xtask bench-client` sets all of these.
 
 #![expect(
     clippy::print_stdout,
@@ -15,12 +17,16 @@
     reason = "a bench that prints a table and has nobody to hand errors to"
 )]
 
+mod contest;
 mod ground;
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
+use std::time::Duration;
 
+use contest::bare;
+use contest::peer::{Cost, Peer, Task};
+use contest::process::{Owned, on_core, watch};
 use ground::{Pace, Server};
 use perf_clock::Clock;
 use perf_load::{Endpoint, measure};
@@ -32,6 +38,7 @@ use perf_model::statistics::{quantile, sorted};
 struct Row {
     name: &'static str,
     requests: u32,
+    warmup: u32,
     concurrency: u32,
     tokens: u32,
     first_ms: u64,
@@ -40,10 +47,11 @@ struct Row {
     repetitions: usize,
 }
 
-const ROWS: [Row; 5] = [
+const ROWS: [Row; 6] = [
     Row {
         name: "saturated",
         requests: 4_000,
+        warmup: 0,
         concurrency: 64,
         tokens: 256,
         first_ms: 0,
@@ -54,6 +62,7 @@ const ROWS: [Row; 5] = [
     Row {
         name: "paced",
         requests: 1_000,
+        warmup: 0,
         concurrency: 1_000,
         tokens: 100,
         first_ms: 50,
@@ -64,6 +73,7 @@ const ROWS: [Row; 5] = [
     Row {
         name: "one token",
         requests: 40_000,
+        warmup: 0,
         concurrency: 64,
         tokens: 1,
         first_ms: 0,
@@ -74,6 +84,18 @@ const ROWS: [Row; 5] = [
     Row {
         name: "burst",
         requests: 500,
+        warmup: 0,
+        concurrency: 500,
+        tokens: 1,
+        first_ms: 50,
+        gap_ms: 0,
+        events_a_write: 1,
+        repetitions: 5,
+    },
+    Row {
+        name: "burst warm",
+        requests: 500,
+        warmup: 500,
         concurrency: 500,
         tokens: 1,
         first_ms: 50,
@@ -84,6 +106,7 @@ const ROWS: [Row; 5] = [
     Row {
         name: "memory",
         requests: 100_000,
+        warmup: 0,
         concurrency: 64,
         tokens: 256,
         first_ms: 0,
@@ -93,19 +116,13 @@ const ROWS: [Row; 5] = [
     },
 ];
 
-/// What a client's process came to.
-struct Cost {
-    cpu_s: f64,
-    peak_mb: f64,
-    ttft_ms: [f64; 2],
-}
-
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["serve", row] => serve(find(row)),
         ["load", row, url] => load(find(row), url),
+        ["bare", row, url] => bare(find(row), url),
         _ => compare(),
     }
 }
@@ -144,12 +161,12 @@ fn load(row: &Row, url: &str) {
         },
         arrivals: Arrivals::Concurrency(row.concurrency),
         requests: row.requests,
-        warmup: 0,
+        warmup: row.warmup,
         objectives: Vec::new(),
         stall_limit: Duration::from_mins(1),
         lateness_limit: Duration::from_millis(5),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let samples = runtime.block_on(async {
         let mut samples: Vec<Sample> = Vec::new();
         let endpoint = Endpoint::http(url).unwrap();
@@ -158,34 +175,85 @@ fn load(row: &Row, url: &str) {
     });
     let failed = samples.iter().find(|sample| !sample.succeeded());
     assert!(failed.is_none() && samples.len() == row.requests as usize, "{failed:?}");
-    let ttft: Vec<f64> = samples.iter().filter_map(Sample::ttft_ms).collect();
-    let ttft = sorted(&ttft);
+    say(&samples.iter().filter_map(Sample::ttft_ms).collect::<Vec<f64>>());
+}
+
+fn bare(row: &Row, url: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    say(&runtime.block_on(bare::burst(url.trim_start_matches("http://"), row.requests)));
+}
+
+/// Two numbers of TTFT, for the process that started this one.
+fn say(ttft: &[f64]) {
+    let ttft = sorted(ttft);
     println!("{} {}", quantile(&ttft, 0.5).unwrap(), quantile(&ttft, 0.99).unwrap());
 }
 
+/// Who is measured.
+enum Contender {
+    /// This client, or another build of it.
+    Ours(String),
+    /// The least a client could do.
+    Bare(String),
+    Peer(Peer),
+}
+
+impl Contender {
+    fn run(&self, row: &Row, url: &str) -> Cost {
+        let task =
+            Task { url, requests: row.requests, warmup: row.warmup, concurrency: row.concurrency, tokens: row.tokens };
+        let (path, word) = match self {
+            Self::Peer(peer) => return peer.run(&task),
+            Self::Ours(path) => (path, "load"),
+            Self::Bare(path) => (path, "bare"),
+        };
+        let mut command = on_core("1", path);
+        command.args([word, row.name, url]).stdout(Stdio::piped());
+        let (said, cpu_s, peak_mb) = watch(command);
+        let ttft: Vec<f64> = said.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        Cost { requests: row.requests + row.warmup, cpu_s, peak_mb, ttft_ms: [ttft[0], ttft[1]] }
+    }
+}
+
+/// Who is asked for, with what the table calls them.
+fn contenders() -> Vec<(&'static str, Contender)> {
+    let ours = std::env::current_exe().unwrap().to_string_lossy().into_owned();
+    let given = |name: &str| std::env::var(name).ok();
+    let mut all = vec![("ours", Contender::Ours(ours.clone()))];
+    all.extend(given("PERF_OTHER").map(|path| ("other", Contender::Ours(path))));
+    all.extend(given("PERF_PEER").map(|path| ("peer", Contender::Peer(Peer::new(path, false)))));
+    all.extend(given("PERF_PYTHON_PEER").map(|path| ("python", Contender::Peer(Peer::new(path, true)))));
+    all.push(("bare", Contender::Bare(ours)));
+    all
+}
+
 fn compare() {
-    let peer = std::env::var("PERF_PEER").ok();
-    let other = std::env::var("PERF_OTHER").ok();
     let ours = std::env::current_exe().unwrap().to_string_lossy().into_owned();
     let wanted = std::env::var("PERF_ROWS").unwrap_or_default();
-    let repetitions = std::env::var("PERF_REPETITIONS").ok().and_then(|count| count.parse().ok());
+    let repetitions: Option<usize> = std::env::var("PERF_REPETITIONS").ok().and_then(|count| count.parse().ok());
     println!("events and requests a second of the client's processor time; TTFT in ms; MB at the peak");
     println!(
         "{:10} {:6} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>7}   median, and lowest and highest of the first",
         "row", "client", "events/s", "lowest", "highest", "req/s", "TTFT P50", "P99", "MB"
     );
+    let all = contenders();
     for row in ROWS.iter().filter(|row| wanted.is_empty() || wanted.split(',').any(|name| row.name.starts_with(name))) {
         let (server, url) = start_server(&ours, row);
-        let contenders = [("ours", Some(&ours)), ("other", other.as_ref()), ("peer", peer.as_ref())];
-        let contenders: Vec<_> = contenders.into_iter().filter_map(|(name, path)| Some((name, path?))).collect();
-        let mut costs: Vec<Vec<Cost>> = contenders.iter().map(|_| Vec::new()).collect();
+        // Only a burst has a least latency worth showing, and only what saturates can be asked of the slow one.
+        let fits = |name: &str| match name {
+            "bare" => row.requests == row.concurrency && row.tokens == 1,
+            "python" => row.gap_ms + row.first_ms == 0 && row.repetitions > 1,
+            _ => true,
+        };
+        let mut costs: Vec<(&str, &Contender, Vec<Cost>)> = Vec::new();
+        costs.extend(all.iter().filter(|(name, _)| fits(name)).map(|(name, who)| (*name, who, Vec::new())));
         for _ in 0..repetitions.unwrap_or(row.repetitions).min(row.repetitions) {
-            for ((name, path), costs) in contenders.iter().zip(&mut costs) {
-                costs.push(if *name == "peer" { run_peer(path, row, &url) } else { run_ours(path, row, &url) });
+            for (_, who, costs) in &mut costs {
+                costs.push(who.run(row, &url));
             }
         }
         drop(server);
-        for ((name, _), costs) in contenders.iter().zip(&costs) {
+        for (name, _, costs) in &costs {
             show(row, name, costs);
         }
     }
@@ -196,7 +264,7 @@ fn show(row: &Row, name: &str, costs: &[Cost]) {
         let values: Vec<f64> = costs.iter().map(value).collect();
         quantile(&sorted(&values), q).unwrap_or(f64::NAN)
     };
-    let requests = |cost: &Cost| f64::from(row.requests) / cost.cpu_s;
+    let requests = |cost: &Cost| f64::from(cost.requests) / cost.cpu_s;
     let events = |cost: &Cost| requests(cost) * f64::from(row.tokens);
     println!(
         "{:10} {name:6} {:9.0} {:9.0} {:9.0} {:9.0} {:8.1} {:8.1} {:7.0}",
@@ -211,90 +279,9 @@ fn show(row: &Row, name: &str, costs: &[Cost]) {
     );
 }
 
-fn on_core(core: &str, program: &str) -> Command {
-    let mut command = Command::new("taskset");
-    command.args(["-c", core, program]);
-    command
-}
-
-/// A process that ends with its owner, also when that panics.
-struct Owned(Child);
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn start_server(ours: &str, row: &Row) -> (Owned, String) {
     let mut server = on_core("0", ours).args(["serve", row.name]).stdout(Stdio::piped()).spawn().unwrap();
     let mut address = String::new();
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut address).unwrap();
     (Owned(server), format!("http://{}", address.trim()))
-}
-
-fn run_ours(path: &str, row: &Row, url: &str) -> Cost {
-    let mut command = on_core("1", path);
-    command.args(["load", row.name, url]).stdout(Stdio::piped());
-    let (said, cpu_s, peak_mb) = watch(command);
-    let ttft: Vec<f64> = said.split_whitespace().map(|number| number.parse().unwrap()).collect();
-    Cost { cpu_s, peak_mb, ttft_ms: [ttft[0], ttft[1]] }
-}
-
-fn run_peer(path: &str, row: &Row, url: &str) -> Cost {
-    let folder = tempfile::tempdir().unwrap();
-    let tokenizer = std::env::var("PERF_TOKENIZER").expect("PERF_TOKENIZER names a folder with a tokenizer.json");
-    let command = |dry: bool| {
-        let mut command = on_core("1", path);
-        command.args(["bench", "serve", "--backend", "openai", "--base-url", url, "--model", "tiny", "--ignore-eos"]);
-        command.args(["--tokenizer", &tokenizer, "--disable-tqdm", "--no-steady-state", "--dataset-name", "random"]);
-        command.args(["--random-input-len", "8", "--random-output-len", &row.tokens.to_string()]);
-        command.args(["--num-prompts", &row.requests.to_string()]);
-        command.args(["--max-concurrency", &row.concurrency.to_string(), "--percentile-metrics", "ttft,itl"]);
-        command.args(["--metric-percentiles", "50,99", "--save-result", "--result-filename", "r.json"]);
-        command.arg("--result-dir").arg(folder.path());
-        if dry {
-            command.arg("--dry-run");
-        }
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
-        command
-    };
-    // Drawing prompts with a tokenizer is no part of the comparison.
-    let (_, drawing_s, _) = watch(command(true));
-    let (said, cpu_s, peak_mb) = watch(command(false));
-    let text = std::fs::read_to_string(folder.path().join("r.json")).unwrap_or_else(|error| panic!("{error}: {said}"));
-    let result: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(result["completed"].as_u64(), Some(u64::from(row.requests)), "{said}");
-    let ttft_ms = ["p50_ttft_ms", "p99_ttft_ms"].map(|key| result[key].as_f64().unwrap_or(f64::NAN));
-    Cost { cpu_s: cpu_s - drawing_s, peak_mb, ttft_ms }
-}
-
-/// Runs a client to its end: what it printed, its processor seconds, its largest resident set.
-fn watch(mut command: Command) -> (String, f64, f64) {
-    let before = ended_children_s();
-    let mut child = command.spawn().unwrap();
-    let stdout = child.stdout.take().unwrap();
-    let reader = std::thread::spawn(move || std::io::read_to_string(stdout).unwrap());
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak_mb = 0.0;
-    let begun = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        assert!(begun.elapsed() < Duration::from_mins(10), "the client does not end");
-        let peak = std::fs::read_to_string(&status).ok().and_then(|text| {
-            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-            line.split_whitespace().next()?.parse::<f64>().ok()
-        });
-        peak_mb = peak.map_or(peak_mb, |kilobytes| kilobytes / 1_024.0);
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    (reader.join().unwrap(), ended_children_s() - before, peak_mb)
-}
-
-/// Processor time of all children that have ended, from the operating system's ticks of 10 ms.
-fn ended_children_s() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    // The command's name is in parentheses and may hold spaces; `cutime` and `cstime` are the 16th and 17th fields.
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    fields[13..15].iter().map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
 }

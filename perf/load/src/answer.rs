@@ -13,6 +13,7 @@
 
 use std::fmt;
 
+use perf_model::chunks::Chunks;
 use perf_model::sample::{Chunk, FailureKind};
 use perf_model::server_times::ServerTimes;
 use serde::Deserialize;
@@ -42,7 +43,7 @@ impl Failure {
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     /// The chunks that carried tokens.
-    pub(crate) chunks: Vec<Chunk>,
+    pub(crate) chunks: Chunks,
     pub(crate) prompt_tokens: Option<u32>,
     pub(crate) output_tokens: Option<u32>,
     pub(crate) finish_reason: Option<String>,
@@ -206,21 +207,23 @@ impl Answer {
 
     /// Makes the chunks add up to the server's total, where that is the last word.
     pub(crate) fn settle(&mut self) {
-        let Some(total) = self.last_total() else { return };
-        if let (Some(last), Some(missing)) = (self.chunks.last_mut(), total.checked_sub(self.counted)) {
+        let Some(total) = self.last_total().filter(|total| *total != self.counted) else { return };
+        let mut chunks: Vec<Chunk> = self.chunks.iter().collect();
+        if let (Some(last), Some(missing)) = (chunks.last_mut(), total.checked_sub(self.counted)) {
             last.tokens += missing;
             self.counted = total;
         }
         while self.counted > total
-            && let Some(last) = self.chunks.last_mut()
+            && let Some(last) = chunks.last_mut()
         {
             let excess = last.tokens.min(self.counted - total);
             last.tokens -= excess;
             self.counted -= excess;
             if last.tokens == 0 {
-                self.chunks.pop();
+                chunks.pop();
             }
         }
+        self.chunks = chunks.into_iter().collect();
     }
 
     /// How many output tokens are known to have come.
@@ -294,7 +297,7 @@ mod tests {
     }
 
     fn pairs(answer: &Answer) -> Vec<(u64, u32)> {
-        answer.chunks.iter().map(|chunk| (*chunk).into()).collect()
+        answer.chunks.iter().map(Into::into).collect()
     }
 
     const BARE: &str = "{\"choices\":[{\"text\":\"x\"}],\"usage\":null}";

@@ -54,11 +54,7 @@ async fn ask(endpoint: &Endpoint) -> Answer {
         Err(what) => return Answer::Final(CacheReset::Refused(what)),
     };
     let mut body = Vec::new();
-    while body.len() < MESSAGE
-        && let Some(Ok(piece)) = incoming.piece().await
-    {
-        body.extend_from_slice(&piece);
-    }
+    while body.len() < MESSAGE && matches!(incoming.piece(&mut body).await, Some(Ok(()))) {}
     judge(incoming.status, &body)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use perf_clock::{Clock, Stamp};
+use perf_clock::{Clock, Stamp, Watchdog};
 use perf_model::sample::{FailureKind, Outcome, Sample};
 
 use crate::answer::{Answer, Failure, server_message};
@@ -55,17 +55,25 @@ struct Exchange<'a> {
     /// When something last happened.
     end: Stamp,
     resent: bool,
+    watchdog: Watchdog,
+    /// The piece that came last.
+    read: Vec<u8>,
 }
 
 impl Call {
     /// Sends the request and reads its answer to the end. Times count from `origin`.
-    pub(crate) async fn make(self, endpoint: Endpoint, intended_us: u64, origin: Stamp, clock: Clock) -> Landed {
+    pub(crate) async fn make(mut self, endpoint: Endpoint, intended_us: u64, origin: Stamp, clock: Clock) -> Landed {
         let sent = clock.now();
         let answer = if self.says.is_some() { Answer::keeping_text() } else { Answer::default() };
-        let mut exchange = Exchange { call: &self, clock, origin, answer, end: sent, resent: false };
-        let mut result = exchange.run(&endpoint).await;
+        // What was sent needs no place any more while its answer comes.
+        let body = std::mem::take(&mut self.body);
+        let watchdog = clock.watchdog(self.stall_limit);
+        let read = Vec::new();
+        let mut exchange = Exchange { call: &self, clock, origin, answer, end: sent, resent: false, watchdog, read };
+        let mut result = exchange.run(&endpoint, body).await;
         let Exchange { mut answer, end, resent, .. } = exchange;
         answer.settle();
+        answer.chunks.shrink();
         if result.is_ok() {
             result = self.asked.judge(&answer);
         }
@@ -91,9 +99,9 @@ impl Call {
 }
 
 impl Exchange<'_> {
-    async fn run(&mut self, endpoint: &Endpoint) -> Result<(), Failure> {
-        let sending = endpoint.send(Method::POST, self.call.path, self.call.body.clone());
-        let sent = self.clock.timeout(self.call.stall_limit, sending).await;
+    async fn run(&mut self, endpoint: &Endpoint, body: Bytes) -> Result<(), Failure> {
+        let sending = endpoint.send(Method::POST, self.call.path, body);
+        let sent = self.watchdog.watch(self.end, sending).await;
         self.end = self.clock.now();
         let incoming = sent
             .map_err(|_| self.stalled("no response"))?
@@ -105,14 +113,15 @@ impl Exchange<'_> {
         if self.call.asked.streamed { self.read_stream(incoming).await } else { self.read_whole(incoming).await }
     }
 
-    /// The next piece of the body, and stamps it.
-    async fn piece(&mut self, incoming: &mut Incoming) -> Result<Option<Bytes>, Failure> {
-        let arrived = self.clock.timeout(self.call.stall_limit, incoming.piece()).await;
+    /// Reads the next piece of the body, and stamps it; `false` at the body's end.
+    async fn piece(&mut self, incoming: &mut Incoming) -> Result<bool, Failure> {
+        self.read.clear();
+        let arrived = self.watchdog.watch(self.end, incoming.piece(&mut self.read)).await;
         self.end = self.clock.now();
         match arrived {
-            Ok(Some(Ok(piece))) => Ok(Some(piece)),
+            Ok(Some(Ok(()))) => Ok(true),
             Ok(Some(Err(what))) => Err(Failure::new(FailureKind::CutShort, format!("{what}; {}", self.progress()))),
-            Ok(None) => Ok(None),
+            Ok(None) => Ok(false),
             Err(_) => Err(self.stalled("nothing more")),
         }
     }
@@ -127,9 +136,9 @@ impl Exchange<'_> {
             ));
         }
         let mut splitter = Splitter::default();
-        while let Some(piece) = self.piece(&mut incoming).await? {
+        while self.piece(&mut incoming).await? {
             let (origin, answer) = (self.origin, &mut self.answer);
-            splitter.push(&piece, self.end, |since, data| answer.take_event(micros(origin, since), data))?;
+            splitter.push(&self.read, self.end, |since, data| answer.take_event(micros(origin, since), data))?;
             if self.answer.is_done {
                 self.linger(incoming).await;
                 return Ok(());
@@ -141,7 +150,12 @@ impl Exchange<'_> {
 
     /// Reads what follows the announced end, which counts for nothing.
     async fn linger(&mut self, mut incoming: Incoming) {
-        let end = async { while let Some(Ok(_)) = incoming.piece().await {} };
+        let read = &mut self.read;
+        let end = async {
+            while let Some(Ok(())) = incoming.piece(read).await {
+                read.clear();
+            }
+        };
         if self.clock.timeout(LINGER, end).await.is_ok() {
             self.end = self.clock.now();
         }
@@ -149,8 +163,8 @@ impl Exchange<'_> {
 
     async fn read_whole(&mut self, mut incoming: Incoming) -> Result<(), Failure> {
         let mut body = Vec::new();
-        while let Some(piece) = self.piece(&mut incoming).await? {
-            body.extend_from_slice(&piece);
+        while self.piece(&mut incoming).await? {
+            body.extend_from_slice(&self.read);
         }
         self.answer.take_whole(&body)
     }
@@ -159,9 +173,9 @@ impl Exchange<'_> {
         let mut body = Vec::new();
         // The status is the failure; what befalls its message changes nothing.
         while body.len() < ERROR_BODY
-            && let Ok(Some(piece)) = self.piece(&mut incoming).await
+            && let Ok(true) = self.piece(&mut incoming).await
         {
-            body.extend_from_slice(&piece);
+            body.extend_from_slice(&self.read);
         }
         let message = server_message(&body);
         let detail =

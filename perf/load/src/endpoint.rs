@@ -6,11 +6,12 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::uri::{InvalidUri, Uri};
 use http::{Method, Request, Response, StatusCode};
@@ -28,8 +29,8 @@ const GET_LIMIT: Duration = Duration::from_secs(10);
 /// The error of a response body, of whatever type it is.
 pub type BodyError = Box<dyn Error + Send + Sync>;
 
-type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, String>> + Send>>;
-type InProcess = BoxCloneSyncService<Request<Full<Bytes>>, Response<Pieces>, Infallible>;
+type Stream = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, String>> + Send>>;
+type InProcess = BoxCloneSyncService<Request<Full<Bytes>>, Response<Stream>, Infallible>;
 
 /// Where requests go. Cheap to clone.
 #[derive(Clone)]
@@ -85,10 +86,22 @@ pub(crate) struct Incoming {
     pieces: Pieces,
 }
 
+/// Where a body comes from.
+#[expect(clippy::large_enum_variant, reason = "of a real server it is always the large one")]
+enum Pieces {
+    Http(Answered),
+    InProcess(Stream),
+}
+
 impl Incoming {
-    /// The next piece of the body as it arrived; `None` at its end.
-    pub(crate) async fn piece(&mut self) -> Option<Result<Bytes, String>> {
-        self.pieces.next().await
+    /// Appends the next piece of the body, as it arrived, to `into`; `None` at the body's end.
+    pub(crate) async fn piece(&mut self, into: &mut Vec<u8>) -> Option<Result<(), String>> {
+        match &mut self.pieces {
+            Pieces::Http(answered) => poll_fn(|cx| answered.poll_piece(cx, into)).await,
+            Pieces::InProcess(stream) => {
+                stream.next().await.map(|piece| piece.map(|piece| into.extend_from_slice(&piece)))
+            }
+        }
     }
 }
 
@@ -132,7 +145,7 @@ impl Endpoint {
         B::Error: Into<BodyError>,
     {
         let service = service.map_response(|response: Response<B>| {
-            response.map(|body| -> Pieces {
+            response.map(|body| -> Stream {
                 let stream = body.into_data_stream();
                 Box::pin(stream.map(|piece| piece.map_err(|error| chain(&*error.into()))))
             })
@@ -140,18 +153,25 @@ impl Endpoint {
         Self(Route::InProcess(BoxCloneSyncService::new(service)))
     }
 
+    /// Opens connections to the server until so many are idle, so that no request waits for one.
+    pub(crate) async fn open(&self, connections: u32) {
+        if let Route::Http { lines, .. } = &self.0 {
+            lines.open(connections as usize).await;
+        }
+    }
+
     /// Sends a request and waits for the response's status. The error says in words what happened to the connection.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, String> {
         match &self.0 {
             Route::Http { lines, prefix, .. } => {
-                let Answered { response, resent } = if prefix.is_empty() {
-                    lines.send(method, path, body).await?
+                let mut answered = if prefix.is_empty() {
+                    lines.send(&method, path, body).await?
                 } else {
-                    lines.send(method, &format!("{prefix}{path}"), body).await?
+                    lines.send(&method, &format!("{prefix}{path}"), body).await?
                 };
-                let (parts, pieces) = response.into_parts();
-                let content_type = parts.headers.get(CONTENT_TYPE).cloned();
-                Ok(Incoming { status: parts.status, content_type, resent, pieces: Box::pin(pieces) })
+                let (status, resent) = (answered.head.status, answered.resent);
+                let content_type = answered.head.content_type.take();
+                Ok(Incoming { status, content_type, resent, pieces: Pieces::Http(answered) })
             }
             Route::InProcess(service) => {
                 let request = Request::builder()
@@ -166,6 +186,7 @@ impl Endpoint {
                 };
                 let (parts, pieces) = response.into_parts();
                 let content_type = parts.headers.get(CONTENT_TYPE).cloned();
+                let pieces = Pieces::InProcess(pieces);
                 Ok(Incoming { status: parts.status, content_type, resent: false, pieces })
             }
         }
@@ -178,8 +199,8 @@ impl Endpoint {
         let whole = async {
             let mut incoming = self.send(Method::GET, path, Bytes::new()).await.ok()?;
             let mut body = Vec::new();
-            while let Some(piece) = incoming.piece().await {
-                body.extend_from_slice(&piece.ok()?);
+            while let Some(piece) = incoming.piece(&mut body).await {
+                piece.ok()?;
             }
             (incoming.status == StatusCode::OK).then_some(body)
         };

@@ -10,6 +10,8 @@
 
 mod answer;
 mod arrivals;
+#[doc(hidden)]
+pub mod benching;
 mod cache;
 mod calibrate;
 mod check;
@@ -33,6 +35,7 @@ mod sse;
 #[cfg(test)]
 mod testing;
 mod watch;
+mod wire;
 mod workload;
 
 pub use arrivals::schedule;

@@ -1,43 +1,56 @@
-//! Plain HTTP/1.1 to one server: [`Lines`], the connections to it.
+//! The connections to one server, over which plain HTTP/1.1 is spoken: [`Lines`].
 //!
-//! A connection has no task of its own. Whoever reads a response drives the connection that it comes on, so that a piece
+//! A connection has no task of its own. Whoever reads a response reads the connection that it comes on, so that a piece
 //! goes from the socket to its stamp without waking a second task in between: that hop costs processor time, and delay
-//! where many streams are due at once.
+//! where many streams are due at once. One read takes all that has arrived, and is one system call: a read that did not
+//! fill its buffer has emptied the socket and is not tried again before the kernel says that there is more.
 //!
 //! A request is sent once, with one exception. A server may close a connection that was kept for the next request in the
 //! moment when that request is on its way; nothing of it is known to have been read then. A request that went out on a kept
 //! connection which ended without one byte of a response is therefore sent once more, on a new one, and [`Answered::resent`]
 //! says so. On a new connection nothing is ever sent again.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::Stream;
-use http::header::{CONTENT_TYPE, HOST, HeaderValue};
-use http::{Method, Request, Response};
-use http_body::Body as _;
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{Connection, SendRequest, handshake};
-use hyper_util::rt::TokioIo;
+use bytes::{Buf, Bytes};
+use futures_util::StreamExt;
+use http::Method;
+use http::header::HeaderValue;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::error::chain;
+use crate::wire::{self, Head};
 
 /// An idle connection is closed before the server does: uvicorn closes after 5 s, and a request written into a closing
 /// connection fails.
 const IDLE_CONNECTION: Duration = Duration::from_secs(3);
 
-/// The head of a response, and how it came about.
+/// How many connections are opened at a time: fewer than any server lets wait to be accepted.
+const AT_ONCE: usize = 64;
+
+/// How much is read at once. It lies on the stack, so that a thousand connections hold no thousand buffers.
+const READ: usize = 32 * 1024;
+
+/// A response whose head has come. It keeps its connection until its body has ended.
+#[derive(Debug)]
 pub(crate) struct Answered {
-    pub(crate) response: Response<Pieces>,
+    pub(crate) head: Head,
     /// Whether the request was sent a second time, because the server had closed the kept connection of the first.
     pub(crate) resent: bool,
+    /// What came with the head.
+    early: Vec<u8>,
+    /// `None` once the body has ended.
+    line: Option<Line>,
+    /// What was wrong with the framing behind the piece that came last.
+    broken: Option<&'static str>,
+    lines: Lines,
 }
 
 /// The connections to one server. Cheap to clone; clones share them.
@@ -45,19 +58,23 @@ pub(crate) struct Answered {
 pub(crate) struct Lines {
     /// Host and port, as a connection wants them.
     address: Arc<str>,
-    host: HeaderValue,
+    /// The same as a request names them.
+    host: Arc<str>,
     idle: Arc<Mutex<Vec<Idle>>>,
 }
 
-type Http = Connection<TokioIo<TcpStream>, Full<Bytes>>;
-
-/// One connection, and what drives it.
+/// One connection.
+#[derive(Debug)]
 struct Line {
-    sender: SendRequest<Full<Bytes>>,
-    /// `None` once it has ended.
-    connection: Option<Box<Http>>,
-    /// Whether the connection ended with part of a response that was not understood.
-    left_bytes: bool,
+    socket: TcpStream,
+    unsent: Unsent,
+}
+
+/// What of a request has not been sent.
+#[derive(Clone, Debug, Default)]
+struct Unsent {
+    head: Bytes,
+    body: Bytes,
 }
 
 /// A connection that ended before the head of a response was whole.
@@ -68,69 +85,70 @@ struct Broken {
     what: String,
 }
 
+#[derive(Debug)]
 struct Idle {
     line: Line,
     since: Instant,
-}
-
-/// The body of a response, which keeps its connection until it has ended.
-pub(crate) struct Pieces {
-    body: Incoming,
-    /// `None` once the body has ended.
-    line: Option<Line>,
-    lines: Lines,
 }
 
 impl Lines {
     /// To a server at this host and port.
     pub(crate) fn to(host: &str, port: u16) -> Option<Self> {
         let name = if port == 80 { host.to_owned() } else { format!("{host}:{port}") };
-        let address = format!("{host}:{port}").into();
-        Some(Self { address, host: HeaderValue::from_str(&name).ok()?, idle: Arc::default() })
+        HeaderValue::from_str(&name).ok()?;
+        Some(Self { address: format!("{host}:{port}").into(), host: name.into(), idle: Arc::default() })
+    }
+
+    /// Opens connections until so many are idle. One that cannot be opened fails the request that will need it.
+    pub(crate) async fn open(&self, count: usize) {
+        let there = self.idle.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let missing = (there..count).map(|_| async {
+            if let Ok(line) = self.connect().await {
+                self.put_back(line);
+            }
+        });
+        let mut opening = futures_util::stream::iter(missing).buffer_unordered(AT_ONCE);
+        while opening.next().await.is_some() {}
     }
 
     /// Sends a request and waits for the head of the response. The error says in words what happened to the connection.
-    pub(crate) async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answered, String> {
-        let mut request = Request::builder().method(method).uri(path).header(HOST, self.host.clone());
-        if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
-        if let Some(line) = self.take().await {
-            match line.ask(request.clone()).await {
-                Ok((response, line)) => return Ok(Answered { response: self.pieces(response, line), resent: false }),
+    pub(crate) async fn send(&self, method: &Method, path: &str, body: Bytes) -> Result<Answered, String> {
+        let request = Unsent { head: wire::request(method, path, &self.host, body.len()).into(), body };
+        if let Some(line) = self.take() {
+            match self.ask(line, request.clone()).await {
+                Ok(answered) => return Ok(answered),
                 Err(Broken { is_silent: false, what }) => return Err(what),
                 Err(Broken { is_silent: true, .. }) => {
-                    let again = async { self.connect().await?.ask(request).await.map_err(|broken| broken.what) };
-                    let (response, line) = again.await.map_err(|what| format!("{what}, when it was sent once more"))?;
-                    return Ok(Answered { response: self.pieces(response, line), resent: true });
+                    let again = async { self.ask(self.connect().await?, request).await.map_err(|broken| broken.what) };
+                    let answered = again.await.map_err(|what| format!("{what}, when it was sent once more"))?;
+                    return Ok(Answered { resent: true, ..answered });
                 }
             }
         }
-        let (response, line) = self.connect().await?.ask(request).await.map_err(|broken| broken.what)?;
-        Ok(Answered { response: self.pieces(response, line), resent: false })
+        self.ask(self.connect().await?, request).await.map_err(|broken| broken.what)
     }
 
-    fn pieces(&self, response: Response<Incoming>, line: Line) -> Response<Pieces> {
-        response.map(|body| Pieces { body, line: Some(line), lines: self.clone() })
+    /// Sends a request on this connection and waits for the head of its response.
+    async fn ask(&self, mut line: Line, request: Unsent) -> Result<Answered, Broken> {
+        line.unsent = request;
+        let mut early = Vec::new();
+        let head = poll_fn(|cx| line.poll_head(cx, &mut early)).await;
+        let head = head.map_err(|what| Broken { is_silent: early.is_empty(), what })?;
+        Ok(Answered { head, resent: false, early, line: Some(line), broken: None, lines: self.clone() })
     }
 
     /// The connection that was idle for the shortest time, if it still stands.
-    async fn take(&self) -> Option<Line> {
+    fn take(&self) -> Option<Line> {
         loop {
-            let Idle { mut line, since } = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            let Idle { line, since } = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             if since.elapsed() >= IDLE_CONNECTION {
                 // Those below have been idle for longer.
                 self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 return None;
             }
-            // Whether the server has closed it shows when it is driven.
-            poll_fn(|cx| {
-                line.poll(cx);
-                Poll::Ready(())
-            })
-            .await;
-            if line.connection.is_some() && line.sender.is_ready() {
+            // One that the server has closed, or on which it says what nobody asked, is of no use.
+            let nothing = line.socket.try_read(&mut [0]);
+            if nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
                 return Some(line);
             }
         }
@@ -139,8 +157,7 @@ impl Lines {
     async fn connect(&self) -> Result<Line, String> {
         let socket = TcpStream::connect(&*self.address).await.map_err(|error| format!("cannot connect: {error}"))?;
         socket.set_nodelay(true).map_err(|error| error.to_string())?;
-        let (sender, connection) = handshake(TokioIo::new(socket)).await.map_err(|error| chain(&error))?;
-        Ok(Line { sender, connection: Some(Box::new(connection)), left_bytes: false })
+        Ok(Line { socket, unsent: Unsent::default() })
     }
 
     fn put_back(&self, line: Line) {
@@ -150,79 +167,108 @@ impl Lines {
 }
 
 impl Line {
-    /// Sends a request and waits for the head of its response.
-    async fn ask(mut self, request: Request<Full<Bytes>>) -> Result<(Response<Incoming>, Self), Broken> {
-        let response = self.sender.send_request(request);
-        match self.drive(response).await {
-            Ok(response) => Ok((response, self)),
-            Err(error) => {
-                let is_silent = self.connection.is_none() && !self.left_bytes && !error.is_parse();
-                Err(Broken { is_silent, what: chain(&error) })
-            }
-        }
+    /// Whether nothing of its last request is left to be sent.
+    fn is_free(&self) -> bool {
+        self.unsent.head.is_empty() && self.unsent.body.is_empty()
     }
 
-    /// Lets the connection do what it can. How it ended is told by what waits for a response or a body.
-    fn poll(&mut self, cx: &mut Context<'_>) {
-        if let Some(connection) = &mut self.connection
-            && Pin::new(&mut **connection).poll(cx).is_ready()
-            && let Some(ended) = self.connection.take()
-        {
-            self.left_bytes = !ended.into_parts().read_buf.is_empty();
-        }
-    }
-
-    /// Waits for something that comes on this connection.
-    async fn drive<F: Future>(&mut self, awaited: F) -> F::Output {
-        let mut awaited = pin!(awaited);
-        poll_fn(|cx| {
-            if let Poll::Ready(output) = awaited.as_mut().poll(cx) {
-                return Poll::Ready(output);
-            }
-            self.poll(cx);
-            awaited.as_mut().poll(cx)
-        })
-        .await
-    }
-}
-
-impl Stream for Pieces {
-    type Item = Result<Bytes, String>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let pieces = &mut *self;
+    /// Sends what is left of the request, and reads until the head of its response is whole. `read` keeps what came behind.
+    fn poll_head(&mut self, cx: &mut Context<'_>, read: &mut Vec<u8>) -> Poll<Result<Head, String>> {
         loop {
-            let Some(line) = &mut pieces.line else { return Poll::Ready(None) };
-            let mut frame = Pin::new(&mut pieces.body).poll_frame(cx);
-            if frame.is_pending() {
-                line.poll(cx);
-                frame = Pin::new(&mut pieces.body).poll_frame(cx);
-            }
-            match frame {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(frame))) => {
-                    // Trailers are no piece.
-                    if let Ok(piece) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(piece)));
+            // A server may refuse a request before it has read it whole, so that what it says counts for more than that the
+            // rest could not be sent.
+            let sent = self.poll_send(cx);
+            let what = match (self.poll_read(cx, |bytes| read.extend_from_slice(bytes)), sent) {
+                (Poll::Pending, Poll::Ready(Err(error))) => format!("the request could not be sent: {error}"),
+                (Poll::Pending, _) => return Poll::Pending,
+                (Poll::Ready(Ok(0)), _) if read.is_empty() => "the connection ended without a response".to_owned(),
+                (Poll::Ready(Ok(0)), _) => "the connection ended inside the head of the response".to_owned(),
+                (Poll::Ready(Err(error)), _) => format!("the connection broke before a response: {error}"),
+                (Poll::Ready(Ok(_)), _) => match wire::head(read) {
+                    Ok(None) => continue,
+                    Ok(Some((length, head))) => {
+                        read.drain(..length);
+                        return Poll::Ready(Ok(head));
                     }
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    pieces.line = None;
-                    return Poll::Ready(Some(Err(chain(&error))));
-                }
-                Poll::Ready(None) => {
-                    if let Some(line) = pieces.line.take() {
-                        pieces.lines.put_back(line);
-                    }
-                    return Poll::Ready(None);
-                }
-            }
+                    Err(what) => what,
+                },
+            };
+            return Poll::Ready(Err(what));
         }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Unsent { head, body } = &mut self.unsent;
+        while !head.is_empty() || !body.is_empty() {
+            let both = [IoSlice::new(head), IoSlice::new(body)];
+            let sent = ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, &both))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let of_head = sent.min(head.len());
+            head.advance(of_head);
+            body.advance(sent - of_head);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once what has arrived, at most [`READ`] bytes of it, and gives how many there were.
+    #[expect(
+        clippy::large_stack_arrays,
+        reason = "nothing is written to it but what arrives, and nothing is called below"
+    )]
+    fn poll_read(&mut self, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
+        let mut space = [MaybeUninit::uninit(); READ];
+        let mut read = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
+        take(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
     }
 }
 
-impl std::fmt::Debug for Idle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Idle").field("since", &self.since).finish_non_exhaustive()
+impl Answered {
+    /// Appends the next piece of the body to `into`, all that has arrived; `None` at its end.
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<Option<Result<(), String>>> {
+        let before = into.len();
+        loop {
+            if let Some(what) = self.broken.take() {
+                return self.breaks(what.to_owned());
+            }
+            let Some(line) = &mut self.line else { return Poll::Ready(None) };
+            let body = &mut self.head.body;
+            let mut taken = Ok(0);
+            let read = if self.early.is_empty() && !body.is_done() {
+                // What could not be sent shows in what is read.
+                let _ = line.poll_send(cx);
+                match ready!(line.poll_read(cx, |bytes| taken = body.take(bytes, into))) {
+                    Ok(0) if body.may_end() => None,
+                    Ok(0) => return self.breaks("the connection ended inside the response".to_owned()),
+                    Ok(read) => Some(read),
+                    Err(error) => return self.breaks(format!("the connection broke inside the response: {error}")),
+                }
+            } else {
+                let early = std::mem::take(&mut self.early);
+                taken = body.take(&early, into);
+                Some(early.len())
+            };
+            match taken {
+                Err(what) => self.broken = Some(what),
+                Ok(taken) if body.is_done() || read.is_none() => {
+                    let line = self.line.take().filter(Line::is_free);
+                    if let Some(line) = line.filter(|_| self.head.stays && read == Some(taken)) {
+                        self.lines.put_back(line);
+                    }
+                }
+                Ok(_) => {}
+            }
+            if into.len() > before {
+                return Poll::Ready(Some(Ok(())));
+            }
+        }
+    }
+
+    fn breaks(&mut self, what: String) -> Poll<Option<Result<(), String>>> {
+        self.line = None;
+        Poll::Ready(Some(Err(what)))
     }
 }

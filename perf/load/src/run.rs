@@ -65,6 +65,8 @@ pub async fn measure(
         Arrivals::Recorded { speed } => sped_up(&asks.recorded, speed),
         others => schedule(others, load.requests, seed),
     };
+    // The bodies hold the prompts as well.
+    drop(asks);
 
     let mut meter = Meter::read(endpoint, clock).await;
     if !warm_up_calls.is_empty() {
@@ -74,6 +76,8 @@ pub async fn measure(
     }
     let cache_reset = Some(cache::reset(endpoint, clock).await);
 
+    // Whoever is measured has a connection: its making is no part of an answer. Those of the warm-up are still there.
+    endpoint.open(load.arrivals.width().min(load.requests)).await;
     let mut tally = Tally::default();
     let mut lateness = Vec::new();
     let mut look = |sample: Sample| {

@@ -8,6 +8,7 @@
 
 pub mod anchor;
 pub mod baseline;
+pub mod chunks;
 pub mod client;
 pub mod compare;
 pub mod config;

@@ -239,6 +239,7 @@ pub fn line(line: &Line) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chunks::Chunks;
     use crate::fingerprint::EngineKind;
     use crate::sample::Outcome;
 
@@ -272,7 +273,7 @@ mod tests {
             index: 0,
             intended_us: 0,
             sent_us: 1,
-            chunks: vec![],
+            chunks: Chunks::default(),
             end_us: 9,
             prompt_tokens: None,
             output_tokens: Some(3),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chunks::Chunks;
 use crate::server_times::ServerTimes;
 
 /// A piece of a response that carried tokens.
@@ -105,8 +106,8 @@ pub struct Sample {
     /// When it was sent.
     pub sent_us: u64,
     /// The chunks that carried tokens, in order. Empty when the response was not streamed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub chunks: Vec<Chunk>,
+    #[serde(default, skip_serializing_if = "Chunks::is_empty")]
+    pub chunks: Chunks,
     /// When the response had ended, well or not.
     pub end_us: u64,
     /// Prompt tokens, as the server counted them.
@@ -148,7 +149,7 @@ impl Sample {
 
     /// When the last token had arrived: the last chunk, or the end of a response that was not streamed.
     pub fn last_token_us(&self) -> u64 {
-        self.chunks.last().map_or(self.end_us, |chunk| chunk.at_us)
+        self.chunks.last_us().unwrap_or(self.end_us)
     }
 
     /// Time to first token, in milliseconds, from the intended start.
@@ -171,10 +172,9 @@ impl Sample {
     ///
     /// A chunk of k tokens that comes g after the chunk before it gives k gaps of g/k; the first chunk gives none.
     pub fn token_gaps_ms(&self) -> impl Iterator<Item = f64> {
-        self.chunks.windows(2).flat_map(|pair| {
-            let tokens = pair[1].tokens;
-            let gap = us_to_ms(pair[1].at_us, pair[0].at_us) / f64::from(tokens.max(1));
-            std::iter::repeat_n(gap, tokens as usize)
+        self.chunks.iter().zip(self.chunks.iter().skip(1)).flat_map(|(before, chunk)| {
+            let gap = us_to_ms(chunk.at_us, before.at_us) / f64::from(chunk.tokens.max(1));
+            std::iter::repeat_n(gap, chunk.tokens as usize)
         })
     }
 

@@ -133,7 +133,7 @@ mod tests {
             index,
             intended_us: 0,
             sent_us: 1_000_000,
-            chunks: [1_100_000, 1_200_000].map(|at_us| Chunk { at_us, tokens: 1 }).to_vec(),
+            chunks: [1_100_000, 1_200_000].map(|at_us| Chunk { at_us, tokens: 1 }).into_iter().collect(),
             end_us: 1_300_000,
             prompt_tokens: Some(1),
             output_tokens: Some(2),

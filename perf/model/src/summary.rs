@@ -152,18 +152,19 @@ fn meets_all(sample: &Sample, objectives: &[Objective]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chunks::Chunks;
     use crate::sample::Chunk;
     use crate::units::millis;
 
     fn request(index: u32, start_ms: u64, gap_ms: u64, tokens: u32) -> Sample {
-        let chunks: Vec<Chunk> = (1..=u64::from(tokens))
+        let chunks: Chunks = (1..=u64::from(tokens))
             .map(|position| Chunk { at_us: (start_ms + position * gap_ms) * 1_000, tokens: 1 })
             .collect();
         Sample {
             index,
             intended_us: start_ms * 1_000,
             sent_us: start_ms * 1_000,
-            end_us: chunks.last().unwrap().at_us,
+            end_us: chunks.last_us().unwrap(),
             chunks,
             prompt_tokens: Some(10),
             output_tokens: Some(tokens),

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use perf_model::chunks::Chunks;
 use perf_model::load::{Api, Arrivals, Length, Load, OutputLength, Prompts, Workload};
 use perf_model::metric::Metric;
 use perf_model::sample::{Chunk, FailureKind, Outcome, Sample};
@@ -119,9 +120,9 @@ fn failures_and_what_was_not_measured_are_said() {
         intended_us: 0,
         sent_us: 2_000,
         chunks: if streamed {
-            vec![Chunk { at_us: 52_000, tokens: 1 }, Chunk { at_us: 92_000, tokens: 4 }]
+            [(52_000, 1), (92_000, 4)].map(Chunk::from).into_iter().collect()
         } else {
-            vec![]
+            Chunks::default()
         },
         end_us: 100_000,
         prompt_tokens: Some(7),

@@ -251,5 +251,5 @@ pub(crate) fn failure(sample: &Sample) -> (FailureKind, &str) {
 
 /// The chunks of a sample as pairs of microseconds and tokens.
 pub(crate) fn chunks(sample: &Sample) -> Vec<(u64, u32)> {
-    sample.chunks.iter().map(|chunk| (*chunk).into()).collect()
+    sample.chunks.iter().map(Into::into).collect()
 }

@@ -1,7 +1,7 @@
 //! That samples say what truly happened, to the microsecond.
 
 use perf_model::load::{Arrivals, OutputLength};
-use perf_model::sample::{Outcome, Sample};
+use perf_model::sample::{Chunk, Outcome, Sample};
 use proptest::prelude::*;
 
 use crate::server::{DONE, Ending, Reply, Server, answered, chunk, chunks, load, run, us, usage};
@@ -14,7 +14,10 @@ fn a_sample_is_the_script_to_the_microsecond() {
         index,
         intended_us: start,
         sent_us: start,
-        chunks: [20_108, 31_809, 31_812, 43_511].map(|at: u64| (start + at, 1).into()).to_vec(),
+        chunks: [20_108, 31_809, 31_812, 43_511]
+            .map(|at: u64| Chunk { at_us: start + at, tokens: 1 })
+            .into_iter()
+            .collect(),
         end_us: start + 43_511,
         prompt_tokens: Some(3),
         output_tokens: Some(4),

@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 
+use crate::chunks::Chunks;
 use crate::fingerprint::{EngineKind, Fingerprint};
 use crate::record::{End, Header, Part, Record, SCHEMA};
 use crate::sample::{Chunk, FailureKind, Outcome, Sample};
@@ -132,7 +133,7 @@ fn samples(file: &File) -> Result<Vec<Sample>, ReadError> {
             std::iter::once(first).chain(rest)
         });
         let chunks = counted(moments.map(micros).collect(), outputs[place]);
-        let last = chunks.last().map_or(micros(start), |chunk| chunk.at_us);
+        let last = chunks.last_us().unwrap_or(micros(start));
         let end_us = latencies.map_or(last, |latencies| micros(start + latencies[place]).max(last));
         let failed = || Outcome::Failed { kind: FailureKind::Imported, detail: errors[place].clone() };
         Sample {
@@ -159,7 +160,7 @@ fn whole<'a, T>(key: &'static str, list: Option<&'a Vec<T>>, requests: usize) ->
 }
 
 /// One token a chunk; the difference to the total is put right in the last chunks.
-fn counted(moments: Vec<u64>, total: u32) -> Vec<Chunk> {
+fn counted(moments: Vec<u64>, total: u32) -> Chunks {
     let mut left = total;
     let mut chunks: Vec<Chunk> = Vec::with_capacity(moments.len());
     for at_us in moments {
@@ -172,7 +173,7 @@ fn counted(moments: Vec<u64>, total: u32) -> Vec<Chunk> {
     if let Some(last) = chunks.last_mut() {
         last.tokens += left;
     }
-    chunks
+    chunks.into_iter().collect()
 }
 
 fn micros(seconds: f64) -> u64 {
