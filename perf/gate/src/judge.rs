@@ -6,7 +6,7 @@ use crate::boundaries::Boundaries;
 use crate::check::Check;
 use crate::design::Design;
 use crate::direction::Direction;
-use crate::huber::location;
+use crate::estimate::estimate;
 use crate::noise::{Layout, Noise};
 use crate::resolution::{Resolution, resolution};
 use crate::series::Series;
@@ -120,10 +120,10 @@ impl Plan {
     /// Judges what was measured so far. To be asked again after every start while it says [`Verdict::GoOn`].
     pub fn judge(&self, candidate: &Series) -> Judgement {
         let (baseline, design) = (&self.baseline, self.boundaries.design());
-        let noise = Noise::estimate(&self.check.prior(), &[baseline, candidate]);
-        let error = noise.error([Layout::of(baseline), Layout::of(candidate)]);
-        let base = location(baseline.costs(), noise.start_sd);
-        let loss = location(candidate.costs(), noise.start_sd) - base;
+        let noise = estimate(&self.check.prior(), &[baseline, candidate]);
+        let error = noise.error(&Layout::of(baseline), &Layout::of(candidate));
+        let base = noise.locate(baseline);
+        let loss = noise.locate(candidate) - base;
         let starts = candidate.starts();
         let worse_by: Vec<f64> = candidate.costs().iter().map(|cost| cost - base).collect();
         let sight = Sight {

@@ -14,6 +14,7 @@ mod creep;
 mod design;
 mod direction;
 mod duet;
+mod estimate;
 mod files;
 mod huber;
 mod integrate;

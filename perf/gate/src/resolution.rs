@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::boundaries::Boundaries;
 use crate::check::Check;
+use crate::estimate::estimate;
 use crate::noise::{Layout, Noise};
 use crate::series::Series;
 use crate::tails::t_of_z;
@@ -43,23 +44,20 @@ pub struct Resolution {
 /// Held and regressed must leave no gap at the last look: z ≥ `change` beyond zero, or z ≥ `held` below twice the effective
 /// tolerance T. With standard error E there is none if 2·T ≥ (change + held)·E, so T is never less than half of that.
 pub fn resolution(boundaries: &Boundaries, check: &Check, baseline: &Series) -> Resolution {
-    let noise = Noise::estimate(&check.prior(), &[baseline]);
-    let last = boundaries.design().max_starts;
-    let base = Layout::of(baseline);
+    let noise = estimate(&check.prior(), &[baseline]);
+    let design = boundaries.design();
+    let last = design.max_starts;
     let wanted = check.tolerance_cost();
-    let reach = |baseline: Layout, starts: usize| {
+    let reach = |baseline: &Layout, starts: usize| {
         let df = noise.df + starts as f64 - 1.0;
         let both = t_of_z(boundaries.change(last).unwrap_or(f64::MAX), df) + t_of_z(boundaries.held(last), df);
-        both / 2.0 * noise.error([Layout::one_session(starts), baseline])
+        both / 2.0 * noise.error(&Layout::one_session(starts, design.runs), baseline)
     };
-    let limit = reach(base, last);
+    let base = Layout::of(baseline);
+    let limit = reach(&base, last);
     let effective = wanted.max(limit);
-    let grown = |starts: usize| {
-        let starts_there = base.starts.max(starts as f64);
-        Layout { starts: starts_there, concentration: base.concentration.max(1.0 / starts_there) }
-    };
     let from = last.min(baseline.starts());
-    let reaches = |starts: usize| reach(grown(starts), starts) <= wanted;
+    let reaches = |starts: usize| reach(&base.grown(starts), starts) <= wanted;
     let direction = check.direction();
     Resolution {
         noise,
