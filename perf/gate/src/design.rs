@@ -12,9 +12,9 @@ pub struct Design {
     pub max_starts: usize,
     /// The fewest starts, on either side, on which something may be called regressed or improved.
     pub min_starts: usize,
-    /// Runs of the candidate's first start, and of each start after it. What is planned decides the effective tolerance;
-    /// what was measured decides the verdict, so that other numbers than these are judged rightly too.
-    pub runs: [usize; 2],
+    /// Runs of each start of the candidate. What is planned decides the effective tolerance; what was measured decides the
+    /// verdict, so that other numbers than this are judged rightly too.
+    pub runs: usize,
     /// The probability that a suite in which nothing changed shows any regression.
     pub false_alarms: f64,
     /// The probability that a check misses a loss of twice its effective tolerance.
@@ -23,7 +23,7 @@ pub struct Design {
 
 impl Default for Design {
     fn default() -> Self {
-        Self { checks: 40, max_starts: 8, min_starts: 3, runs: [1, 2], false_alarms: 0.05, misses: 0.05 }
+        Self { checks: 40, max_starts: 8, min_starts: 3, runs: 1, false_alarms: 0.05, misses: 0.05 }
     }
 }
 
@@ -65,7 +65,7 @@ impl Design {
         if self.checks == 0 {
             return Err(DesignError::NoChecks);
         }
-        if self.runs.contains(&0) {
+        if self.runs == 0 {
             return Err(DesignError::NoRuns);
         }
         if self.min_starts == 0 || self.min_starts > self.max_starts || self.max_starts > 64 {
@@ -89,7 +89,7 @@ mod tests {
         let usual = Design::default();
         assert_eq!(usual.check(), Ok(()));
         assert_eq!(Design { checks: 0, ..usual }.check(), Err(DesignError::NoChecks));
-        assert_eq!(Design { runs: [1, 0], ..usual }.check(), Err(DesignError::NoRuns));
+        assert_eq!(Design { runs: 0, ..usual }.check(), Err(DesignError::NoRuns));
         for (min, max) in [(0, 8), (9, 8), (3, 65)] {
             assert!(Design { min_starts: min, max_starts: max, ..usual }.check().is_err(), "{min} {max}");
         }

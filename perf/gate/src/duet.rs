@@ -16,7 +16,7 @@ use crate::tails::z_of_t;
 const KNOWN: f64 = 20.0;
 
 /// How often chance alone may confirm a regression that the baseline showed: it has been found improbable once already.
-const CONFIRM: f64 = 0.05;
+const CONFIRM: f64 = 0.08;
 
 /// How often chance alone may decide for a regression where nothing was shown yet.
 const DECIDE: f64 = 0.01;
@@ -69,7 +69,7 @@ impl DuetPlan {
             checks: 1,
             max_starts: max_pairs,
             min_starts: 2,
-            runs: [1, 1],
+            runs: 1,
             false_alarms,
             misses: OVERTURN,
         };

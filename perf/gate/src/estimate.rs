@@ -195,14 +195,14 @@ mod tests {
         let start = |centre: f64, half: f64| vec![(centre - half).exp(), (centre + half).exp()];
         let values: Vec<Vec<Vec<f64>>> = (0..5)
             .map(|session| {
-                let centre = 0.004 * f64::from(session % 3 - 1);
+                let centre = 0.006 * f64::from(session % 3 + 1);
                 vec![start(centre, 0.014), start(-centre, 0.013)]
             })
             .collect();
         let series = Series::new(Direction::LowerIsBetter, &values).unwrap();
         let noise = estimate(&Prior::central(), &[&series]);
         // Half a difference of 0.0135 is a standard deviation of 0.019.
-        assert!((noise.run_sd - 0.018).abs() < 0.002, "{noise:?}");
-        assert!(noise.df > 15.0 && noise.start_variance(2) < 0.65 * noise.start_variance(1), "{noise:?}");
+        assert!((noise.run_sd - 0.018).abs() < 0.003, "{noise:?}");
+        assert!(noise.df > 15.0 && noise.start_variance(2) < 0.75 * noise.start_variance(1), "{noise:?}");
     }
 }

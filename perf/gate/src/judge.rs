@@ -18,6 +18,9 @@ const INTERVAL: f64 = 1.959_964;
 /// One start in so many may disagree with a change.
 const DISSENT: usize = 4;
 
+/// A start agrees with a change if it lies beyond this share of the band.
+const AGREEMENT: f64 = 0.75;
+
 /// What may be said of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -217,10 +220,10 @@ impl Sight {
     }
 }
 
-/// Whether all starts but one in [`DISSENT`] lie on the side of the change, by half the band at least. A mode that one start
+/// Whether all starts but one in [`DISSENT`] lie on the side of the change, by most of the band. A mode that one start
 /// in twenty falls into makes a few starts bad, and a change of the software all.
 fn agree(worse_by: &[f64], sign: f64, band: f64) -> bool {
-    let dissenters = worse_by.iter().filter(|worse| sign * **worse < band / 2.0).count();
+    let dissenters = worse_by.iter().filter(|worse| sign * **worse < AGREEMENT * band).count();
     dissenters <= worse_by.len() / DISSENT
 }
 

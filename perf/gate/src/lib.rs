@@ -19,6 +19,7 @@ mod files;
 mod huber;
 mod integrate;
 mod judge;
+mod learn;
 mod noise;
 mod pairs;
 mod power;

@@ -51,7 +51,7 @@ pub fn power(plan: &Plan, change: f64, trials: u32) -> Power {
         let session = level + base_error * normal() + noise.session_sd * normal();
         let mut costs: Vec<Vec<f64>> = Vec::with_capacity(plan.design().max_starts);
         let verdict = loop {
-            let runs = plan.design().runs[usize::from(!costs.is_empty())];
+            let runs = plan.design().runs;
             let start = session + start_sd * normal();
             costs.push((0..runs).map(|_| start + run_sd * normal()).collect());
             let verdict = Series::of_costs(&costs).map(|series| plan.judge(&series).verdict);

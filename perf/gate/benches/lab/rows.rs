@@ -23,7 +23,12 @@ pub(crate) fn print(suites: usize, wanted: &[String]) -> ExitCode {
         .collect::<Vec<_>>()
         .try_into()
         .unwrap();
-    let design = Design { runs: [runs[1], runs[2]], ..Design::default() };
+    let design = Design {
+        misses: perf_gate::knob("MISS", 0.05),
+        runs: [1, 1],
+        max_starts: perf_gate::knob("K", 8.0) as usize,
+        ..Design::default()
+    };
     let usual = Setup {
         world: World::default(),
         baseline: [5, 2],

@@ -64,10 +64,15 @@ fn direction(check: usize) -> Direction {
     if check % METRICS == 0 { Direction::HigherIsBetter } else { Direction::LowerIsBetter }
 }
 
-fn checks() -> Vec<Check> {
-    (0..SCENARIOS * METRICS)
+/// With priors that are learned from the suite's baselines, those of the p99s and the others apart.
+fn checks(baselines: &[Series]) -> Vec<Check> {
+    let of_kind = |p99: bool| -> Vec<&Series> {
+        (0..).zip(baselines).filter(|(check, _)| (check % METRICS == P99) == p99).map(|(_, series)| series).collect()
+    };
+    let (central, tail) = (Prior::central().learned(&of_kind(false)), Prior::tail().learned(&of_kind(true)));
+    (0..baselines.len())
         .map(|check| {
-            let prior = if check % METRICS == P99 { Prior::tail() } else { Prior::central() };
+            let prior = if check % METRICS == P99 { tail } else { central };
             Check::new(direction(check), 0.025, prior).unwrap()
         })
         .collect()
@@ -101,11 +106,10 @@ impl Side {
 pub(crate) fn run(setup: &Setup, rules: &Rules, pool: &Pool, seed: u64) -> Trial {
     let mut suite = Suite::draw(setup.world, pool, seed);
     let base = Side::measure(&mut suite, setup.baseline, setup.runs[0]);
-    let plans: Vec<Plan> = checks()
-        .iter()
-        .zip(&base.values)
-        .map(|(check, values)| Plan::new(&rules.boundaries, check, &Series::new(check.direction(), values).unwrap()))
-        .collect();
+    let base: Vec<Series> =
+        (0..).zip(&base.values).map(|(check, values)| Series::new(direction(check), values).unwrap()).collect();
+    let plans: Vec<Plan> =
+        checks(&base).iter().zip(&base).map(|(check, series)| Plan::new(&rules.boundaries, check, series)).collect();
     let shifts: Vec<f64> = plans
         .iter()
         .enumerate()
@@ -145,8 +149,17 @@ fn sequential(setup: &Setup, suite: &mut Suite, plans: &[Plan], shifts: &[f64]) 
             };
             is(Verdict::GoOn) && !is(Verdict::Regressed)
         });
-        let runs = setup.runs[if cost_s > 0.0 { 2 } else { 1 }];
-        cost_s += cost(&setup.world, runs, live.count());
+        let live = live.count();
+        let rho = perf_gate::knob("RHO", 0.0);
+        let runs = if cost_s == 0.0 {
+            setup.runs[1]
+        } else if rho > 0.0 && live > 0 {
+            let share = if setup.world.shared_server { START_S / live as f64 } else { START_S };
+            (share / RUN_S * rho).sqrt().round().clamp(1.0, perf_gate::knob("RMAX", 4.0)) as usize
+        } else {
+            setup.runs[2]
+        };
+        cost_s += cost(&setup.world, runs, live);
         for (check, runs) in suite.start(&drift, runs).iter().enumerate() {
             if judged[check].as_ref().is_some_and(|said| said.verdict.is_settled()) {
                 continue;
@@ -171,13 +184,14 @@ fn confirm(
         .filter(|check| matches!(judged[*check].verdict, Verdict::Regressed | Verdict::Inconclusive))
         .collect();
     let drift = suite.session();
+    let runs = perf_gate::knob("DUETRUNS", 3.0) as usize;
     let mut pairs: Vec<Vec<(Vec<f64>, Vec<f64>)>> = vec![vec![]; judged.len()];
     let mut cost_s = 0.0;
     while !open.is_empty() {
         let mut live: Vec<usize> = open.iter().map(|check| check / METRICS).collect();
         live.dedup();
-        cost_s += 2.0 * cost(&setup.world, setup.runs[2], live.len());
-        let (old, new) = (suite.start(&drift, setup.runs[2]), suite.start(&drift, setup.runs[2]));
+        cost_s += 2.0 * cost(&setup.world, runs, live.len());
+        let (old, new) = (suite.start(&drift, runs), suite.start(&drift, runs));
         open.retain(|check| {
             let check = *check;
             pairs[check].push((values(check, &old[check], 0.0), values(check, &new[check], shifts[check])));
