@@ -19,7 +19,7 @@ const INTERVAL: f64 = 1.959_964;
 const DISSENT: usize = 4;
 
 /// A start agrees with a change if it lies beyond this share of the band.
-const AGREEMENT: f64 = 0.75;
+const AGREEMENT: f64 = 0.5;
 
 /// What may be said of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,7 +220,7 @@ impl Sight {
     }
 }
 
-/// Whether all starts but one in [`DISSENT`] lie on the side of the change, by most of the band. A mode that one start
+/// Whether all starts but one in [`DISSENT`] lie on the side of the change, by half the band at least. A mode that one start
 /// in twenty falls into makes a few starts bad, and a change of the software all.
 fn agree(worse_by: &[f64], sign: f64, band: f64) -> bool {
     let dissenters = worse_by.iter().filter(|worse| sign * **worse < AGREEMENT * band).count();

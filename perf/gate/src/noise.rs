@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::huber::location;
-use crate::series::Series;
+use crate::series::{Series, Start};
 
 /// Huber's location has 95 % of the mean's efficiency: its variance is 1/0.95 of the mean's.
 const INEFFICIENCY: f64 = 1.05;
@@ -34,7 +34,7 @@ pub(crate) struct Layout(pub(crate) Vec<Vec<usize>>);
 
 impl Layout {
     pub(crate) fn of(series: &Series) -> Self {
-        Self(series.by_session().iter().map(|starts| starts.iter().map(|start| start.runs()).collect()).collect())
+        Self(series.by_session().iter().map(|starts| starts.iter().map(Start::runs).collect()).collect())
     }
 
     /// At least so many starts, the new ones as those that were there, in as many sessions.

@@ -8,8 +8,11 @@
     reason = "a bench that prints a table and is set up by nobody else"
 )]
 
+mod histories;
 mod percentile;
 mod rows;
+mod sides;
+mod table;
 mod tally;
 mod trial;
 mod world;
@@ -17,7 +20,7 @@ mod world;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let (mut suites, mut wanted) = (2_000, vec![]);
+    let (mut suites, mut wanted) = (3_000, vec![]);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {

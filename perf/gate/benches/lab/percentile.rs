@@ -47,7 +47,7 @@ impl Pool {
             .collect();
         let mean = values.iter().sum::<f64>() / RUNS as f64;
         let sd = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / RUNS as f64).sqrt();
-        values.iter_mut().for_each(|value| *value = (*value - mean) * SD / sd);
+        values = values.iter().map(|value| (value - mean) * SD / sd).collect();
         Self { values }
     }
 

@@ -54,7 +54,7 @@ impl Tally {
         self.any(|said| !said.changed && said.confirmed == Verdict::Regressed)
     }
 
-    /// The share of suites in which a check regressed that changed for the better.
+    /// The share of suites in which any check is.
     pub(crate) fn any(&self, is: impl Fn(&Said) -> bool) -> Measured {
         measured(self.trials.iter().map(|trial| f64::from(u8::from(trial.checks.iter().any(&is)))))
     }
@@ -68,6 +68,14 @@ impl Tally {
                 some += u32::from(is(said));
             }
             f64::from(some) / f64::from(all)
+        }))
+    }
+
+    /// The mean of `of` over the checks that are `among`.
+    pub(crate) fn mean(&self, among: impl Fn(&Said) -> bool, of: impl Fn(&Said) -> f64) -> Measured {
+        measured(self.trials.iter().map(|trial| {
+            let values: Vec<f64> = trial.checks.iter().filter(|said| among(said)).map(&of).collect();
+            values.iter().sum::<f64>() / values.len() as f64
         }))
     }
 

@@ -11,14 +11,21 @@ const START_S: f64 = 150.0;
 /// Seconds of one run.
 const RUN_S: f64 = 35.0;
 
+/// Starts of the design that the sequential one is held against.
+pub(crate) const FIXED: usize = 6;
+
+/// Runs of a start of the candidate, and of one of a duet: there few scenarios share it, and it is the start that costs.
+const RUNS: usize = 1;
+const DUET_RUNS: usize = 3;
+
 /// How a suite is measured and what truly happened to it.
 #[derive(Clone, Copy)]
 pub(crate) struct Setup {
     pub(crate) world: World,
     /// Sessions of the baseline, and starts in each.
     pub(crate) baseline: [usize; 2],
-    /// Runs of each start of the baseline, of the candidate's first, and of its others.
-    pub(crate) runs: [usize; 3],
+    /// Runs of each of its starts.
+    pub(crate) baseline_runs: usize,
     /// So many scenarios changed …
     pub(crate) changed: usize,
     /// … by so much, relative: 0.05 is 5 % worse. In units of what each check promises to detect if `of_promise`.
@@ -26,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) of_promise: bool,
     /// Whether verdicts are confirmed by pairs.
     pub(crate) duet: bool,
+    /// Whether [`FIXED`] starts are measured before anything is judged, as a gate without sequential analysis does.
+    pub(crate) fixed: bool,
 }
 
 /// What was said of one check.
@@ -36,7 +45,9 @@ pub(crate) struct Said {
     pub(crate) confirmed: Verdict,
     pub(crate) changed: bool,
     pub(crate) p99: bool,
+    /// Whether noise made the band wider than the tolerance, and the band.
     pub(crate) widened: bool,
+    pub(crate) band: f64,
 }
 
 /// What one suite gave.
@@ -61,7 +72,7 @@ pub(crate) fn cost(world: &World, runs: usize, live: usize) -> f64 {
 
 /// Throughput is the first metric of a scenario.
 fn direction(check: usize) -> Direction {
-    if check % METRICS == 0 { Direction::HigherIsBetter } else { Direction::LowerIsBetter }
+    if check.is_multiple_of(METRICS) { Direction::HigherIsBetter } else { Direction::LowerIsBetter }
 }
 
 /// With priors that are learned from the suite's baselines, those of the p99s and the others apart.
@@ -83,31 +94,28 @@ fn values(check: usize, runs: &[f64], shift: f64) -> Vec<f64> {
     runs.iter().map(|cost| direction(check).value(cost + shift)).collect()
 }
 
-struct Side {
-    values: Vec<Vec<Vec<Vec<f64>>>>,
-}
-
-impl Side {
-    /// `[check][session][start][run]`.
-    fn measure(suite: &mut Suite, [sessions, starts]: [usize; 2], runs: usize) -> Self {
-        let mut all = vec![vec![vec![]; sessions]; SCENARIOS * METRICS];
-        for session in 0..sessions {
-            let drift = suite.session();
-            for _ in 0..starts {
-                for (check, runs) in suite.start(&drift, runs).iter().enumerate() {
-                    all[check][session].push(values(check, runs, 0.0));
-                }
+/// A baseline: `[check][session][start][run]`.
+fn measure(suite: &mut Suite, [sessions, starts]: [usize; 2], runs: usize) -> Vec<Vec<Vec<Vec<f64>>>> {
+    let mut all = vec![vec![]; SCENARIOS * METRICS];
+    for _ in 0..sessions {
+        let drift = suite.session();
+        for check in &mut all {
+            check.push(vec![]);
+        }
+        for _ in 0..starts {
+            for (check, runs) in suite.start(&drift, runs).iter().enumerate() {
+                all[check].last_mut().unwrap().push(values(check, runs, 0.0));
             }
         }
-        Self { values: all }
     }
+    all
 }
 
 pub(crate) fn run(setup: &Setup, rules: &Rules, pool: &Pool, seed: u64) -> Trial {
     let mut suite = Suite::draw(setup.world, pool, seed);
-    let base = Side::measure(&mut suite, setup.baseline, setup.runs[0]);
+    let base = measure(&mut suite, setup.baseline, setup.baseline_runs);
     let base: Vec<Series> =
-        (0..).zip(&base.values).map(|(check, values)| Series::new(direction(check), values).unwrap()).collect();
+        (0..).zip(&base).map(|(check, values)| Series::new(direction(check), values).unwrap()).collect();
     let plans: Vec<Plan> =
         checks(&base).iter().zip(&base).map(|(check, series)| Plan::new(&rules.boundaries, check, series)).collect();
     let shifts: Vec<f64> = plans
@@ -131,6 +139,7 @@ pub(crate) fn run(setup: &Setup, rules: &Rules, pool: &Pool, seed: u64) -> Trial
         changed: shifts[check] != 0.0,
         p99: check % METRICS == P99,
         widened: judgement.resolution.noise_limited,
+        band: judgement.resolution.effective_tolerance,
     });
     Trial { checks: said.collect(), cost_s, duet_s }
 }
@@ -149,22 +158,15 @@ fn sequential(setup: &Setup, suite: &mut Suite, plans: &[Plan], shifts: &[f64]) 
             };
             is(Verdict::GoOn) && !is(Verdict::Regressed)
         });
-        let live = live.count();
-        let rho = perf_gate::knob("RHO", 0.0);
-        let runs = if cost_s == 0.0 {
-            setup.runs[1]
-        } else if rho > 0.0 && live > 0 {
-            let share = if setup.world.shared_server { START_S / live as f64 } else { START_S };
-            (share / RUN_S * rho).sqrt().round().clamp(1.0, perf_gate::knob("RMAX", 4.0)) as usize
-        } else {
-            setup.runs[2]
-        };
-        cost_s += cost(&setup.world, runs, live);
-        for (check, runs) in suite.start(&drift, runs).iter().enumerate() {
+        cost_s += cost(&setup.world, RUNS, live.count());
+        for (check, runs) in suite.start(&drift, RUNS).iter().enumerate() {
             if judged[check].as_ref().is_some_and(|said| said.verdict.is_settled()) {
                 continue;
             }
             values[check][0].push(self::values(check, runs, shifts[check]));
+            if setup.fixed && values[check][0].len() < FIXED {
+                continue;
+            }
             judged[check] = Some(plans[check].judge(&Series::new(direction(check), &values[check]).unwrap()));
         }
     }
@@ -184,14 +186,13 @@ fn confirm(
         .filter(|check| matches!(judged[*check].verdict, Verdict::Regressed | Verdict::Inconclusive))
         .collect();
     let drift = suite.session();
-    let runs = perf_gate::knob("DUETRUNS", 3.0) as usize;
     let mut pairs: Vec<Vec<(Vec<f64>, Vec<f64>)>> = vec![vec![]; judged.len()];
     let mut cost_s = 0.0;
     while !open.is_empty() {
         let mut live: Vec<usize> = open.iter().map(|check| check / METRICS).collect();
         live.dedup();
-        cost_s += 2.0 * cost(&setup.world, runs, live.len());
-        let (old, new) = (suite.start(&drift, runs), suite.start(&drift, runs));
+        cost_s += 2.0 * cost(&setup.world, DUET_RUNS, live.len());
+        let (old, new) = (suite.start(&drift, DUET_RUNS), suite.start(&drift, DUET_RUNS));
         open.retain(|check| {
             let check = *check;
             pairs[check].push((values(check, &old[check], 0.0), values(check, &new[check], shifts[check])));
