@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
 use crate::design::Design;
-use crate::huber::location;
+use crate::estimate::estimate;
 use crate::judge::interval;
-use crate::noise::{Layout, Noise};
+use crate::noise::Layout;
 use crate::series::Series;
 use crate::tails::{normal_z, z_of_t};
 
@@ -47,9 +47,9 @@ pub struct Creep {
 impl Anchor {
     /// The anchor that a baseline makes.
     pub fn of(check: &Check, baseline: &Series) -> Self {
-        let noise = Noise::estimate(&check.prior(), &[baseline]);
-        let at = location(baseline.costs(), noise.start_sd);
-        Self { value: check.direction().value(at), error: noise.location_variance(Layout::of(baseline)).sqrt() }
+        let noise = estimate(&check.prior(), &[baseline]);
+        let at = noise.locate(baseline);
+        Self { value: check.direction().value(at), error: noise.location_variance(&Layout::of(baseline)).sqrt() }
     }
 }
 
@@ -58,10 +58,10 @@ impl Anchor {
 ///
 /// A fresh baseline tells far more than a candidate of few starts; hold both against it, the baseline before it is accepted.
 pub fn creep(design: &Design, check: &Check, anchor: &Anchor, series: &Series) -> Creep {
-    let noise = Noise::estimate(&check.prior(), &[series]);
+    let noise = estimate(&check.prior(), &[series]);
     let direction = check.direction();
-    let loss = location(series.costs(), noise.start_sd) - direction.cost(anchor.value);
-    let error = (noise.location_variance(Layout::of(series)) + anchor.error.powi(2)).sqrt();
+    let loss = noise.locate(series) - direction.cost(anchor.value);
+    let error = (noise.location_variance(&Layout::of(series)) + anchor.error.powi(2)).sqrt();
     let z = z_of_t(loss / error, noise.df);
     let z_creep = normal_z(design.false_alarms / design.checks.max(1) as f64);
     let [change_low, change_high] = interval(direction, loss, error, noise.df);

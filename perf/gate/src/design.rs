@@ -12,6 +12,9 @@ pub struct Design {
     pub max_starts: usize,
     /// The fewest starts, on either side, on which something may be called regressed or improved.
     pub min_starts: usize,
+    /// Runs of each start of the candidate. What is planned decides the effective tolerance; what was measured decides the
+    /// verdict, so that other numbers than this are judged rightly too.
+    pub runs: usize,
     /// The probability that a suite in which nothing changed shows any regression.
     pub false_alarms: f64,
     /// The probability that a check misses a loss of twice its effective tolerance.
@@ -20,7 +23,7 @@ pub struct Design {
 
 impl Default for Design {
     fn default() -> Self {
-        Self { checks: 40, max_starts: 8, min_starts: 3, false_alarms: 0.05, misses: 0.05 }
+        Self { checks: 40, max_starts: 8, min_starts: 3, runs: 1, false_alarms: 0.05, misses: 0.05 }
     }
 }
 
@@ -30,6 +33,9 @@ pub enum DesignError {
     /// No checks.
     #[error("the design has no checks; give the number of guards of the suite, 1 at least")]
     NoChecks,
+    /// A start without runs.
+    #[error("the design has starts without runs; let each have 1 at least")]
+    NoRuns,
     /// More starts needed than there may be, or too many to compute.
     #[error("verdicts from {min} starts on with {max} at most make no sense; let 1 ≤ min ≤ max ≤ 64")]
     Starts {
@@ -59,6 +65,9 @@ impl Design {
         if self.checks == 0 {
             return Err(DesignError::NoChecks);
         }
+        if self.runs == 0 {
+            return Err(DesignError::NoRuns);
+        }
         if self.min_starts == 0 || self.min_starts > self.max_starts || self.max_starts > 64 {
             return Err(DesignError::Starts { min: self.min_starts, max: self.max_starts });
         }
@@ -80,6 +89,7 @@ mod tests {
         let usual = Design::default();
         assert_eq!(usual.check(), Ok(()));
         assert_eq!(Design { checks: 0, ..usual }.check(), Err(DesignError::NoChecks));
+        assert_eq!(Design { runs: 0, ..usual }.check(), Err(DesignError::NoRuns));
         for (min, max) in [(0, 8), (9, 8), (3, 65)] {
             assert!(Design { min_starts: min, max_starts: max, ..usual }.check().is_err(), "{min} {max}");
         }

@@ -16,7 +16,7 @@ use crate::tails::z_of_t;
 const KNOWN: f64 = 20.0;
 
 /// How often chance alone may confirm a regression that the baseline showed: it has been found improbable once already.
-const CONFIRM: f64 = 0.05;
+const CONFIRM: f64 = 0.08;
 
 /// How often chance alone may decide for a regression where nothing was shown yet.
 const DECIDE: f64 = 0.01;
@@ -65,8 +65,14 @@ pub struct DuetPlan {
 impl DuetPlan {
     /// With so many pairs at most; four are usual, and two the least.
     pub fn new(max_pairs: usize) -> Result<Self, DesignError> {
-        let design =
-            |false_alarms| Design { checks: 1, max_starts: max_pairs, min_starts: 2, false_alarms, misses: OVERTURN };
+        let design = |false_alarms| Design {
+            checks: 1,
+            max_starts: max_pairs,
+            min_starts: 2,
+            runs: 1,
+            false_alarms,
+            misses: OVERTURN,
+        };
         Ok(Self { confirm: Boundaries::of_pairs(&design(CONFIRM))?, decide: Boundaries::of_pairs(&design(DECIDE))? })
     }
 
@@ -79,7 +85,8 @@ impl DuetPlan {
         let shown = judged.verdict == Verdict::Regressed;
         let (bounds, share) = if shown { (&self.confirm, 0.5) } else { (&self.decide, 1.0) };
         let band = judged.resolution.effective;
-        let mut duet = measure(bounds, check, pairs, judged.noise.within_session(), judged.noise.df.min(KNOWN), band);
+        let mut duet =
+            measure(bounds, check, pairs, &|runs| judged.noise.within_session(runs), judged.noise.df.min(KNOWN), band);
         let enough = duet.z_change.is_some();
         let confirmed = duet.z_change.is_some_and(|bound| duet.z >= bound) && duet.loss >= share * band;
         let overturned = (enough && duet.z_below >= duet.z_held) || pairs.count() >= bounds.design().max_starts;
@@ -106,7 +113,7 @@ fn overturn(shown: bool) -> &'static str {
 pub fn compare_pairs(boundaries: &Boundaries, check: &Check, pairs: &Pairs) -> Duet {
     let prior = check.prior();
     let band = check.tolerance_cost();
-    let mut duet = measure(boundaries, check, pairs, prior.start_sd, prior.start_df, band);
+    let mut duet = measure(boundaries, check, pairs, &|_| prior.start_sd.powi(2), prior.start_df, band);
     let above = z_of_t((2.0 * band + duet.loss) / duet.error, duet.df);
     let changed = duet.loss.abs() >= band && duet.z_change.is_some_and(|bound| duet.z.abs() >= bound);
     let held = duet.z_below.min(above) >= duet.z_held;
@@ -129,8 +136,15 @@ fn undecided(pairs: usize, tolerance: f64) -> String {
     )
 }
 
-fn measure(bounds: &Boundaries, check: &Check, pairs: &Pairs, start_sd: f64, known_df: f64, band: f64) -> Duet {
-    let (loss, error, df) = pairs.estimate(start_sd, known_df);
+fn measure(
+    bounds: &Boundaries,
+    check: &Check,
+    pairs: &Pairs,
+    known: &dyn Fn(usize) -> f64,
+    known_df: f64,
+    band: f64,
+) -> Duet {
+    let (loss, error, df) = pairs.estimate(known, known_df);
     let direction = check.direction();
     let [low, high] = interval(direction, loss, error, df);
     Duet {

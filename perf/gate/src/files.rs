@@ -16,7 +16,6 @@ use crate::boundaries::Boundaries;
 use crate::check::{Check, CheckError};
 use crate::design::{Design, DesignError};
 use crate::direction::Direction;
-use crate::huber::location;
 use crate::judge::{Judgement, judge};
 use crate::prior::Prior;
 use crate::series::{Series, SeriesError};
@@ -134,14 +133,14 @@ pub fn judge_input(design: &Design, baseline: &Input, candidate: &Input) -> Resu
     let (base, now) = (series("baseline", baseline)?, series("candidate", candidate)?);
     let boundaries = Boundaries::of(design, base.starts())?;
     let judgement = judge(&boundaries, &check, &base, &now);
-    let noise = judgement.noise.start_sd;
-    let value = |series: &Series| check.direction().value(location(series.costs(), noise));
+    let value = |series: &Series| check.direction().value(judgement.noise.locate(series));
+    let values = [&base, &now].map(value);
     Ok(Output {
         metric: metric.clone(),
         unit: baseline.unit.clone(),
         direction: baseline.direction,
-        baseline: value(&base),
-        candidate: value(&now),
+        baseline: values[0],
+        candidate: values[1],
         judgement,
     })
 }

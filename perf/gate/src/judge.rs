@@ -6,7 +6,7 @@ use crate::boundaries::Boundaries;
 use crate::check::Check;
 use crate::design::Design;
 use crate::direction::Direction;
-use crate::huber::location;
+use crate::estimate::estimate;
 use crate::noise::{Layout, Noise};
 use crate::resolution::{Resolution, resolution};
 use crate::series::Series;
@@ -17,6 +17,9 @@ const INTERVAL: f64 = 1.959_964;
 
 /// One start in so many may disagree with a change.
 const DISSENT: usize = 4;
+
+/// A start agrees with a change if it lies beyond this share of the band.
+const AGREEMENT: f64 = 0.5;
 
 /// What may be said of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,10 +123,10 @@ impl Plan {
     /// Judges what was measured so far. To be asked again after every start while it says [`Verdict::GoOn`].
     pub fn judge(&self, candidate: &Series) -> Judgement {
         let (baseline, design) = (&self.baseline, self.boundaries.design());
-        let noise = Noise::estimate(&self.check.prior(), &[baseline, candidate]);
-        let error = noise.error([Layout::of(baseline), Layout::of(candidate)]);
-        let base = location(baseline.costs(), noise.start_sd);
-        let loss = location(candidate.costs(), noise.start_sd) - base;
+        let noise = estimate(&self.check.prior(), &[baseline, candidate]);
+        let error = noise.error(&Layout::of(baseline), &Layout::of(candidate));
+        let base = noise.locate(baseline);
+        let loss = noise.locate(candidate) - base;
         let starts = candidate.starts();
         let worse_by: Vec<f64> = candidate.costs().iter().map(|cost| cost - base).collect();
         let sight = Sight {
@@ -220,7 +223,7 @@ impl Sight {
 /// Whether all starts but one in [`DISSENT`] lie on the side of the change, by half the band at least. A mode that one start
 /// in twenty falls into makes a few starts bad, and a change of the software all.
 fn agree(worse_by: &[f64], sign: f64, band: f64) -> bool {
-    let dissenters = worse_by.iter().filter(|worse| sign * **worse < band / 2.0).count();
+    let dissenters = worse_by.iter().filter(|worse| sign * **worse < AGREEMENT * band).count();
     dissenters <= worse_by.len() / DISSENT
 }
 

@@ -1,174 +1,118 @@
-//! How much starts and sessions scatter, and what that makes of a difference's error: [`Noise`].
+//! How much runs, starts and sessions scatter, and what that makes of an error: [`Noise`].
 
 use serde::Serialize;
 
 use crate::huber::location;
-use crate::prior::Prior;
-use crate::series::Series;
-use crate::sessions::{self, Mean};
-
-/// Residuals beyond this many standard deviations count as if they were there: one wild start must not hide a regression.
-const CLIP: f64 = 2.0;
-
-/// E[min(Z², 4)] of a standard normal Z, = 1 − 2·(2·φ(2) + (1 − 4)·P(Z > 2)): what clipping takes from a variance.
-const CLIPPED: f64 = 0.9205;
+use crate::series::{Series, Start};
 
 /// Huber's location has 95 % of the mean's efficiency: its variance is 1/0.95 of the mean's.
 const INEFFICIENCY: f64 = 1.05;
 
-/// How much the log values of a metric scatter.
+/// How much the log values of a metric scatter. Estimated by [`crate::estimate::estimate`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Noise {
-    /// Standard deviation of one start, the drift of its session included.
+    /// Standard deviation of a start of one run, the drift of its session included.
     pub start_sd: f64,
-    /// Standard deviation between sessions.
+    /// The part of it that is between the runs of one start; 0 if no start had several.
+    pub run_sd: f64,
+    /// The part of it that is between sessions.
     pub session_sd: f64,
     /// Degrees of freedom that `start_sd` rests on, the prior's included.
     pub df: f64,
 }
 
-/// The starts of one side, as far as its mean's error depends on them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Layout {
-    pub(crate) starts: f64,
-    /// [`Series::concentration`].
-    pub(crate) concentration: f64,
+/// What the variance of a start's value is relative to that of one run's: 1/R for a mean, and for the median of a normal
+/// sample about π / (2·R + π − 2) (0.44 of three, where the exact value is 0.449).
+pub(crate) fn run_share(runs: usize) -> f64 {
+    let (count, pi) = (runs as f64, std::f64::consts::PI);
+    if runs <= 2 { 1.0 / count } else { pi / (2.0 * count + pi - 2.0) }
 }
+
+/// The sessions of one side, with the runs of each start.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout(pub(crate) Vec<Vec<usize>>);
 
 impl Layout {
     pub(crate) fn of(series: &Series) -> Self {
-        Self { starts: series.starts() as f64, concentration: series.concentration() }
+        Self(series.by_session().iter().map(|starts| starts.iter().map(Start::runs).collect()).collect())
     }
 
-    /// So many starts in one session.
-    pub(crate) fn one_session(starts: usize) -> Self {
-        Self { starts: starts as f64, concentration: 1.0 }
+    /// At least so many starts, the new ones as those that were there, in as many sessions.
+    pub(crate) fn grown(&self, starts: usize) -> Self {
+        let mut sessions = self.0.clone();
+        let most = sessions.iter().flatten().max().copied().unwrap_or(1);
+        let there = sessions.iter().flatten().count();
+        let count = sessions.len();
+        (there..starts).for_each(|start| sessions[start % count].push(most));
+        Self(sessions)
+    }
+
+    /// Starts in one session, all of so many runs.
+    pub(crate) fn one_session(starts: usize, runs: usize) -> Self {
+        Self(vec![vec![runs; starts]])
     }
 }
 
 impl Noise {
-    /// Estimates it from one side or several, each around a location of its own, moderated by what is known beforehand:
-    /// (d₀·s₀² + Σ of squares) / (d₀ + degrees of freedom), as in Smyth, "Linear Models and Empirical Bayes Methods", 2004.
-    pub(crate) fn estimate(prior: &Prior, sides: &[&Series]) -> Self {
-        // What sessions contribute is hardly known without the starts' scatter, and the other way round: once each suffices,
-        // as the first round's session variance is only used to clip.
-        let unknown = sessions::variance(prior, prior.start_sd.powi(2), &[]);
-        let first = start_variance(prior, sides, unknown);
-        let (within, means) = by_session(prior, sides, first.sqrt());
-        let session = sessions::variance(prior, within, &means);
-        let start = start_variance(prior, sides, session);
-        let df = prior.start_df + sides.iter().map(|side| side.starts() as f64 - 1.0).sum::<f64>();
-        Self { start_sd: start.sqrt(), session_sd: session.sqrt(), df }
+    /// The variance of one start of so many runs, the drift of its session included.
+    pub(crate) fn start_variance(&self, runs: usize) -> f64 {
+        let (start, share) = (self.start_sd.powi(2), run_share(runs));
+        // Runs do not scatter more than starts of one run do, whatever the estimates say.
+        (start - self.run_sd.powi(2) * (1.0 - share)).max(start * share)
     }
 
-    /// The variance of one side's location around the truth.
-    pub(crate) fn location_variance(&self, side: Layout) -> f64 {
-        let session = (side.concentration - 1.0 / side.starts).max(0.0);
-        INEFFICIENCY * self.start_sd.powi(2) / side.starts + self.session_sd.powi(2) * session
+    /// The robust location of a series.
+    pub(crate) fn locate(&self, series: &Series) -> f64 {
+        let starts = series.by_session().iter().flatten();
+        let variances: Vec<f64> = starts.map(|start| self.start_variance(start.runs())).collect();
+        location(series.costs(), &variances)
     }
 
-    /// The standard deviation of one start around its session's level.
-    pub(crate) fn within_session(&self) -> f64 {
+    /// The variance of one side's location: 1.05 / Σw + q²·(h − k) with w = 1 / variance of a start, h = Σ over sessions of
+    /// (their share of the weights)², k the same over starts. One start already holds one session's drift, so that only
+    /// what more starts of the same session do not average out is added.
+    pub(crate) fn location_variance(&self, side: &Layout) -> f64 {
+        let weights: Vec<Vec<f64>> =
+            side.0.iter().map(|starts| starts.iter().map(|runs| 1.0 / self.start_variance(*runs)).collect()).collect();
+        let all: f64 = weights.iter().flatten().sum();
+        let squared: f64 = weights.iter().flatten().map(|weight| (weight / all).powi(2)).sum();
+        let concentration: f64 = weights.iter().map(|session| (session.iter().sum::<f64>() / all).powi(2)).sum();
+        INEFFICIENCY / all + self.session_sd.powi(2) * (concentration - squared).max(0.0)
+    }
+
+    /// The standard error of the difference of two sides' locations.
+    pub(crate) fn error(&self, one: &Layout, other: &Layout) -> f64 {
+        (self.location_variance(one) + self.location_variance(other)).sqrt()
+    }
+
+    /// The variance of one start of so many runs around its session's level.
+    pub(crate) fn within_session(&self, runs: usize) -> f64 {
         // The two are estimated apart; where the sessions seem to scatter more than single starts, half is theirs.
-        (self.start_sd.powi(2) - self.session_sd.powi(2)).max(self.start_sd.powi(2) / 2.0).sqrt()
+        let start = self.start_variance(runs);
+        (start - self.session_sd.powi(2)).max(start / 2.0)
     }
-
-    /// The standard error of the difference of two sides' locations:
-    /// √(1.05·s²·(1/n₁ + 1/n₂) + q²·((h₁ − 1/n₁) + (h₂ − 1/n₂))), with h = 1/sessions. One start already holds one session's
-    /// drift, so that only what more starts of the same session do not average out is added.
-    pub(crate) fn error(&self, sides: [Layout; 2]) -> f64 {
-        sides.iter().map(|side| self.location_variance(*side)).sum::<f64>().sqrt()
-    }
-}
-
-/// The variance of one start in a session of its own.
-fn start_variance(prior: &Prior, sides: &[&Series], session: f64) -> f64 {
-    let df: f64 = sides.iter().map(|side| side.starts() as f64 - 1.0).sum();
-    let known = prior.start_df * prior.start_sd.powi(2);
-    // Starts that share a session scatter less around their mean by its drift: Σr² is short of it by q²·(n·h − 1).
-    let shared: f64 = sides.iter().map(|side| side.starts() as f64 * side.concentration() - 1.0).sum::<f64>() * session;
-    let given = |squares: f64| (known + squares + shared.max(0.0)) / (prior.start_df + df);
-    // From above, so that of several solutions the largest is found; each round clips a little more.
-    let mut variance = given(sides.iter().map(|side| squares(side.costs(), f64::MAX)).sum());
-    for _ in 0..40 {
-        let next = given(sides.iter().map(|side| squares(side.costs(), variance.sqrt()) / CLIPPED).sum());
-        if next > variance * (1.0 - 1e-4) {
-            break;
-        }
-        variance = next;
-    }
-    variance
-}
-
-/// Σ of the squared residuals around the robust location, each clipped.
-fn squares(costs: &[f64], scale: f64) -> f64 {
-    let at = location(costs, scale);
-    let reach = CLIP * scale;
-    costs.iter().map(|cost| (cost - at).clamp(-reach, reach).powi(2)).sum()
-}
-
-/// The variance of one start around its session's mean, and those means, of starts that are clipped around the side's
-/// location.
-fn by_session(prior: &Prior, sides: &[&Series], scale: f64) -> (f64, Vec<Vec<Mean>>) {
-    let reach = CLIP * scale;
-    let (mut squares, mut df) = (prior.start_df * prior.start_sd.powi(2), prior.start_df);
-    let mut all = Vec::with_capacity(sides.len());
-    for side in sides {
-        let at = location(side.costs(), scale);
-        let mut means = Vec::with_capacity(side.sessions());
-        for session in side.by_session() {
-            let clipped: Vec<f64> = session.iter().map(|cost| (cost - at).clamp(-reach, reach)).collect();
-            let value = clipped.iter().sum::<f64>() / clipped.len() as f64;
-            squares += clipped.iter().map(|cost| (cost - value).powi(2)).sum::<f64>() / CLIPPED;
-            df += clipped.len() as f64 - 1.0;
-            means.push(Mean { value, starts: session.len() });
-        }
-        all.push(means);
-    }
-    (squares / df, all)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn series(sessions: &[&[f64]]) -> Series {
-        Series::of_costs(sessions.iter().map(|session| session.to_vec()).collect()).unwrap()
-    }
-
-    const CALM: [&[f64]; 5] = [&[0.01, -0.01], &[0.012, -0.004], &[-0.013, 0.009], &[0.002, -0.012], &[-0.006, 0.011]];
-
-    #[test]
-    fn the_scatter_of_the_starts_is_found() {
-        let noise = Noise::estimate(&Prior::central(), &[&series(&CALM)]);
-        assert!((noise.start_sd - 0.011).abs() < 0.002, "{noise:?}");
-        assert!((noise.df - 13.0).abs() < 1e-12);
-    }
-
-    #[test]
-    fn one_wild_start_is_not_believed() {
-        let calm = Noise::estimate(&Prior::central(), &[&series(&CALM)]);
-        let mut wild = CALM;
-        wild[2] = &[-0.013, 0.5];
-        let noise = Noise::estimate(&Prior::central(), &[&series(&wild)]);
-        assert!(noise.start_sd < 1.5 * calm.start_sd, "{} {}", noise.start_sd, calm.start_sd);
-    }
-
-    #[test]
-    fn one_start_leaves_what_is_known_beforehand() {
-        let prior = Prior::central();
-        let noise = Noise::estimate(&prior, &[&series(&[&[0.3]])]);
-        assert!((noise.start_sd - prior.start_sd).abs() < 1e-12);
-        assert!((noise.df - prior.start_df).abs() < 1e-12);
-    }
+    const NOISE: Noise = Noise { start_sd: 0.01, run_sd: 0.008, session_sd: 0.005, df: 10.0 };
 
     #[test]
     fn an_error_shrinks_with_starts_but_not_below_the_drift_of_one_session() {
-        let noise = Noise { start_sd: 0.01, session_sd: 0.005, df: 10.0 };
-        let base = Layout { starts: 10.0, concentration: 0.2 };
+        let base = Layout(vec![vec![1, 1]; 5]);
         let errors: Vec<f64> =
-            [1, 2, 4, 8, 1_000].map(|starts| noise.error([Layout::one_session(starts), base])).to_vec();
+            [1, 2, 4, 8, 1_000].map(|starts| NOISE.error(&Layout::one_session(starts, 1), &base)).to_vec();
         assert!(errors.windows(2).all(|pair| pair[1] < pair[0]), "{errors:?}");
         assert!(errors[4] > 0.005);
+    }
+
+    #[test]
+    fn more_runs_average_out_what_is_between_runs_and_nothing_else() {
+        let variances: Vec<f64> = [1, 2, 3, 5, 1_000].map(|runs| NOISE.start_variance(runs)).to_vec();
+        assert!(variances.windows(2).all(|pair| pair[1] < pair[0]), "{variances:?}");
+        assert!((variances[0] - 1e-4).abs() < 1e-15 && (variances[1] - 0.68e-4).abs() < 1e-15);
+        assert!((variances[4] - 0.36e-4).abs() < 1e-6);
     }
 }

@@ -2,13 +2,15 @@
 
 use crate::direction::Direction;
 use crate::huber::{location, median};
-use crate::series::{Series, SeriesError};
+use crate::series::{Series, SeriesError, Start};
 
 /// The differences of neighbouring starts of two sides, measured in the order ABBA ABBA …: what drifts during a session is
 /// in both of a pair, and what drifts evenly cancels over two pairs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pairs {
     differences: Vec<f64>,
+    /// Of the starts with the fewest.
+    runs: usize,
 }
 
 impl Pairs {
@@ -18,7 +20,10 @@ impl Pairs {
         let sessions: Vec<Vec<Vec<f64>>> =
             pairs.iter().map(|(base, candidate)| vec![base.clone(), candidate.clone()]).collect();
         let series = Series::new(direction, &sessions)?;
-        Ok(Self { differences: series.by_session().iter().map(|pair| pair[1] - pair[0]).collect() })
+        Ok(Self {
+            differences: series.by_session().iter().map(|pair| pair[1].cost - pair[0].cost).collect(),
+            runs: series.by_session().iter().flatten().map(Start::runs).min().unwrap_or(1),
+        })
     }
 
     /// How many pairs.
@@ -32,16 +37,16 @@ impl Pairs {
     }
 
     /// The robust location of the differences, its standard error, and the degrees of freedom of that, given what is known
-    /// of one start's standard deviation and how many degrees of freedom that is worth.
-    pub(crate) fn estimate(&self, start_sd: f64, known_df: f64) -> (f64, f64, f64) {
+    /// of the variance of one start of so many runs and how many degrees of freedom that is worth.
+    pub(crate) fn estimate(&self, known: &dyn Fn(usize) -> f64, known_df: f64) -> (f64, f64, f64) {
         let count = self.differences.len() as f64;
-        let known = 2.0 * start_sd.powi(2);
+        let known = 2.0 * known(self.runs);
         let df = known_df + count - 1.0;
         // Around the median nothing needs a scale yet. The squares are not clipped: with a handful of pairs a wild one must
         // make the verdict less certain, not vanish.
         let middle = median(&self.differences);
         let rough: f64 = self.differences.iter().map(|difference| (difference - middle).powi(2)).sum();
-        let at = location(&self.differences, ((known_df * known + rough) / df).sqrt());
+        let at = location(&self.differences, &vec![(known_df * known + rough) / df; self.differences.len()]);
         let squares: f64 = self.differences.iter().map(|difference| (difference - at).powi(2)).sum();
         let variance = (known_df * known + squares) / df;
         (at, (variance / count).sqrt(), df)
@@ -60,14 +65,14 @@ mod tests {
     #[test]
     fn what_drifts_in_both_cancels() {
         let drifting = pairs(&[(100.0, 105.0), (110.0, 115.5), (90.0, 94.5)]);
-        let (at, _, df) = drifting.estimate(0.01, 4.0);
+        let (at, _, df) = drifting.estimate(&|_| 1e-4, 4.0);
         assert!((at - 1.05_f64.ln()).abs() < 1e-9);
         assert!((df - 6.0).abs() < 1e-12);
     }
 
     #[test]
     fn one_pair_rests_on_what_is_known_beforehand() {
-        let (_, error, _) = pairs(&[(100.0, 105.0)]).estimate(0.01, 4.0);
+        let (_, error, _) = pairs(&[(100.0, 105.0)]).estimate(&|_| 1e-4, 4.0);
         assert!((error - 0.01 * 2.0_f64.sqrt()).abs() < 1e-9);
     }
 

@@ -8,7 +8,6 @@ use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::Serialize;
 
-use crate::huber::location;
 use crate::judge::{Plan, Verdict};
 use crate::noise::Layout;
 use crate::series::Series;
@@ -40,18 +39,22 @@ pub fn power(plan: &Plan, change: f64, trials: u32) -> Power {
     let mut normal = || -> f64 { StandardNormal.sample(&mut draws) };
     let direction = plan.check().direction();
     let noise = plan.resolution().noise;
-    let start_sd = noise.within_session();
-    let level = location(plan.baseline().costs(), noise.start_sd) + direction.cost(1.0 + change.max(-0.999));
-    let base_error = noise.location_variance(Layout::of(plan.baseline())).sqrt();
+    let run_sd = noise.run_sd;
+    // What is left of a start's scatter when its runs' is taken out; each start then gets as many runs as are planned.
+    let start_sd = (noise.within_session(1) - run_sd.powi(2)).max(0.0).sqrt();
+    let level = noise.locate(plan.baseline()) + direction.cost(1.0 + change.max(-0.999));
+    let base_error = noise.location_variance(&Layout::of(plan.baseline())).sqrt();
     let mut counts = [0_u32; 4];
     let mut starts = 0_usize;
     for _ in 0..trials {
         // The baseline's own error and the session's drift are the same for all starts of a candidate.
         let session = level + base_error * normal() + noise.session_sd * normal();
-        let mut costs = Vec::with_capacity(plan.design().max_starts);
+        let mut costs: Vec<Vec<f64>> = Vec::with_capacity(plan.design().max_starts);
         let verdict = loop {
-            costs.push(session + start_sd * normal());
-            let verdict = Series::of_costs(vec![costs.clone()]).map(|series| plan.judge(&series).verdict);
+            let runs = plan.design().runs;
+            let start = session + start_sd * normal();
+            costs.push((0..runs).map(|_| start + run_sd * normal()).collect());
+            let verdict = Series::of_costs(&costs).map(|series| plan.judge(&series).verdict);
             if let Some(verdict) = verdict.filter(|verdict| verdict.is_settled()) {
                 break verdict;
             }

@@ -27,7 +27,7 @@ impl Prior {
 
     /// For high percentiles, which rest on few requests: noisier, and less is known of them.
     pub const fn tail() -> Self {
-        Self { start_sd: 0.04, start_df: 2.0, ..Self::central() }
+        Self { start_sd: 0.06, start_df: 2.0, ..Self::central() }
     }
 
     /// By a metric's name: [`Prior::tail`] if it is a percentile from the 90th on or a maximum (`itl_p99_ms`, `ttft_max_ms`),

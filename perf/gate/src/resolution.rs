@@ -4,12 +4,16 @@ use serde::Serialize;
 
 use crate::boundaries::Boundaries;
 use crate::check::Check;
+use crate::estimate::estimate;
 use crate::noise::{Layout, Noise};
 use crate::series::Series;
-use crate::tails::t_of_z;
 
 /// Beyond this many starts nobody would measure; what needs more is said to be out of reach.
 const MOST: usize = 1_000;
+
+/// A check whose noise puts the tolerance out of reach by more than this factor is not worth the whole budget: its second half
+/// would narrow the band by a fifth, and by far not to the tolerance. Its band is that of half the budget.
+const HOPELESS: f64 = 2.0;
 
 /// What a baseline can tell apart within a design's budget. Follows from the baseline alone, so that it can be shown and
 /// reviewed when the baseline is taken, before anything is judged against it.
@@ -42,24 +46,23 @@ pub struct Resolution {
 ///
 /// Held and regressed must leave no gap at the last look: z ≥ `change` beyond zero, or z ≥ `held` below twice the effective
 /// tolerance T. With standard error E there is none if 2·T ≥ (change + held)·E, so T is never less than half of that.
+/// The bounds are the normal ones; that E is an estimate leaves a small gap after all, and about one check in two hundred
+/// inconclusive.
 pub fn resolution(boundaries: &Boundaries, check: &Check, baseline: &Series) -> Resolution {
-    let noise = Noise::estimate(&check.prior(), &[baseline]);
-    let last = boundaries.design().max_starts;
-    let base = Layout::of(baseline);
+    let noise = estimate(&check.prior(), &[baseline]);
+    let design = boundaries.design();
+    let last = design.max_starts;
     let wanted = check.tolerance_cost();
-    let reach = |baseline: Layout, starts: usize| {
-        let df = noise.df + starts as f64 - 1.0;
-        let both = t_of_z(boundaries.change(last).unwrap_or(f64::MAX), df) + t_of_z(boundaries.held(last), df);
-        both / 2.0 * noise.error([Layout::one_session(starts), baseline])
+    let both = boundaries.change(last).unwrap_or(f64::MAX) + boundaries.held(last);
+    let reach = |baseline: &Layout, starts: usize| {
+        both / 2.0 * noise.error(&Layout::one_session(starts, design.runs), baseline)
     };
-    let limit = reach(base, last);
+    let base = Layout::of(baseline);
+    let within = reach(&base, last);
+    let limit = if within > HOPELESS * wanted { reach(&base, design.min_starts.max(last / 2)) } else { within };
     let effective = wanted.max(limit);
-    let grown = |starts: usize| {
-        let starts_there = base.starts.max(starts as f64);
-        Layout { starts: starts_there, concentration: base.concentration.max(1.0 / starts_there) }
-    };
     let from = last.min(baseline.starts());
-    let reaches = |starts: usize| reach(grown(starts), starts) <= wanted;
+    let reaches = |starts: usize| reach(&base.grown(starts), starts) <= wanted;
     let direction = check.direction();
     Resolution {
         noise,

@@ -9,10 +9,32 @@ use crate::huber::median;
 /// is the same within it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// Each start's cost (natural logarithm, + = worse), session by session.
-    sessions: Vec<Vec<f64>>,
-    /// The same, in order, without the sessions.
-    starts: Vec<f64>,
+    /// Session by session.
+    sessions: Vec<Vec<Start>>,
+    /// Each start's cost in order, without the sessions.
+    costs: Vec<f64>,
+}
+
+/// One engine start.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Start {
+    /// Median of its runs' costs (natural logarithm, + = worse), or their mean if there are two or fewer.
+    pub(crate) cost: f64,
+    /// Each run's cost less the mean of all, one a run; empty if there was one run.
+    pub(crate) residuals: Vec<f64>,
+}
+
+impl Start {
+    fn of(costs: &[f64]) -> Self {
+        let mean = costs.iter().sum::<f64>() / costs.len() as f64;
+        let residuals = if costs.len() < 2 { vec![] } else { costs.iter().map(|cost| cost - mean).collect() };
+        Self { cost: median(costs), residuals }
+    }
+
+    /// How many runs.
+    pub(crate) fn runs(&self) -> usize {
+        self.residuals.len().max(1)
+    }
 }
 
 /// Why values cannot be judged.
@@ -58,11 +80,11 @@ impl Series {
             }
             let mut costs = Vec::with_capacity(starts.len());
             for (start, runs) in (1..).zip(starts) {
-                costs.push(start_cost(direction, session, start, runs)?);
+                costs.push(read_start(direction, session, start, runs)?);
             }
             sessions.push(costs);
         }
-        Self::of_costs(sessions).ok_or(SeriesError::Empty)
+        Self::of_starts(sessions).ok_or(SeriesError::Empty)
     }
 
     /// Takes one value an engine start, all of one session.
@@ -73,15 +95,19 @@ impl Series {
         Self::new(direction, &[starts.iter().map(|value| vec![*value]).collect()])
     }
 
-    /// Takes costs as they are; `None` if there are none.
-    pub(crate) fn of_costs(sessions: Vec<Vec<f64>>) -> Option<Self> {
-        let starts: Vec<f64> = sessions.iter().flatten().copied().collect();
-        (!starts.is_empty()).then_some(Self { sessions, starts })
+    /// Takes costs of one session as they are, one a run; `None` if there are none.
+    pub(crate) fn of_costs(starts: &[Vec<f64>]) -> Option<Self> {
+        Self::of_starts(vec![starts.iter().map(|runs| Start::of(runs)).collect()])
+    }
+
+    fn of_starts(sessions: Vec<Vec<Start>>) -> Option<Self> {
+        let costs: Vec<f64> = sessions.iter().flatten().map(|start| start.cost).collect();
+        (!costs.is_empty()).then_some(Self { sessions, costs })
     }
 
     /// How many engine starts.
     pub fn starts(&self) -> usize {
-        self.starts.len()
+        self.costs.len()
     }
 
     /// How many sessions.
@@ -91,23 +117,16 @@ impl Series {
 
     /// Each start's cost: natural logarithm, + = worse.
     pub fn costs(&self) -> &[f64] {
-        &self.starts
+        &self.costs
     }
 
-    /// Each start's cost, session by session.
-    pub(crate) fn by_session(&self) -> &[Vec<f64>] {
+    /// The starts, session by session.
+    pub(crate) fn by_session(&self) -> &[Vec<Start>] {
         &self.sessions
-    }
-
-    /// Σ (starts of a session / all starts)²: the share of the session variance that is left in the mean of all starts.
-    /// 1 / sessions if each has as many starts.
-    pub(crate) fn concentration(&self) -> f64 {
-        let all = self.starts.len() as f64;
-        self.sessions.iter().map(|session| (session.len() as f64 / all).powi(2)).sum()
     }
 }
 
-fn start_cost(direction: Direction, session: usize, start: usize, runs: &[f64]) -> Result<f64, SeriesError> {
+fn read_start(direction: Direction, session: usize, start: usize, runs: &[f64]) -> Result<Start, SeriesError> {
     if runs.is_empty() {
         return Err(SeriesError::Hole { session, start: Some(start) });
     }
@@ -115,7 +134,7 @@ fn start_cost(direction: Direction, session: usize, start: usize, runs: &[f64]) 
         return Err(SeriesError::NotPositive { session, start, run, value: value.to_string() });
     }
     let costs: Vec<f64> = runs.iter().map(|value| direction.cost(*value)).collect();
-    Ok(median(&costs))
+    Ok(Start::of(&costs))
 }
 
 #[cfg(test)]
@@ -129,7 +148,6 @@ mod tests {
         let costs: Vec<f64> = series.costs().iter().map(|cost| cost.exp()).collect();
         assert!(costs.iter().zip([2.0, 2.0, 3.0]).all(|(cost, wanted)| (cost - wanted).abs() < 1e-9), "{costs:?}");
         assert_eq!((series.starts(), series.sessions()), (3, 2));
-        assert!((series.concentration() - 5.0 / 9.0).abs() < 1e-12);
     }
 
     #[test]

@@ -11,9 +11,11 @@ pub(crate) fn late(rate: f64, information: f64) -> f64 {
     2.0 * normal_tail(normal_z(rate / 2.0) / information.sqrt())
 }
 
-/// The way of Pocock: about the same bound at every look, so that what is clearly fine stops early. For misses.
+/// Half of it by a quarter of the information (Kim and DeMets' power family, with ½): what is clearly fine stops at the first
+/// start. For misses. Between 0.25 and 1 the power decided little but the cost: 0.5 saves 3 % of the GPU time that Pocock's
+/// constant bounds need, and loses 0.3 points of power.
 pub(crate) fn early(rate: f64, information: f64) -> f64 {
-    rate * (information * (std::f64::consts::E - 1.0)).ln_1p()
+    rate * information.sqrt()
 }
 
 #[cfg(test)]

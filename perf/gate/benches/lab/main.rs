@@ -1,0 +1,34 @@
+//! Tries the gate, as it is shipped, on simulated suites whose truth is known, and holds it to its aims.
+//!
+//!     cargo bench -p perf-gate --bench lab [-- [--suites N] [ROW …]]
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench that prints a table and is set up by nobody else"
+)]
+
+mod histories;
+mod percentile;
+mod rows;
+mod sides;
+mod table;
+mod tally;
+mod trial;
+mod world;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let (mut suites, mut wanted) = (3_000, vec![]);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--suites" => suites = arguments.next().unwrap().parse().unwrap(),
+            // What cargo itself passes.
+            "--bench" => {}
+            name => wanted.push(name.to_owned()),
+        }
+    }
+    rows::print(suites, &wanted)
+}

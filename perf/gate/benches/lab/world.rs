@@ -1,0 +1,120 @@
+//! The noise that the gate is tried on: [`World`], and what a suite measures in it.
+//!
+//! On the log scale, + = worse: truth + session + start + run, each half shared with the suite's other checks, because a
+//! slow machine is slow for all of them; plus what is wild.
+
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal, StandardUniform};
+
+use crate::percentile::Pool;
+
+/// Scenarios of a suite.
+pub(crate) const SCENARIOS: usize = 10;
+
+/// Checks of a scenario: throughput, ITL p50, TTFT mean, ITL p99.
+pub(crate) const METRICS: usize = 4;
+
+/// Which of them is the p99.
+pub(crate) const P99: usize = 3;
+
+/// How noisy it is.
+#[derive(Clone, Copy)]
+pub(crate) struct World {
+    /// Share of runs that are 5 to 15 % worse, in all metrics.
+    pub(crate) outliers: f64,
+    /// Share of starts in which a scenario is 8 % slower.
+    pub(crate) slow_starts: f64,
+    /// Standard deviation between sessions.
+    pub(crate) session_sd: f64,
+    /// All scatter of runs and starts times this.
+    pub(crate) scale: f64,
+    /// One server for all scenarios, or one each.
+    pub(crate) shared_server: bool,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self { outliers: 0.02, slow_starts: 0.0, session_sd: 0.003, scale: 1.0, shared_server: true }
+    }
+}
+
+/// One suite's truth: how much each check scatters. The gate never sees it.
+pub(crate) struct Suite<'a> {
+    world: World,
+    pool: &'a Pool,
+    scatter: Vec<Scatter>,
+    draws: ChaCha8Rng,
+}
+
+struct Scatter {
+    run: f64,
+    start: f64,
+}
+
+/// The drift of one session: what all share, and each check's own.
+pub(crate) struct Session {
+    drift: Vec<f64>,
+}
+
+impl<'a> Suite<'a> {
+    pub(crate) fn draw(world: World, pool: &'a Pool, seed: u64) -> Self {
+        let mut draws = ChaCha8Rng::seed_from_u64(seed);
+        let mut log_uniform = |low: f64, high: f64| {
+            let share: f64 = StandardUniform.sample(&mut draws);
+            world.scale * low * (high / low).powf(share)
+        };
+        let scatter = (0..SCENARIOS * METRICS)
+            .map(|_| Scatter { run: log_uniform(0.003, 0.03), start: log_uniform(0.003, 0.015) });
+        let scatter = scatter.collect();
+        Self { world, pool, scatter, draws }
+    }
+
+    fn normal(&mut self) -> f64 {
+        StandardNormal.sample(&mut self.draws)
+    }
+
+    fn uniform(&mut self) -> f64 {
+        StandardUniform.sample(&mut self.draws)
+    }
+
+    pub(crate) fn session(&mut self) -> Session {
+        let all = self.normal();
+        let drift = (0..SCENARIOS * METRICS).map(|_| self.world.session_sd * half(all, self.normal())).collect();
+        Session { drift }
+    }
+
+    /// One start of every scenario's server and `runs` runs of each: `[check][run]`, log scale.
+    pub(crate) fn start(&mut self, session: &Session, runs: usize) -> Vec<Vec<f64>> {
+        let machine = self.normal();
+        let mut values = Vec::with_capacity(SCENARIOS * METRICS);
+        for scenario in 0..SCENARIOS {
+            let server = if self.world.shared_server { machine } else { self.normal() };
+            let slow = if self.uniform() < self.world.slow_starts { 0.08 } else { 0.0 };
+            let of_run: Vec<(f64, f64)> = (0..runs).map(|_| (self.normal(), self.outlier())).collect();
+            for metric in 0..METRICS {
+                let check = scenario * METRICS + metric;
+                let level = session.drift[check] + slow + self.scatter[check].start * half(server, self.normal());
+                let of_check = of_run.iter().map(|(shared, wild)| {
+                    let scatter = if metric == P99 {
+                        self.world.scale * self.pool.pick(self.uniform())
+                    } else {
+                        self.scatter[check].run * half(*shared, self.normal())
+                    };
+                    level + scatter + wild
+                });
+                values.push(of_check.collect());
+            }
+        }
+        values
+    }
+
+    fn outlier(&mut self) -> f64 {
+        if self.uniform() < self.world.outliers { 0.05 + 0.1 * self.uniform() } else { 0.0 }
+    }
+}
+
+/// Two standard normals, half the variance from each.
+fn half(shared: f64, own: f64) -> f64 {
+    (shared + own) * std::f64::consts::FRAC_1_SQRT_2
+}

@@ -1,0 +1,82 @@
+//! What a suite's other baselines tell of a metric's noise: [`Prior::learned`].
+//!
+//! Ten starts in five sessions say little about one metric. The same sessions of the same machine, seen through every metric
+//! of their kind, say much more: how noisy this machine is, and how far its sessions drift (empirical Bayes).
+
+use crate::estimate::{estimate, session_means};
+use crate::prior::Prior;
+use crate::series::Series;
+use crate::sessions;
+
+/// What was known before counts as much as so many series.
+const KNOWN: f64 = 4.0;
+
+/// Metrics of the same sessions repeat each other. However many there are, about drift they tell as much as so many would
+/// that have nothing to do with each other.
+const INDEPENDENT: f64 = 8.0;
+
+impl Prior {
+    /// This prior, moved to what the baselines of metrics of its kind show: all that were measured in the same sessions on
+    /// the same machine, the one to be judged among them. With fewer than two it stays as it is.
+    #[must_use]
+    pub fn learned(self, baselines: &[&Series]) -> Self {
+        if baselines.len() < 2 {
+            return self;
+        }
+        let count = baselines.len() as f64;
+        // Each series is to speak for itself here.
+        let open = Self { start_df: 1.0, ..self };
+        let mut logs = KNOWN * self.start_sd.ln();
+        let mut means = Vec::with_capacity(baselines.len());
+        for series in baselines {
+            let noise = estimate(&open, &[series]);
+            logs += noise.start_sd.ln();
+            means.extend(session_means(&self, &[series], &noise));
+        }
+        let told = INDEPENDENT.min(count);
+        let session = sessions::variance(&self, &means, told / count);
+        let session_spread = self.session_spread / (1.0 + told / 2.0).sqrt();
+        Self {
+            start_sd: (logs / (KNOWN + count)).exp(),
+            start_df: self.start_df,
+            // The median of a lognormal whose mean square is the one found.
+            session_sd: session.sqrt() * (-session_spread.powi(2)).exp(),
+            session_spread,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::direction::Direction;
+
+    fn series(start: f64, session: f64, turn: usize) -> Series {
+        let pattern = [0.9, -1.1, 0.2, 1.2, -0.7];
+        let values: Vec<Vec<Vec<f64>>> = (0..5)
+            .map(|at| {
+                let level = session * pattern[(at + 2) % 5];
+                let costs = [level + start * pattern[(at + turn) % 5], level - start * pattern[(at + turn + 3) % 5]];
+                costs.map(|cost| vec![cost.exp()]).to_vec()
+            })
+            .collect();
+        Series::new(Direction::LowerIsBetter, &values).unwrap()
+    }
+
+    fn learned(start: f64, session: f64) -> Prior {
+        let all: Vec<Series> = (0..12).map(|turn| series(start, session, turn)).collect();
+        Prior::central().learned(&all.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_noisy_machine_and_one_that_drifts_are_recognised() {
+        let (calm, noisy, drifting) = (learned(0.006, 0.001), learned(0.04, 0.001), learned(0.006, 0.015));
+        assert!(calm.start_sd < 0.009 && noisy.start_sd > 0.025, "{calm:?} {noisy:?}");
+        assert!(calm.session_sd < 0.003 && drifting.session_sd > 0.006, "{calm:?} {drifting:?}");
+    }
+
+    #[test]
+    fn one_baseline_alone_teaches_nothing() {
+        assert_eq!(Prior::central().learned(&[&series(0.05, 0.02, 0)]), Prior::central());
+    }
+}
