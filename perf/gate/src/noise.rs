@@ -8,7 +8,7 @@ use crate::series::{Series, Start};
 /// Huber's location has 95 % of the mean's efficiency: its variance is 1/0.95 of the mean's.
 const INEFFICIENCY: f64 = 1.05;
 
-/// How much the log values of a metric scatter. Estimated by [`crate::estimate::estimate`].
+/// How much the log values of a metric scatter.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Noise {
     /// Standard deviation of a start of one run, the drift of its session included.

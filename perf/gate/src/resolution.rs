@@ -12,7 +12,7 @@ use crate::series::Series;
 const MOST: usize = 1_000;
 
 /// A check whose noise puts the tolerance out of reach by more than this factor is not worth the whole budget: its second half
-/// would narrow the band by a fifth, and by far not to the tolerance. Its band is that of half the budget.
+/// would narrow the band by a quarter, and by far not to the tolerance. Its band is that of half the budget.
 const HOPELESS: f64 = 2.0;
 
 /// What a baseline can tell apart within a design's budget. Follows from the baseline alone, so that it can be shown and

@@ -20,7 +20,7 @@ mod world;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let (mut suites, mut wanted) = (3_000, vec![]);
+    let (mut suites, mut wanted) = (4_000, vec![]);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
