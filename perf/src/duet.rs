@@ -40,7 +40,7 @@ impl Sides<'_> {
         loads: &[&Load],
         meter: &mut Meter,
         interrupt: &mut Interrupt,
-    ) -> Result<(Vec<StartEvidence>, Vec<StartEvidence>)> {
+    ) -> Result<(Vec<Vec<StartEvidence>>, Vec<Vec<StartEvidence>>)> {
         let mut measured = (Vec::new(), Vec::new());
         let order = if number % 2 == 1 { [Part::Base, Part::Candidate] } else { [Part::Candidate, Part::Base] };
         for part in order {
@@ -49,7 +49,7 @@ impl Sides<'_> {
                 Part::Judged | Part::Candidate => (self.candidate, &mut measured.1),
             };
             let begun = place.clock.now();
-            *into = Start { place, engine, part, number }.measure(loads, interrupt).await?;
+            *into = Start { place, engine, part, number, runs: 1 }.measure(loads, interrupt).await?;
             meter.count(begun, place.clock.now(), into);
         }
         Ok(measured)
@@ -63,6 +63,7 @@ pub(crate) async fn confirm(
     place: Place<'_>,
     engine: &Engine,
     series: &mut [Series<'_>],
+    gate: &Gate,
     meter: &mut Meter,
     interrupt: &mut Interrupt,
 ) -> Result {
@@ -103,9 +104,9 @@ pub(crate) async fn confirm(
             }
         };
         for (at, (base, candidate)) in base.into_iter().zip(candidate).enumerate() {
-            pairs[at].base.push(base);
-            pairs[at].candidate.push(candidate);
-            suspects[at].settle(&mut open[at], wanted, &pairs[at].base, &pairs[at].candidate);
+            pairs[at].base.extend(base);
+            pairs[at].candidate.extend(candidate);
+            suspects[at].settle(&mut open[at], gate, wanted, &pairs[at].base, &pairs[at].candidate);
         }
     }
     Ok(())
@@ -141,8 +142,8 @@ pub(crate) async fn compare(
         let asked: Vec<&Load> = open.iter().map(|at| &loads[*at]).collect();
         let (base, candidate) = sides.pair(place, number, &asked, &mut meter, &mut interrupt).await?;
         for ((at, base), candidate) in open.into_iter().zip(base).zip(candidate) {
-            pairs[at].base.push(base);
-            pairs[at].candidate.push(candidate);
+            pairs[at].base.extend(base);
+            pairs[at].candidate.extend(candidate);
             reports[at] = Some(report(place, &loads[at], &pairs[at], gate));
         }
     }

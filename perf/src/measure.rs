@@ -39,9 +39,9 @@ impl Meter {
     }
 
     /// Counts a start that began and ended at these times, and notes in its evidence what it cost.
-    pub(crate) fn count(&mut self, from: Stamp, to: Stamp, evidence: &mut [StartEvidence]) {
+    pub(crate) fn count(&mut self, from: Stamp, to: Stamp, evidence: &mut [Vec<StartEvidence>]) {
         let cost = to.saturating_sub(from).as_secs_f64() * self.gpus;
-        for evidence in evidence {
+        for evidence in evidence.iter_mut().flatten() {
             evidence.gpu_s = cost;
         }
         self.spent_s += cost;
@@ -72,7 +72,7 @@ pub(crate) async fn measure(
     mut interrupt: Interrupt,
 ) -> Result<Measured> {
     let Place { suite, session, .. } = place;
-    let mut series: Vec<Series<'_>> = loads.iter().map(|load| Series::new(suite, session, load, gate)).collect();
+    let mut series: Vec<Series<'_>> = loads.iter().map(|load| Series::new(suite, session, load)).collect();
     let mut meter = Meter::new(place);
     let most = match session.settings.purpose {
         Purpose::Refresh => session.starts(),
@@ -89,17 +89,24 @@ pub(crate) async fn measure(
             break;
         }
         session.tell(suite, &format!("start {number} of {most} at most, {} of {} loads", open.len(), loads.len()));
-        let start = Start { place, engine, part: Part::Judged, number };
+        let start = Start { place, engine, part: Part::Judged, number, runs: session.runs() };
         let begun = place.clock.now();
         let asked: Vec<&Load> = open.iter().map(|series| series.load).collect();
         let mut evidence = start.measure(&asked, &mut interrupt).await?;
         meter.count(begun, place.clock.now(), &mut evidence);
-        for (series, evidence) in open.iter_mut().zip(evidence) {
-            series.push(evidence);
+        let measured: Vec<usize> = (0..series.len()).filter(|at| series[*at].is_open()).collect();
+        for (at, evidence) in measured.iter().zip(evidence) {
+            series[*at].push(evidence);
+        }
+        // Baselines that were measured together tell each other's noise.
+        let gate = gate.learned(series.iter().flat_map(Series::guarded));
+        for at in measured {
+            series[at].judge(&gate);
         }
     }
+    let gate = gate.learned(series.iter().flat_map(Series::guarded));
     if session.settings.purpose == Purpose::Gate {
-        duet::confirm(place, engine, &mut series, &mut meter, &mut interrupt).await?;
+        duet::confirm(place, engine, &mut series, &gate, &mut meter, &mut interrupt).await?;
     }
     let finished: Result<Vec<Option<LoadReport>>> = series.into_iter().map(Series::finish).collect();
     Ok(Measured { loads: finished?.into_iter().flatten().collect(), gpu_s: meter.spent_s() })

@@ -1,5 +1,6 @@
 //! One load in one engine start: samples → record → evidence. Main type: [`Run`].
 
+use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use perf_clock::Clock;
@@ -31,6 +32,8 @@ pub(crate) struct Run<'a> {
     pub(crate) part: Part,
     /// Which engine start of that part, from 1.
     pub(crate) start: u32,
+    /// Which run of that start, from 1.
+    pub(crate) number: u32,
     /// Where the server answers.
     pub(crate) endpoint: &'a Endpoint,
     /// What the server is and runs on.
@@ -43,7 +46,7 @@ impl Run<'_> {
     /// Measures it, and keeps its record.
     pub(crate) async fn measure(&self) -> Result<StartEvidence> {
         let declared = &self.load.declared;
-        let folder = self.session.run_folder.join(self.suite).join(self.part.folder(self.start));
+        let folder = self.session.run_folder.join(self.suite).join(self.part.folder(self.start, self.number));
         let seed = self.seed();
         let path = folder.join(format!("{}.jsonl", declared.name));
         let calibration = perf_load::calibration(self.clock).await;
@@ -94,13 +97,16 @@ impl Run<'_> {
         let faults = faults(declared, &summary, &witnesses);
         let remarks = remarks(&summary, &witnesses);
         let fingerprint = self.fingerprint.clone();
-        Ok(StartEvidence { fingerprint, summary, steady, server, gpu_s: 0.0, client, remarks, faults })
+        Ok(StartEvidence { start: self.start, fingerprint, summary, steady, server, gpu_s: 0.0, client, remarks, faults })
     }
 
-    /// Another for each load and start, the same in every run: a run can be repeated, and none finds the prompts of another
+    /// Another for each load, start and run, the same in every run: a run can be repeated, and none finds the prompts of another
     /// in a cache. A remote server outlives the run, so there each run has seeds of its own.
     fn seed(&self) -> u64 {
-        let name = format!("{}/{}/{}", self.suite, self.load.declared.name, self.start);
+        let mut name = format!("{}/{}/{}", self.suite, self.load.declared.name, self.start);
+        if self.number > 1 {
+            let _ = write!(name, "/{}", self.number);
+        }
         let seed = fnv_1a(name.as_bytes());
         if self.fingerprint.engine != EngineKind::Remote {
             return seed;
@@ -116,6 +122,7 @@ impl Run<'_> {
             load: self.load.declared.name.clone(),
             part: self.part,
             start: self.start,
+            run: self.number,
             seed,
             workload: self.load.declared.describe(),
             arrivals: self.load.declared.describe_arrivals(),
@@ -129,7 +136,7 @@ impl Run<'_> {
     fn in_a_word(&self, summary: &Summary) -> String {
         format!(
             "{}, {}: {} requests, {} failed, {} output tokens in {:.1} s",
-            self.part.folder(self.start).replace('-', " "),
+            self.part.folder(self.start, self.number).replace('-', " ").replace('/', ", "),
             self.load.declared.name,
             summary.requests,
             summary.failed(),

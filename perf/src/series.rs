@@ -25,7 +25,6 @@ pub(crate) struct Series<'a> {
     pub(crate) suite: &'a str,
     pub(crate) session: &'a Session,
     pub(crate) load: &'a Load,
-    gate: &'a Gate,
     starts: Vec<StartEvidence>,
     baseline: Option<Place>,
     report: Option<LoadReport>,
@@ -40,14 +39,14 @@ struct Place {
 }
 
 impl<'a> Series<'a> {
-    pub(crate) fn new(suite: &'a str, session: &'a Session, load: &'a Load, gate: &'a Gate) -> Self {
-        Self { suite, session, load, gate, starts: Vec::new(), baseline: None, report: None }
+    pub(crate) fn new(suite: &'a str, session: &'a Session, load: &'a Load) -> Self {
+        Self { suite, session, load, starts: Vec::new(), baseline: None, report: None }
     }
 
     /// Whether another engine start is worth measuring.
     pub(crate) fn is_open(&self) -> bool {
-        let wanted = self.starts.len() < self.session.starts() as usize;
         let Some(report) = &self.report else { return true };
+        let wanted = report.starts < self.session.starts() as usize;
         match report.verdict {
             Verdict::Invalid => false,
             // What becomes a baseline rests on a whole session.
@@ -57,12 +56,12 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// Takes in what another start gave.
-    pub(crate) fn push(&mut self, start: StartEvidence) {
-        let folder = start.fingerprint.folder();
-        self.starts.push(start);
+    /// Takes in the runs that another start gave.
+    pub(crate) fn push(&mut self, runs: Vec<StartEvidence>) {
+        let Some(folder) = runs.first().map(|run| run.fingerprint.folder()) else { return };
+        self.starts.extend(runs);
         let refresh = self.session.settings.purpose == Purpose::Refresh;
-        let place = self.baseline.get_or_insert_with(|| {
+        self.baseline.get_or_insert_with(|| {
             let file = baselines::file(&self.session.root, &folder, self.suite, &self.load.declared.name);
             let found = baselines::find(&file);
             let anchor = baselines::anchor(&file);
@@ -70,12 +69,17 @@ impl<'a> Series<'a> {
             let found = if refresh && matches!(found, Found::Unusable(_)) { Found::Nothing } else { found };
             Place { folder, file, found, anchor }
         });
+    }
+
+    /// Holds what was measured so far against the baseline.
+    pub(crate) fn judge(&mut self, gate: &Gate) {
+        let Some(place) = &self.baseline else { return };
         let places = Places {
             baseline_file: self.session.shown(&place.file),
             records: self.session.shown(&self.session.run_folder.join(self.suite)),
         };
         let evidence = evidence(self.suite, self.load, &self.starts);
-        self.report = Some(compare(&evidence, &place.found, &place.anchor, Judging::Baseline(self.gate), places));
+        self.report = Some(compare(&evidence, &place.found, &place.anchor, Judging::Baseline(gate), places));
     }
 
     /// What was found where the baseline should be, if that is one.
@@ -84,6 +88,12 @@ impl<'a> Series<'a> {
             Found::Baseline(ref baseline) => Some(baseline),
             Found::Nothing | Found::Unusable(_) => None,
         }
+    }
+
+    /// The guards, and what their baseline holds of each.
+    pub(crate) fn guarded(&self) -> impl Iterator<Item = (&Guard, &[Vec<Vec<f64>>])> {
+        let baseline = self.baseline();
+        self.load.guards.iter().filter_map(move |guard| Some((guard, baseline?.sessions(guard.metric))))
     }
 
     /// The guards that a duet may confirm or acquit.
@@ -95,6 +105,7 @@ impl<'a> Series<'a> {
     pub(crate) fn settle(
         &mut self,
         open: &mut Vec<Guard>,
+        gate: &Gate,
         most_pairs: u32,
         base: &[StartEvidence],
         candidate: &[StartEvidence],
@@ -102,7 +113,7 @@ impl<'a> Series<'a> {
         if let (Some(report), Some(Place { found: Found::Baseline(baseline), .. })) = (&mut self.report, &self.baseline)
         {
             let raised_by = Suspicion { baseline, starts: &self.starts, most_pairs };
-            settle(report, open, self.gate, &raised_by, base, candidate);
+            settle(report, open, gate, &raised_by, base, candidate);
         }
     }
 

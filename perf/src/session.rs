@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use perf_model::config::Config;
 use perf_model::gate::Gate;
-use perf_model::settings::{Settings, VARIABLE};
+use perf_model::settings::{Purpose, Settings, VARIABLE};
 
 use crate::error::{Error, Result};
 
@@ -39,6 +39,14 @@ impl Session {
     /// Engine starts of a session that becomes a baseline.
     pub(crate) fn starts(&self) -> u32 {
         self.settings.starts.unwrap_or(self.config.starts)
+    }
+
+    /// Runs of each load in a start.
+    pub(crate) fn runs(&self) -> u32 {
+        match self.settings.purpose {
+            Purpose::Refresh => self.settings.runs.unwrap_or(self.config.runs),
+            Purpose::Gate | Purpose::Compare | Purpose::Plan => 1,
+        }
     }
 
     /// The gate for a suite with so many guards. The error rate is divided among all guards of the run, which only the one

@@ -40,11 +40,14 @@ pub(crate) struct Start<'a> {
     pub(crate) part: Part,
     /// Which start of that part, from 1.
     pub(crate) number: u32,
+    /// How often each load is put on it.
+    pub(crate) runs: u32,
 }
 
 impl Start<'_> {
-    /// Brings the server up, puts the loads on it one after the other, and takes it down.
-    pub(crate) async fn measure(&self, loads: &[&Load], interrupt: &mut Interrupt) -> Result<Vec<StartEvidence>> {
+    /// Brings the server up, puts the loads on it one after the other, as often as there are to be runs, and takes it down.
+    /// Gives the runs of each load.
+    pub(crate) async fn measure(&self, loads: &[&Load], interrupt: &mut Interrupt) -> Result<Vec<Vec<StartEvidence>>> {
         let Place { suite, session, server, clock } = self.place;
         let mut progress = |what: &str| session.tell(suite, what);
         let mut running = tokio::select! {
@@ -75,7 +78,7 @@ impl Start<'_> {
         loads: &[&Load],
         running: &mut Running,
         interrupt: &mut Interrupt,
-    ) -> Result<Vec<StartEvidence>> {
+    ) -> Result<Vec<Vec<StartEvidence>>> {
         let Place { suite, session, clock, .. } = self.place;
         let endpoint = match running.address() {
             Address::Url(url) => Endpoint::http(url).map_err(|error| Error::Usage(error.to_string()))?,
@@ -83,14 +86,17 @@ impl Start<'_> {
         };
         let fingerprint = running.fingerprint().clone();
         let interrupted = || Err(Error::Interrupted(session.run_folder.clone()));
-        let mut evidence = Vec::new();
-        for load in loads {
+        let mut evidence = vec![Vec::new(); loads.len()];
+        // Load by load, so that the runs of one lie apart: what drifts within a start is in their scatter.
+        for (number, at) in (1..=self.runs).flat_map(|number| (0..loads.len()).map(move |at| (number, at))) {
+            let load = loads[at];
             let run = Run {
                 suite,
                 session,
                 load,
                 part: self.part,
                 start: self.number,
+                number,
                 endpoint: &endpoint,
                 fingerprint: &fingerprint,
                 clock,
@@ -108,7 +114,7 @@ impl Start<'_> {
                     () = clock.sleep(LAST_WORDS) => {}
                 }
             }
-            evidence.push(measured?);
+            evidence[at].push(measured?);
         }
         Ok(evidence)
     }

@@ -28,7 +28,7 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
         bail!("{} holds no records that were asked for", run.display());
     }
     for records in loads.values_mut() {
-        records.sort_by_key(|record| record.header.start);
+        records.sort_by_key(|record| (record.header.start, record.header.run));
         say(render::figures(records));
     }
     Ok(exit::HELD)

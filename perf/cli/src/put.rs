@@ -172,6 +172,7 @@ impl Server<'_> {
     fn header(&self, load: &Load, seed: u64, calibration: Option<Calibration>) -> Header {
         Header {
             part: Part::Judged,
+            run: 1,
             schema: SCHEMA,
             suite: "load".to_owned(),
             load: load.name.clone(),

@@ -33,9 +33,12 @@ pub struct Baseline {
     pub fingerprint: Fingerprint,
     /// What one engine start of its suite cost, with every load in it: seconds times GPUs.
     pub gpu_s_per_start: f64,
-    /// Each metric's value in every engine start of every session, in order: `values[session][start]`.
-    pub metrics: BTreeMap<Metric, Vec<Vec<f64>>>,
+    /// Each metric's values.
+    pub metrics: BTreeMap<Metric, Sessions>,
 }
+
+/// The values of a metric in every run of every engine start of every session, in order: `values[session][start][run]`.
+pub type Sessions = Vec<Vec<Vec<f64>>>;
 
 /// Why a baseline's text cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,13 +92,16 @@ impl Baseline {
             &format!("# {}, each with its median, and the engine starts of every session", self.metrics.len()),
         );
         for (metric, sessions) in &self.metrics {
-            let numbers = |starts: &Vec<f64>| starts.iter().copied().map(number).collect::<Vec<_>>();
-            let sessions: Vec<Vec<String>> = sessions.iter().map(numbers).collect();
-            // Of the rounded values, so that the file agrees with itself.
-            let rounded: Vec<f64> = sessions.iter().flatten().filter_map(|value| value.parse().ok()).collect();
+            // The median of the rounded values, so that the file agrees with itself.
+            let rounded = |value: &f64| number(*value).parse().ok();
+            let rounded: Vec<f64> = sessions.iter().flatten().flatten().filter_map(rounded).collect();
             let middle = median(&rounded).map_or_else(|| "null".to_owned(), number);
-            let sessions: Vec<String> = sessions.iter().map(|starts| format!("[{}]", starts.join(", "))).collect();
-            let _ = writeln!(yaml, "  {metric}: {{ median: {middle}, starts: [{}] }}", sessions.join(", "));
+            let _ = writeln!(yaml, "  {metric}: {{ median: {middle}, starts: {} }}", sequence(sessions, &|starts| {
+                sequence(starts, &|runs| match runs[..] {
+                    [only] => number(only),
+                    _ => sequence(runs, &|run| number(*run)),
+                })
+            }));
         }
         yaml
     }
@@ -123,19 +129,19 @@ impl Baseline {
         }
     }
 
-    /// The values of a metric, `[session][start]`; empty if it was not measured.
-    pub fn sessions(&self, metric: Metric) -> &[Vec<f64>] {
+    /// The values of a metric, `[session][start][run]`; empty if it was not measured.
+    pub fn sessions(&self, metric: Metric) -> &[Vec<Vec<f64>>] {
         self.metrics.get(&metric).map_or(&[], Vec::as_slice)
     }
 
-    /// The median of a metric over all engine starts.
+    /// The median of a metric over all runs.
     pub fn median(&self, metric: Metric) -> Option<f64> {
-        median(&self.sessions(metric).concat())
+        median(&self.sessions(metric).concat().concat())
     }
 
     /// How many engine starts and sessions it rests on.
     pub fn rests_on(&self) -> (usize, usize) {
-        let of = |sessions: &Vec<Vec<f64>>| (sessions.iter().map(Vec::len).sum(), sessions.len());
+        let of = |sessions: &Sessions| (sessions.iter().map(Vec::len).sum(), sessions.len());
         self.metrics.values().map(of).max().unwrap_or_default()
     }
 
@@ -180,7 +186,24 @@ struct File {
 struct Values {
     #[serde(rename = "median")]
     _median: Option<f64>,
-    starts: Vec<Vec<f64>>,
+    starts: Vec<Vec<Start>>,
+}
+
+/// A start of one run is a number, one of several a list.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Start {
+    Run(f64),
+    Runs(Vec<f64>),
+}
+
+impl Start {
+    fn into_runs(self) -> Vec<f64> {
+        match self {
+            Self::Run(run) => vec![run],
+            Self::Runs(runs) => runs,
+        }
+    }
 }
 
 impl File {
@@ -188,7 +211,8 @@ impl File {
         let mut metrics = BTreeMap::new();
         for (key, values) in self.metrics {
             let metric = key.parse().map_err(|error| BaselineError::Edited(format!("{error}")))?;
-            metrics.insert(metric, values.starts);
+            let runs = |starts: Vec<Start>| starts.into_iter().map(Start::into_runs).collect();
+            metrics.insert(metric, values.starts.into_iter().map(runs).collect());
         }
         Ok(Baseline {
             suite: self.suite,
@@ -231,6 +255,11 @@ fn list(items: &[String]) -> String {
         return "[]".to_owned();
     }
     items.iter().fold(String::new(), |text, item| text + "\n  - " + &quote(item))
+}
+
+/// A list in brackets.
+fn sequence<T>(items: &[T], show: &dyn Fn(&T) -> String) -> String {
+    format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", "))
 }
 
 fn first_line(text: &str) -> String {
@@ -279,7 +308,7 @@ mod tests {
                 ("ttft_p50_ms", vec![28.4, 28.1, 28.9]),
                 ("e2e_p99_ms", vec![441.123_4, 438.0, 446.0]),
             ]
-            .map(|(key, starts)| (key.parse().unwrap(), vec![starts.clone(), starts]))
+            .map(|(key, runs)| (key.parse().unwrap(), vec![vec![runs.clone(), runs.clone()], vec![vec![runs[0]]]]))
             .into(),
         }
     }
@@ -334,13 +363,13 @@ mod tests {
         later.metrics.remove(&ttft);
         let joined = baseline().joined(&later);
         assert_eq!((joined.sessions(throughput).len(), joined.sessions(ttft).len()), (4, 0));
-        assert_eq!(joined.rests_on(), (12, 4));
+        assert_eq!(joined.rests_on(), (6, 4));
     }
 
     proptest! {
         #[test]
         fn every_baseline_survives_its_text(
-            starts in prop::collection::vec(prop::collection::vec(1e-3..1e7, 1..8), 1..4), text in "[ -~×µ]{0,40}", name in "[a-z.\\-]{1,12}",
+            starts in prop::collection::vec(prop::collection::vec(prop::collection::vec(1e-3..1e7, 1..4), 1..4), 1..4), text in "[ -~×µ]{0,40}", name in "[a-z.\\-]{1,12}",
         ) {
             let mut baseline = baseline();
             baseline.workload = text;

@@ -90,7 +90,7 @@ pub fn compare(
         hardware: fingerprint.map(|print| print.hardware.clone()).unwrap_or_default(),
         workload: evidence.workload(),
         arrivals: evidence.load.describe_arrivals(),
-        starts: evidence.starts.len(),
+        starts: evidence.start_count(),
         verdict,
         rows,
         under_test: match (baseline, fingerprint) {
@@ -120,10 +120,10 @@ fn differences(evidence: &Evidence<'_>, baseline: &Baseline, now: &Fingerprint) 
 
 fn faults(evidence: &Evidence<'_>) -> Vec<String> {
     let mut faults = Vec::new();
-    for (index, start) in evidence.starts.iter().enumerate() {
-        faults.extend(start.faults.iter().map(|fault| format!("start {}: {fault}", index + 1)));
-        if start.fingerprint != evidence.starts[0].fingerprint {
-            faults.push(format!("start {} ran on or against something else than start 1", index + 1));
+    for run in evidence.starts {
+        faults.extend(run.faults.iter().map(|fault| format!("start {}: {fault}", run.start)));
+        if run.fingerprint != evidence.starts[0].fingerprint {
+            faults.push(format!("start {} ran on or against something else than start 1", run.start));
         }
     }
     faults
@@ -159,18 +159,19 @@ fn comparable_anchor<'a>(
 
 fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, anchor: Option<&Baseline>, ask: Ask<'_>) -> Vec<Row> {
     let row = |metric: Metric, guard: Option<&Guard>| {
-        let starts = evidence.values(metric);
+        let measured = evidence.values(metric);
+        let starts: Vec<f64> = measured.iter().filter_map(|runs| median(runs)).collect();
         let before = baseline.map_or(&[][..], |baseline| baseline.sessions(metric));
-        let (base, now) = (median(&before.concat()), median(&starts));
+        let (base, now) = (median(&before.concat().concat()), median(&starts));
         let guard = guard.map(|guard| {
             let judgement = match ask {
                 Ask::Nobody(verdict) => Judgement::plain(verdict),
                 Ask::Gate(Judging::Baseline(gate)) => {
-                    let judgement = gate.judge(guard, before, &starts);
+                    let judgement = gate.judge(guard, before, &measured);
                     gate.or_creep(guard, judgement, anchor.map_or(&[][..], |anchor| anchor.sessions(metric)), before)
                 }
                 Ask::Gate(Judging::Pairs(gate)) => {
-                    let pairs: Vec<(f64, f64)> = before.concat().into_iter().zip(starts.iter().copied()).collect();
+                    let pairs: Vec<_> = before.concat().into_iter().zip(measured.iter().cloned()).collect();
                     gate.pairs(guard, &pairs)
                 }
             };
@@ -275,7 +276,9 @@ mod tests {
         let summary = |value: f64| Summary { values: [(metric, value)].into(), ..Summary::default() };
         throughputs
             .iter()
-            .map(|value| StartEvidence {
+            .enumerate()
+            .map(|(at, value)| StartEvidence {
+                start: 1 + u32::try_from(at).unwrap(),
                 fingerprint: fingerprint(),
                 summary: summary(*value),
                 steady: None,

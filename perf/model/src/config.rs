@@ -16,6 +16,8 @@ use crate::nearest::nearest;
 pub struct Config {
     /// Engine starts of a session that becomes a baseline; a verdict needs 3 at least.
     pub starts: u32,
+    /// Runs of each load in each start of such a session: a baseline that knows its noise better judges better for years.
+    pub runs: u32,
     /// How long a server may take to become ready, in seconds.
     pub start_timeout_s: u64,
     /// The folder that holds a folder for each model, named like the model.
@@ -94,6 +96,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             starts: 5,
+            runs: 3,
             start_timeout_s: 1_200,
             models_folder: None,
             models: BTreeMap::new(),
@@ -141,6 +144,9 @@ impl Config {
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let config: Self =
             toml::from_str(text).map_err(|error| ConfigError { message: explain(&error.to_string()) })?;
+        if config.runs == 0 {
+            return Err(ConfigError { message: "runs = 0 measures nothing; 3 are usual".to_owned() });
+        }
         if config.starts == 0 {
             return Err(ConfigError { message: "starts = 0 measures nothing; a verdict needs 3 at least".to_owned() });
         }

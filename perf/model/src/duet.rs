@@ -2,9 +2,9 @@
 //! duet makes of a verdict ([`settle`]).
 
 use crate::baseline::Baseline;
-use crate::evidence::StartEvidence;
+use crate::evidence::{StartEvidence, runs_by_start};
 use crate::fingerprint::{EngineKind, Fingerprint};
-use crate::gate::{Gate, Said};
+use crate::gate::{Gate, Pair, Said};
 use crate::guard::Guard;
 use crate::metric::Metric;
 use crate::report::LoadReport;
@@ -86,9 +86,9 @@ pub fn settle(
         return;
     }
     open.retain(|guard| {
-        let pairs: Vec<(f64, f64)> =
-            values(base, guard.metric).into_iter().zip(values(candidate, guard.metric)).collect();
-        let measured = values(raised_by.starts, guard.metric);
+        let pairs: Vec<Pair> =
+            runs_by_start(base, guard.metric).into_iter().zip(runs_by_start(candidate, guard.metric)).collect();
+        let measured = runs_by_start(raised_by.starts, guard.metric);
         let before = raised_by.baseline.sessions(guard.metric);
         let duet = match gate.confirm(guard, before, &measured, &pairs, raised_by.most_pairs) {
             Ok(duet) => duet,
@@ -135,9 +135,6 @@ fn verdict(report: &LoadReport, metric: Metric) -> Option<Verdict> {
     Some(report.rows.iter().find(|row| row.metric == metric)?.guard.as_ref()?.verdict)
 }
 
-fn values(starts: &[StartEvidence], metric: Metric) -> Vec<f64> {
-    starts.iter().filter_map(|start| start.summary.values.get(&metric).copied()).collect()
-}
 
 #[cfg(test)]
 mod tests {

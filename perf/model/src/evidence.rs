@@ -22,9 +22,11 @@ pub struct Published {
     pub value: f64,
 }
 
-/// What one engine start gave for a load.
+/// What one run in one engine start gave for a load.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartEvidence {
+    /// Which engine start, from 1. Several runs may share it.
+    pub start: u32,
     /// What it ran on and against.
     pub fingerprint: Fingerprint,
     /// The figures.
@@ -54,7 +56,7 @@ pub struct Evidence<'a> {
     pub guards: &'a [Guard],
     /// What others published.
     pub published: &'a [Published],
-    /// The engine starts, in order; at least one.
+    /// The runs, start by start; at least one.
     pub starts: &'a [StartEvidence],
 }
 
@@ -77,15 +79,21 @@ impl Evidence<'_> {
         })
     }
 
-    /// Every metric that every start measured, with its value in each.
-    pub(crate) fn metrics(&self) -> BTreeMap<Metric, Vec<f64>> {
-        let all = Metric::all().map(|metric| (metric, self.values(metric)));
-        all.filter(|(_, values)| !values.is_empty() && values.len() == self.starts.len()).collect()
+    /// How many engine starts were measured.
+    pub(crate) fn start_count(&self) -> usize {
+        self.starts.chunk_by(|one, next| one.start == next.start).count()
     }
 
-    /// A metric's value in every start that measured it.
-    pub(crate) fn values(&self, metric: Metric) -> Vec<f64> {
-        self.starts.iter().filter_map(|start| start.summary.values.get(&metric).copied()).collect()
+    /// Every metric that every run measured, with its values.
+    pub(crate) fn metrics(&self) -> BTreeMap<Metric, Vec<Vec<f64>>> {
+        let all = Metric::all().map(|metric| (metric, self.values(metric)));
+        let whole = |values: &Vec<Vec<f64>>| values.iter().map(Vec::len).sum::<usize>() == self.starts.len();
+        all.filter(|(_, values)| !values.is_empty() && whole(values)).collect()
+    }
+
+    /// A metric's value in every run of every start that measured it: `[start][run]`.
+    pub(crate) fn values(&self, metric: Metric) -> Vec<Vec<f64>> {
+        runs_by_start(self.starts, metric)
     }
 
     /// What was asked, as it stands in baselines and reports.
@@ -95,4 +103,12 @@ impl Evidence<'_> {
             None => self.load.describe(),
         }
     }
+}
+
+/// A metric's value in every run of every start that measured it: `[start][run]`.
+pub(crate) fn runs_by_start(runs: &[StartEvidence], metric: Metric) -> Vec<Vec<f64>> {
+    let of = |runs: &[StartEvidence]| -> Vec<f64> {
+        runs.iter().filter_map(|run| run.summary.values.get(&metric).copied()).collect()
+    };
+    runs.chunk_by(|one, next| one.start == next.start).map(of).filter(|runs| !runs.is_empty()).collect()
 }

@@ -16,7 +16,13 @@ use crate::verdict::Verdict;
 #[derive(Clone, Copy, Debug)]
 pub struct Gate {
     design: Design,
+    /// What is known of the noise of means and medians, and of high percentiles.
+    central: Prior,
+    tail: Prior,
 }
+
+/// The runs of a base's start, and of a candidate's that was measured next to it.
+pub type Pair = (Vec<f64>, Vec<f64>);
 
 /// Why a run cannot judge.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -78,7 +84,22 @@ impl Gate {
     /// A gate for a run.
     pub fn new(design: Design) -> Result<Self, GateError> {
         design.check()?;
-        Ok(Self { design })
+        Ok(Self { design, central: Prior::central(), tail: Prior::tail() })
+    }
+
+    /// This gate with what baselines tell of the noise: those of all guards of a suite, which were measured in the same
+    /// sessions on the same machine.
+    #[must_use]
+    pub fn learned<'a>(self, baselines: impl Iterator<Item = (&'a Guard, &'a [Vec<Vec<f64>>])>) -> Self {
+        let (mut central, mut tail) = (Vec::new(), Vec::new());
+        for (guard, sessions) in baselines {
+            if let Ok(series) = series(guard, sessions) {
+                let kind = if is_tail(guard) { &mut tail } else { &mut central };
+                kind.push(series);
+            }
+        }
+        let learn = |prior: Prior, from: &[Series]| prior.learned(&from.iter().collect::<Vec<_>>());
+        Self { central: learn(Prior::central(), &central), tail: learn(Prior::tail(), &tail), ..self }
     }
 
     /// The gate of a run: as `perf.toml` says, for so many guards, and so many engine starts where the budget says how many.
@@ -94,8 +115,9 @@ impl Gate {
         self.design.max_starts
     }
 
-    /// Judges one guard on the values of its metric: the baseline's `[session][start]`, and one an engine start so far.
-    pub fn judge(&self, guard: &Guard, baseline: &[Vec<f64>], measured: &[f64]) -> Judgement {
+    /// Judges one guard on the values of its metric: the baseline's `[session][start][run]`, and those measured so far,
+    /// `[start][run]`.
+    pub fn judge(&self, guard: &Guard, baseline: &[Vec<Vec<f64>>], measured: &[Vec<f64>]) -> Judgement {
         let judged = self.plan(guard, baseline).and_then(|plan| Ok(plan.judge(&candidate(guard, measured)?)));
         let judged = match judged {
             Ok(judged) => judged,
@@ -116,8 +138,8 @@ impl Gate {
     }
 
     /// Judges one guard on pairs of starts, base and candidate in turn.
-    pub fn pairs(&self, guard: &Guard, pairs: &[(f64, f64)]) -> Judgement {
-        let judged = check(guard).and_then(|check| {
+    pub fn pairs(&self, guard: &Guard, pairs: &[Pair]) -> Judgement {
+        let judged = self.check(guard).and_then(|check| {
             let boundaries = Boundaries::of_pairs(&self.design).map_err(|error| error.to_string())?;
             Ok(compare_pairs(&boundaries, &check, &sides(guard, pairs)?))
         });
@@ -138,9 +160,9 @@ impl Gate {
     pub fn confirm(
         &self,
         guard: &Guard,
-        baseline: &[Vec<f64>],
-        measured: &[f64],
-        pairs: &[(f64, f64)],
+        baseline: &[Vec<Vec<f64>>],
+        measured: &[Vec<f64>],
+        pairs: &[Pair],
         most: u32,
     ) -> Result<Confirmation, String> {
         let plan = self.plan(guard, baseline)?;
@@ -159,9 +181,9 @@ impl Gate {
 
     /// Holds a baseline against its anchor, and turns a verdict that would let it pass into creep if the losses that were
     /// accepted since add up to more than the slack.
-    pub fn or_creep(&self, guard: &Guard, judged: Judgement, anchor: &[Vec<f64>], baseline: &[Vec<f64>]) -> Judgement {
+    pub fn or_creep(&self, guard: &Guard, judged: Judgement, anchor: &[Vec<Vec<f64>>], baseline: &[Vec<Vec<f64>>]) -> Judgement {
         let is_pass = judged.verdict.is_pass() || judged.verdict == Verdict::Inconclusive;
-        let held = check(guard).and_then(|check| {
+        let held = self.check(guard).and_then(|check| {
             let anchor = Anchor::of(&check, &series(guard, anchor)?);
             Ok(creep(&self.design, &check, &anchor, &series(guard, baseline)?))
         });
@@ -182,17 +204,21 @@ impl Gate {
     }
 
     /// What a baseline can tell of a guard.
-    pub fn resolution(&self, guard: &Guard, baseline: &[Vec<f64>]) -> Result<Resolution, String> {
+    pub fn resolution(&self, guard: &Guard, baseline: &[Vec<Vec<f64>>]) -> Result<Resolution, String> {
         Ok(*self.plan(guard, baseline)?.resolution())
     }
 
     /// What would be said of a guard if its metric truly changed so much, relative to the baseline.
-    pub fn power(&self, guard: &Guard, baseline: &[Vec<f64>], change: f64) -> Result<Power, String> {
+    pub fn power(&self, guard: &Guard, baseline: &[Vec<Vec<f64>>], change: f64) -> Result<Power, String> {
         Ok(power(&self.plan(guard, baseline)?, change, TRIALS))
     }
 
-    fn plan(&self, guard: &Guard, baseline: &[Vec<f64>]) -> Result<Plan, String> {
-        let check = check(guard)?;
+    fn check(&self, guard: &Guard) -> Result<Check, String> {
+        check(guard, if is_tail(guard) { self.tail } else { self.central })
+    }
+
+    fn plan(&self, guard: &Guard, baseline: &[Vec<Vec<f64>>]) -> Result<Plan, String> {
+        let check = self.check(guard)?;
         let baseline = series(guard, baseline).map_err(|error| format!("the baseline: {error}"))?;
         let boundaries = Boundaries::of(&self.design, baseline.starts()).map_err(|error| error.to_string())?;
         Ok(Plan::new(&boundaries, &check, &baseline))
@@ -218,25 +244,26 @@ fn said(verdict: perf_gate::Verdict) -> (Verdict, bool) {
     }
 }
 
-fn check(guard: &Guard) -> Result<Check, String> {
-    let prior = Prior::of_metric(&guard.metric.to_string());
+/// Whether a guard is on a high percentile.
+fn is_tail(guard: &Guard) -> bool {
+    Prior::of_metric(&guard.metric.to_string()) == Prior::tail()
+}
+
+fn check(guard: &Guard, prior: Prior) -> Result<Check, String> {
     Check::new(direction(guard.metric), guard.slack.fraction(), prior).map_err(|error| error.to_string())
 }
 
-fn series(guard: &Guard, sessions: &[Vec<f64>]) -> Result<Series, String> {
-    let runs: Vec<Vec<Vec<f64>>> =
-        sessions.iter().map(|starts| starts.iter().map(|value| vec![*value]).collect()).collect();
-    Series::new(direction(guard.metric), &runs).map_err(|error| error.to_string())
+fn series(guard: &Guard, sessions: &[Vec<Vec<f64>>]) -> Result<Series, String> {
+    Series::new(direction(guard.metric), sessions).map_err(|error| error.to_string())
 }
 
-fn candidate(guard: &Guard, starts: &[f64]) -> Result<Series, String> {
-    Series::of_one_session(direction(guard.metric), starts).map_err(|error| format!("the measurement: {error}"))
+fn candidate(guard: &Guard, starts: &[Vec<f64>]) -> Result<Series, String> {
+    let session = if starts.is_empty() { Vec::new() } else { vec![starts.to_vec()] };
+    series(guard, &session).map_err(|error| format!("the measurement: {error}"))
 }
 
-fn sides(guard: &Guard, pairs: &[(f64, f64)]) -> Result<Pairs, String> {
-    let runs: Vec<(Vec<f64>, Vec<f64>)> =
-        pairs.iter().map(|(base, candidate)| (vec![*base], vec![*candidate])).collect();
-    Pairs::new(direction(guard.metric), &runs).map_err(|error| error.to_string())
+fn sides(guard: &Guard, pairs: &[Pair]) -> Result<Pairs, String> {
+    Pairs::new(direction(guard.metric), pairs).map_err(|error| error.to_string())
 }
 
 /// The same direction, in the words of the statistics.
@@ -264,12 +291,17 @@ mod tests {
         Guard { metric: "e2e_p50_ms".parse().unwrap(), slack: percent(2.5) }
     }
 
-    fn base() -> Vec<Vec<f64>> {
-        vec![vec![99.8, 100.0, 100.2, 99.9, 100.1]; 2]
+    /// Starts of one run each.
+    fn starts(values: &[f64]) -> Vec<Vec<f64>> {
+        values.iter().map(|value| vec![*value]).collect()
+    }
+
+    fn base() -> Vec<Vec<Vec<f64>>> {
+        vec![starts(&[99.8, 100.0, 100.2, 99.9, 100.1]); 2]
     }
 
     fn verdict(guard: &Guard, measured: &[f64]) -> Verdict {
-        gate().judge(guard, &base(), measured).verdict
+        gate().judge(guard, &base(), &starts(measured)).verdict
     }
 
     #[test]
@@ -284,29 +316,30 @@ mod tests {
 
     #[test]
     fn two_starts_are_no_evidence_of_a_loss_and_the_verdict_stays_open() {
-        let judgement = gate().judge(&throughput(), &base(), &[90.0, 90.1]);
+        let judgement = gate().judge(&throughput(), &base(), &starts(&[90.0, 90.1]));
         assert_eq!((judgement.verdict, judgement.is_open), (Verdict::Inconclusive, true));
     }
 
     #[test]
     fn a_baseline_of_two_starts_judges_nothing_however_much_is_measured() {
-        let judgement = gate().judge(&throughput(), &[vec![100.0, 100.0]], &[50.0; 8]);
+        let judgement = gate().judge(&throughput(), &[starts(&[100.0, 100.0])], &starts(&[50.0; 8]));
         assert_eq!((judgement.verdict, judgement.is_open), (Verdict::Inconclusive, false));
         assert!(judgement.reason.unwrap().contains("the baseline rests on 2 of at least 3 engine starts"));
     }
 
     #[test]
     fn what_is_missing_or_zero_is_never_judged() {
-        let of = |baseline: &[Vec<f64>], measured: &[f64]| gate().judge(&throughput(), baseline, measured).verdict;
+        let of = |baseline: &[Vec<Vec<f64>>], measured: &[f64]| gate().judge(&throughput(), baseline, &starts(measured)).verdict;
         assert_eq!(of(&base(), &[]), Verdict::Invalid);
         assert_eq!(of(&[], &[100.0; 3]), Verdict::Invalid);
-        assert_eq!(of(&[vec![0.0; 3]], &[100.0; 3]), Verdict::Invalid);
+        assert_eq!(of(&[starts(&[0.0; 3])], &[100.0; 3]), Verdict::Invalid);
     }
 
     #[test]
     fn a_duet_confirms_acquits_or_leaves_open_what_was_suspected() {
         let said = |suspects: &[f64], pairs: &[(f64, f64)]| {
-            gate().confirm(&throughput(), &base(), suspects, pairs, 4).unwrap().said
+            let pairs: Vec<Pair> = pairs.iter().map(|(one, other)| (vec![*one], vec![*other])).collect();
+            gate().confirm(&throughput(), &base(), &starts(suspects), &pairs, 4).unwrap().said
         };
         let lost = [90.0, 90.1, 89.9];
         assert_eq!(said(&lost, &[(100.0, 90.0)]), Said::Open);
@@ -319,7 +352,7 @@ mod tests {
 
     #[test]
     fn creep_fails_what_would_pass_and_hides_no_regression() {
-        let anchor: Vec<Vec<f64>> = vec![vec![104.0, 104.2, 103.9, 104.1, 104.0]; 2];
+        let anchor = vec![starts(&[104.0, 104.2, 103.9, 104.1, 104.0]); 2];
         let of = |judged: Judgement| gate().or_creep(&throughput(), judged, &anchor, &base()).verdict;
         assert_eq!(of(Judgement::plain(Verdict::Held)), Verdict::Creep);
         assert_eq!(of(Judgement::plain(Verdict::Regressed)), Verdict::Regressed);

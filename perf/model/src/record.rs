@@ -25,13 +25,14 @@ pub enum Part {
 }
 
 impl Part {
-    /// The folder of a start's records.
-    pub fn folder(self, start: u32) -> String {
-        match self {
+    /// The folder of the records of a run in a start, both counted from 1.
+    pub fn folder(self, start: u32, run: u32) -> String {
+        let start = match self {
             Self::Judged => format!("start-{start}"),
             Self::Base => format!("base-{start}"),
             Self::Candidate => format!("candidate-{start}"),
-        }
+        };
+        if run > 1 { format!("{start}/run-{run}") } else { start }
     }
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -54,6 +55,9 @@ pub struct Header {
     pub part: Part,
     /// Which engine start of that part, from 1.
     pub start: u32,
+    /// Which run of that start, from 1.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub run: u32,
     /// The seed of prompts and arrivals.
     pub seed: u64,
     /// What was asked.
@@ -70,6 +74,16 @@ pub struct Header {
     /// What the client can do on the machine that it ran on; absent in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+}
+
+/// The run of a start that has one.
+fn first() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_first(run: &u32) -> bool {
+    *run == 1
 }
 
 /// What the server counted between the first send and the last response.
@@ -246,6 +260,7 @@ mod tests {
     fn text() -> String {
         let header = Header {
             part: Part::Judged,
+            run: 1,
             schema: SCHEMA,
             suite: "s".into(),
             load: "l".into(),

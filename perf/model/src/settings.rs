@@ -63,6 +63,8 @@ pub struct Settings {
     pub purpose: Purpose,
     /// Engine starts of a session that is measured for a baseline, over what `perf.toml` says.
     pub starts: Option<u32>,
+    /// Runs of each load in each of these starts, over what `perf.toml` says.
+    pub runs: Option<u32>,
     /// How much may be measured before a verdict must be given.
     pub budget: Budget,
     /// How many guards the whole run judges, among which it divides its error rate. Without it: those of the suite.
@@ -89,6 +91,7 @@ impl Default for Settings {
             engine: EngineKind::Simulated,
             purpose: Purpose::Gate,
             starts: None,
+            runs: None,
             budget: Budget::default(),
             checks: None,
             adds_session: false,

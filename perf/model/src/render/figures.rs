@@ -5,12 +5,20 @@ use std::fmt::Write;
 use crate::client::ClientUse;
 use crate::fingerprint::EngineKind;
 use crate::metric::Metric;
-use crate::record::{CacheReset, Part, Record};
+use crate::record::{CacheReset, Header, Part, Record};
 use crate::statistics::{median, quantile, sorted};
 use crate::steady::{Steady, steady};
 use crate::summary::{Summary, summarize};
 
 use super::table::{align_right, optional, plain, shorten, trimmed};
+
+/// What stands above the figures of a run.
+fn column(header: &Header) -> String {
+    match header.run {
+        1 => format!("start {}", header.start),
+        run => format!("{}.{run}", header.start),
+    }
+}
 
 /// Every figure of one load, recomputed from the records of its starts: a column each, and their median.
 ///
@@ -22,7 +30,7 @@ pub fn figures(records: &[Record]) -> String {
     let summaries: Vec<Summary> =
         records.iter().map(|record| summarize(&record.samples, &record.header.objectives)).collect();
     let mut head = vec![String::new()];
-    head.extend(records.iter().map(|record| format!("start {}", record.header.start)));
+    head.extend(records.iter().map(|record| column(&record.header)));
     head.push("median".to_owned());
     let mut table = plain(&head);
     let count = |name: &str, of: &dyn Fn(&Summary) -> u64| {

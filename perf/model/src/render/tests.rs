@@ -148,6 +148,7 @@ fn figures_are_recomputed_from_records() {
     let record = |start: u32, gap_us: u64, complete: bool| Record {
         header: Header {
             part: Part::Judged,
+            run: 1,
             schema: SCHEMA,
             suite: "cpu_smoke".into(),
             load: "closed_loop".into(),

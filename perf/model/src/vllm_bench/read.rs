@@ -67,6 +67,7 @@ fn header(file: &File, load: &str) -> Header {
     let backend = file.backend.as_deref().unwrap_or("unknown backend");
     Header {
         part: Part::Judged,
+        run: 1,
         schema: SCHEMA,
         suite: "imported".to_owned(),
         load: load.to_owned(),
