@@ -79,28 +79,27 @@ pub(crate) async fn measure(
         _ => u32::try_from(gate.most_starts()).unwrap_or(u32::MAX),
     };
     for number in 1..=most {
-        let mut open: Vec<&mut Series<'_>> = series.iter_mut().filter(|series| series.is_open()).collect();
+        let open: Vec<usize> = (0..series.len()).filter(|at| series[*at].is_open()).collect();
         if open.is_empty() {
             break;
         }
         if !meter.allows_another() {
             let why = format!("the budget is used up after {} starts", number - 1);
-            open.into_iter().filter_map(Series::report_mut).for_each(|report| report.close(&why));
+            series.iter_mut().filter_map(Series::report_mut).for_each(|report| report.close(&why));
             break;
         }
         session.tell(suite, &format!("start {number} of {most} at most, {} of {} loads", open.len(), loads.len()));
         let start = Start { place, engine, part: Part::Judged, number, runs: session.runs() };
         let begun = place.clock.now();
-        let asked: Vec<&Load> = open.iter().map(|series| series.load).collect();
+        let asked: Vec<&Load> = open.iter().map(|at| &loads[*at]).collect();
         let mut evidence = start.measure(&asked, &mut interrupt).await?;
         meter.count(begun, place.clock.now(), &mut evidence);
-        let measured: Vec<usize> = (0..series.len()).filter(|at| series[*at].is_open()).collect();
-        for (at, evidence) in measured.iter().zip(evidence) {
+        for (at, evidence) in open.iter().zip(evidence) {
             series[*at].push(evidence);
         }
         // Baselines that were measured together tell each other's noise.
         let gate = gate.learned(series.iter().flat_map(Series::guarded));
-        for at in measured {
+        for at in open {
             series[at].judge(&gate);
         }
     }

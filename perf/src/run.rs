@@ -97,7 +97,17 @@ impl Run<'_> {
         let faults = faults(declared, &summary, &witnesses);
         let remarks = remarks(&summary, &witnesses);
         let fingerprint = self.fingerprint.clone();
-        Ok(StartEvidence { start: self.start, fingerprint, summary, steady, server, gpu_s: 0.0, client, remarks, faults })
+        Ok(StartEvidence {
+            start: self.start,
+            fingerprint,
+            summary,
+            steady,
+            server,
+            gpu_s: 0.0,
+            client,
+            remarks,
+            faults,
+        })
     }
 
     /// Another for each load, start and run, the same in every run: a run can be repeated, and none finds the prompts of another

@@ -65,7 +65,7 @@ fn a_baseline_of_a_better_day_is_acquitted_where_a_duet_is_possible_and_stands_w
     let place = recorded();
     let faster = |text: String, by: f64| -> String {
         let mut baseline = Baseline::from_yaml(text.split_once("\n---\n").unwrap().1).unwrap();
-        baseline.metrics.values_mut().flatten().flatten().for_each(|value| *value *= by);
+        baseline.metrics.values_mut().flatten().flatten().flatten().for_each(|value| *value *= by);
         format!("---\nsource: perf/src/baselines.rs\n---\n{}", baseline.to_yaml())
     };
     place.write(BASELINE, faster(place.read(BASELINE), 1.2));
@@ -104,7 +104,7 @@ fn losses_that_were_accepted_one_by_one_fail_when_they_add_up() {
     let place = recorded();
     let text = place.read(BASELINE);
     let mut anchor = Baseline::from_yaml(text.split_once("\n---\n").unwrap().1).unwrap();
-    anchor.metrics.values_mut().flatten().flatten().for_each(|value| *value *= 1.1);
+    anchor.metrics.values_mut().flatten().flatten().flatten().for_each(|value| *value *= 1.1);
     place.write(ANCHOR, format!("reason: \"the first baseline\"\n{}", anchor.to_yaml()));
     let ended = place.simulated("").run();
     assert_eq!(ended.report().verdict, Verdict::Creep);

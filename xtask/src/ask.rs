@@ -17,6 +17,7 @@ pub(crate) struct Asked<'a> {
     candidate: Variant,
     base: Option<Variant>,
     starts: Option<u32>,
+    runs: Option<u32>,
     adds_session: bool,
     budget: Budget,
 }
@@ -29,7 +30,7 @@ impl<'a> Asked<'a> {
 
     pub(crate) fn refresh(asked: &'a Refresh) -> Self {
         let of = Self::new(&asked.on, Purpose::Refresh, variant(&asked.under_test));
-        Self { starts: asked.starts, adds_session: asked.add_session, ..of }
+        Self { starts: asked.starts, runs: asked.runs, adds_session: asked.add_session, ..of }
     }
 
     /// The sides of a comparison are named by one option each, whatever the engine.
@@ -43,7 +44,16 @@ impl<'a> Asked<'a> {
     }
 
     fn new(on: &'a On, purpose: Purpose, candidate: Variant) -> Self {
-        Self { on, purpose, candidate, base: None, starts: None, adds_session: false, budget: Budget::default() }
+        Self {
+            on,
+            purpose,
+            candidate,
+            base: None,
+            starts: None,
+            runs: None,
+            adds_session: false,
+            budget: Budget::default(),
+        }
     }
 
     /// The settings, checked against the engine that was picked.
@@ -70,6 +80,7 @@ impl<'a> Asked<'a> {
             engine,
             purpose: self.purpose,
             starts: self.starts,
+            runs: self.runs,
             budget: self.budget,
             checks: None,
             adds_session: self.adds_session,

@@ -39,7 +39,7 @@ Examples:
             Shown are events and requests per second of a client's own processor time, TTFT, and memory. \
             docs/BENCHMARKS.md says what the rows are and what they were elsewhere.\n\n\
             Two dialects of peers are spoken: `vllm-rs bench serve` (--peer), and `vllm bench serve` of vLLM's Python \
-            package (--python-peer), which is put only on what saturates, with a tenth of the requests.",
+            package (--python-peer), which is put only on what saturates, with 10,000 requests at most.",
         after_help = BENCH_CLIENT_EXAMPLES
     )]
     BenchClient(BenchClient),

@@ -92,10 +92,7 @@ fn close(
     let verdicts = || reports.iter().map(|report| report.verdict);
     if settings.purpose == Purpose::Refresh {
         let invalid = verdicts().filter(|verdict| *verdict == Verdict::Invalid).count();
-        let loads = reports.iter().flat_map(|report| &report.loads).filter(|load| load.verdict != Verdict::Invalid);
-        for load in loads {
-            say(rests::on(load, gate));
-        }
+        reports.iter().flat_map(|report| rests::on(report, gate)).for_each(say);
         say(format!("records in {}", folder.display()));
         if invalid > 0 {
             say(format!(

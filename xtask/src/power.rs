@@ -1,6 +1,8 @@
 //! `cargo xtask perf power`: what the committed baselines can and cannot detect, guard by guard.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use perf_model::baseline::Baseline;
@@ -14,7 +16,7 @@ use crate::cli::Power;
 use crate::interrupt::Interrupt;
 use crate::perf::read_config;
 use crate::say::say;
-use crate::{runs, scenario_run, scenarios};
+use crate::{rests, runs, scenario_run, scenarios};
 
 /// Prints a table of all guards of each baseline.
 pub(crate) fn power(asked: &Power) -> Result<u8> {
@@ -29,19 +31,31 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
     if !folder.is_dir() {
         bail!("there are no baselines yet; `cargo xtask perf refresh` makes them");
     }
+    let gate = Gate::of_run(&config.gate, planned.iter().map(|load| load.rows.len()).sum(), asked.budget)?;
     let mut shown = 0;
-    for path in runs::files(&folder, "snap")? {
-        let name = path.strip_prefix(&folder).unwrap_or(&path).display().to_string();
-        if !runs::matches(&name, &asked.filters) {
-            continue;
+    for suite in folders_with_baselines(&folder)? {
+        let (mut known, mut told) = (Vec::new(), Vec::new());
+        for path in runs::files(&suite, "snap")? {
+            let name = path.strip_prefix(&folder).unwrap_or(&path).display().to_string();
+            let load = |baseline: &Baseline| {
+                planned.iter().find(|load| load.suite == baseline.suite && load.load == baseline.load)
+            };
+            match read(&path) {
+                Ok(baseline) => match load(&baseline) {
+                    Some(load) => known.push((name, load, baseline)),
+                    None => told.push((name, "no scenario measures this load any more; delete the file".to_owned())),
+                },
+                Err(why) => told.push((name, why)),
+            }
         }
-        shown += 1;
-        match std::fs::read_to_string(&path).ok().as_deref().and_then(snapshot::split) {
-            Some((_, body)) => match Baseline::from_yaml(body) {
-                Ok(baseline) => say(of(&name, &baseline, &planned, &config.gate, asked.budget)?),
-                Err(error) => say(format!("{name}: {error}\n")),
-            },
-            None => say(format!("{name}: it is no snapshot file\n")),
+        let pairs: Vec<_> = known.iter().map(|(_, load, baseline)| (*load, baseline.clone())).collect();
+        let gate = rests::learned(&gate, &pairs);
+        for (name, load, baseline) in known {
+            told.push((name.clone(), of(&name, &baseline, load, &gate)));
+        }
+        for (name, text) in told.into_iter().filter(|(name, _)| runs::matches(name, &asked.filters)) {
+            shown += 1;
+            say(if text.starts_with(&name) { text } else { format!("{name}: {text}\n") });
         }
     }
     if shown == 0 {
@@ -50,24 +64,23 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
     Ok(exit::HELD)
 }
 
-/// The table of one baseline. The guards of all loads with a baseline on the same hardware share the error rate.
-fn of(
-    name: &str,
-    baseline: &Baseline,
-    planned: &[LoadReport],
-    config: &perf_model::config::Gate,
-    budget: Option<u32>,
-) -> Result<String> {
-    let Some(load) = planned.iter().find(|load| load.suite == baseline.suite && load.load == baseline.load) else {
-        return Ok(format!("{name}: no scenario measures this load any more; delete the file\n"));
-    };
-    let gate = Gate::of_run(config, planned.iter().map(|load| load.rows.len()).sum(), budget)?;
-    let guards =
-        load.rows.iter().filter_map(|row| Some(Guard { metric: row.metric, slack: row.guard.as_ref()?.slack }));
-    let guards: Vec<Guard> = guards.collect();
-    let mut text = render::power(name, baseline, &guards, &gate);
+/// The folders in which baselines lie: one a suite and machine.
+fn folders_with_baselines(folder: &Path) -> Result<BTreeSet<PathBuf>> {
+    Ok(runs::files(folder, "snap")?.iter().filter_map(|file| file.parent()).map(Path::to_path_buf).collect())
+}
+
+fn read(path: &Path) -> Result<Baseline, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let (_, body) = snapshot::split(&text).ok_or("it is no snapshot file")?;
+    Baseline::from_yaml(body).map_err(|error| error.to_string())
+}
+
+/// The table of one baseline. The guards of all scenarios share the error rate.
+fn of(name: &str, baseline: &Baseline, load: &LoadReport, gate: &Gate) -> String {
+    let guards: Vec<Guard> = rests::guards(load).collect();
+    let mut text = render::power(name, baseline, &guards, gate);
     for remark in redundancy::remarks(&load.arrivals, &guards) {
         let _ = writeln!(text, "  {remark}");
     }
-    Ok(text)
+    text
 }

@@ -7,7 +7,7 @@
 //! Server and clients are processes of their own, the server on the first core and a client on the second (`taskset`).
 //! A client's processor time is all that its process used, start included. Contenders alternate, five repetitions
 //! (`PERF_REPETITIONS`). `PERF_PEER` takes the options of `vllm-rs bench serve`, vLLM's own Rust client, which lies in the
-//! wheel of vLLM as `vllm/vllm-rs`; `PERF_PYTHON_PEER` is a `vllm`, whose client is given a tenth of the requests;
+//! wheel of vLLM as `vllm/vllm-rs`; `PERF_PYTHON_PEER` is a `vllm`, whose client is given 10,000 requests at most;
 //! `PERF_OTHER` compares two versions of ours. `PERF_ROWS` picks rows by their names' beginning, separated by commas.
 //! `cargo xtask bench-client` sets all of these.
 

@@ -96,12 +96,16 @@ impl Baseline {
             let rounded = |value: &f64| number(*value).parse().ok();
             let rounded: Vec<f64> = sessions.iter().flatten().flatten().filter_map(rounded).collect();
             let middle = median(&rounded).map_or_else(|| "null".to_owned(), number);
-            let _ = writeln!(yaml, "  {metric}: {{ median: {middle}, starts: {} }}", sequence(sessions, &|starts| {
-                sequence(starts, &|runs| match runs[..] {
-                    [only] => number(only),
-                    _ => sequence(runs, &|run| number(*run)),
+            let _ = writeln!(
+                yaml,
+                "  {metric}: {{ median: {middle}, starts: {} }}",
+                sequence(sessions, &|starts| {
+                    sequence(starts, &|runs| match runs[..] {
+                        [only] => number(only),
+                        _ => sequence(runs, &|run| number(*run)),
+                    })
                 })
-            }));
+            );
         }
         yaml
     }

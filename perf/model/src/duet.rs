@@ -135,7 +135,6 @@ fn verdict(report: &LoadReport, metric: Metric) -> Option<Verdict> {
     Some(report.rows.iter().find(|row| row.metric == metric)?.guard.as_ref()?.verdict)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

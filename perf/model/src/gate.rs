@@ -181,7 +181,13 @@ impl Gate {
 
     /// Holds a baseline against its anchor, and turns a verdict that would let it pass into creep if the losses that were
     /// accepted since add up to more than the slack.
-    pub fn or_creep(&self, guard: &Guard, judged: Judgement, anchor: &[Vec<Vec<f64>>], baseline: &[Vec<Vec<f64>>]) -> Judgement {
+    pub fn or_creep(
+        &self,
+        guard: &Guard,
+        judged: Judgement,
+        anchor: &[Vec<Vec<f64>>],
+        baseline: &[Vec<Vec<f64>>],
+    ) -> Judgement {
         let is_pass = judged.verdict.is_pass() || judged.verdict == Verdict::Inconclusive;
         let held = self.check(guard).and_then(|check| {
             let anchor = Anchor::of(&check, &series(guard, anchor)?);
@@ -329,7 +335,9 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_zero_is_never_judged() {
-        let of = |baseline: &[Vec<Vec<f64>>], measured: &[f64]| gate().judge(&throughput(), baseline, &starts(measured)).verdict;
+        let of = |baseline: &[Vec<Vec<f64>>], measured: &[f64]| {
+            gate().judge(&throughput(), baseline, &starts(measured)).verdict
+        };
         assert_eq!(of(&base(), &[]), Verdict::Invalid);
         assert_eq!(of(&[], &[100.0; 3]), Verdict::Invalid);
         assert_eq!(of(&[starts(&[0.0; 3])], &[100.0; 3]), Verdict::Invalid);

@@ -30,6 +30,10 @@ pub(crate) struct Refresh {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) starts: Option<u32>,
 
+    /// Runs of each load in each start, over what perf.toml says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) runs: Option<u32>,
+
     /// Keep the sessions of the baseline, and add one to them: on another day it tells what differs from day to day
     #[arg(long)]
     pub(crate) add_session: bool,

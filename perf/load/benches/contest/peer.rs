@@ -5,6 +5,9 @@ use std::process::{Command, Stdio};
 
 use super::process::{on_core, watch};
 
+/// The most requests that the slow one is given.
+const MOST_FOR_PYTHON: u32 = 10_000;
+
 /// What a peer is asked for.
 pub(crate) struct Task<'a> {
     pub(crate) url: &'a str,
@@ -40,7 +43,7 @@ impl Peer {
 
     /// Runs it, and takes off what it spends before the first request: drawing prompts is no part of the comparison.
     pub(crate) fn run(&self, task: &Task<'_>) -> Cost {
-        let requests = if self.is_python { (task.requests / 10).max(1) } else { task.requests };
+        let requests = if self.is_python { task.requests.min(MOST_FOR_PYTHON) } else { task.requests };
         let folder = tempfile::tempdir().unwrap();
         let (_, before_s, _) = watch(if self.is_python {
             self.command(task, 1, folder.path())
