@@ -14,7 +14,7 @@ use perf_model::report::LoadReport;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::load::Load;
-use crate::measure::{Measured, Meter};
+use crate::meter::{Measured, Meter};
 use crate::series::Series;
 use crate::start::{Place, Start};
 

@@ -38,6 +38,7 @@ mod guards;
 mod interrupt;
 mod load;
 mod measure;
+mod meter;
 mod plan;
 mod records;
 mod run;

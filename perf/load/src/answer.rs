@@ -13,9 +13,10 @@
 
 use std::fmt;
 
+use perf_model::chunks::Chunk;
 use perf_model::chunks::Chunks;
-use perf_model::sample::{Chunk, FailureKind};
-use perf_model::server_times::ServerTimes;
+use perf_model::sample::FailureKind;
+use perf_model::sample::ServerTimes;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, Visitor};
 use serde_json::error::Category;

@@ -13,7 +13,30 @@ use std::fmt;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::sample::Chunk;
+/// A piece of a response that carried tokens.
+///
+/// A chunk is not a token: servers put several tokens into one when they fall behind or are told to. Serialised as a
+/// pair, `[at_us, tokens]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u32)", into = "(u64, u32)")]
+pub struct Chunk {
+    /// When its first byte had arrived, in microseconds since the run began.
+    pub at_us: u64,
+    /// How many output tokens it carried.
+    pub tokens: u32,
+}
+
+impl From<(u64, u32)> for Chunk {
+    fn from((at_us, tokens): (u64, u32)) -> Self {
+        Self { at_us, tokens }
+    }
+}
+
+impl From<Chunk> for (u64, u32) {
+    fn from(chunk: Chunk) -> Self {
+        (chunk.at_us, chunk.tokens)
+    }
+}
 
 /// The chunks of one response, in the order they came. Serialised as a list of pairs, `[[at_us, tokens], …]`.
 #[derive(Clone, Default, PartialEq, Eq)]

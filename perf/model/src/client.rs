@@ -165,8 +165,9 @@ fn ms(us: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chunks::Chunk;
     use crate::load::{Api, Arrivals, OutputLength, Prompts, Workload};
-    use crate::sample::{Chunk, Outcome};
+    use crate::sample::Outcome;
     use crate::units::per_second;
 
     fn load(arrivals: Arrivals) -> Load {

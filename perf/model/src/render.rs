@@ -86,6 +86,10 @@ pub fn closing(reports: &[SuiteReport]) -> String {
     if let Some(advice) = advice(verdict) {
         let _ = write!(text, ": {advice}");
     }
+    let gpu_s: f64 = reports.iter().map(|report| report.gpu_s).sum();
+    if gpu_s > 0.0 {
+        let _ = write!(text, "\nmeasured for {:.1} GPU-min", gpu_s / 60.0);
+    }
     if reports.iter().any(|report| report.engine == EngineKind::Simulated) {
         text.push_str("\nthese figures are SIMULATED: they say nothing about a GPU");
     }

@@ -5,32 +5,6 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::chunks::Chunks;
-use crate::server_times::ServerTimes;
-
-/// A piece of a response that carried tokens.
-///
-/// A chunk is not a token: servers put several tokens into one when they fall behind or are told to. Serialised as a
-/// pair, `[at_us, tokens]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(u64, u32)", into = "(u64, u32)")]
-pub struct Chunk {
-    /// When its first byte had arrived, in microseconds since the run began.
-    pub at_us: u64,
-    /// How many output tokens it carried.
-    pub tokens: u32,
-}
-
-impl From<(u64, u32)> for Chunk {
-    fn from((at_us, tokens): (u64, u32)) -> Self {
-        Self { at_us, tokens }
-    }
-}
-
-impl From<Chunk> for (u64, u32) {
-    fn from(chunk: Chunk) -> Self {
-        (chunk.at_us, chunk.tokens)
-    }
-}
 
 /// Why a request is not a success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -94,6 +68,32 @@ pub enum Outcome {
         /// What was seen, in words.
         detail: String,
     },
+}
+
+/// A server's own times for one request, in microseconds; what it did not say is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerTimes {
+    /// From the request's arrival in the engine until it was scheduled (`queue_time_ms`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_us: Option<u64>,
+    /// From there to the first token (`time_to_first_token_ms`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefill_us: Option<u64>,
+    /// From there to the last token (`generation_time_ms`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode_us: Option<u64>,
+}
+
+impl ServerTimes {
+    /// From arrival to the first token, in milliseconds.
+    pub fn ttft_ms(&self) -> Option<f64> {
+        Some(self.queue_us?.saturating_add(self.prefill_us?) as f64 / 1_000.0)
+    }
+
+    /// From arrival to the last token, in milliseconds.
+    pub fn e2e_ms(&self) -> Option<f64> {
+        Some(self.ttft_ms()? + self.decode_us? as f64 / 1_000.0)
+    }
 }
 
 /// One request. All times are microseconds since the run began.
@@ -192,6 +192,7 @@ fn us_to_ms(later: u64, earlier: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chunks::Chunk;
 
     fn sample(chunks: &[(u64, u32)]) -> Sample {
         Sample {

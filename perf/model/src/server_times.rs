@@ -1,12 +1,10 @@
-//! What a server says of its own time for each request, [`ServerTimes`], held against what the client measured.
+//! What a server says of its own time for each request, [`ServerTimes`](crate::sample::ServerTimes), held against what the client measured.
 //!
 //! vLLM says it with `--enable-per-request-metrics`. Its clock runs from the moment at which the engine has the request to
 //! the moment at which it has the token; the client's, here, from the send to the token's arrival. The server's time lies
 //! inside the client's: a client that is longer by much was kept waiting on the way, and one that is shorter is wrong.
 
-use serde::{Deserialize, Serialize};
-
-use crate::sample::Sample;
+use crate::sample::{Sample, ServerTimes};
 
 /// How much longer a latency may be at the client than by the server's own clock, in milliseconds: the way there and back,
 /// and the HTTP on both sides.
@@ -20,32 +18,6 @@ const RESOLUTION_MS: f64 = 1.0;
 
 /// The same as a share: how far two clocks may drift apart.
 const DRIFT: f64 = 0.001;
-
-/// A server's own times for one request, in microseconds; what it did not say is absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServerTimes {
-    /// From the request's arrival in the engine until it was scheduled (`queue_time_ms`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queue_us: Option<u64>,
-    /// From there to the first token (`time_to_first_token_ms`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prefill_us: Option<u64>,
-    /// From there to the last token (`generation_time_ms`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decode_us: Option<u64>,
-}
-
-impl ServerTimes {
-    /// From arrival to the first token, in milliseconds.
-    pub fn ttft_ms(&self) -> Option<f64> {
-        Some(self.queue_us?.saturating_add(self.prefill_us?) as f64 / 1_000.0)
-    }
-
-    /// From arrival to the last token, in milliseconds.
-    pub fn e2e_ms(&self) -> Option<f64> {
-        Some(self.ttft_ms()? + self.decode_us? as f64 / 1_000.0)
-    }
-}
 
 /// One latency of a request by both clocks, in milliseconds.
 #[derive(Clone, Copy)]
@@ -125,7 +97,8 @@ fn told(name: &str, pairs: &[Pair], is_apart: fn(&Pair) -> bool, what: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{Chunk, Outcome};
+    use crate::chunks::Chunk;
+    use crate::sample::Outcome;
 
     /// A request that was sent a second late; its first token came after 100 ms, its last after 200 ms.
     fn sample(index: u32, queue_us: u64, prefill_us: u64, decode_us: u64) -> Sample {

@@ -110,7 +110,8 @@ fn middle_level(levels: &[Level]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{Chunk, Outcome};
+    use crate::chunks::Chunk;
+    use crate::sample::Outcome;
     use crate::units::per_second;
 
     fn request(start_ms: u64, end_ms: u64, tokens: u32) -> Sample {

@@ -152,8 +152,8 @@ fn meets_all(sample: &Sample, objectives: &[Objective]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chunks::Chunk;
     use crate::chunks::Chunks;
-    use crate::sample::Chunk;
     use crate::units::millis;
 
     fn request(index: u32, start_ms: u64, gap_ms: u64, tokens: u32) -> Sample {

@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use perf_model::chunks::Chunk;
 use perf_model::chunks::Chunks;
 use perf_model::load::{Api, Arrivals, Length, Load, OutputLength, Prompts, Workload};
 use perf_model::metric::Metric;
-use perf_model::sample::{Chunk, FailureKind, Outcome, Sample};
+use perf_model::sample::{FailureKind, Outcome, Sample};
 use perf_model::summary::{Summary, summarize};
 use perf_model::units::per_second;
 use perf_model::vllm_bench::{ReadError, read, write};

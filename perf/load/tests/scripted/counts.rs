@@ -2,7 +2,7 @@
 
 use perf_model::load::Arrivals;
 use perf_model::record::{CacheReset, ServerCounts};
-use perf_model::server_times::ServerTimes;
+use perf_model::sample::ServerTimes;
 
 use crate::server::{DONE, Reply, Server, answered, chunk, load, run};
 

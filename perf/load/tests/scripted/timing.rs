@@ -1,7 +1,8 @@
 //! That samples say what truly happened, to the microsecond.
 
+use perf_model::chunks::Chunk;
 use perf_model::load::{Arrivals, OutputLength};
-use perf_model::sample::{Chunk, Outcome, Sample};
+use perf_model::sample::{Outcome, Sample};
 use proptest::prelude::*;
 
 use crate::server::{DONE, Ending, Reply, Server, answered, chunk, chunks, load, run, us, usage};

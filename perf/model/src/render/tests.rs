@@ -141,9 +141,10 @@ fn a_simulated_run_says_so_at_its_end() {
 
 #[test]
 fn figures_are_recomputed_from_records() {
+    use crate::chunks::Chunk;
     use crate::fingerprint::Fingerprint;
     use crate::record::{End, Header, Part, Record, SCHEMA, ServerCounts};
-    use crate::sample::{Chunk, Outcome, Sample};
+    use crate::sample::{Outcome, Sample};
 
     let record = |start: u32, gap_us: u64, complete: bool| Record {
         header: Header {

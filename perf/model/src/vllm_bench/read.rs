@@ -5,10 +5,11 @@
 
 use serde::Deserialize;
 
+use crate::chunks::Chunk;
 use crate::chunks::Chunks;
 use crate::fingerprint::{EngineKind, Fingerprint};
 use crate::record::{End, Header, Part, Record, SCHEMA};
-use crate::sample::{Chunk, FailureKind, Outcome, Sample};
+use crate::sample::{FailureKind, Outcome, Sample};
 
 /// Why a file is no run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

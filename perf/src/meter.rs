@@ -1,0 +1,55 @@
+//! What measuring costs, in time on GPUs, and what the budget still allows: [`Meter`].
+
+use perf_clock::Stamp;
+use perf_model::evidence::StartEvidence;
+use perf_model::report::LoadReport;
+
+use crate::start::Place;
+
+/// What was measured, and what it cost.
+pub(crate) struct Measured {
+    /// The loads, in the order declared.
+    pub(crate) loads: Vec<LoadReport>,
+    /// Seconds from each start to its stop, times the GPUs.
+    pub(crate) gpu_s: f64,
+}
+
+/// Counts the time on GPUs.
+pub(crate) struct Meter {
+    gpus: f64,
+    limit_s: f64,
+    spent_s: f64,
+    starts: u32,
+}
+
+impl Meter {
+    /// For a server; one that needs no GPU has the whole machine, and counts as one.
+    pub(crate) fn new(place: Place<'_>) -> Self {
+        let limit_s = place.session.settings.budget.gpu_s.unwrap_or(f64::INFINITY);
+        Self { gpus: f64::from(place.server.gpus.max(1)), limit_s, spent_s: 0.0, starts: 0 }
+    }
+
+    /// Counts a start that began and ended at these times, and notes in its evidence what it cost.
+    pub(crate) fn count(&mut self, from: Stamp, to: Stamp, evidence: &mut [Vec<StartEvidence>]) {
+        let cost = to.saturating_sub(from).as_secs_f64() * self.gpus;
+        for evidence in evidence.iter_mut().flatten() {
+            evidence.gpu_s = cost;
+        }
+        self.spent_s += cost;
+        self.starts += 1;
+    }
+
+    /// Whether one more start, if it costs what those before did, stays within the budget. The first is always allowed.
+    pub(crate) fn allows_another(&self) -> bool {
+        self.starts == 0 || self.spent_s + self.spent_s / f64::from(self.starts) <= self.limit_s
+    }
+
+    /// The same for a pair of starts.
+    pub(crate) fn allows_another_pair(&self) -> bool {
+        self.starts == 0 || self.spent_s + 2.0 * self.spent_s / f64::from(self.starts) <= self.limit_s
+    }
+
+    pub(crate) fn spent_s(&self) -> f64 {
+        self.spent_s
+    }
+}
