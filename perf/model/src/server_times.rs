@@ -1,4 +1,4 @@
-//! What a server says of its own time for each request, [`ServerTimes`](crate::sample::ServerTimes), held against what the client measured.
+//! What a server says of its own time for each request, [`ServerTimes`], held against what the client measured.
 //!
 //! vLLM says it with `--enable-per-request-metrics`. Its clock runs from the moment at which the engine has the request to
 //! the moment at which it has the token; the client's, here, from the send to the token's arrival. The server's time lies
