@@ -6,7 +6,7 @@ use std::time::Duration;
 use perf_model::evidence::Published;
 use perf_model::guard::Guard;
 use perf_model::load::{Api, Arrivals, Length, Load as Declared, OutputLength, Prompts, Workload};
-use perf_model::units::PerSecond;
+use perf_model::units::{PerSecond, Percent, percent};
 
 use crate::guards::GoodputObjective;
 
@@ -51,6 +51,7 @@ impl Load {
             objectives: Vec::new(),
             stall_limit: STALL_LIMIT,
             lateness_limit: LATENESS_LIMIT,
+            failures_allowed: percent(0.0),
         };
         Self { declared, guards: Vec::new(), published: Vec::new(), warmup: None }
     }
@@ -123,6 +124,14 @@ impl Load {
     #[must_use]
     pub fn lateness_limit(mut self, limit: Duration) -> Self {
         self.declared.lateness_limit = limit;
+        self
+    }
+
+    /// The share of requests that may fail. None by default: one failure makes the run invalid. What failed counts in no
+    /// figure, and the report names it.
+    #[must_use]
+    pub fn failures_allowed(mut self, share: Percent) -> Self {
+        self.declared.failures_allowed = share;
         self
     }
 

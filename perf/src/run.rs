@@ -95,7 +95,7 @@ impl Run<'_> {
             cache_reset: cache_reset.as_ref(),
         };
         let faults = faults(declared, &summary, &witnesses);
-        let remarks = remarks(&summary, &witnesses);
+        let remarks = remarks(declared, &summary, &witnesses);
         let fingerprint = self.fingerprint.clone();
         Ok(StartEvidence {
             start: self.start,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use perf_model::load::{Api, Arrivals, Load, Objective, OutputLength, Prompts, Workload};
-use perf_model::units::millis;
+use perf_model::units::{millis, percent};
 
 use crate::spec::{self, Sweep};
 
@@ -111,6 +111,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "MS", default_value_t = 5.0)]
     pub(crate) lateness_limit: f64,
 
+    /// The share of requests that may fail before the run is invalid, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    pub(crate) failures_allowed: f64,
+
     /// The same load at several points, a row each: concurrency=1,2,4 or rate=5,10,20
     #[arg(long, value_name = "WHAT=POINTS", value_parser = spec::sweep)]
     pub(crate) sweep: Option<Sweep>,
@@ -162,6 +166,7 @@ impl Cli {
             objectives: self.objective.clone(),
             stall_limit: Duration::from_secs(self.stall_limit),
             lateness_limit: millis(self.lateness_limit),
+            failures_allowed: percent(self.failures_allowed),
         };
         self.warm(&mut load);
         load

@@ -161,7 +161,7 @@ impl Server<'_> {
         };
         let summary = summarize(&samples, &load.objectives);
         let (faults, remarks) = if end.complete {
-            (faults(&load, &summary, &witnesses), remarks(&summary, &witnesses))
+            (faults(&load, &summary, &witnesses), remarks(&load, &summary, &witnesses))
         } else {
             (Vec::new(), Vec::new())
         };

@@ -49,6 +49,7 @@ fn load() -> Load {
         objectives: Vec::new(),
         stall_limit: Duration::from_secs(10),
         lateness_limit: Duration::from_millis(5),
+        failures_allowed: perf_model::units::percent(0.0),
     }
 }
 

@@ -32,6 +32,7 @@ fn load(requests: u32) -> Load {
         objectives: Vec::new(),
         stall_limit: Duration::from_mins(1),
         lateness_limit: Duration::from_millis(5),
+        failures_allowed: perf_model::units::percent(0.0),
     }
 }
 

@@ -186,6 +186,7 @@ mod tests {
             objectives: vec![],
             stall_limit: Duration::from_mins(1),
             lateness_limit: Duration::from_millis(5),
+            failures_allowed: crate::units::percent(0.0),
         }
     }
 

@@ -124,9 +124,15 @@ impl Gate {
             Err(why) => return Judgement::invalid(why),
         };
         let (verdict, is_open) = said(judged.verdict);
+        let (change, band) = (judged.change.abs() * 100.0, judged.resolution.effective_tolerance * 100.0);
         let worse = || {
-            let change = judged.change.abs() * 100.0;
-            format!("held, and yet worse than chance explains: by {change:.1} %, which is allowed")
+            let ruled_out = judged.resolution.detects * 100.0;
+            let told = if change > band {
+                format!("more than the band of {band:.1} %; to be told of that much, halve the slack")
+            } else {
+                format!("within the band of {band:.1} %")
+            };
+            format!("worse by {change:.1} %, {told}; held, because a loss of {ruled_out:.1} % is ruled out")
         };
         Judgement {
             verdict,

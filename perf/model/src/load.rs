@@ -15,7 +15,7 @@ pub use length::Length;
 pub use prompts::Prompts;
 
 use crate::metric::Quantity;
-use crate::units::as_millis;
+use crate::units::{Percent, as_millis};
 
 /// How long the answers are.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,6 +100,8 @@ pub struct Load {
     /// How late the sends of an open loop may be at the 99th percentile, before the client and not the server was
     /// measured; and, in any load, half of how late the client's event loop may wake.
     pub lateness_limit: Duration,
+    /// The share of requests that may fail before the run is invalid. What failed counts in no figure.
+    pub failures_allowed: Percent,
 }
 
 impl Load {
@@ -160,6 +162,7 @@ mod tests {
             objectives: vec![Objective { quantity: Quantity::Ttft, limit: millis(200.0) }],
             stall_limit: Duration::from_mins(1),
             lateness_limit: Duration::from_millis(5),
+            failures_allowed: crate::units::percent(0.0),
         };
         assert_eq!(load.describe(), "64 random tokens, exactly 64 output tokens, completions, streamed, temperature 0");
         assert_eq!(load.describe_arrivals(), "poisson 2.5 requests/s, 100 requests after 8 to warm up");

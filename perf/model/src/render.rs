@@ -126,7 +126,7 @@ fn advice(verdict: Verdict) -> Option<&'static str> {
 
 fn guards_and_figures(report: &LoadReport) -> String {
     let published = report.rows.iter().any(|row| row.published.is_some());
-    let mut head = vec!["", "baseline", "measured", "change", "allowed", "verdict"];
+    let mut head = vec!["", "baseline", "measured", "change", "band", "verdict"];
     if published {
         head.insert(1, "published*");
     }
@@ -137,7 +137,7 @@ fn guards_and_figures(report: &LoadReport) -> String {
             optional(row.baseline),
             optional(row.measured),
             change(row),
-            allowed(row),
+            band(row),
             row.guard.as_ref().map_or_else(|| "not guarded".to_owned(), |guard| guard.verdict.to_string()),
         ];
         if published {
@@ -166,7 +166,7 @@ fn change(row: &Row) -> String {
     }
 }
 
-fn allowed(row: &Row) -> String {
+fn band(row: &Row) -> String {
     let Some(guard) = &row.guard else { return "–".to_owned() };
     let (sign, side) = match row.metric.direction() {
         Direction::HigherIsBetter => ("≥", "-"),
@@ -174,9 +174,9 @@ fn allowed(row: &Row) -> String {
     };
     match guard.limit {
         Some(limit) => {
-            let band = guard.band.unwrap_or(guard.slack);
+            let width = guard.band.unwrap_or(guard.slack);
             let mark = if guard.is_noise_limited() { "~" } else { "" };
-            format!("{sign} {} ({side}{mark}{:.1} %)", number(limit), band.value())
+            format!("{sign} {} ({side}{mark}{:.1} %)", number(limit), width.value())
         }
         None => format!("{side}{}", guard.slack),
     }

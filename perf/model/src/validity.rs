@@ -33,8 +33,8 @@ pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<
     if summary.requests != load.requests as usize {
         faults.push(format!("{} of {} requests were made", summary.requests, load.requests));
     }
-    for (kind, count) in &summary.failures {
-        faults.push(format!("{count} of {} requests failed: {kind}", summary.requests));
+    if !failures_are_allowed(load, summary) {
+        faults.extend(failures(summary));
     }
     let limit = as_millis(load.lateness_limit);
     if let Some(lateness) = lateness_p99_ms.filter(|lateness| *lateness > limit) {
@@ -62,13 +62,28 @@ pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<
 }
 
 /// What a reader of a run's figures should know beside them, one line each; empty where there is nothing.
-pub fn remarks(summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<String> {
+pub fn remarks(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<String> {
     let mut remarks = disagreements(summary, witnesses.server);
+    if failures_are_allowed(load, summary) {
+        remarks.extend(failures(summary).map(|what| format!("{what} ({} may)", load.failures_allowed)));
+    }
     remarks.extend(server_times::remarks(witnesses.samples));
     if let Some(CacheReset::Refused(why)) = witnesses.cache_reset {
         remarks.push(format!("the prefix cache was not emptied before the load, because the server refused: {why}"));
     }
     remarks
+}
+
+/// How many requests failed, kind by kind.
+fn failures(summary: &Summary) -> impl Iterator<Item = String> {
+    let requests = summary.requests;
+    summary.failures.iter().map(move |(kind, count)| format!("{count} of {requests} requests failed: {kind}"))
+}
+
+/// Whether no more requests failed than the load allows, and some were left to measure.
+fn failures_are_allowed(load: &Load, summary: &Summary) -> bool {
+    let allowed = summary.requests as f64 * load.failures_allowed.fraction();
+    summary.failed() as f64 <= allowed && summary.failed() < summary.requests
 }
 
 /// Where the client's mean latencies and the server's own do not agree within 5 ms or 15 %, the larger.
@@ -128,6 +143,7 @@ mod tests {
             objectives: vec![],
             stall_limit: Duration::from_mins(1),
             lateness_limit: Duration::from_millis(5),
+            failures_allowed: crate::units::percent(0.0),
         }
     }
 
@@ -169,6 +185,21 @@ mod tests {
             faults(&load(10), &summary, &Witnesses::default()),
             ["2 of 10 requests failed: error inside a response"]
         );
+    }
+
+    #[test]
+    fn a_stated_share_of_failures_is_no_fault_and_is_told() {
+        let mut summary = summary();
+        summary.failures.insert(FailureKind::ErrorInBand, 2);
+        let load = |share: f64| Load { failures_allowed: crate::units::percent(share), ..load(10) };
+        assert!(faults(&load(20.0), &summary, &Witnesses::default()).is_empty());
+        assert_eq!(faults(&load(19.0), &summary, &Witnesses::default()).len(), 1);
+        assert_eq!(
+            remarks(&load(20.0), &summary, &Witnesses::default()),
+            ["2 of 10 requests failed: error inside a response (20 % may)"]
+        );
+        summary.failures.insert(FailureKind::ErrorInBand, 10);
+        assert_eq!(faults(&load(100.0), &summary, &Witnesses::default()).len(), 1, "nothing was measured");
     }
 
     #[test]
@@ -221,8 +252,9 @@ mod tests {
 
     #[test]
     fn a_cache_that_could_not_be_emptied_is_told() {
-        let told =
-            |reset: CacheReset| remarks(&summary(), &Witnesses { cache_reset: Some(&reset), ..Witnesses::default() });
+        let told = |reset: CacheReset| {
+            remarks(&load(10), &summary(), &Witnesses { cache_reset: Some(&reset), ..Witnesses::default() })
+        };
         assert!(told(CacheReset::Done).is_empty() && told(CacheReset::NotOffered).is_empty());
         assert_eq!(
             told(CacheReset::Refused("500: no".into())),

@@ -33,6 +33,7 @@ fn load(arrivals: Arrivals) -> Load {
         objectives: vec![],
         stall_limit: Duration::from_mins(1),
         lateness_limit: Duration::from_millis(5),
+        failures_allowed: perf_model::units::percent(0.0),
     }
 }
 

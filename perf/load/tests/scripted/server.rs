@@ -211,6 +211,7 @@ pub(crate) fn load(arrivals: Arrivals, requests: u32) -> Load {
         objectives: Vec::new(),
         stall_limit: Duration::from_secs(2),
         lateness_limit: Duration::from_millis(5),
+        failures_allowed: perf_model::units::percent(0.0),
     }
 }
 
