@@ -27,7 +27,7 @@ fn tiny_model_on_the_cpu() -> perf::Result {
                 .arrivals(concurrent(8))
                 .requests(400)
                 // The server computes on the cores that the client measures from: each waits for the other.
-                .lateness_limit(millis(500.0))
+                .lateness_limit(millis(1_500.0))
                 .guard(output_throughput().may_drop(percent(10.0))),
         )
         .load(
@@ -36,7 +36,7 @@ fn tiny_model_on_the_cpu() -> perf::Result {
                 .output_tokens(exactly(64))
                 .arrivals(concurrent(64))
                 .requests(512)
-                .lateness_limit(millis(500.0))
+                .lateness_limit(millis(1_500.0))
                 .guard(output_throughput().may_drop(percent(10.0))),
         )
         .load(
@@ -46,7 +46,7 @@ fn tiny_model_on_the_cpu() -> perf::Result {
                 .output_tokens(exactly(32))
                 .arrivals(constant_rate(per_second(20.0)))
                 .requests(200)
-                .lateness_limit(millis(500.0))
+                .lateness_limit(millis(1_500.0))
                 .objective(ttft().within(millis(200.0)))
                 .guard(e2e().p50().may_rise(percent(25.0))),
         )

@@ -89,11 +89,13 @@ pub(crate) async fn confirm(
     let mut pairs: Vec<Pairs> = loads.iter().map(|_| Pairs::default()).collect();
     let mut open: Vec<Vec<Guard>> = suspects.iter().map(|series| series.suspects()).collect();
     for number in 1..=wanted {
-        if open.iter().all(Vec::is_empty) {
+        let asked: Vec<usize> = (0..loads.len()).filter(|at| !open[*at].is_empty()).collect();
+        if asked.is_empty() {
             break;
         }
+        let measured: Vec<&Load> = asked.iter().map(|at| loads[*at]).collect();
         session.tell(suite, &format!("duet, pair {number} of {wanted}: the baseline's vLLM and the one under test"));
-        let (base, candidate) = match sides.pair(place, number, &loads, meter, interrupt).await {
+        let (base, candidate) = match sides.pair(place, number, &measured, meter, interrupt).await {
             Ok(pair) => pair,
             Err(error @ (Error::Interrupted(_) | Error::Write { .. })) => return Err(error),
             Err(error) => {
@@ -103,7 +105,7 @@ pub(crate) async fn confirm(
                 return Ok(());
             }
         };
-        for (at, (base, candidate)) in base.into_iter().zip(candidate).enumerate() {
+        for (at, (base, candidate)) in asked.into_iter().zip(base.into_iter().zip(candidate)) {
             pairs[at].base.extend(base);
             pairs[at].candidate.extend(candidate);
             suspects[at].settle(&mut open[at], gate, wanted, &pairs[at].base, &pairs[at].candidate);
