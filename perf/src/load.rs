@@ -15,6 +15,9 @@ use crate::guards::GoodputObjective;
 /// Longer than any sane response that is not streamed; a server that hangs must not take the night.
 const STALL_LIMIT: Duration = Duration::from_mins(2);
 
+/// How long a request may take in all, unless a load says otherwise: far longer than any answer that is worth waiting for.
+const REQUEST_LIMIT: Duration = Duration::from_hours(1);
+
 /// How late the sends of an open loop may be at P99, unless a load says otherwise.
 ///
 /// Five times the resolution of the timers that pace the sends; far below any TTFT worth guarding on a GPU.
@@ -52,6 +55,7 @@ impl Load {
             stall_limit: STALL_LIMIT,
             lateness_limit: LATENESS_LIMIT,
             failures_allowed: percent(0.0),
+            request_limit: REQUEST_LIMIT,
         };
         Self { declared, guards: Vec::new(), published: Vec::new(), warmup: None }
     }
@@ -112,10 +116,18 @@ impl Load {
         self
     }
 
-    /// How long a request may stay silent before it counts as failed.
+    /// How long a request may stay without an event before it counts as failed. Comments that keep a connection alive are
+    /// no events.
     #[must_use]
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.declared.stall_limit = limit;
+        self
+    }
+
+    /// How long a request may take in all before it counts as failed, an hour by default.
+    #[must_use]
+    pub fn request_limit(mut self, limit: Duration) -> Self {
+        self.declared.request_limit = limit;
         self
     }
 

@@ -102,9 +102,13 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) seed: Option<u64>,
 
-    /// How long a request may stay silent before it counts as failed
+    /// How long a request may stay without an event before it counts as failed
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub(crate) stall_limit: u64,
+
+    /// How long a request may take in all before it counts as failed
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub(crate) request_limit: u64,
 
     /// How late the sends of an open loop may be at P99, and half of how late the client's event loop may wake in any load,
     /// before the client was the limit
@@ -167,6 +171,7 @@ impl Cli {
             stall_limit: Duration::from_secs(self.stall_limit),
             lateness_limit: millis(self.lateness_limit),
             failures_allowed: percent(self.failures_allowed),
+            request_limit: Duration::from_secs(self.request_limit),
         };
         self.warm(&mut load);
         load

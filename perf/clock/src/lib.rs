@@ -65,9 +65,8 @@ impl Clock {
     }
 
     /// A limit on how long each of several things may take that are waited for one after the other.
-    pub fn watchdog(&self, limit: Duration) -> Watchdog {
-        let limit = self.to_tokio(limit);
-        Watchdog { clock: *self, limit, timer: None }
+    pub fn watchdog(&self) -> Watchdog {
+        Watchdog { clock: *self, timer: None }
     }
 
     fn to_tokio(self, duration: Duration) -> Duration {
@@ -80,21 +79,19 @@ impl Clock {
 #[derive(Debug)]
 pub struct Watchdog {
     clock: Clock,
-    /// In tokio's time.
-    limit: Duration,
     /// `None` until something had to be waited for.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Watchdog {
-    /// Runs `future` until the limit has passed since `begun`, which is now or was just now.
-    pub async fn watch<F: Future>(&mut self, begun: Stamp, future: F) -> Result<F::Output, Elapsed> {
+    /// Runs `future` until `limit` has come. Limits that move forward from one wait to the next cost next to nothing.
+    pub async fn watch<F: Future>(&mut self, limit: Stamp, future: F) -> Result<F::Output, Elapsed> {
         let mut future = pin!(future);
         poll_fn(|cx| {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
-            let deadline = self.clock.origin + self.clock.to_tokio(begun) + self.limit;
+            let deadline = self.clock.origin + self.clock.to_tokio(limit);
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
             while timer.as_mut().poll(cx).is_ready() {
                 if timer.deadline() >= deadline {
@@ -166,11 +163,11 @@ mod tests {
     #[test]
     fn a_watchdog_gives_each_wait_the_whole_limit_and_no_more() {
         let (results, end) = run_virtual(|clock| async move {
-            let mut watchdog = clock.watchdog(Duration::from_millis(10));
+            let mut watchdog = clock.watchdog();
             let mut results = Vec::new();
             for ms in [7, 7, 9, 11] {
                 let wait = clock.sleep(Duration::from_millis(ms));
-                results.push(watchdog.watch(clock.now(), wait).await);
+                results.push(watchdog.watch(clock.now() + Duration::from_millis(10), wait).await);
             }
             (results, clock.now())
         });

@@ -50,6 +50,7 @@ fn load() -> Load {
         stall_limit: Duration::from_secs(10),
         lateness_limit: Duration::from_millis(5),
         failures_allowed: perf_model::units::percent(0.0),
+        request_limit: Duration::from_mins(10),
     }
 }
 

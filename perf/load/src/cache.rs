@@ -51,7 +51,7 @@ pub(crate) async fn reset(endpoint: &Endpoint, clock: Clock) -> CacheReset {
 async fn ask(endpoint: &Endpoint) -> Answer {
     let mut incoming = match endpoint.send(Method::POST, PATH, Bytes::from_static(NOTHING)).await {
         Ok(incoming) => incoming,
-        Err(what) => return Answer::Final(CacheReset::Refused(what)),
+        Err(broke) => return Answer::Final(CacheReset::Refused(broke.what)),
     };
     let mut body = Vec::new();
     while body.len() < MESSAGE && matches!(incoming.piece(&mut body).await, Some(Ok(()))) {}

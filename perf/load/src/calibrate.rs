@@ -19,7 +19,7 @@ use rustix::time::ClockId;
 use tokio::sync::OnceCell;
 
 use self::server::Server;
-use crate::client::Call;
+use crate::client::{Call, Limits};
 use crate::endpoint::Endpoint;
 use crate::flight::Flight;
 use crate::judge::Asked;
@@ -134,7 +134,7 @@ async fn fly(
         path: "/v1/completions",
         body: Bytes::from(index.to_string()),
         asked,
-        stall_limit: LIMIT,
+        limits: Limits { stall: LIMIT, request: LIMIT },
         says: None,
     };
     let mut samples = Vec::new();

@@ -32,8 +32,8 @@ fn fault(load: &Load) -> Option<String> {
     if !workload.temperature.is_finite() || workload.temperature < 0.0 {
         return Some("its temperature is no number from 0 up".to_owned());
     }
-    if load.stall_limit.is_zero() {
-        return Some("its stall limit is zero, which no response can meet".to_owned());
+    if load.stall_limit.is_zero() || load.request_limit.is_zero() {
+        return Some("its stall limit or request limit is zero, which no response can meet".to_owned());
     }
     empty(&workload.prompts).or_else(|| unfit(load).map(str::to_owned))
 }

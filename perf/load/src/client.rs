@@ -13,12 +13,13 @@ use perf_model::sample::{FailureKind, Outcome, Sample};
 
 use crate::answer::{Answer, Failure, server_message};
 use crate::endpoint::{Endpoint, Incoming};
+use crate::error::Broke;
 use crate::judge::Asked;
 use crate::said::Says;
 use crate::sse::Splitter;
 
 /// How long the connection may take to end after the stream announced its end. Reading to the end keeps the connection
-/// for the next request; a server that leaves it open is not waited for.
+/// for the next request; a server that leaves it open is not waited for longer, and that wait is nobody's latency.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// As much of the body of an error is read as could hold its message.
@@ -32,15 +33,26 @@ pub(crate) struct Call {
     pub(crate) path: &'static str,
     pub(crate) body: Bytes,
     pub(crate) asked: Asked,
-    pub(crate) stall_limit: Duration,
+    pub(crate) limits: Limits,
     /// What it adds to its conversation, if it belongs to one.
     pub(crate) says: Option<Says>,
+}
+
+/// How long a request may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Without an event.
+    pub(crate) stall: Duration,
+    /// In all.
+    pub(crate) request: Duration,
 }
 
 /// What came of a call.
 #[derive(Debug)]
 pub(crate) struct Landed {
     pub(crate) sample: Sample,
+    /// When the client had done with it: after the sample's end where the connection was left open behind the answer.
+    pub(crate) free_us: u64,
     /// The answer's text, for the conversation that it belongs to.
     pub(crate) said: Option<String>,
 }
@@ -52,8 +64,12 @@ struct Exchange<'a> {
     /// The run's beginning, from which samples count.
     origin: Stamp,
     answer: Answer,
+    /// When it was sent.
+    sent: Stamp,
     /// When something last happened.
     end: Stamp,
+    /// When something last came that is a part of the answer.
+    heard: Stamp,
     resent: bool,
     watchdog: Watchdog,
     /// The piece that came last.
@@ -67,9 +83,20 @@ impl Call {
         let answer = if self.says.is_some() { Answer::keeping_text() } else { Answer::default() };
         // What was sent needs no place any more while its answer comes.
         let body = std::mem::take(&mut self.body);
-        let watchdog = clock.watchdog(self.stall_limit);
+        let watchdog = clock.watchdog();
         let read = Vec::new();
-        let mut exchange = Exchange { call: &self, clock, origin, answer, end: sent, resent: false, watchdog, read };
+        let mut exchange = Exchange {
+            call: &self,
+            clock,
+            origin,
+            answer,
+            sent,
+            end: sent,
+            heard: sent,
+            resent: false,
+            watchdog,
+            read,
+        };
         let mut result = exchange.run(&endpoint, body).await;
         let Exchange { mut answer, end, resent, .. } = exchange;
         answer.settle();
@@ -94,18 +121,19 @@ impl Call {
             server: answer.server_times,
             outcome,
         };
-        Landed { sample, said: answer.said }
+        Landed { sample, free_us: micros(origin, clock.now()), said: answer.said }
     }
 }
 
 impl Exchange<'_> {
     async fn run(&mut self, endpoint: &Endpoint, body: Bytes) -> Result<(), Failure> {
         let sending = endpoint.send(Method::POST, self.call.path, body);
-        let sent = self.watchdog.watch(self.end, sending).await;
+        let sent = self.watchdog.watch(self.limit(), sending).await;
         self.end = self.clock.now();
-        let incoming = sent
-            .map_err(|_| self.stalled("no response"))?
-            .map_err(|what| Failure::new(FailureKind::Connection, what))?;
+        self.heard = self.end;
+        let incoming = sent.map_err(|_| self.too_long("no response"))?.map_err(|Broke { is_reset, what }| {
+            Failure::new(if is_reset { FailureKind::Reset } else { FailureKind::Connection }, what)
+        })?;
         self.resent = incoming.resent;
         if incoming.status != StatusCode::OK {
             return self.read_refusal(incoming).await;
@@ -116,13 +144,17 @@ impl Exchange<'_> {
     /// Reads the next piece of the body, and stamps it; `false` at the body's end.
     async fn piece(&mut self, incoming: &mut Incoming) -> Result<bool, Failure> {
         self.read.clear();
-        let arrived = self.watchdog.watch(self.end, incoming.piece(&mut self.read)).await;
+        let limit = self.limit();
+        let arrived = self.watchdog.watch(limit, incoming.piece(&mut self.read)).await;
         self.end = self.clock.now();
         match arrived {
             Ok(Some(Ok(()))) => Ok(true),
-            Ok(Some(Err(what))) => Err(Failure::new(FailureKind::CutShort, format!("{what}; {}", self.progress()))),
+            Ok(Some(Err(Broke { is_reset, what }))) => {
+                let kind = if is_reset { FailureKind::Reset } else { FailureKind::CutShort };
+                Err(Failure::new(kind, format!("{what}; {}", self.progress())))
+            }
             Ok(None) => Ok(false),
-            Err(_) => Err(self.stalled("nothing more")),
+            Err(_) => Err(self.too_long("nothing more")),
         }
     }
 
@@ -138,7 +170,15 @@ impl Exchange<'_> {
         let mut splitter = Splitter::default();
         while self.piece(&mut incoming).await? {
             let (origin, answer) = (self.origin, &mut self.answer);
-            splitter.push(&self.read, self.end, |since, data| answer.take_event(micros(origin, since), data))?;
+            let mut is_heard = false;
+            splitter.push(&self.read, self.end, |since, data| {
+                is_heard = true;
+                answer.take_event(micros(origin, since), data)
+            })?;
+            // A server whose engine hangs may go on to send comments.
+            if is_heard || splitter.is_inside_data() {
+                self.heard = self.end;
+            }
             if self.answer.is_done {
                 self.linger(incoming).await;
                 return Ok(());
@@ -164,6 +204,7 @@ impl Exchange<'_> {
     async fn read_whole(&mut self, mut incoming: Incoming) -> Result<(), Failure> {
         let mut body = Vec::new();
         while self.piece(&mut incoming).await? {
+            self.heard = self.end;
             body.extend_from_slice(&self.read);
         }
         self.answer.take_whole(&body)
@@ -175,17 +216,31 @@ impl Exchange<'_> {
         while body.len() < ERROR_BODY
             && let Ok(true) = self.piece(&mut incoming).await
         {
+            self.heard = self.end;
             body.extend_from_slice(&self.read);
         }
         let message = server_message(&body);
         let detail =
             if message.is_empty() { incoming.status.to_string() } else { format!("{}: {message}", incoming.status) };
-        Err(Failure::new(FailureKind::HttpStatus, detail))
+        let is_server = incoming.status.is_server_error();
+        Err(Failure::new(if is_server { FailureKind::ServerError } else { FailureKind::Refused }, detail))
     }
 
-    fn stalled(&self, what: &str) -> Failure {
-        let seconds = self.call.stall_limit.as_secs_f64();
-        Failure::new(FailureKind::Stalled, format!("{what} for {seconds} s; {}", self.progress()))
+    /// Until when something must come.
+    fn limit(&self) -> Stamp {
+        let Limits { stall, request } = self.call.limits;
+        self.heard.saturating_add(stall).min(self.sent.saturating_add(request))
+    }
+
+    /// The limit has passed.
+    fn too_long(&self, what: &str) -> Failure {
+        let Limits { stall, request } = self.call.limits;
+        let progress = self.progress();
+        if self.sent.saturating_add(request) <= self.heard.saturating_add(stall) {
+            let seconds = request.as_secs_f64();
+            return Failure::new(FailureKind::TimedOut, format!("not over after {seconds} s; {progress}"));
+        }
+        Failure::new(FailureKind::Stalled, format!("{what} for {} s; {progress}", stall.as_secs_f64()))
     }
 
     fn progress(&self) -> String {

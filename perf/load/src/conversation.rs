@@ -45,6 +45,11 @@ impl Conversation {
         Some(call)
     }
 
+    /// The requests that are still to come.
+    pub(crate) fn rest(self) -> impl Iterator<Item = Call> {
+        self.calls.into_iter()
+    }
+
     fn add(&mut self, said: &Said) {
         if !self.history.is_empty() {
             self.history.push(',');

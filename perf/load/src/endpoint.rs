@@ -20,7 +20,7 @@ use perf_clock::Clock;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
-use crate::error::chain;
+use crate::error::Broke;
 use crate::lines::{Answered, Lines};
 
 /// A question about the server that takes longer goes unanswered.
@@ -29,7 +29,7 @@ const GET_LIMIT: Duration = Duration::from_secs(10);
 /// The error of a response body, of whatever type it is.
 pub type BodyError = Box<dyn Error + Send + Sync>;
 
-type Stream = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, String>> + Send>>;
+type Stream = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, Broke>> + Send>>;
 type InProcess = BoxCloneSyncService<Request<Full<Bytes>>, Response<Stream>, Infallible>;
 
 /// Where requests go. Cheap to clone.
@@ -95,7 +95,7 @@ enum Pieces {
 
 impl Incoming {
     /// Appends the next piece of the body, as it arrived, to `into`; `None` at the body's end.
-    pub(crate) async fn piece(&mut self, into: &mut Vec<u8>) -> Option<Result<(), String>> {
+    pub(crate) async fn piece(&mut self, into: &mut Vec<u8>) -> Option<Result<(), Broke>> {
         match &mut self.pieces {
             Pieces::Http(answered) => poll_fn(|cx| answered.poll_piece(cx, into)).await,
             Pieces::InProcess(stream) => {
@@ -147,7 +147,7 @@ impl Endpoint {
         let service = service.map_response(|response: Response<B>| {
             response.map(|body| -> Stream {
                 let stream = body.into_data_stream();
-                Box::pin(stream.map(|piece| piece.map_err(|error| chain(&*error.into()))))
+                Box::pin(stream.map(|piece| piece.map_err(|error| Broke::of_body(&*error.into()))))
             })
         });
         Self(Route::InProcess(BoxCloneSyncService::new(service)))
@@ -160,8 +160,8 @@ impl Endpoint {
         }
     }
 
-    /// Sends a request and waits for the response's status. The error says in words what happened to the connection.
-    pub(crate) async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, String> {
+    /// Sends a request and waits for the response's status. The error says what happened to the connection.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, Broke> {
         match &self.0 {
             Route::Http { lines, prefix, .. } => {
                 let mut answered = if prefix.is_empty() {
@@ -179,7 +179,7 @@ impl Endpoint {
                     .uri(path)
                     .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
                     .body(Full::new(body))
-                    .map_err(|error| error.to_string())?;
+                    .map_err(|error| Broke::otherwise(error.to_string()))?;
                 let response = match service.clone().oneshot(request).await {
                     Ok(response) => response,
                     Err(never) => match never {},

@@ -10,8 +10,9 @@ use std::panic::resume_unwind;
 use std::time::Duration;
 
 use perf_clock::{Clock, Stamp};
+use perf_model::chunks::Chunks;
 use perf_model::load::Arrivals;
-use perf_model::sample::Sample;
+use perf_model::sample::{FailureKind, Outcome, Sample};
 use tokio::task::JoinSet;
 
 use crate::client::{Call, Landed};
@@ -38,7 +39,8 @@ pub(crate) struct Flight<'a> {
 /// What the next send needs to know of a request that has landed.
 struct Down {
     index: u32,
-    ended_us: u64,
+    /// When the next may be sent in its place.
+    free_us: u64,
     /// The answer's text, where a conversation may go on from it.
     said: Option<String>,
 }
@@ -82,24 +84,24 @@ impl<'a> Flight<'a> {
         };
     }
 
-    /// The turn of a request comes when the one that it follows has ended, as that one's sample says: the moment until
-    /// its send counts as latency.
+    /// The turn of a request comes when the client has done with the one that it follows: the moment until its send
+    /// counts as latency.
     async fn closed_loop(&mut self, calls: Vec<Call>, width: u32) -> ControlFlow<()> {
         let mut calls = calls.into_iter();
         for call in calls.by_ref().take(width as usize) {
             self.send(call, 0);
         }
         while let Some(landed) = self.land().await {
-            let ended_us = landed?.ended_us;
+            let free_us = landed?.free_us;
             if let Some(call) = calls.next() {
-                self.send(call, ended_us);
+                self.send(call, free_us);
             }
         }
         ControlFlow::Continue(())
     }
 
     /// So many conversations at once; in each, the next request when the last was answered. One that fails ends its
-    /// conversation: nobody knows what the next would have said.
+    /// conversation: nobody knows what the next would have said. Those that are not sent are failures as well.
     async fn conversations(&mut self, calls: Vec<Call>, width: u32) -> ControlFlow<()> {
         let mut waiting = Conversation::split(calls);
         let mut open: HashMap<u32, Conversation> = HashMap::new();
@@ -111,17 +113,40 @@ impl<'a> Flight<'a> {
             let landed = landed?;
             let mut conversation = open.remove(&landed.index).unwrap_or_default();
             let goes_on = match landed.said {
-                Some(said) => {
-                    conversation.answered(&said);
-                    self.go_on(conversation, landed.ended_us, &mut open)
+                Some(ref said) => {
+                    conversation.answered(said);
+                    self.go_on(conversation, landed.free_us, &mut open)
                 }
-                None => false,
+                None => {
+                    for call in conversation.rest() {
+                        self.leave_out(&call, &landed)?;
+                    }
+                    false
+                }
             };
             if !goes_on && let Some(next) = waiting.pop_front() {
-                self.go_on(next, landed.ended_us, &mut open);
+                self.go_on(next, landed.free_us, &mut open);
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Hands over a request that cannot be sent, because the one before it failed.
+    fn leave_out(&mut self, call: &Call, failed: &Down) -> ControlFlow<()> {
+        let detail = format!("request {} of its conversation failed", failed.index);
+        (self.observe)(Sample {
+            index: call.index,
+            intended_us: failed.free_us,
+            sent_us: failed.free_us,
+            chunks: Chunks::default(),
+            end_us: failed.free_us,
+            prompt_tokens: None,
+            output_tokens: None,
+            finish_reason: None,
+            resent: false,
+            server: None,
+            outcome: Outcome::Failed { kind: FailureKind::NotSent, detail },
+        })
     }
 
     /// Sends a conversation's next request, if it has one.
@@ -140,7 +165,7 @@ impl<'a> Flight<'a> {
                 self.send(call, turn_us);
             }
             while let Some(landed) = self.land().await {
-                turn_us = turn_us.max(landed?.ended_us);
+                turn_us = turn_us.max(landed?.free_us);
             }
         }
         ControlFlow::Continue(())
@@ -177,9 +202,9 @@ impl<'a> Flight<'a> {
     async fn land(&mut self) -> Option<ControlFlow<(), Down>> {
         loop {
             match self.under_way.join_next().await? {
-                Ok(Landed { sample, said }) => {
+                Ok(Landed { sample, free_us, said }) => {
                     let said = said.filter(|_| sample.succeeded());
-                    let down = Down { index: sample.index, ended_us: sample.end_us, said };
+                    let down = Down { index: sample.index, free_us, said };
                     return Some(match (self.observe)(sample) {
                         ControlFlow::Continue(()) => ControlFlow::Continue(down),
                         ControlFlow::Break(()) => ControlFlow::Break(()),

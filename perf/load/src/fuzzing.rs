@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::answer::Answer;
 use crate::metrics;
 use crate::sse::Splitter;
+use crate::wire::{self, Body};
 
 /// A stream that arrives in pieces, and the same in one: the events are the same, each as old as its first byte, and the
 /// tokens of the chunks add up.
@@ -15,15 +16,7 @@ use crate::sse::Splitter;
 /// When they are not.
 pub fn stream(bytes: &[u8], cuts: &[u8]) {
     let whole = events(&[bytes]);
-    let mut pieces = Vec::new();
-    let mut rest = bytes;
-    for cut in cuts {
-        let (piece, after) = rest.split_at(usize::from(*cut).min(rest.len()));
-        pieces.push(piece);
-        rest = after;
-    }
-    pieces.push(rest);
-    let cut = events(&pieces);
+    let cut = events(&pieces(bytes, cuts));
     assert!(whole.iter().map(|(_, data)| data).eq(cut.iter().map(|(_, data)| data)), "{whole:?}\n{cut:?}");
     assert!(cut.is_sorted_by_key(|(since, _)| *since), "{cut:?}");
 
@@ -37,6 +30,44 @@ pub fn stream(bytes: &[u8], cuts: &[u8]) {
     }
     // The body of an answer that is not streamed is anything as well.
     let _ = Answer::default().take_whole(bytes);
+}
+
+/// A response over HTTP/1.1 whose body arrives in pieces, and the same in one: the content is the same, and so is the
+/// place where the body ends or breaks.
+///
+/// # Panics
+/// When it is not.
+pub fn response(bytes: &[u8], cuts: &[u8]) {
+    let Ok(Some((length, head))) = wire::head(bytes) else { return };
+    let body = &bytes[length..];
+    let Ok(Some((again, other))) = wire::head(&bytes[..length]) else { panic!("a head needs what follows it") };
+    assert_eq!(length, again);
+    assert_eq!(content(head.body, &[body]), content(other.body, &pieces(body, cuts)));
+}
+
+/// What of these pieces is a body's content, whether it is done, and how many bytes were left; or how it broke.
+fn content(mut body: Body, pieces: &[&[u8]]) -> (Vec<u8>, Result<(bool, usize), &'static str>) {
+    let (mut content, mut left) = (Vec::new(), 0);
+    for piece in pieces {
+        match body.take(piece, &mut content) {
+            Ok(taken) => left += piece.len() - taken,
+            Err(what) => return (content, Err(what)),
+        }
+    }
+    (content, Ok((body.is_done(), left)))
+}
+
+/// Bytes as they might arrive: in pieces of these lengths, and the rest.
+fn pieces<'a>(bytes: &'a [u8], cuts: &[u8]) -> Vec<&'a [u8]> {
+    let mut pieces = Vec::new();
+    let mut rest = bytes;
+    for cut in cuts {
+        let (piece, after) = rest.split_at(usize::from(*cut).min(rest.len()));
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces.push(rest);
+    pieces
 }
 
 /// The text of `/metrics`: counters do not depend on the order of lines.

@@ -26,6 +26,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::error::Broke;
 use crate::wire::{self, Head};
 
 /// An idle connection is closed before the server does: uvicorn closes after 5 s, and a request written into a closing
@@ -78,11 +79,10 @@ struct Unsent {
 }
 
 /// A connection that ended before the head of a response was whole.
-struct Broken {
+struct Unanswered {
     /// Whether not one byte of a response had come.
     is_silent: bool,
-    /// What happened, in words.
-    what: String,
+    what: Broke,
 }
 
 #[derive(Debug)]
@@ -101,7 +101,12 @@ impl Lines {
 
     /// Opens connections until so many are idle. One that cannot be opened fails the request that will need it.
     pub(crate) async fn open(&self, count: usize) {
-        let there = self.idle.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let there = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            // What has been idle for too long would not be used.
+            idle.retain(|idle| idle.since.elapsed() < IDLE_CONNECTION);
+            idle.len()
+        };
         let missing = (there..count).map(|_| async {
             if let Ok(line) = self.connect().await {
                 self.put_back(line);
@@ -111,29 +116,30 @@ impl Lines {
         while opening.next().await.is_some() {}
     }
 
-    /// Sends a request and waits for the head of the response. The error says in words what happened to the connection.
-    pub(crate) async fn send(&self, method: &Method, path: &str, body: Bytes) -> Result<Answered, String> {
+    /// Sends a request and waits for the head of the response. The error says what happened to the connection.
+    pub(crate) async fn send(&self, method: &Method, path: &str, body: Bytes) -> Result<Answered, Broke> {
         let request = Unsent { head: wire::request(method, path, &self.host, body.len()).into(), body };
         if let Some(line) = self.take() {
             match self.ask(line, request.clone()).await {
                 Ok(answered) => return Ok(answered),
-                Err(Broken { is_silent: false, what }) => return Err(what),
-                Err(Broken { is_silent: true, .. }) => {
-                    let again = async { self.ask(self.connect().await?, request).await.map_err(|broken| broken.what) };
-                    let answered = again.await.map_err(|what| format!("{what}, when it was sent once more"))?;
+                Err(Unanswered { is_silent: false, what }) => return Err(what),
+                Err(Unanswered { is_silent: true, .. }) => {
+                    let again =
+                        async { self.ask(self.connect().await?, request).await.map_err(|unanswered| unanswered.what) };
+                    let answered = again.await.map_err(|what: Broke| what.and(", when it was sent once more"))?;
                     return Ok(Answered { resent: true, ..answered });
                 }
             }
         }
-        self.ask(self.connect().await?, request).await.map_err(|broken| broken.what)
+        self.ask(self.connect().await?, request).await.map_err(|unanswered| unanswered.what)
     }
 
     /// Sends a request on this connection and waits for the head of its response.
-    async fn ask(&self, mut line: Line, request: Unsent) -> Result<Answered, Broken> {
+    async fn ask(&self, mut line: Line, request: Unsent) -> Result<Answered, Unanswered> {
         line.unsent = request;
         let mut early = Vec::new();
         let head = poll_fn(|cx| line.poll_head(cx, &mut early)).await;
-        let head = head.map_err(|what| Broken { is_silent: early.is_empty(), what })?;
+        let head = head.map_err(|what| Unanswered { is_silent: early.is_empty(), what })?;
         Ok(Answered { head, resent: false, early, line: Some(line), broken: None, lines: self.clone() })
     }
 
@@ -154,9 +160,9 @@ impl Lines {
         }
     }
 
-    async fn connect(&self) -> Result<Line, String> {
-        let socket = TcpStream::connect(&*self.address).await.map_err(|error| format!("cannot connect: {error}"))?;
-        socket.set_nodelay(true).map_err(|error| error.to_string())?;
+    async fn connect(&self) -> Result<Line, Broke> {
+        let socket = TcpStream::connect(&*self.address).await.map_err(|error| Broke::by(&error, "cannot connect"))?;
+        socket.set_nodelay(true).map_err(|error| Broke::by(&error, "cannot set up the connection"))?;
         Ok(Line { socket, unsent: Unsent::default() })
     }
 
@@ -173,24 +179,26 @@ impl Line {
     }
 
     /// Sends what is left of the request, and reads until the head of its response is whole. `read` keeps what came behind.
-    fn poll_head(&mut self, cx: &mut Context<'_>, read: &mut Vec<u8>) -> Poll<Result<Head, String>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>, read: &mut Vec<u8>) -> Poll<Result<Head, Broke>> {
         loop {
             // A server may refuse a request before it has read it whole, so that what it says counts for more than that the
             // rest could not be sent.
             let sent = self.poll_send(cx);
             let what = match (self.poll_read(cx, |bytes| read.extend_from_slice(bytes)), sent) {
-                (Poll::Pending, Poll::Ready(Err(error))) => format!("the request could not be sent: {error}"),
+                (Poll::Pending, Poll::Ready(Err(error))) => Broke::by(&error, "the request could not be sent"),
                 (Poll::Pending, _) => return Poll::Pending,
-                (Poll::Ready(Ok(0)), _) if read.is_empty() => "the connection ended without a response".to_owned(),
-                (Poll::Ready(Ok(0)), _) => "the connection ended inside the head of the response".to_owned(),
-                (Poll::Ready(Err(error)), _) => format!("the connection broke before a response: {error}"),
+                (Poll::Ready(Ok(0)), _) if read.is_empty() => {
+                    Broke::otherwise("the connection ended without a response")
+                }
+                (Poll::Ready(Ok(0)), _) => Broke::otherwise("the connection ended inside the head of the response"),
+                (Poll::Ready(Err(error)), _) => Broke::by(&error, "the connection broke before a response"),
                 (Poll::Ready(Ok(_)), _) => match wire::head(read) {
                     Ok(None) => continue,
                     Ok(Some((length, head))) => {
                         read.drain(..length);
                         return Poll::Ready(Ok(head));
                     }
-                    Err(what) => what,
+                    Err(what) => Broke::otherwise(what),
                 },
             };
             return Poll::Ready(Err(what));
@@ -228,11 +236,11 @@ impl Line {
 
 impl Answered {
     /// Appends the next piece of the body to `into`, all that has arrived; `None` at its end.
-    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<Option<Result<(), String>>> {
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<Option<Result<(), Broke>>> {
         let before = into.len();
         loop {
             if let Some(what) = self.broken.take() {
-                return self.breaks(what.to_owned());
+                return self.breaks(Broke::otherwise(what));
             }
             let Some(line) = &mut self.line else { return Poll::Ready(None) };
             let body = &mut self.head.body;
@@ -242,9 +250,9 @@ impl Answered {
                 let _ = line.poll_send(cx);
                 match ready!(line.poll_read(cx, |bytes| taken = body.take(bytes, into))) {
                     Ok(0) if body.may_end() => None,
-                    Ok(0) => return self.breaks("the connection ended inside the response".to_owned()),
+                    Ok(0) => return self.breaks(Broke::otherwise("the connection ended inside the response")),
                     Ok(read) => Some(read),
-                    Err(error) => return self.breaks(format!("the connection broke inside the response: {error}")),
+                    Err(error) => return self.breaks(Broke::by(&error, "the connection broke inside the response")),
                 }
             } else {
                 let early = std::mem::take(&mut self.early);
@@ -267,7 +275,7 @@ impl Answered {
         }
     }
 
-    fn breaks(&mut self, what: String) -> Poll<Option<Result<(), String>>> {
+    fn breaks(&mut self, what: Broke) -> Poll<Option<Result<(), Broke>>> {
         self.line = None;
         Poll::Ready(Some(Err(what)))
     }

@@ -4,14 +4,12 @@
 //! between versions and lie in a model's files: the temperature, the length. A sampling seed is not sent: vLLM samples seeded
 //! requests one by one, which is not the path that users take.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use perf_model::load::{Api, Workload};
 use rand::Rng;
 use serde::Serialize;
 
-use crate::client::Call;
+use crate::client::{Call, Limits};
 use crate::judge::Asked;
 use crate::said::{Said, Says};
 use crate::seed::Stream;
@@ -66,7 +64,7 @@ pub(crate) fn calls(
     workload: &Workload,
     model: &str,
     seed: u64,
-    stall_limit: Duration,
+    limits: Limits,
 ) -> Vec<Call> {
     let mut salts = Stream::Salts.generator(seed);
     let (measured_salt, warm_up_salt) = (salts.next_u64(), salts.next_u64());
@@ -103,7 +101,7 @@ pub(crate) fn calls(
             Turn::Alone => None,
             turn => Some(Says { opens: turn == Turn::Opens, message: Said::by_user(&ask.prompt) }),
         };
-        Call { index, path, body, asked: asked(ask, workload), stall_limit, says }
+        Call { index, path, body, asked: asked(ask, workload), limits, says }
     });
     bodies.collect()
 }
@@ -119,19 +117,21 @@ fn asked(ask: &Ask, workload: &Workload) -> Asked {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::{Value, json};
 
     use super::*;
     use perf_model::load::{OutputLength, Prompts};
 
-    const STALL: Duration = Duration::from_secs(1);
+    const LIMITS: Limits = Limits { stall: Duration::from_secs(1), request: Duration::from_secs(9) };
 
     fn workload(api: Api, stream: bool, output: OutputLength) -> Workload {
         Workload { prompts: Prompts::Text("hi".to_owned()), output, api, stream, temperature: 0.0 }
     }
 
     fn bodies(part: Part, workload: &Workload, asks: &[Ask]) -> Vec<Value> {
-        let calls = calls(part, asks, workload, "tiny", 7, STALL);
+        let calls = calls(part, asks, workload, "tiny", 7, LIMITS);
         calls.iter().map(|call| serde_json::from_slice(&call.body).unwrap()).collect()
     }
 
@@ -156,7 +156,7 @@ mod tests {
     fn a_chat_that_is_not_streamed_asks_for_no_stream_options() {
         let workload = workload(Api::Chat, false, OutputLength::AtMost(12));
         let ask = Ask { prompt: Prompt::Text("hi".into()), output: workload.output, turn: Turn::Alone };
-        let calls = calls(Part::Measured, std::slice::from_ref(&ask), &workload, "tiny", 7, STALL);
+        let calls = calls(Part::Measured, std::slice::from_ref(&ask), &workload, "tiny", 7, LIMITS);
         assert_eq!(calls[0].path, "/v1/chat/completions");
         let body = bodies(Part::Measured, &workload, &[ask]).remove(0);
         assert_eq!(body["messages"], json!([{"role": "user", "content": "hi"}]));

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::arrivals::{schedule, sped_up};
 use crate::cache;
 use crate::check::check;
-use crate::client::Call;
+use crate::client::{Call, Limits};
 use crate::endpoint::Endpoint;
 use crate::error::LoadError;
 use crate::flight::Flight;
@@ -59,7 +59,8 @@ pub async fn measure(
     check(load)?;
     let workload = &load.workload;
     let asks = draw(workload, load.requests, load.warmup, seed)?;
-    let ready = |part, asks: &[_]| calls(part, asks, workload, model, seed, load.stall_limit);
+    let limits = Limits { stall: load.stall_limit, request: load.request_limit };
+    let ready = |part, asks: &[_]| calls(part, asks, workload, model, seed, limits);
     let (warm_up_calls, measured_calls) = (ready(Part::WarmUp, &asks.warm_up), ready(Part::Measured, &asks.measured));
     let moments = match load.arrivals {
         Arrivals::Recorded { speed } => sped_up(&asks.recorded, speed),

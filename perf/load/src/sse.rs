@@ -57,6 +57,12 @@ impl Splitter {
         Ok(())
     }
 
+    /// Whether data has begun to arrive whose event has not ended. A comment is no data.
+    pub(crate) fn is_inside_data(&self) -> bool {
+        let begun = |line: &[u8]| !line.is_empty() && line.iter().zip(b"data").all(|(there, name)| there == name);
+        self.data_since.is_some() || begun(&self.line)
+    }
+
     /// Whether an event has begun and not ended.
     pub(crate) fn is_inside_event(&self) -> bool {
         self.data_since.is_some() || !self.line.is_empty()

@@ -33,6 +33,7 @@ fn load(requests: u32) -> Load {
         stall_limit: Duration::from_mins(1),
         lateness_limit: Duration::from_millis(5),
         failures_allowed: perf_model::units::percent(0.0),
+        request_limit: Duration::from_mins(10),
     }
 }
 
@@ -228,7 +229,7 @@ fn what_is_no_http_is_no_connection_and_a_redirect_is_not_followed() {
     };
     assert_eq!(replying("220 mail.example ESMTP\r\n\r\n"), (Some(FailureKind::Connection), 1));
     let redirect = "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
-    assert_eq!(replying(redirect), (Some(FailureKind::HttpStatus), 1));
+    assert_eq!(replying(redirect), (Some(FailureKind::Refused), 1));
 }
 
 #[test]

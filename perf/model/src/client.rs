@@ -187,6 +187,7 @@ mod tests {
             stall_limit: Duration::from_mins(1),
             lateness_limit: Duration::from_millis(5),
             failures_allowed: crate::units::percent(0.0),
+            request_limit: Duration::from_mins(10),
         }
     }
 

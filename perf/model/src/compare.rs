@@ -254,6 +254,7 @@ mod tests {
             stall_limit: Duration::from_mins(1),
             lateness_limit: Duration::from_millis(5),
             failures_allowed: crate::units::percent(0.0),
+            request_limit: Duration::from_mins(10),
         }
     }
 

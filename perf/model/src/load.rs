@@ -81,7 +81,7 @@ pub struct Objective {
 }
 
 /// One load on one server.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     /// The name: a baseline's file, a row in a report.
     pub name: String,
@@ -95,8 +95,10 @@ pub struct Load {
     pub warmup: u32,
     /// What a request must meet to count for goodput; without any there is no goodput.
     pub objectives: Vec<Objective>,
-    /// Nothing received for so long makes a request a failure.
+    /// No event received for so long makes a request a failure. Comments that keep a connection alive are no events.
     pub stall_limit: Duration,
+    /// A request that takes longer in all is a failure, whatever is still arriving.
+    pub request_limit: Duration,
     /// How late the sends of an open loop may be at the 99th percentile, before the client and not the server was
     /// measured; and, in any load, half of how late the client's event loop may wake.
     pub lateness_limit: Duration,
@@ -163,6 +165,7 @@ mod tests {
             stall_limit: Duration::from_mins(1),
             lateness_limit: Duration::from_millis(5),
             failures_allowed: crate::units::percent(0.0),
+            request_limit: Duration::from_mins(10),
         };
         assert_eq!(load.describe(), "64 random tokens, exactly 64 output tokens, completions, streamed, temperature 0");
         assert_eq!(load.describe_arrivals(), "poisson 2.5 requests/s, 100 requests after 8 to warm up");

@@ -10,10 +10,14 @@ use crate::chunks::Chunks;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// No connection, or it broke before a response began.
+    /// No connection, or it ended before a response began.
     Connection,
-    /// A status other than 200.
-    HttpStatus,
+    /// The connection was reset, before a response or inside one.
+    Reset,
+    /// The server refused the request: status 4xx, or another that is neither 200 nor 5xx.
+    Refused,
+    /// The server failed: status 5xx.
+    ServerError,
     /// An error inside a response that had begun with status 200.
     ErrorInBand,
     /// The response ended before its end was announced.
@@ -32,6 +36,10 @@ pub enum FailureKind {
     Malformed,
     /// Nothing arrived for longer than the load allows.
     Stalled,
+    /// Not over when the load's time for a request was up, though something still arrived.
+    TimedOut,
+    /// Never sent, because the answer that it was to follow failed.
+    NotSent,
     /// Another client saw it, whose file was imported.
     Imported,
 }
@@ -40,7 +48,9 @@ impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connection => "no connection",
-            Self::HttpStatus => "error status",
+            Self::Reset => "connection reset",
+            Self::Refused => "refused (status 4xx)",
+            Self::ServerError => "server error (status 5xx)",
             Self::ErrorInBand => "error inside a response",
             Self::CutShort => "response cut short",
             Self::MissingUsage => "no token count",
@@ -50,6 +60,8 @@ impl fmt::Display for FailureKind {
             Self::WrongFinishReason => "wrong finish reason",
             Self::Malformed => "malformed response",
             Self::Stalled => "stalled",
+            Self::TimedOut => "timed out",
+            Self::NotSent => "not sent after a failed answer",
             Self::Imported => "failure in an imported file",
         })
     }

@@ -34,6 +34,7 @@ fn load(arrivals: Arrivals) -> Load {
         stall_limit: Duration::from_mins(1),
         lateness_limit: Duration::from_millis(5),
         failures_allowed: perf_model::units::percent(0.0),
+        request_limit: Duration::from_mins(10),
     }
 }
 

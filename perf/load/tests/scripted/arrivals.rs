@@ -117,7 +117,10 @@ fn a_warm_up_that_fails_ends_the_run_and_says_why() {
         )
     });
     let error = ran.result.unwrap_err();
-    assert!(matches!(error, LoadError::WarmUp { number: 3, total: 5, kind: FailureKind::HttpStatus, .. }), "{error:?}");
+    assert!(
+        matches!(error, LoadError::WarmUp { number: 3, total: 5, kind: FailureKind::ServerError, .. }),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("500 Internal Server Error: out of memory"), "{error}");
     assert!(ran.samples.is_empty());
     assert!(ran.log.asked.len() < 5);

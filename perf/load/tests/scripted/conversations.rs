@@ -61,8 +61,9 @@ fn a_failure_ends_its_conversation_and_the_others_go_on() {
         Server::new(clock, |index| if index == 1 { Reply::json(500, "{\"error\":\"no\"}") } else { answer(index) })
     });
     let indices: Vec<u32> = ran.samples.iter().map(|sample| sample.index).collect();
-    assert_eq!(indices, [0, 1, 3, 4, 5]);
-    assert_eq!(failure(&ran.samples[1]).0, FailureKind::HttpStatus);
+    assert_eq!(indices, [0, 1, 2, 3, 4, 5]);
+    assert_eq!(failure(&ran.samples[1]).0, FailureKind::ServerError);
+    assert_eq!(failure(&ran.samples[2]), (FailureKind::NotSent, "request 1 of its conversation failed"));
 }
 
 #[test]

@@ -41,13 +41,13 @@ fn assert_kept(sample: &Sample, kind: FailureKind, end_us: u64) {
 #[test]
 fn an_error_status_is_repeated_with_the_servers_words() {
     let sample = answered(&one(), Reply::json(404, "{\"error\":{\"message\":\"no such model\"}}"));
-    assert_eq!(failure(&sample), (FailureKind::HttpStatus, "404 Not Found: no such model"));
+    assert_eq!(failure(&sample), (FailureKind::Refused, "404 Not Found: no such model"));
     let bare = answered(&one(), Reply::json(503, ""));
-    assert_eq!(failure(&bare), (FailureKind::HttpStatus, "503 Service Unavailable"));
+    assert_eq!(failure(&bare), (FailureKind::ServerError, "503 Service Unavailable"));
     let long = answered(&one(), Reply::json(400, &"x".repeat(5_000)));
     assert!(failure(&long).1.chars().count() < 250);
     let broken = answered(&one(), Reply::json(400, "oops").ending(Ending::Breaks));
-    assert_eq!(failure(&broken), (FailureKind::HttpStatus, "400 Bad Request: oops"));
+    assert_eq!(failure(&broken), (FailureKind::Refused, "400 Bad Request: oops"));
 }
 
 #[test]
@@ -69,24 +69,43 @@ fn a_stream_without_its_announced_end_is_cut_short() {
 }
 
 #[test]
-fn a_connection_that_breaks_midway_cuts_the_response_short() {
+fn a_connection_that_is_reset_is_told_from_one_that_ends_too_early() {
     let sample = answered(&one(), begun("").ending(Ending::Breaks));
-    assert_kept(&sample, FailureKind::CutShort, 30);
+    assert_kept(&sample, FailureKind::Reset, 30);
     assert!(failure(&sample).1.contains("connection reset"));
     let sample = answered(&whole(), Reply::json(200, "{\"choices\":").ending(Ending::Breaks));
-    assert_eq!(failure(&sample).0, FailureKind::CutShort);
+    assert_eq!(failure(&sample).0, FailureKind::Reset);
     assert_eq!(failure(&answered(&whole(), Reply::json(200, "{\"choices\":"))).0, FailureKind::CutShort);
 }
 
 #[test]
 fn a_server_that_falls_silent_has_stalled() {
     let sample = answered(&one(), begun("").ending(Ending::Hangs));
-    assert_kept(&sample, FailureKind::Stalled, 2_000_030);
+    assert_kept(&sample, FailureKind::Stalled, 2_000_020);
     assert_eq!(failure(&sample).1, "nothing more for 2 s; 2 of 4 tokens had come");
     let mute = Reply { delay: std::time::Duration::from_hours(1), ..begun("") };
     let sample = answered(&one(), mute);
     assert_eq!(failure(&sample), (FailureKind::Stalled, "no response for 2 s; 0 of 4 tokens had come"));
     assert_eq!(sample.end_us, 2_000_000);
+}
+
+#[test]
+fn comments_do_not_hide_that_a_server_has_fallen_silent() {
+    let comment = || (900_000, ": keep-alive\n\n".to_owned());
+    let reply = Reply::stream([(10, chunk(1, None)), comment(), comment(), comment(), comment()]).ending(Ending::Hangs);
+    let sample = answered(&one(), reply);
+    assert_eq!(failure(&sample), (FailureKind::Stalled, "nothing more for 2 s; 1 of 4 tokens had come"));
+    assert_eq!(sample.end_us, 2_000_010);
+}
+
+#[test]
+fn an_answer_that_drips_for_longer_than_a_request_may_take_has_timed_out() {
+    let mut load = one();
+    load.request_limit = std::time::Duration::from_secs(3);
+    let drip = (1..=4).map(|total| (1_500_000, chunk(total, None)));
+    let sample = answered(&load, Reply::stream(drip));
+    assert_eq!(failure(&sample), (FailureKind::TimedOut, "not over after 3 s; 2 of 4 tokens had come"));
+    assert_eq!(sample.end_us, 3_000_000);
 }
 
 #[test]

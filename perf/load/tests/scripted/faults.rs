@@ -89,7 +89,8 @@ impl Fault {
         match self {
             Self::None => None,
             Self::InBand => Some(FailureKind::ErrorInBand),
-            Self::Breaks | Self::Ends => Some(FailureKind::CutShort),
+            Self::Breaks => Some(FailureKind::Reset),
+            Self::Ends => Some(FailureKind::CutShort),
             Self::Stalls | Self::SlowHeaders => Some(FailureKind::Stalled),
             Self::WrongLength => Some(FailureKind::WrongLength),
             Self::WrongReason => Some(FailureKind::WrongFinishReason),
@@ -97,7 +98,7 @@ impl Fault {
             Self::Empty => Some(FailureKind::Empty),
             Self::Malformed | Self::FallingTotal | Self::WrongType => Some(FailureKind::Malformed),
             Self::WrongPrompt => Some(FailureKind::WrongPromptLength),
-            Self::Refused => Some(FailureKind::HttpStatus),
+            Self::Refused => Some(FailureKind::Refused),
         }
     }
 

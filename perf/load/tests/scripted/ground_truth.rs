@@ -100,8 +100,8 @@ fn whole_answers_are_measured_as_they_were() {
 
 /// That success and every kind of failure were drawn often; a connection cannot be missing inside a process.
 fn assert_all_kinds(kinds: &Kinds) {
-    assert_eq!(kinds.len(), 11, "{kinds:?}");
-    assert!(kinds.values().all(|count| *count >= 40), "{kinds:?}");
+    assert_eq!(kinds.len(), 13, "{kinds:?}");
+    assert!(kinds.values().all(|count| *count >= 25), "{kinds:?}");
 }
 
 /// That requests were sent when the samples say, and in an open loop when they were due.

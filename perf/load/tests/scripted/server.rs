@@ -1,6 +1,7 @@
 //! A server that answers by script: [`Server`], its [`Reply`]s, and [`run`], which puts a load on it.
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -180,7 +181,7 @@ impl Server {
                         Ok(http_body::Frame::data(piece))
                     }
                     (None, Ending::Closes) => return None,
-                    (None, Ending::Breaks) => Err(std::io::Error::other("connection reset")),
+                    (None, Ending::Breaks) => Err(std::io::Error::new(ErrorKind::ConnectionReset, "connection reset")),
                     (None, Ending::Hangs) => std::future::pending().await,
                 };
                 Some((next, (pieces, under_way)))
@@ -212,6 +213,7 @@ pub(crate) fn load(arrivals: Arrivals, requests: u32) -> Load {
         stall_limit: Duration::from_secs(2),
         lateness_limit: Duration::from_millis(5),
         failures_allowed: perf_model::units::percent(0.0),
+        request_limit: Duration::from_mins(10),
     }
 }
 

@@ -169,6 +169,8 @@ fn play(
     let mut pieces: Vec<(u64, Vec<u8>)> = Vec::new();
     let mut expected = Expected { end_us: now, ..Expected::default() };
     let mut sent = 0;
+    // When something of an event last came: comments do not count.
+    let mut heard = delay;
     let mut is_over = false;
     for (index, event) in events.iter().enumerate() {
         let length = event.bytes.len().min(stop - sent);
@@ -186,6 +188,9 @@ fn play(
             }
             if place == event.data_at {
                 first_us = now;
+            }
+            if place >= event.data_at {
+                heard = now;
             }
         }
         sent += length;
@@ -206,7 +211,7 @@ fn play(
     if fault == Fault::SlowHeaders {
         expected = Expected { end_us: micros(world.stall_limit), ..Expected::default() };
     } else if ending == Ending::Hangs && !is_over {
-        expected.end_us += micros(world.stall_limit);
+        expected.end_us = heard + micros(world.stall_limit);
     } else if ending != Ending::Hangs && expected.failure.is_none() {
         // The connection is read to its end, so that it can be used again.
         expected.end_us = now;

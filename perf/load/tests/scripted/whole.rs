@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
+use perf_model::sample::FailureKind;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
@@ -65,9 +66,11 @@ pub(crate) fn refused(rng: &mut ChaCha8Rng, fault: Fault, world: &World) -> Trut
     let body = Body::draw(rng, delay, text, text.len());
     let ending = [Ending::Closes, Ending::Breaks, Ending::Hangs].choose(rng).unwrap().clone();
     let waited = if ending == Ending::Hangs { micros(world.stall_limit) } else { 0 };
-    let expected = Expected { failure: fault.kind(), end_us: body.end_us + waited, ..Expected::default() };
     let content_type = ["application/json", "text/event-stream"].choose(rng).copied();
-    Truth { fault, reply: body.reply(delay, *STATUSES.choose(rng).unwrap(), content_type, ending), expected }
+    let status = *STATUSES.choose(rng).unwrap();
+    let kind = if status >= 500 { FailureKind::ServerError } else { FailureKind::Refused };
+    let expected = Expected { failure: Some(kind), end_us: body.end_us + waited, ..Expected::default() };
+    Truth { fault, reply: body.reply(delay, status, content_type, ending), expected }
 }
 
 /// Something else than a stream where one was asked for. It is not read.
