@@ -8,11 +8,10 @@ use perf_load::{Endpoint, Measured};
 use perf_model::client::Calibration;
 use perf_model::evidence::StartEvidence;
 use perf_model::fingerprint::{EngineKind, Fingerprint};
-use perf_model::record::{End, Header, Part, SCHEMA};
+use perf_model::reading::Reading;
+use perf_model::record::{End, Header, Part, Record, SCHEMA};
 use perf_model::sample::{FailureKind, Outcome, Sample};
-use perf_model::steady::steady;
-use perf_model::summary::{Summary, summarize};
-use perf_model::validity::{Witnesses, faults, remarks};
+use perf_model::summary::Summary;
 use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
@@ -50,7 +49,8 @@ impl Run<'_> {
         let seed = self.seed();
         let path = folder.join(format!("{}.jsonl", declared.name));
         let calibration = perf_load::calibration(self.clock).await;
-        let mut record = RecordWriter::begin(path, self.header(seed, calibration))?;
+        let header = self.header(seed, calibration);
+        let mut record = RecordWriter::begin(path, header.clone())?;
         let mut samples = Vec::with_capacity(declared.requests as usize);
         let mut trouble = None;
         let give_up = Notify::new();
@@ -76,26 +76,14 @@ impl Run<'_> {
             return Err(error);
         }
         let cannot = |cause| Error::Load { load: declared.name.clone(), cause };
-        let Some(Measured { server, lateness_p99_ms, client, cache_reset, .. }) =
-            measured.transpose().map_err(cannot)?
-        else {
+        let Some(Measured { server, client, cache_reset, .. }) = measured.transpose().map_err(cannot)? else {
             return Err(Error::Usage(format!("load `{}` was given up without a reason", declared.name)));
         };
-        record.finish(End { complete: true, reason: None, server, client, cache_reset: cache_reset.clone() })?;
+        let end = End { complete: true, reason: None, server, client, cache_reset };
+        record.finish(end.clone())?;
 
-        let summary = summarize(&samples, &declared.objectives);
-        let steady = steady(&samples, declared.arrivals);
+        let Reading { summary, steady, faults, remarks, .. } = Reading::of(&Record { header, samples, end: Some(end) });
         self.session.tell(self.suite, &self.in_a_word(&summary));
-        let witnesses = Witnesses {
-            samples: &samples,
-            server: server.as_ref(),
-            lateness_p99_ms,
-            client: client.as_ref(),
-            calibration: calibration.as_ref(),
-            cache_reset: cache_reset.as_ref(),
-        };
-        let faults = faults(declared, &summary, &witnesses);
-        let remarks = remarks(declared, &summary, &witnesses);
         let fingerprint = self.fingerprint.clone();
         Ok(StartEvidence {
             start: self.start,
@@ -140,6 +128,7 @@ impl Run<'_> {
             objectives: self.load.declared.objectives.clone(),
             fingerprint: self.fingerprint.clone(),
             calibration,
+            declared: Some(self.load.declared.clone()),
         }
     }
 

@@ -13,10 +13,9 @@ use perf_model::client::Calibration;
 use perf_model::exit;
 use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::load::Load;
+use perf_model::reading::Reading;
 use perf_model::record::{End, Header, Line, Part, Record, SCHEMA, line};
 use perf_model::sample::Sample;
-use perf_model::summary::summarize;
-use perf_model::validity::{Witnesses, faults, remarks};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Format};
@@ -74,7 +73,7 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     }
     tell::result(asked, &all)?;
     let interrupted = all.iter().any(|ran| !ran.record.is_complete());
-    Ok(match all.iter().any(|ran| !ran.faults.is_empty()) {
+    Ok(match all.iter().any(|ran| !ran.reading.faults.is_empty()) {
         _ if interrupted => exit::INTERRUPTED,
         true => exit::INVALID,
         false => exit::HELD,
@@ -148,25 +147,12 @@ impl Server<'_> {
             _ => Failure::Usage(error.into()),
         })?;
         let reason = measured.is_none().then(|| "interrupted".to_owned());
-        let Measured { server, lateness_p99_ms, client, cache_reset, .. } = measured.unwrap_or_default();
+        let Measured { server, client, cache_reset, .. } = measured.unwrap_or_default();
         let end = End { complete: reason.is_none(), reason, server, client, cache_reset };
         writer.add(&Line::End(end.clone()))?;
-        let witnesses = Witnesses {
-            samples: &samples,
-            server: server.as_ref(),
-            lateness_p99_ms,
-            client: client.as_ref(),
-            calibration: calibration.as_ref(),
-            cache_reset: end.cache_reset.as_ref(),
-        };
-        let summary = summarize(&samples, &load.objectives);
-        let (faults, remarks) = if end.complete {
-            (faults(&load, &summary, &witnesses), remarks(&load, &summary, &witnesses))
-        } else {
-            (Vec::new(), Vec::new())
-        };
         let record = Record { header, samples, end: Some(end) };
-        Ok(Ran { load, record, path: writer.path, lateness_p99_ms, faults, remarks })
+        let reading = Reading::of(&record);
+        Ok(Ran { load, record, path: writer.path, reading })
     }
 
     fn header(&self, load: &Load, seed: u64, calibration: Option<Calibration>) -> Header {
@@ -184,6 +170,7 @@ impl Server<'_> {
             objectives: load.objectives.clone(),
             fingerprint: self.fingerprint.clone(),
             calibration,
+            declared: Some(load.clone()),
         }
     }
 }

@@ -49,10 +49,10 @@ pub(crate) fn result(asked: &Cli, all: &[Ran]) -> Result<()> {
     // A reader that has gone away (`| head`) has seen what it wanted.
     let _ = writeln!(std::io::stdout().lock(), "{}", shown.trim_end());
     for ran in all {
-        for remark in &ran.remarks {
+        for remark in &ran.reading.remarks {
             eprintln!("{}: {remark}", ran.load.name);
         }
-        for fault in &ran.faults {
+        for fault in &ran.reading.faults {
             eprintln!("invalid: {}: {fault}", ran.load.name);
         }
         if !ran.record.is_complete() {
@@ -116,9 +116,9 @@ fn told<'a>(asked: &'a Cli, ran: &'a Ran) -> Told<'a> {
         workload: &header.workload,
         arrivals: &header.arrivals,
         complete: ran.record.is_complete(),
-        faults: &ran.faults,
-        remarks: &ran.remarks,
-        lateness_p99_ms: ran.lateness_p99_ms,
+        faults: &ran.reading.faults,
+        remarks: &ran.reading.remarks,
+        lateness_p99_ms: ran.reading.lateness.map(|late| late.p99_ms),
         server: end.and_then(|end| end.server.as_ref()),
         client: end.and_then(|end| end.client.as_ref()),
         cache_reset: end.and_then(|end| end.cache_reset.as_ref()),

@@ -34,6 +34,7 @@ fn sample(index: u32) -> Sample {
         output_tokens: Some(TOKENS),
         finish_reason: Some("length".to_owned()),
         resent: false,
+        estimated: false,
         server: None,
         outcome: Outcome::Succeeded,
     }

@@ -7,9 +7,9 @@
 //!
 //! A server that gives only the total at the end leaves the tokens of each chunk unknown, unless it lists their ids
 //! (`return_token_ids`), which count as well. Without them each chunk with a choice counts as one, the role chunk
-//! excepted, and the difference to the total is put right at the end: missing tokens are
-//! added to the last chunk, excess ones taken from the last chunks. Totals and latencies stay exact, gaps between tokens
-//! become approximate.
+//! excepted, and the difference to the total is put right at the end: missing tokens are spread evenly over the chunks,
+//! excess ones taken from the last. Totals and latencies stay exact, gaps between tokens become approximate, and the
+//! sample says so.
 
 use std::fmt;
 
@@ -58,6 +58,10 @@ pub(crate) struct Answer {
     /// Whether nothing has come since the server last gave its total.
     total_is_last: bool,
     pub(crate) saw_choice: bool,
+    /// Whether a chunk was counted as one token for want of anything better.
+    guessed: bool,
+    /// Whether the chunks had to be made to add up to the total.
+    pub(crate) estimated: bool,
 }
 
 /// The fields we need of a chunk, and of a response that is not streamed.
@@ -143,7 +147,11 @@ impl Answer {
         }
         let tokens = match total {
             Some(total) => total.saturating_sub(self.counted),
-            None => tokens_in(choices),
+            None => {
+                let listed = listed_in(choices);
+                self.guessed |= listed.is_none();
+                listed.unwrap_or_else(|| u32::from(!choices.iter().all(Choice::only_names_the_role)))
+            }
         };
         self.total_is_last = total.is_some();
         if tokens > 0 {
@@ -210,8 +218,14 @@ impl Answer {
     pub(crate) fn settle(&mut self) {
         let Some(total) = self.last_total().filter(|total| *total != self.counted) else { return };
         let mut chunks: Vec<Chunk> = self.chunks.iter().collect();
-        if let (Some(last), Some(missing)) = (chunks.last_mut(), total.checked_sub(self.counted)) {
-            last.tokens += missing;
+        self.estimated = !chunks.is_empty();
+        if let (Some(last), Some(missing)) = (chunks.len().checked_sub(1), total.checked_sub(self.counted)) {
+            if self.guessed {
+                spread(missing, &mut chunks);
+            } else {
+                // Running totals were right until then.
+                chunks[last].tokens += missing;
+            }
             self.counted = total;
         }
         while self.counted > total
@@ -233,10 +247,18 @@ impl Answer {
     }
 }
 
-/// How many tokens the choices of a chunk without a running total carry: as many as they list ids, or one.
-fn tokens_in(choices: &[Choice]) -> u32 {
-    let listed = choices.iter().filter_map(|choice| choice.token_ids.as_ref()?.0);
-    listed.reduce(u32::saturating_add).unwrap_or_else(|| u32::from(!choices.iter().all(Choice::only_names_the_role)))
+/// Gives each chunk its share of tokens that came with nobody knows which.
+fn spread(tokens: u32, chunks: &mut [Chunk]) {
+    let count = chunks.len() as u64;
+    let until = |place: u64| place * u64::from(tokens) / count.max(1);
+    for (place, chunk) in (0..).zip(chunks) {
+        chunk.tokens += u32::try_from(until(place + 1) - until(place)).unwrap_or(0);
+    }
+}
+
+/// How many ids of tokens the choices of a chunk list; `None` where they list none.
+fn listed_in(choices: &[Choice]) -> Option<u32> {
+    choices.iter().filter_map(|choice| choice.token_ids.as_ref()?.0).reduce(u32::saturating_add)
 }
 
 /// What a message without choices is: older vLLM's error, or nothing that the protocol knows.
@@ -317,8 +339,14 @@ mod tests {
     }
 
     #[test]
-    fn without_running_totals_missing_tokens_go_to_the_last_chunk() {
-        assert_eq!(pairs(&read(&[ROLE, BARE, BARE, LAST, &total(5)])), [(1, 1), (2, 1), (3, 3)]);
+    fn without_running_totals_missing_tokens_are_spread_over_the_chunks_and_that_is_known() {
+        let answer = read(&[ROLE, BARE, BARE, LAST, &total(8)]);
+        assert_eq!((pairs(&answer), answer.estimated), (vec![(1, 2), (2, 3), (3, 3)], true));
+        let exact = read(&[ROLE, BARE, BARE, LAST, &total(3)]);
+        assert_eq!((pairs(&exact), exact.estimated), (vec![(1, 1), (2, 1), (3, 1)], false));
+        // What a running total has told is not guessed at: only the rest is.
+        let lost = read(&[&chunk(1), &chunk(2), &total(5)]);
+        assert_eq!((pairs(&lost), lost.estimated), (vec![(0, 1), (1, 4)], true));
     }
 
     #[test]

@@ -118,6 +118,7 @@ impl Call {
             output_tokens: answer.output_tokens,
             finish_reason: answer.finish_reason,
             resent,
+            estimated: answer.estimated,
             server: answer.server_times,
             outcome,
         };

@@ -24,7 +24,7 @@ use crate::error::Broke;
 use crate::lines::{Answered, Lines};
 
 /// A question about the server that takes longer goes unanswered.
-const GET_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const GET_LIMIT: Duration = Duration::from_secs(10);
 
 /// The error of a response body, of whatever type it is.
 pub type BodyError = Box<dyn Error + Send + Sync>;

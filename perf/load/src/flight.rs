@@ -144,6 +144,7 @@ impl<'a> Flight<'a> {
             output_tokens: None,
             finish_reason: None,
             resent: false,
+            estimated: false,
             server: None,
             outcome: Outcome::Failed { kind: FailureKind::NotSent, detail },
         })

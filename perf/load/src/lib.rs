@@ -34,6 +34,7 @@ mod seed;
 mod sse;
 #[cfg(test)]
 mod testing;
+mod tokens;
 mod watch;
 mod wire;
 mod workload;

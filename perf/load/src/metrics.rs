@@ -31,9 +31,10 @@ impl Meter {
 
     /// By how much the counters have grown since they were last read, after so many output tokens and requests.
     ///
-    /// They may lag a moment behind the last response, so they are read until they hold at least what the client saw,
-    /// for [`LAG`] at most. `None` when the server has no counters; a single counter that the server lacks, or that
-    /// shrank because the server started again, is `None` in the result.
+    /// They may lag a moment behind the last response, or a busy server may not answer at once, so they are read until they
+    /// hold at least what the client saw, for [`LAG`] at most. `None` when the server never had any counters; a single one
+    /// that the server lacks is `None` in the result. Where one is gone that was there, or has shrunk because the server
+    /// started again, the result says so: see [`ServerCounts::lost`].
     pub(crate) async fn growth(
         &mut self,
         output_tokens: u64,
@@ -45,14 +46,14 @@ impl Meter {
         let deadline = clock.now() + LAG;
         loop {
             let after = scrape(endpoint, clock).await;
-            let growth = after.map(|after| difference(&before, &after));
-            let is_complete = growth.is_none_or(|growth| {
-                growth.output_tokens.is_none_or(|seen| seen >= output_tokens)
-                    && growth.requests.is_none_or(|seen| seen >= requests)
-            });
+            let growth = difference(&before, &after.unwrap_or_default());
+            let is_complete = !growth.lost
+                && growth.output_tokens.is_none_or(|seen| seen >= output_tokens)
+                && growth.requests.is_none_or(|seen| seen >= requests);
             if is_complete || clock.now() >= deadline {
-                self.last = after;
-                return growth;
+                // What could not be read is still known from before; the next growth would hold both.
+                self.last = after.or(self.last);
+                return Some(growth);
             }
             clock.sleep(PAUSE).await;
         }
@@ -63,6 +64,10 @@ async fn scrape(endpoint: &Endpoint, clock: Clock) -> Option<ServerCounts> {
     let counts = parse(&endpoint.get_text("/metrics", clock).await?);
     (counts != ServerCounts::default()).then_some(counts)
 }
+
+/// The counters that the client's own count is held against.
+const COUNTED: [fn(&ServerCounts) -> Option<u64>; 3] =
+    [|counts| counts.prompt_tokens, |counts| counts.output_tokens, |counts| counts.requests];
 
 fn difference(before: &ServerCounts, after: &ServerCounts) -> ServerCounts {
     let grown = |counter: fn(&ServerCounts) -> Option<u64>| counter(after)?.checked_sub(counter(before)?);
@@ -77,6 +82,7 @@ fn difference(before: &ServerCounts, after: &ServerCounts) -> ServerCounts {
         ttft_count: grown(|counts| counts.ttft_count),
         e2e_sum_us: grown(|counts| counts.e2e_sum_us),
         e2e_count: grown(|counts| counts.e2e_count),
+        lost: COUNTED.into_iter().any(|counter| counter(before).is_some() && grown(counter).is_none()),
     }
 }
 
@@ -177,6 +183,8 @@ mod tests {
         let after = ServerCounts { output_tokens: Some(3), requests: Some(1), ..ServerCounts::default() };
         let growth = difference(&before, &after);
         assert_eq!((growth.output_tokens, growth.requests, growth.preemptions), (None, Some(0), None));
+        assert!(growth.lost);
+        assert!(!difference(&before, &before).lost && difference(&before, &ServerCounts::default()).lost);
     }
 
     #[test]

@@ -63,10 +63,10 @@ pub(crate) fn calls(
     asks: &[Ask],
     workload: &Workload,
     model: &str,
-    seed: u64,
+    salt: u64,
     limits: Limits,
 ) -> Vec<Call> {
-    let mut salts = Stream::Salts.generator(seed);
+    let mut salts = Stream::Salts.generator(salt);
     let (measured_salt, warm_up_salt) = (salts.next_u64(), salts.next_u64());
     let cache_salt = match part {
         Part::Measured => format!("{measured_salt:016x}"),

@@ -7,7 +7,6 @@ use perf_model::client::ClientUse;
 use perf_model::load::{Arrivals, Load};
 use perf_model::record::{CacheReset, ServerCounts};
 use perf_model::sample::{Outcome, Sample};
-use perf_model::statistics::{quantile, sorted};
 use serde::Deserialize;
 
 use crate::arrivals::{schedule, sped_up};
@@ -19,6 +18,8 @@ use crate::error::LoadError;
 use crate::flight::Flight;
 use crate::metrics::Meter;
 use crate::request::{Part, calls};
+use crate::seed::fresh;
+use crate::tokens;
 use crate::watch::Watch;
 use crate::workload::draw;
 
@@ -29,8 +30,6 @@ pub struct Measured {
     pub began: Stamp,
     /// What the server counted from the first measured send to the last response; absent when it has no `/metrics`.
     pub server: Option<ServerCounts>,
-    /// How late the sends of an open loop were at the 99th percentile, in milliseconds; absent for a closed loop.
-    pub lateness_p99_ms: Option<f64>,
     /// What the client itself used of the machine; absent in virtual time, where it costs nothing.
     pub client: Option<ClientUse>,
     /// What became of the server's prefix cache before the first send.
@@ -39,7 +38,8 @@ pub struct Measured {
 
 /// Puts `load` on the server at `endpoint` and hands every measured request to `observe` as it ends.
 ///
-/// Prompts and schedule follow from `seed` alone and are drawn before anything is sent. The warm-up is a closed loop as
+/// Prompts and schedule follow from `seed` alone and are drawn before anything is sent. (In real time the salt that keeps
+/// them apart in the prefix cache is another in each run.) The warm-up is a closed loop as
 /// wide as the arrivals, with prompts (where they are random) and a prefix cache of its own; a request that fails there
 /// ends the run. Then the server is asked to empty its prefix cache, where it offers that. A measured request that fails is a sample like any other. Times in the samples count from the moment
 /// the first measured request was due.
@@ -60,12 +60,16 @@ pub async fn measure(
     let workload = &load.workload;
     let asks = draw(workload, load.requests, load.warmup, seed)?;
     let limits = Limits { stall: load.stall_limit, request: load.request_limit };
-    let ready = |part, asks: &[_]| calls(part, asks, workload, model, seed, limits);
-    let (warm_up_calls, measured_calls) = (ready(Part::WarmUp, &asks.warm_up), ready(Part::Measured, &asks.measured));
+    // What an earlier run asked with the same seed may still be in the server's prefix cache.
+    let salt = if clock.is_virtual() { seed } else { fresh(seed) };
+    let ready = |part, asks: &[_]| calls(part, asks, workload, model, salt, limits);
+    let (warm_up_calls, mut measured_calls) =
+        (ready(Part::WarmUp, &asks.warm_up), ready(Part::Measured, &asks.measured));
     let moments = match load.arrivals {
         Arrivals::Recorded { speed } => sped_up(&asks.recorded, speed),
         others => schedule(others, load.requests, seed),
     };
+    tokens::expect(&mut measured_calls, &asks.measured, workload.api, model, endpoint, clock).await;
     // The bodies hold the prompts as well.
     drop(asks);
 
@@ -80,10 +84,8 @@ pub async fn measure(
     // Whoever is measured has a connection: its making is no part of an answer. Those of the warm-up are still there.
     endpoint.open(load.arrivals.width().min(load.requests)).await;
     let mut tally = Tally::default();
-    let mut lateness = Vec::new();
     let mut look = |sample: Sample| {
         tally.add(&sample);
-        lateness.push(sample.sent_us.saturating_sub(sample.intended_us) as f64 / 1_000.0);
         observe(sample);
         ControlFlow::Continue(())
     };
@@ -94,8 +96,7 @@ pub async fn measure(
     let client = watch.map(Watch::end);
 
     let server = meter.growth(tally.output_tokens, tally.requests, endpoint, clock).await;
-    let lateness_p99_ms = if load.arrivals.is_closed_loop() { None } else { quantile(&sorted(&lateness), 0.99) };
-    Ok(Measured { began, server, lateness_p99_ms, client, cache_reset })
+    Ok(Measured { began, server, client, cache_reset })
 }
 
 /// The version that the server gives itself at `/version`.

@@ -3,6 +3,9 @@
 //! Every part draws from a stream of its own, so that a longer warm-up or another arrival pattern never changes the
 //! prompts. `ChaCha8` is specified bit by bit: the draws are the same on every machine and in every version.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
@@ -40,10 +43,25 @@ impl Stream {
     }
 }
 
+/// A number that no other run has: of the same process by a count, of others by time and process.
+pub(crate) fn fresh(seed: u64) -> u64 {
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let run = (u64::from(std::process::id()) << 32) | (RUNS.fetch_add(1, Ordering::Relaxed) & u64::from(u32::MAX));
+    // Mixed by a generator where it is used: what differs in one bit there differs in all.
+    seed ^ u64::try_from(time & u128::from(u64::MAX)).unwrap_or_default() ^ run.rotate_left(17)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rand::Rng;
+
+    #[test]
+    fn no_two_runs_are_given_the_same_number() {
+        let numbers: std::collections::BTreeSet<u64> = (0..1_000).map(|_| fresh(7)).collect();
+        assert_eq!(numbers.len(), 1_000);
+    }
 
     #[test]
     fn streams_of_one_seed_differ_and_repeat() {

@@ -119,6 +119,13 @@ impl Calibration {
                  on time; quieten it, or allow the load more lateness"
             ));
         }
+        let (lag, limit) = (ms(self.stamp_lag_p99_us), limit * LAG_LIMIT);
+        if lag > limit {
+            faults.push(format!(
+                "the client's calibration stamped what arrived {lag:.1} ms late at P99 (limit {limit} ms, twice the load's \
+                 lateness limit): on this machine it cannot tell when a token came; quieten it, or allow the load more lateness"
+            ));
+        }
         let (asked, can) = (busiest_second(samples), self.events_per_second.saturating_mul(u64::from(threads.max(1))));
         if can > 0 && asked as f64 > can as f64 * SHARE_LIMIT {
             faults.push(format!(
@@ -206,6 +213,7 @@ mod tests {
             output_tokens: None,
             finish_reason: None,
             resent: false,
+            estimated: false,
             server: None,
             outcome: Outcome::Succeeded,
         }

@@ -22,6 +22,7 @@ pub mod load;
 pub mod metric;
 pub mod nearest;
 mod notes;
+pub mod reading;
 pub mod record;
 pub mod redundancy;
 pub mod render;

@@ -142,31 +142,36 @@ impl Load {
     }
 }
 
+/// A load for the tests of whatever takes one.
+#[cfg(test)]
+pub(crate) fn example() -> Load {
+    Load {
+        name: "chat".into(),
+        workload: Workload {
+            prompts: Prompts::RandomTokens { length: Length::Fixed(64) },
+            output: OutputLength::Exactly(64),
+            api: Api::Completions,
+            stream: true,
+            temperature: 0.0,
+        },
+        arrivals: Arrivals::Poisson(crate::units::per_second(2.5)),
+        requests: 100,
+        warmup: 8,
+        objectives: vec![Objective { quantity: Quantity::Ttft, limit: crate::units::millis(200.0) }],
+        stall_limit: Duration::from_mins(1),
+        lateness_limit: Duration::from_millis(5),
+        failures_allowed: crate::units::percent(0.0),
+        request_limit: Duration::from_mins(10),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::{millis, per_second};
 
     #[test]
     fn a_load_describes_itself_on_one_line() {
-        let load = Load {
-            name: "chat".into(),
-            workload: Workload {
-                prompts: Prompts::RandomTokens { length: Length::Fixed(64) },
-                output: OutputLength::Exactly(64),
-                api: Api::Completions,
-                stream: true,
-                temperature: 0.0,
-            },
-            arrivals: Arrivals::Poisson(per_second(2.5)),
-            requests: 100,
-            warmup: 8,
-            objectives: vec![Objective { quantity: Quantity::Ttft, limit: millis(200.0) }],
-            stall_limit: Duration::from_mins(1),
-            lateness_limit: Duration::from_millis(5),
-            failures_allowed: crate::units::percent(0.0),
-            request_limit: Duration::from_mins(10),
-        };
+        let load = example();
         assert_eq!(load.describe(), "64 random tokens, exactly 64 output tokens, completions, streamed, temperature 0");
         assert_eq!(load.describe_arrivals(), "poisson 2.5 requests/s, 100 requests after 8 to warm up");
         assert_eq!(load.describe_objectives().as_deref(), Some("TTFT ≤ 200 ms"));

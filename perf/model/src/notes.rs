@@ -18,7 +18,7 @@ pub(crate) fn notes(starts: &[StartEvidence]) -> Vec<String> {
         let mean = median(&means).unwrap_or_default();
         notes.push(format!("output tokens a request: {min} to {max}, {mean:.1} on average"));
     }
-    let steady: Vec<Steady> = starts.iter().filter_map(|start| start.steady).collect();
+    let steady: Vec<&Steady> = starts.iter().filter_map(|start| start.steady.as_ref()).collect();
     let throughputs: Vec<f64> = steady.iter().filter_map(|steady| steady.output_throughput).collect();
     let lasted: Vec<f64> = steady.iter().map(|steady| steady.to_s - steady.from_s).collect();
     if let (Some(throughput), Some(lasted)) = (median(&throughputs), median(&lasted)) {

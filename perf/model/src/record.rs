@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{Calibration, ClientUse};
 use crate::fingerprint::Fingerprint;
-use crate::load::{Arrivals, Objective};
+use crate::load::{Arrivals, Load, Objective};
 use crate::sample::Sample;
 
 /// The version of the format that this code writes.
@@ -74,6 +74,9 @@ pub struct Header {
     /// What the client can do on the machine that it ran on; absent in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// The load as it was declared, with its limits: what a run is held against. Absent where somebody else measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Load>,
 }
 
 /// The run of a start that has one.
@@ -113,6 +116,14 @@ pub struct ServerCounts {
     /// The count of the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub e2e_count: Option<u64>,
+    /// Whether counters that were there before the load could not be read behind it, or had shrunk.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lost: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl ServerCounts {
@@ -283,6 +294,7 @@ mod tests {
                 driver: None,
             },
             calibration: None,
+            declared: None,
         };
         let sample = Sample {
             index: 0,
@@ -294,6 +306,7 @@ mod tests {
             output_tokens: Some(3),
             finish_reason: None,
             resent: false,
+            estimated: false,
             server: None,
             outcome: Outcome::Succeeded,
         };

@@ -135,6 +135,10 @@ pub struct Sample {
     /// answered nothing. Its times count from the first.
     #[serde(default, skip_serializing_if = "is_false")]
     pub resent: bool,
+    /// Whether it is not known how many tokens came with each chunk, but only how many in all. TTFT, TPOT and E2E are exact
+    /// even so; the gaps between tokens are not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub estimated: bool,
     /// What the server says of its own time for it, where it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerTimes>,
@@ -174,10 +178,12 @@ impl Sample {
         us_to_ms(self.last_token_us(), self.intended_us)
     }
 
-    /// Time per output token after the first, in milliseconds: (E2E − TTFT) / (n − 1). Absent below two tokens.
+    /// Time per output token after the first, in milliseconds: (E2E − TTFT) / (n − 1). Absent below two tokens, and where
+    /// all tokens came at once: something between held them back, and how long each took is not known.
     pub fn tpot_ms(&self) -> Option<f64> {
         let tokens = self.output_tokens.filter(|tokens| *tokens > 1)?;
-        Some(us_to_ms(self.last_token_us(), self.first_token_us()?) / f64::from(tokens - 1))
+        let first = self.first_token_us().filter(|first| *first < self.last_token_us())?;
+        Some(us_to_ms(self.last_token_us(), first) / f64::from(tokens - 1))
     }
 
     /// The gaps between tokens, in milliseconds.
@@ -217,6 +223,7 @@ mod tests {
             output_tokens: Some(chunks.iter().map(|chunk| chunk.1).sum()),
             finish_reason: Some("length".into()),
             resent: false,
+            estimated: false,
             server: None,
             outcome: Outcome::Succeeded,
         }
@@ -239,6 +246,12 @@ mod tests {
     #[test]
     fn one_token_has_no_time_per_output_token() {
         assert_eq!(sample(&[(21_000, 1)]).tpot_ms(), None);
+    }
+
+    #[test]
+    fn tokens_that_came_all_at_once_have_no_time_per_token() {
+        assert_eq!(sample(&[(21_000, 8)]).tpot_ms(), None);
+        assert_eq!(sample(&[(21_000, 4), (21_000, 4)]).tpot_ms(), None);
     }
 
     #[test]

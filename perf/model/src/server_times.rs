@@ -112,6 +112,7 @@ mod tests {
             output_tokens: Some(2),
             finish_reason: None,
             resent: false,
+            estimated: false,
             server: Some(ServerTimes {
                 queue_us: Some(queue_us),
                 prefill_us: Some(prefill_us),

@@ -2,19 +2,31 @@
 //!
 //! A run ramps up until everything that is to be under way is under way, and tails off when nothing is left to send. Both
 //! ends are found in the samples, not guessed: the window lasts from the first to the last moment at which at least as
-//! many requests were under way as in the middle of the run, the time-weighted median. Tokens are placed by their time
-//! stamps, so that a request that crosses an end of the window counts with the part of it that lies inside.
+//! many requests were under way as in the middle of the run, the time-weighted median. In a closed loop it begins no
+//! sooner than the first request ended, because all begin at once and none of them finds the server as the others do; in
+//! an open loop it ends no later than the last send. Tokens are placed by their time stamps, so that a request that
+//! crosses an end of the window counts with the part of it that lies inside. Latencies are of the requests that ended
+//! inside: to ask that they began there as well would leave out the long ones.
 //!
-//! Waves have no such window, because they drain by design; theirs is the whole run, the last wave included.
+//! Waves have no such window, because they drain by design; theirs is the whole run, the last wave included. A ramp is
+//! never steady, and an open loop whose queue grew from one end of the window to the other was not: they have none.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::load::Arrivals;
+use crate::metric::Metric;
 use crate::sample::Sample;
-use crate::statistics::{median, quantile, sorted};
+use crate::summary::latencies;
+
+/// By how much the number of requests under way may differ between the first and the last third of an open loop's window:
+/// by this share of the larger, and [`DRIFT_REQUESTS`], which small numbers do by chance.
+const DRIFT: f64 = 0.25;
+const DRIFT_REQUESTS: f64 = 2.0;
 
 /// What was measured in the steady window.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Steady {
     /// Where the window begins, in seconds since the run began.
     pub from_s: f64,
@@ -24,27 +36,28 @@ pub struct Steady {
     pub concurrency: u32,
     /// Output tokens per second of the whole server; absent when responses were not streamed, which have no stamps.
     pub output_throughput: Option<f64>,
-    /// Requests that ended in the window, per second.
+    /// Requests per second, each with the share of its tokens that came in the window, or of its time where it has no
+    /// stamps.
     pub request_throughput: f64,
-    /// The median E2E of requests that began and ended in it, in milliseconds.
-    pub e2e_p50_ms: Option<f64>,
-    /// The 99th percentile of the same.
-    pub e2e_p99_ms: Option<f64>,
+    /// TTFT, TPOT, ITL, E2E and the output rate per request, of requests that ended in the window.
+    pub latencies: BTreeMap<Metric, f64>,
 }
 
-/// The steady window of a run, in microseconds since it began; the whole run for waves. `None` without requests.
+/// The steady window of a run, in microseconds since it began; the whole run for waves. `None` without requests, and where
+/// the run was never steady.
 pub fn steady_window(samples: &[Sample], arrivals: Arrivals) -> Option<(u64, u64)> {
-    let first = samples.iter().map(|sample| sample.sent_us).min()?;
-    let last = samples.iter().map(|sample| sample.end_us).max()?;
-    if matches!(arrivals, Arrivals::Waves(_) | Arrivals::OneAtATime) {
-        return Some((first, last));
-    }
-    let levels = levels(samples);
-    let middle = middle_level(&levels)?;
-    let reached = |level: &&Level| level.under_way >= middle;
-    let from = levels.iter().find(reached)?.from_us;
-    let to = levels.iter().rev().find(reached)?.to_us;
-    Some((from, to))
+    let (from, to) = window(samples, arrivals)?;
+    drift(samples, arrivals, from, to).is_none().then_some((from, to))
+}
+
+/// Says of an open loop that it was never steady, and why. A ramp is not meant to be.
+pub fn never_steady(samples: &[Sample], arrivals: Arrivals) -> Option<String> {
+    let (from, to) = window(samples, arrivals)?;
+    let (first, last) = drift(samples, arrivals, from, to)?;
+    Some(format!(
+        "never steady: {first:.0} requests were under way at first and {last:.0} at last, so that latencies depend on how \
+         long the run was; lower the rate below what the server can do"
+    ))
 }
 
 /// The figures of the steady window. `None` when there is no such window, or nothing happened in it.
@@ -52,20 +65,71 @@ pub fn steady(samples: &[Sample], arrivals: Arrivals) -> Option<Steady> {
     let (from, to) = steady_window(samples, arrivals)?;
     let seconds = to.checked_sub(from).filter(|length| *length > 0)? as f64 / 1e6;
     let succeeded = || samples.iter().filter(|sample| sample.succeeded());
-    let inside = |at_us: u64| (from..=to).contains(&at_us);
-    let chunks = || succeeded().flat_map(|sample| &sample.chunks);
-    let tokens: u64 = chunks().filter(|chunk| inside(chunk.at_us)).map(|chunk| u64::from(chunk.tokens)).sum();
-    let latencies: Vec<f64> =
-        succeeded().filter(|sample| sample.sent_us >= from && sample.end_us <= to).map(Sample::e2e_ms).collect();
+    // What came at the very beginning was made before it.
+    let inside = |at_us: u64| from < at_us && at_us <= to;
+    let tokens_of = |sample: &Sample| -> u64 {
+        sample.chunks.iter().filter(|chunk| inside(chunk.at_us)).map(|chunk| u64::from(chunk.tokens)).sum()
+    };
+    let share = |sample: &Sample| match sample.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum::<u64>() {
+        0 => {
+            let begun = sample.sent_us.clamp(from, to);
+            let ended = sample.end_us.clamp(from, to);
+            (ended - begun) as f64 / sample.end_us.saturating_sub(sample.sent_us).max(1) as f64
+        }
+        all => tokens_of(sample) as f64 / all as f64,
+    };
+    let has_stamps = succeeded().any(|sample| !sample.chunks.is_empty());
+    let tokens: u64 = succeeded().map(tokens_of).sum();
+    let ended: Vec<&Sample> = succeeded().filter(|sample| inside(sample.end_us)).collect();
     Some(Steady {
         from_s: from as f64 / 1e6,
         to_s: to as f64 / 1e6,
         concurrency: middle_level(&levels(samples))?,
-        output_throughput: (chunks().next().is_some()).then_some(tokens as f64 / seconds),
-        request_throughput: succeeded().filter(|sample| inside(sample.end_us)).count() as f64 / seconds,
-        e2e_p50_ms: median(&latencies),
-        e2e_p99_ms: quantile(&sorted(&latencies), 0.99),
+        output_throughput: has_stamps.then_some(tokens as f64 / seconds),
+        request_throughput: succeeded().map(share).sum::<f64>() / seconds,
+        latencies: latencies(&ended),
     })
+}
+
+/// The window, whether or not it was steady in it.
+fn window(samples: &[Sample], arrivals: Arrivals) -> Option<(u64, u64)> {
+    let first = samples.iter().map(|sample| sample.sent_us).min()?;
+    let last = samples.iter().map(|sample| sample.end_us).max()?;
+    match arrivals {
+        Arrivals::Waves(_) | Arrivals::OneAtATime => return Some((first, last)),
+        Arrivals::Ramp { .. } => return None,
+        _ => {}
+    }
+    let levels = levels(samples);
+    let middle = middle_level(&levels)?;
+    let reached = |level: &&Level| level.under_way >= middle;
+    let from = levels.iter().find(reached)?.from_us;
+    let to = levels.iter().rev().find(reached)?.to_us;
+    let (from, to) = if arrivals.is_closed_loop() {
+        (from.max(samples.iter().map(|sample| sample.end_us).min()?), to)
+    } else {
+        (from, to.min(samples.iter().map(|sample| sample.sent_us).max()?))
+    };
+    (from < to).then_some((from, to))
+}
+
+/// How many requests were under way in the first and in the last third of an open loop's window, where these differ by more
+/// than [`DRIFT`].
+fn drift(samples: &[Sample], arrivals: Arrivals, from: u64, to: u64) -> Option<(f64, f64)> {
+    if arrivals.is_closed_loop() {
+        return None;
+    }
+    let third = (to - from) / 3;
+    let levels = levels(samples);
+    let under_way = |from: u64, to: u64| {
+        let parts = levels.iter().map(|level| {
+            let lasted = level.to_us.clamp(from, to) - level.from_us.clamp(from, to);
+            lasted as f64 * f64::from(level.under_way)
+        });
+        parts.sum::<f64>() / (to - from).max(1) as f64
+    };
+    let (first, last) = (under_way(from, from + third), under_way(to - third, to));
+    ((first - last).abs() > DRIFT * first.max(last) + DRIFT_REQUESTS).then_some((first, last))
 }
 
 /// A stretch of time in which the same number of requests was under way.
@@ -126,6 +190,7 @@ mod tests {
             output_tokens: Some(tokens),
             finish_reason: None,
             resent: false,
+            estimated: false,
             server: None,
             outcome: Outcome::Succeeded,
         }
@@ -141,17 +206,18 @@ mod tests {
     #[test]
     fn ramp_and_tail_are_found() {
         let window = steady_window(&ramp_and_tail(), Arrivals::Concurrency(2));
-        assert_eq!(window, Some((1_000_000, 9_000_000)));
+        // Two at a time from 1 s on; the first one ended at 2 s.
+        assert_eq!(window, Some((2_000_000, 9_000_000)));
     }
 
     #[test]
     fn tokens_are_placed_by_their_stamps() {
         let steady = steady(&ramp_and_tail(), Arrivals::Concurrency(2)).unwrap();
-        // Two requests at a time give 20 tokens a second; the token at either end of the window counts.
+        // Two requests at a time give 20 tokens a second.
         assert_eq!(steady.concurrency, 2);
-        assert!((steady.output_throughput.unwrap() - 20.0).abs() < 0.3, "{steady:?}");
-        assert!((steady.request_throughput - 1.0).abs() < 0.13, "{steady:?}");
-        assert_eq!(steady.e2e_p50_ms, Some(2_000.0));
+        assert!((steady.output_throughput.unwrap() - 20.0).abs() < 1e-9, "{steady:?}");
+        assert!((steady.request_throughput - 1.0).abs() < 1e-9, "{steady:?}");
+        assert_eq!(steady.latencies[&"e2e_p50_ms".parse().unwrap()], 2_000.0);
     }
 
     #[test]
@@ -161,6 +227,58 @@ mod tests {
         let steady = steady(&waves, Arrivals::Waves(2)).unwrap();
         assert!((steady.to_s - 0.3).abs() < 1e-9);
         assert!((steady.output_throughput.unwrap() - 24.0 / 0.3).abs() < 1e-6);
+    }
+
+    #[test]
+    fn requests_in_lock_step_are_counted_whole_in_the_last_round_too() {
+        // Eight at a time, 300 ms each, ending within 7 µs of each other: 26.7 requests a second.
+        let lock_step: Vec<Sample> = (0..8)
+            .flat_map(|round| {
+                (0..8).map(move |place| {
+                    let mut sample = request(round * 300, round * 300 + 300, 10);
+                    sample.end_us += place;
+                    sample.chunks = sample.chunks.iter().map(|c| Chunk { at_us: c.at_us + place, ..c }).collect();
+                    sample
+                })
+            })
+            .collect();
+        let steady = steady(&lock_step, Arrivals::Concurrency(8)).unwrap();
+        assert!((steady.request_throughput - 80.0 / 3.0).abs() < 0.5, "{steady:?}");
+        assert!((steady.output_throughput.unwrap() - 800.0 / 3.0).abs() < 5.0, "{steady:?}");
+    }
+
+    #[test]
+    fn long_requests_count_although_they_began_before_the_window() {
+        // One long request beside short ones, one after the other.
+        let short = (0..10).map(|n| request(n * 100, n * 100 + 100, 5));
+        let samples: Vec<Sample> = short.chain([request(0, 950, 5)]).collect();
+        let steady = steady(&samples, Arrivals::Concurrency(2)).unwrap();
+        assert_eq!((steady.from_s, steady.to_s), (0.1, 0.95));
+        assert!(steady.latencies[&"e2e_p99_ms".parse().unwrap()] > 800.0, "{steady:?}");
+    }
+
+    #[test]
+    fn answers_without_stamps_count_with_the_share_of_their_time() {
+        let mut samples = ramp_and_tail();
+        samples.iter_mut().for_each(|sample| sample.chunks = crate::chunks::Chunks::default());
+        let steady = steady(&samples, Arrivals::Concurrency(2)).unwrap();
+        assert_eq!(steady.output_throughput, None);
+        assert!((steady.request_throughput - 1.0).abs() < 1e-9, "{steady:?}");
+    }
+
+    #[test]
+    fn a_queue_that_grows_is_not_steady_and_neither_is_a_ramp() {
+        // 20 requests a second on a server that does 10, one after the other.
+        let overload: Vec<Sample> = (1..=600).map(|n| request((n - 1) * 50, n * 100, 2)).collect();
+        let arrivals = Arrivals::ConstantRate(per_second(20.0));
+        assert_eq!(steady(&overload, arrivals), None);
+        let told = never_steady(&overload, arrivals).unwrap();
+        assert!(told.starts_with("never steady: "), "{told}");
+        let calm: Vec<Sample> = (1..=600).map(|n| request((n - 1) * 50, n * 50 + 200, 2)).collect();
+        assert_eq!(never_steady(&calm, arrivals), None);
+        assert!(steady(&calm, arrivals).is_some());
+        let ramp = Arrivals::Ramp { from: per_second(1.0), to: per_second(40.0) };
+        assert_eq!((steady(&overload, ramp), never_steady(&overload, ramp)), (None, None));
     }
 
     #[test]

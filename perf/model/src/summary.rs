@@ -76,23 +76,37 @@ pub fn summarize(samples: &[Sample], objectives: &[Objective]) -> Summary {
     }
 
     let total = summary.prompt_tokens + summary.output_tokens;
+    let prompts_are_counted = succeeded.iter().all(|sample| sample.prompt_tokens.is_some());
     let met = succeeded.iter().filter(|sample| meets_all(sample, objectives)).count();
     summary.rate(Quantity::OutputThroughput, summary.output_tokens as f64);
-    summary.rate(Quantity::TotalThroughput, total as f64);
+    if prompts_are_counted {
+        summary.rate(Quantity::TotalThroughput, total as f64);
+    }
     summary.rate(Quantity::RequestThroughput, succeeded.len() as f64);
     if !objectives.is_empty() {
         summary.rate(Quantity::Goodput, met as f64);
     }
+    summary.values.extend(latencies(&succeeded));
+    summary
+}
+
+/// The distributions that requests make: TTFT, TPOT, ITL, E2E and the output rate of each.
+pub(crate) fn latencies(succeeded: &[&Sample]) -> BTreeMap<Metric, f64> {
     let of = |value: fn(&Sample) -> Option<f64>| -> Vec<f64> {
         succeeded.iter().filter_map(|sample| value(sample)).collect()
     };
     let gaps: Vec<f64> = succeeded.iter().flat_map(|sample| sample.token_gaps_ms()).collect();
-    summary.distribution(Quantity::RequestOutputRate, &of(Sample::output_rate));
-    summary.distribution(Quantity::Ttft, &of(Sample::ttft_ms));
-    summary.distribution(Quantity::Tpot, &of(Sample::tpot_ms));
-    summary.distribution(Quantity::Itl, &gaps);
-    summary.distribution(Quantity::E2e, &of(|sample| Some(sample.e2e_ms())));
-    summary
+    let mut values = BTreeMap::new();
+    for (quantity, of_each) in [
+        (Quantity::RequestOutputRate, of(Sample::output_rate)),
+        (Quantity::Ttft, of(Sample::ttft_ms)),
+        (Quantity::Tpot, of(Sample::tpot_ms)),
+        (Quantity::Itl, gaps),
+        (Quantity::E2e, of(|sample| Some(sample.e2e_ms()))),
+    ] {
+        distribution(quantity, &of_each, &mut values);
+    }
+    values
 }
 
 impl Summary {
@@ -101,20 +115,21 @@ impl Summary {
             self.values.insert(metric, count / self.duration_s);
         }
     }
+}
 
-    fn distribution(&mut self, quantity: Quantity, values: &[f64]) {
-        let values = sorted(values);
-        for statistic in STATISTICS {
-            let value = match statistic {
-                Statistic::Mean => mean(&values),
-                Statistic::P50 => quantile(&values, 0.50),
-                Statistic::P90 => quantile(&values, 0.90),
-                Statistic::P95 => quantile(&values, 0.95),
-                Statistic::P99 => quantile(&values, 0.99),
-            };
-            if let (Some(metric), Some(value)) = (Metric::of(quantity, statistic), value) {
-                self.values.insert(metric, value);
-            }
+/// Every statistic of one quantity.
+fn distribution(quantity: Quantity, of_each: &[f64], values: &mut BTreeMap<Metric, f64>) {
+    let of_each = sorted(of_each);
+    for statistic in STATISTICS {
+        let value = match statistic {
+            Statistic::Mean => mean(&of_each),
+            Statistic::P50 => quantile(&of_each, 0.50),
+            Statistic::P90 => quantile(&of_each, 0.90),
+            Statistic::P95 => quantile(&of_each, 0.95),
+            Statistic::P99 => quantile(&of_each, 0.99),
+        };
+        if let (Some(metric), Some(value)) = (Metric::of(quantity, statistic), value) {
+            values.insert(metric, value);
         }
     }
 }
@@ -170,6 +185,7 @@ mod tests {
             output_tokens: Some(tokens),
             finish_reason: Some("length".into()),
             resent: false,
+            estimated: false,
             server: None,
             outcome: Outcome::Succeeded,
         }

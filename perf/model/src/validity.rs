@@ -3,9 +3,11 @@
 use crate::client::{Calibration, ClientUse};
 use crate::load::Load;
 use crate::metric::{Metric, Quantity, Statistic};
+use crate::reading::Lateness;
 use crate::record::{CacheReset, ServerCounts};
 use crate::sample::Sample;
 use crate::server_times::{self, WAY_MS, WAY_SHARE};
+use crate::steady;
 use crate::summary::Summary;
 use crate::units::as_millis;
 
@@ -16,8 +18,8 @@ pub struct Witnesses<'a> {
     pub samples: &'a [Sample],
     /// What the server counted; absent where it counts nothing.
     pub server: Option<&'a ServerCounts>,
-    /// How late the sends of an open loop were at P99, in milliseconds; absent for closed loops.
-    pub lateness_p99_ms: Option<f64>,
+    /// How late the sends of an open loop were; absent for closed loops.
+    pub lateness: Option<Lateness>,
     /// What the client used of the machine; absent in virtual time.
     pub client: Option<&'a ClientUse>,
     /// What the client can do there; absent in virtual time, and where it could not be found out.
@@ -28,7 +30,7 @@ pub struct Witnesses<'a> {
 
 /// Every reason not to trust a run; empty for one that may be judged.
 pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<String> {
-    let Witnesses { samples, server, lateness_p99_ms, client, calibration, .. } = *witnesses;
+    let Witnesses { samples, server, lateness, client, calibration, .. } = *witnesses;
     let mut faults = Vec::new();
     if summary.requests != load.requests as usize {
         faults.push(format!("{} of {} requests were made", summary.requests, load.requests));
@@ -37,25 +39,14 @@ pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<
         faults.extend(failures(summary));
     }
     let limit = as_millis(load.lateness_limit);
-    if let Some(lateness) = lateness_p99_ms.filter(|lateness| *lateness > limit) {
+    if let Some(lateness) = lateness.map(|late| late.p99_ms).filter(|lateness| *lateness > limit) {
         faults.push(format!("sends were {lateness:.1} ms late at P99 (limit {limit} ms): the client was the limit"));
     }
     if let Some(client) = client {
         faults.extend(client.faults(load));
         faults.extend(calibration.iter().flat_map(|can| can.faults(load, samples, client.threads)));
     }
-    if let Some(server) = server.filter(|_| summary.failed() == 0) {
-        let mut compare = |what: &str, client: u64, server: Option<u64>| {
-            if let Some(server) = server.filter(|server| *server != client) {
-                faults.push(format!(
-                    "the client counted {client} {what}, the server {server}: someone else uses it, or one miscounts"
-                ));
-            }
-        };
-        compare("output tokens", summary.output_tokens, server.output_tokens);
-        compare("prompt tokens", summary.prompt_tokens, server.prompt_tokens);
-        compare("requests", summary.requests as u64, server.requests);
-    }
+    faults.extend(server.into_iter().flat_map(|server| miscounts(load, summary, server)));
     faults.extend(server_times::faults(samples));
     faults.extend(server.and_then(|server| warm_cache(load, server)));
     faults
@@ -68,8 +59,71 @@ pub fn remarks(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec
         remarks.extend(failures(summary).map(|what| format!("{what} ({} may)", load.failures_allowed)));
     }
     remarks.extend(server_times::remarks(witnesses.samples));
+    remarks.extend(steady::never_steady(witnesses.samples, load.arrivals));
+    remarks.extend(unwitnessed(load, witnesses));
     if let Some(CacheReset::Refused(why)) = witnesses.cache_reset {
         remarks.push(format!("the prefix cache was not emptied before the load, because the server refused: {why}"));
+    }
+    remarks
+}
+
+/// Where client and server do not count alike. Of a request that failed the server may have counted all, a part or
+/// nothing, so that each leaves room for as much as it asked for, and no more.
+fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<String> {
+    if server.lost {
+        let what = "the server's counters were there before the load and not behind it, or had shrunk, so that nothing was \
+                    held against them: it was started again, or does not answer";
+        return vec![what.to_owned()];
+    }
+    let failed = summary.failed() as u64;
+    let compare = |what: &str, client: u64, room: Option<u64>, server: Option<u64>| {
+        let most = client.saturating_add(room.unwrap_or(u64::MAX));
+        let server = server.filter(|server| !(client..=most).contains(server))?;
+        Some(format!("the client counted {client} {what}, the server {server}: someone else uses it, or one miscounts"))
+    };
+    let output = failed * u64::from(load.workload.output.limit());
+    let prompts = (failed == 0).then_some(0);
+    [
+        compare("output tokens", summary.output_tokens, Some(output), server.output_tokens),
+        compare("prompt tokens", summary.prompt_tokens, prompts, server.prompt_tokens),
+        compare("requests", summary.requests as u64 - failed, Some(failed), server.requests),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What could not be found out, or was not as declared, and makes figures weaker without making them wrong.
+fn unwitnessed(load: &Load, witnesses: &Witnesses<'_>) -> Vec<String> {
+    let Witnesses { samples, server, lateness, client, calibration, .. } = *witnesses;
+    let mut remarks = Vec::new();
+    let estimated = samples.iter().filter(|sample| sample.estimated).count();
+    if estimated > 0 {
+        remarks.push(format!(
+            "{estimated} of {} answers did not say how many tokens came with each chunk: their ITL is approximate",
+            samples.len()
+        ));
+    }
+    let width = load.arrivals.width();
+    if width > load.requests {
+        remarks.push(format!("{} requests were never {width} at once", load.requests));
+    }
+    // In virtual time there is no client, no lateness and nobody but the server to count.
+    if client.is_some() {
+        if server.is_none() {
+            remarks.push(
+                "the server has no counters at /metrics, so its count was not held against the client's".to_owned(),
+            );
+        }
+        if calibration.is_none() {
+            remarks.push(
+                "the client could not be calibrated: its machine is too busy, so nobody knows what it can do there"
+                    .to_owned(),
+            );
+        }
+        if let Some(Lateness { p50_ms, p99_ms }) = lateness {
+            remarks.push(format!("sends were {p50_ms:.2} ms late at P50 and {p99_ms:.2} ms at P99"));
+        }
     }
     remarks
 }
@@ -121,31 +175,12 @@ fn warm_cache(load: &Load, server: &ServerCounts) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::load::{Api, Arrivals, Length, OutputLength, Prompts, Workload};
+    use crate::load::{Arrivals, Prompts};
     use crate::sample::FailureKind;
 
     fn load(requests: u32) -> Load {
-        Load {
-            name: "l".into(),
-            workload: Workload {
-                prompts: Prompts::RandomTokens { length: Length::Fixed(10) },
-                output: OutputLength::Exactly(64),
-                api: Api::Completions,
-                stream: true,
-                temperature: 0.0,
-            },
-            arrivals: Arrivals::OneAtATime,
-            requests,
-            warmup: 0,
-            objectives: vec![],
-            stall_limit: Duration::from_mins(1),
-            lateness_limit: Duration::from_millis(5),
-            failures_allowed: crate::units::percent(0.0),
-            request_limit: Duration::from_mins(10),
-        }
+        Load { arrivals: Arrivals::OneAtATime, requests, objectives: vec![], ..crate::load::example() }
     }
 
     fn with(server: &ServerCounts) -> Witnesses<'_> {
@@ -153,7 +188,7 @@ mod tests {
     }
 
     fn late(lateness_ms: f64) -> Witnesses<'static> {
-        Witnesses { lateness_p99_ms: Some(lateness_ms), ..Witnesses::default() }
+        Witnesses { lateness: Some(Lateness { p50_ms: 0.1, p99_ms: lateness_ms }), ..Witnesses::default() }
     }
 
     fn summary() -> Summary {
@@ -176,6 +211,44 @@ mod tests {
     fn one_token_more_on_the_server_is_a_fault() {
         let server = ServerCounts { output_tokens: Some(641), ..ServerCounts::default() };
         assert_eq!(faults(&load(10), &summary(), &with(&server)).len(), 1);
+    }
+
+    #[test]
+    fn a_failed_request_leaves_room_for_what_it_asked_for_and_no_more() {
+        let mut summary = Summary { output_tokens: 576, prompt_tokens: 90, ..summary() };
+        summary.failures.insert(FailureKind::CutShort, 1);
+        let load = Load { failures_allowed: crate::units::percent(10.0), ..load(10) };
+        let counts = |output, requests| ServerCounts {
+            output_tokens: Some(output),
+            prompt_tokens: Some(100),
+            requests: Some(requests),
+            ..ServerCounts::default()
+        };
+        for fair in [counts(576, 9), counts(640, 10), counts(600, 9)] {
+            assert!(faults(&load, &summary, &with(&fair)).is_empty(), "{fair:?}");
+        }
+        for unfair in [counts(575, 9), counts(641, 9), counts(600, 8), counts(600, 11)] {
+            assert_eq!(faults(&load, &summary, &with(&unfair)).len(), 1, "{unfair:?}");
+        }
+    }
+
+    #[test]
+    fn counters_that_are_gone_are_a_fault_and_those_that_never_were_a_remark() {
+        let lost = ServerCounts { lost: true, ..ServerCounts::default() };
+        let found = faults(&load(10), &summary(), &with(&lost));
+        assert!(found.len() == 1 && found[0].starts_with("the server's counters were there before"), "{found:?}");
+        let client = ClientUse::default();
+        let real = Witnesses { client: Some(&client), ..Witnesses::default() };
+        let told = remarks(&load(10), &summary(), &real);
+        assert!(told[0].starts_with("the server has no counters at /metrics"), "{told:?}");
+        assert!(told[1].starts_with("the client could not be calibrated"), "{told:?}");
+        assert!(remarks(&load(10), &summary(), &Witnesses::default()).is_empty());
+    }
+
+    #[test]
+    fn more_places_than_requests_are_told() {
+        let load = Load { arrivals: Arrivals::Concurrency(64), ..load(20) };
+        assert_eq!(remarks(&load, &summary(), &Witnesses::default()), ["20 requests were never 64 at once"]);
     }
 
     #[test]

@@ -132,6 +132,7 @@ fn failures_and_what_was_not_measured_are_said() {
         output_tokens: Some(5),
         finish_reason: None,
         resent: false,
+        estimated: false,
         server: None,
         outcome,
     };

@@ -4,7 +4,7 @@ use perf_load::{Endpoint, measure, version};
 use perf_model::load::{Arrivals, Load, OutputLength};
 use perf_model::sample::{FailureKind, Sample};
 
-use crate::server::{DONE, Ending, Reply, answered, chunk, chunks, failure, load, usage};
+use crate::server::{DONE, Ending, Reply, Server, answered, chunk, chunks, failure, load, run, usage};
 
 fn one() -> Load {
     load(Arrivals::OneAtATime, 1)
@@ -96,6 +96,17 @@ fn comments_do_not_hide_that_a_server_has_fallen_silent() {
     let sample = answered(&one(), reply);
     assert_eq!(failure(&sample), (FailureKind::Stalled, "nothing more for 2 s; 1 of 4 tokens had come"));
     assert_eq!(sample.end_us, 2_000_010);
+}
+
+#[test]
+fn a_text_that_the_server_read_with_fewer_tokens_than_it_has_was_cut() {
+    let of = |count| {
+        let ran = run(&one(), move |clock| Server::new(clock, |_| Reply::tokens(&[(10, 4)])).with_tokenizer(count));
+        ran.samples[0].clone()
+    };
+    assert!(of(3).succeeded());
+    let words = "the server read a prompt of 3 tokens, 9 were sent";
+    assert_eq!(failure(&of(9)), (FailureKind::WrongPromptLength, words));
 }
 
 #[test]

@@ -56,6 +56,7 @@ pub(crate) struct Server {
     pub(crate) log: Arc<Mutex<Log>>,
     script: Arc<dyn Fn(usize) -> Reply + Send + Sync>,
     metrics: Arc<dyn Fn(u64) -> Option<String> + Send + Sync>,
+    tokenizer: Option<u32>,
 }
 
 /// One more request under way for as long as this exists.
@@ -129,7 +130,7 @@ impl Reply {
 
 impl Server {
     pub(crate) fn new(clock: Clock, script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
-        Self { clock, log: Arc::default(), script: Arc::new(script), metrics: Arc::new(|_| None) }
+        Self { clock, log: Arc::default(), script: Arc::new(script), metrics: Arc::new(|_| None), tokenizer: None }
     }
 
     /// With counters: the text of `/metrics` at a moment in microseconds.
@@ -145,6 +146,11 @@ impl Server {
         }))
     }
 
+    /// With a tokenizer that finds so many tokens in every text.
+    pub(crate) fn with_tokenizer(self, count: u32) -> Self {
+        Self { tokenizer: Some(count), ..self }
+    }
+
     fn now_us(&self) -> u64 {
         u64::try_from(self.clock.now().as_micros()).unwrap()
     }
@@ -153,7 +159,13 @@ impl Server {
         self,
         request: Request<Full<Bytes>>,
     ) -> Response<http_body_util::combinators::UnsyncBoxBody<Bytes, std::io::Error>> {
-        if request.method() == http::Method::GET || request.uri().path() == "/reset_prefix_cache" {
+        if request.uri().path() == "/tokenize"
+            && let Some(count) = self.tokenizer
+        {
+            let body = Full::new(Bytes::from(format!("{{\"count\":{count}}}"))).map_err(|never| match never {});
+            return Response::new(body.boxed_unsync());
+        }
+        if request.method() == http::Method::GET || !request.uri().path().starts_with("/v1/") {
             let text = (self.metrics)(self.now_us()).filter(|_| request.uri().path() == "/metrics");
             let status = if text.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
             let body = Full::new(Bytes::from(text.unwrap_or_default())).map_err(|never| match never {});

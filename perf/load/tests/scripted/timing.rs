@@ -24,6 +24,7 @@ fn a_sample_is_the_script_to_the_microsecond() {
         output_tokens: Some(4),
         finish_reason: Some("length".to_owned()),
         resent: false,
+        estimated: false,
         server: None,
         outcome: Outcome::Succeeded,
     };

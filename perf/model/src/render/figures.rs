@@ -4,13 +4,25 @@ use std::fmt::Write;
 
 use crate::client::ClientUse;
 use crate::fingerprint::EngineKind;
-use crate::metric::Metric;
+use crate::metric::{Metric, Quantity, Statistic};
+use crate::reading::{Lateness, Reading};
 use crate::record::{CacheReset, Header, Part, Record};
-use crate::statistics::{median, quantile, sorted};
-use crate::steady::{Steady, steady};
-use crate::summary::{Summary, summarize};
+use crate::statistics::median;
+use crate::steady::Steady;
+use crate::summary::Summary;
 
 use super::table::{align_right, optional, plain, shorten, trimmed};
+
+/// The latencies of the steady part that are shown; the record has the others.
+const STEADY: [(Quantity, Statistic); 7] = [
+    (Quantity::Ttft, Statistic::P50),
+    (Quantity::Ttft, Statistic::P99),
+    (Quantity::Tpot, Statistic::Mean),
+    (Quantity::Itl, Statistic::P50),
+    (Quantity::Itl, Statistic::P99),
+    (Quantity::E2e, Statistic::P50),
+    (Quantity::E2e, Statistic::P99),
+];
 
 /// What stands above the figures of a run.
 fn column(header: &Header) -> String {
@@ -27,8 +39,8 @@ pub fn figures(records: &[Record]) -> String {
     let Some(first) = records.first().map(|record| &record.header) else {
         return String::new();
     };
-    let summaries: Vec<Summary> =
-        records.iter().map(|record| summarize(&record.samples, &record.header.objectives)).collect();
+    let readings: Vec<Reading> = records.iter().map(Reading::of).collect();
+    let summaries: Vec<&Summary> = readings.iter().map(|reading| &reading.summary).collect();
     let mut head = vec![String::new()];
     head.extend(records.iter().map(|record| column(&record.header)));
     head.push("median".to_owned());
@@ -50,16 +62,20 @@ pub fn figures(records: &[Record]) -> String {
     line("duration [s]".to_owned(), summaries.iter().map(|summary| Some(summary.duration_s)).collect());
     let hits = |record: &Record| Some(record.end.as_ref()?.server.as_ref()?.prefix_hit_rate()? * 100.0);
     line("prefix-cache hits [%]".to_owned(), records.iter().map(hits).collect());
-    let steadies: Vec<Option<Steady>> =
-        records.iter().map(|record| steady(&record.samples, record.header.pattern?)).collect();
-    let of =
-        |value: fn(&Steady) -> Option<f64>| steadies.iter().map(|steady| steady.as_ref().and_then(value)).collect();
+    let of = |value: fn(&Steady) -> Option<f64>| {
+        readings.iter().map(|reading| reading.steady.as_ref().and_then(value)).collect()
+    };
     line("steady state [s]".to_owned(), of(|steady| Some(steady.to_s - steady.from_s)));
     line("steady output throughput [tok/s]".to_owned(), of(|steady| steady.output_throughput));
     line("steady request throughput [req/s]".to_owned(), of(|steady| Some(steady.request_throughput)));
-    line("steady E2E P50 [ms]".to_owned(), of(|steady| steady.e2e_p50_ms));
-    line("steady E2E P99 [ms]".to_owned(), of(|steady| steady.e2e_p99_ms));
-    for (name, values) in of_the_client(records) {
+    for metric in STEADY.into_iter().filter_map(|(quantity, statistic)| Metric::of(quantity, statistic)) {
+        let value = |reading: &Reading| reading.steady.as_ref()?.latencies.get(&metric).copied();
+        let values: Vec<Option<f64>> = readings.iter().map(value).collect();
+        if values.iter().any(Option::is_some) {
+            line(format!("steady {} [{}]", metric.label(), metric.unit()), values);
+        }
+    }
+    for (name, values) in of_the_client(records, &readings) {
         if values.iter().any(Option::is_some) {
             line(name.to_owned(), values);
         }
@@ -100,26 +116,26 @@ pub fn figures(records: &[Record]) -> String {
             let _ = writeln!(text, "  start {}: {count} requests failed: {kind}", record.header.start);
         }
     }
+    for (reading, record) in readings.iter().zip(records) {
+        for what in &reading.remarks {
+            let _ = writeln!(text, "  start {}: {what}", record.header.start);
+        }
+        for what in &reading.faults {
+            let _ = writeln!(text, "  start {} is INVALID: {what}", record.header.start);
+        }
+    }
     text
 }
 
 /// What the client used of its machine, and how late it sent: a value for each record.
-fn of_the_client(records: &[Record]) -> [(&'static str, Vec<Option<f64>>); 5] {
+fn of_the_client(records: &[Record], readings: &[Reading]) -> [(&'static str, Vec<Option<f64>>); 5] {
     let client = |value: fn(&ClientUse) -> Option<f64>| {
         records.iter().map(|record| value(record.end.as_ref()?.client.as_ref()?)).collect()
     };
-    let ms = |us: u64| us as f64 / 1_000.0;
-    let lateness = |share: f64| {
-        let of = |record: &Record| {
-            record.header.pattern.filter(|pattern| !pattern.is_closed_loop())?;
-            let late = record.samples.iter().map(|sample| ms(sample.sent_us.saturating_sub(sample.intended_us)));
-            quantile(&sorted(&late.collect::<Vec<_>>()), share)
-        };
-        records.iter().map(of).collect()
-    };
+    let lateness = |value: fn(Lateness) -> f64| readings.iter().map(|reading| reading.lateness.map(value)).collect();
     [
-        ("sends late P50 [ms]", lateness(0.5)),
-        ("sends late P99 [ms]", lateness(0.99)),
+        ("sends late P50 [ms]", lateness(|late| late.p50_ms)),
+        ("sends late P99 [ms]", lateness(|late| late.p99_ms)),
         ("client [cores]", client(ClientUse::cores)),
         ("client's event loop late P99 [ms]", client(|client| Some(client.lag_p99_us as f64 / 1_000.0))),
         ("client's event loop late at most [ms]", client(|client| Some(client.lag_max_us as f64 / 1_000.0))),

@@ -172,6 +172,7 @@ fn figures_are_recomputed_from_records() {
                 driver: None,
             },
             calibration: None,
+            declared: Some(crate::load::Load { requests: 2, ..crate::load::example() }),
         },
         samples: vec![Sample {
             index: 0,
@@ -183,6 +184,7 @@ fn figures_are_recomputed_from_records() {
             output_tokens: Some(4),
             finish_reason: None,
             resent: false,
+            estimated: false,
             server: None,
             outcome: Outcome::Succeeded,
         }],

@@ -91,6 +91,7 @@ fn header(file: &File, load: &str) -> Header {
             driver: None,
         },
         calibration: None,
+        declared: None,
     }
 }
 
@@ -148,6 +149,7 @@ fn samples(file: &File) -> Result<Vec<Sample>, ReadError> {
             output_tokens: succeeded.then_some(outputs[place]),
             finish_reason: None,
             resent: false,
+            estimated: false,
             server: None,
             outcome: if succeeded { Outcome::Succeeded } else { failed() },
         }

@@ -1,0 +1,69 @@
+//! What a record says: [`Reading`]. All that is told of a run follows from its record, so that it can be told again later
+//! and elsewhere, faults included.
+
+use crate::load::Arrivals;
+use crate::record::Record;
+use crate::sample::Sample;
+use crate::statistics::{quantile, sorted};
+use crate::steady::{Steady, steady};
+use crate::summary::{Summary, summarize};
+use crate::validity::{Witnesses, faults, remarks};
+
+/// What a record says of its run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// The figures of the whole run.
+    pub summary: Summary,
+    /// Those of its steady part; absent where it has none, and where the record does not say how requests arrived.
+    pub steady: Option<Steady>,
+    /// How late the sends of an open loop were; absent for a closed one.
+    pub lateness: Option<Lateness>,
+    /// Every reason not to believe it. A record that is incomplete, or that does not say what was asked, has none.
+    pub faults: Vec<String>,
+    /// What a reader of its figures should know.
+    pub remarks: Vec<String>,
+}
+
+/// How late the sends of an open loop were: sent − intended start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Lateness {
+    /// The median, in milliseconds.
+    pub p50_ms: f64,
+    /// The 99th percentile, in milliseconds.
+    pub p99_ms: f64,
+}
+
+impl Reading {
+    /// Reads a record.
+    pub fn of(record: &Record) -> Self {
+        let Record { header, samples, end } = record;
+        let summary = summarize(samples, &header.objectives);
+        let steady = header.pattern.and_then(|arrivals| steady(samples, arrivals));
+        let lateness = header.pattern.and_then(|arrivals| Lateness::of(samples, arrivals));
+        let (Some(load), Some(end)) = (&header.declared, end.as_ref().filter(|end| end.complete)) else {
+            return Self { summary, steady, lateness, ..Self::default() };
+        };
+        let witnesses = Witnesses {
+            samples,
+            server: end.server.as_ref(),
+            lateness,
+            client: end.client.as_ref(),
+            calibration: header.calibration.as_ref(),
+            cache_reset: end.cache_reset.as_ref(),
+        };
+        let faults = faults(load, &summary, &witnesses);
+        let remarks = remarks(load, &summary, &witnesses);
+        Self { summary, steady, lateness, faults, remarks }
+    }
+}
+
+impl Lateness {
+    fn of(samples: &[Sample], arrivals: Arrivals) -> Option<Self> {
+        if arrivals.is_closed_loop() {
+            return None;
+        }
+        let late = samples.iter().map(|sample| sample.sent_us.saturating_sub(sample.intended_us) as f64 / 1_000.0);
+        let late = sorted(&late.collect::<Vec<_>>());
+        Some(Self { p50_ms: quantile(&late, 0.5)?, p99_ms: quantile(&late, 0.99)? })
+    }
+}
