@@ -56,6 +56,7 @@ impl Load {
             lateness_limit: LATENESS_LIMIT,
             failures_allowed: percent(0.0),
             request_limit: REQUEST_LIMIT,
+            contents: None,
         };
         Self { declared, guards: Vec::new(), published: Vec::new(), warmup: None }
     }

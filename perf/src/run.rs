@@ -8,6 +8,7 @@ use perf_load::{Endpoint, Measured};
 use perf_model::client::Calibration;
 use perf_model::evidence::StartEvidence;
 use perf_model::fingerprint::{EngineKind, Fingerprint};
+use perf_model::hash::fnv_1a;
 use perf_model::reading::Reading;
 use perf_model::record::{End, Header, Part, Record, SCHEMA};
 use perf_model::sample::{FailureKind, Outcome, Sample};
@@ -143,9 +144,4 @@ impl Run<'_> {
             summary.duration_s
         )
     }
-}
-
-/// FNV-1a in 64 bits, with its published offset and prime: a hash that is the same on every machine and in every version.
-fn fnv_1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -56,10 +56,13 @@ impl Suite {
     ///
     /// # Errors
     /// When it could not be measured at all. Whatever was measured before is kept in the records.
-    pub fn run_on(self, vllm: Vllm) -> Result<Outcome> {
+    pub fn run_on(mut self, vllm: Vllm) -> Result<Outcome> {
         let Vllm { server } = vllm;
         let session = Session::open()?;
         let gate = self.check(&server, &session)?;
+        for load in &mut self.loads {
+            perf_load::identify(&mut load.declared).map_err(|error| Error::Usage(error.to_string()))?;
+        }
         let folder = session.run_folder.join(&self.name);
         let engine = Engine::new(&session.settings, &session.config)?;
         let ended = |report: SuiteReport| -> Result<Outcome> {

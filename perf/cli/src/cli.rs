@@ -172,6 +172,7 @@ impl Cli {
             lateness_limit: millis(self.lateness_limit),
             failures_allowed: percent(self.failures_allowed),
             request_limit: Duration::from_secs(self.request_limit),
+            contents: None,
         };
         self.warm(&mut load);
         load

@@ -62,7 +62,8 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     };
     let server = Server { asked, endpoint, fingerprint, clock };
     let mut all = Vec::new();
-    for load in loads {
+    for mut load in loads {
+        perf_load::identify(&mut load).map_err(|error| Failure::Usage(error.into()))?;
         eprintln!("{}: {}", load.name, load.describe_arrivals());
         let ran = server.put(load, &mut interrupt).await?;
         let complete = ran.record.is_complete();

@@ -51,6 +51,7 @@ fn load() -> Load {
         lateness_limit: Duration::from_millis(5),
         failures_allowed: perf_model::units::percent(0.0),
         request_limit: Duration::from_mins(10),
+        contents: None,
     }
 }
 

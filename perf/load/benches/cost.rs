@@ -167,6 +167,7 @@ fn load(row: &Row, url: &str) {
         lateness_limit: Duration::from_millis(5),
         failures_allowed: perf_model::units::percent(0.0),
         request_limit: Duration::from_mins(10),
+        contents: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let samples = runtime.block_on(async {

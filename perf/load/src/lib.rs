@@ -23,6 +23,7 @@ mod extra;
 mod flight;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod identify;
 mod judge;
 mod lengths;
 mod lines;
@@ -43,4 +44,5 @@ pub use arrivals::schedule;
 pub use calibrate::calibration;
 pub use endpoint::{BodyError, Endpoint, EndpointError};
 pub use error::LoadError;
+pub use identify::identify;
 pub use run::{Measured, measure, models, version};

@@ -255,6 +255,7 @@ mod tests {
             lateness_limit: Duration::from_millis(5),
             failures_allowed: crate::units::percent(0.0),
             request_limit: Duration::from_mins(10),
+            contents: None,
         }
     }
 

@@ -18,6 +18,7 @@ pub mod exit;
 pub mod fingerprint;
 pub mod gate;
 pub mod guard;
+pub mod hash;
 pub mod load;
 pub mod metric;
 pub mod nearest;

@@ -99,6 +99,8 @@ pub struct Load {
     pub stall_limit: Duration,
     /// A request that takes longer in all is a failure, whatever is still arriving.
     pub request_limit: Duration,
+    /// A hash of the file that the prompts come from; absent where they come from none, or nobody has read it yet.
+    pub contents: Option<String>,
     /// How late the sends of an open loop may be at the 99th percentile, before the client and not the server was
     /// measured; and, in any load, half of how late the client's event loop may wake.
     pub lateness_limit: Duration,
@@ -122,7 +124,8 @@ impl Load {
             Api::Chat => "chat",
         };
         let streamed = if workload.stream { "streamed" } else { "not streamed" };
-        format!("{prompts}, {output}, {api}, {streamed}, temperature {}", workload.temperature)
+        let contents = self.contents.as_ref().map_or(String::new(), |hash| format!(" (content {hash})"));
+        format!("{prompts}{contents}, {output}, {api}, {streamed}, temperature {}", workload.temperature)
     }
 
     /// When and how many, on one line: `waves of 32, 160 requests after 32 to warm up`.
@@ -162,6 +165,7 @@ pub(crate) fn example() -> Load {
         lateness_limit: Duration::from_millis(5),
         failures_allowed: crate::units::percent(0.0),
         request_limit: Duration::from_mins(10),
+        contents: None,
     }
 }
 
@@ -173,6 +177,8 @@ mod tests {
     fn a_load_describes_itself_on_one_line() {
         let load = example();
         assert_eq!(load.describe(), "64 random tokens, exactly 64 output tokens, completions, streamed, temperature 0");
+        let edited = Load { contents: Some("00ff".into()), ..example() };
+        assert!(edited.describe().starts_with("64 random tokens (content 00ff), exactly"), "{}", edited.describe());
         assert_eq!(load.describe_arrivals(), "poisson 2.5 requests/s, 100 requests after 8 to warm up");
         assert_eq!(load.describe_objectives().as_deref(), Some("TTFT ≤ 200 ms"));
     }

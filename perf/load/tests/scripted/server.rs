@@ -226,6 +226,7 @@ pub(crate) fn load(arrivals: Arrivals, requests: u32) -> Load {
         lateness_limit: Duration::from_millis(5),
         failures_allowed: perf_model::units::percent(0.0),
         request_limit: Duration::from_mins(10),
+        contents: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where the prompts of a load come from: [`Prompts`].
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,15 @@ impl Prompts {
     /// Whether no two prompts have a beginning in common that a prefix cache could serve.
     pub fn are_distinct(&self) -> bool {
         matches!(self, Self::RandomTokens { .. })
+    }
+
+    /// The file that they come from.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::JsonLines(path) | Self::ShareGpt(path) | Self::Trace(path) => Some(path),
+            Self::Verse { file, .. } => file.as_deref(),
+            _ => None,
+        }
     }
 
     /// Whether they are sent as token ids, which chat does not take.
