@@ -111,7 +111,7 @@ fn an_unknown_fault_is_told_the_nearest() {
 #[test]
 fn requests_that_fail_make_a_run_invalid_and_are_named_by_their_kind() {
     let kinds = [
-        ("fail", "error status"),
+        ("fail", "server error (status 5xx)"),
         ("cut", "response cut short"),
         ("error-in-band", "error inside a response"),
         ("stall", "a request of load `first` was silent for 5s"),

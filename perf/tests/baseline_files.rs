@@ -133,7 +133,7 @@ fn a_refresh_that_cannot_be_trusted_writes_nothing() {
     let whole = place.read(BASELINE);
     let ended = place.simulated("").refresh().inject("fail=0.5").run();
     assert_eq!(ended.report().verdict, Verdict::Invalid);
-    ended.assert_failed_with(&["error status"]);
+    ended.assert_failed_with(&["server error (status 5xx)"]);
     assert_eq!(place.read(BASELINE), whole);
 }
 

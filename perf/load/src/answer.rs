@@ -58,10 +58,19 @@ pub(crate) struct Answer {
     /// Whether nothing has come since the server last gave its total.
     total_is_last: bool,
     pub(crate) saw_choice: bool,
-    /// Whether a chunk was counted as one token for want of anything better.
-    guessed: bool,
-    /// Whether the chunks had to be made to add up to the total.
-    pub(crate) estimated: bool,
+    split: Split,
+}
+
+/// What is known of how the tokens are split over the chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Split {
+    /// The server has told it so far.
+    #[default]
+    Told,
+    /// A chunk was counted as one token for want of anything better, and nothing has spoken against it.
+    Guessed,
+    /// The chunks had to be made to add up to the total.
+    Estimated,
 }
 
 /// The fields we need of a chunk, and of a response that is not streamed.
@@ -145,14 +154,11 @@ impl Answer {
         if choices.is_empty() {
             return Ok(());
         }
-        let tokens = match total {
-            Some(total) => total.saturating_sub(self.counted),
-            None => {
-                let listed = listed_in(choices);
-                self.guessed |= listed.is_none();
-                listed.unwrap_or_else(|| u32::from(!choices.iter().all(Choice::only_names_the_role)))
-            }
-        };
+        let told = total.map(|total| total.saturating_sub(self.counted)).or_else(|| listed_in(choices));
+        if told.is_none() {
+            self.split = Split::Guessed;
+        }
+        let tokens = told.unwrap_or_else(|| u32::from(!choices.iter().all(Choice::only_names_the_role)));
         self.total_is_last = total.is_some();
         if tokens > 0 {
             self.chunks.push(Chunk { at_us, tokens });
@@ -218,9 +224,12 @@ impl Answer {
     pub(crate) fn settle(&mut self) {
         let Some(total) = self.last_total().filter(|total| *total != self.counted) else { return };
         let mut chunks: Vec<Chunk> = self.chunks.iter().collect();
-        self.estimated = !chunks.is_empty();
+        let is_guess = self.split == Split::Guessed;
+        if !chunks.is_empty() {
+            self.split = Split::Estimated;
+        }
         if let (Some(last), Some(missing)) = (chunks.len().checked_sub(1), total.checked_sub(self.counted)) {
-            if self.guessed {
+            if is_guess {
                 spread(missing, &mut chunks);
             } else {
                 // Running totals were right until then.
@@ -239,6 +248,11 @@ impl Answer {
             }
         }
         self.chunks = chunks.into_iter().collect();
+    }
+
+    /// Whether it is not known how many tokens came with each chunk.
+    pub(crate) fn is_estimated(&self) -> bool {
+        self.split == Split::Estimated
     }
 
     /// How many output tokens are known to have come.
@@ -341,12 +355,12 @@ mod tests {
     #[test]
     fn without_running_totals_missing_tokens_are_spread_over_the_chunks_and_that_is_known() {
         let answer = read(&[ROLE, BARE, BARE, LAST, &total(8)]);
-        assert_eq!((pairs(&answer), answer.estimated), (vec![(1, 2), (2, 3), (3, 3)], true));
+        assert_eq!((pairs(&answer), answer.is_estimated()), (vec![(1, 2), (2, 3), (3, 3)], true));
         let exact = read(&[ROLE, BARE, BARE, LAST, &total(3)]);
-        assert_eq!((pairs(&exact), exact.estimated), (vec![(1, 1), (2, 1), (3, 1)], false));
+        assert_eq!((pairs(&exact), exact.is_estimated()), (vec![(1, 1), (2, 1), (3, 1)], false));
         // What a running total has told is not guessed at: only the rest is.
         let lost = read(&[&chunk(1), &chunk(2), &total(5)]);
-        assert_eq!((pairs(&lost), lost.estimated), (vec![(0, 1), (1, 4)], true));
+        assert_eq!((pairs(&lost), lost.is_estimated()), (vec![(0, 1), (1, 4)], true));
     }
 
     #[test]

@@ -101,6 +101,7 @@ impl Call {
         let Exchange { mut answer, end, resent, .. } = exchange;
         answer.settle();
         answer.chunks.shrink();
+        let estimated = answer.is_estimated();
         if result.is_ok() {
             result = self.asked.judge(&answer);
         }
@@ -118,7 +119,7 @@ impl Call {
             output_tokens: answer.output_tokens,
             finish_reason: answer.finish_reason,
             resent,
-            estimated: answer.estimated,
+            estimated,
             server: answer.server_times,
             outcome,
         };

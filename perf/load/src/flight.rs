@@ -112,17 +112,14 @@ impl<'a> Flight<'a> {
         while let Some(landed) = self.land().await {
             let landed = landed?;
             let mut conversation = open.remove(&landed.index).unwrap_or_default();
-            let goes_on = match landed.said {
-                Some(ref said) => {
-                    conversation.answered(said);
-                    self.go_on(conversation, landed.free_us, &mut open)
+            let goes_on = if let Some(said) = &landed.said {
+                conversation.answered(said);
+                self.go_on(conversation, landed.free_us, &mut open)
+            } else {
+                for call in conversation.rest() {
+                    self.leave_out(&call, &landed)?;
                 }
-                None => {
-                    for call in conversation.rest() {
-                        self.leave_out(&call, &landed)?;
-                    }
-                    false
-                }
+                false
             };
             if !goes_on && let Some(next) = waiting.pop_front() {
                 self.go_on(next, landed.free_us, &mut open);

@@ -88,8 +88,9 @@ pub(super) fn respond_whole(generation: &Generation, answer: &impl Serialize) ->
         .into_response()
 }
 
+/// What a socket shows of it: a body that ends before its end.
 fn broken_off() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionReset, "the simulated server broke the connection off")
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the simulated server broke the connection off")
 }
 
 impl<S: Style> Streaming<S> {
