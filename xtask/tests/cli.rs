@@ -62,7 +62,9 @@ fn a_run_is_gated_recorded_shown_caught_when_slower_and_holds_again() {
     assert!(err(&refused).contains("measure afresh with `cargo xtask perf refresh`"), "{}", err(&refused));
 
     let shown = run(&mut perf(&["show", folder.to_str().unwrap(), "closed_loop"]), 0);
-    let figure = |text: &str| text.lines().find(|line| line.contains("output throughput [tok/s]")).unwrap().to_owned();
+    let figure = |text: &str| {
+        text.lines().find(|line| line.trim_start().starts_with("output throughput [tok/s]")).unwrap().to_owned()
+    };
     let measured = figure(&out(&held)).split_whitespace().nth(4).unwrap().to_owned();
     assert!(figure(&out(&shown)).ends_with(&measured), "{} in {}", measured, out(&shown));
 
