@@ -6,7 +6,7 @@ use perf_model::anchor::Anchored;
 use perf_model::compare::{Found, Judging, Places, compare as hold_against};
 use perf_model::duet;
 use perf_model::evidence::{Evidence, StartEvidence};
-use perf_model::gate::Gate;
+use perf_model::gate::{DUET_RUNS, Gate};
 use perf_model::guard::Guard;
 use perf_model::record::Part;
 use perf_model::report::LoadReport;
@@ -22,6 +22,8 @@ use crate::start::{Place, Start};
 struct Sides<'a> {
     base: &'a Engine,
     candidate: &'a Engine,
+    /// How often each load is put on a start.
+    runs: u32,
 }
 
 /// What a duet gave for one load: the starts of both sides, pair by pair.
@@ -49,7 +51,7 @@ impl Sides<'_> {
                 Part::Judged | Part::Candidate => (self.candidate, &mut measured.1),
             };
             let begun = place.clock.now();
-            *into = Start { place, engine, part, number, runs: 1 }.measure(loads, interrupt).await?;
+            *into = Start { place, engine, part, number, runs: self.runs }.measure(loads, interrupt).await?;
             meter.count(begun, place.clock.now(), into);
         }
         Ok(measured)
@@ -84,7 +86,7 @@ pub(crate) async fn confirm(
         }
     };
     let base = Engine::of(&base, &session.settings, &session.config)?;
-    let sides = Sides { base: &base, candidate: engine };
+    let sides = Sides { base: &base, candidate: engine, runs: DUET_RUNS };
     let loads: Vec<&Load> = suspects.iter().map(|series| series.load).collect();
     let mut pairs: Vec<Pairs> = loads.iter().map(|_| Pairs::default()).collect();
     let mut open: Vec<Vec<Guard>> = suspects.iter().map(|series| series.suspects()).collect();
@@ -125,19 +127,17 @@ pub(crate) async fn compare(
     let Place { suite, session, .. } = place;
     let variant = session.settings.base.clone().unwrap_or_default();
     let base = Engine::of(&variant, &session.settings, &session.config)?;
-    let sides = Sides { base: &base, candidate: engine };
+    let sides = Sides { base: &base, candidate: engine, runs: session.runs() };
     let mut meter = Meter::new(place);
     let mut pairs: Vec<Pairs> = loads.iter().map(|_| Pairs::default()).collect();
     let mut reports: Vec<Option<LoadReport>> = vec![None; loads.len()];
-    for number in 1..=u32::try_from(gate.most_starts()).unwrap_or(u32::MAX) {
+    for number in 1..=session.most_starts(gate) {
         let open: Vec<usize> =
             (0..loads.len()).filter(|at| reports[*at].as_ref().is_none_or(LoadReport::is_open)).collect();
         if open.is_empty() {
             break;
         }
         if !meter.allows_another_pair() {
-            let why = format!("the budget is used up after {} pairs", number - 1);
-            reports.iter_mut().flatten().for_each(|report| report.close(&why));
             break;
         }
         session.tell(suite, &format!("pair {number}, {} of {} loads", open.len(), loads.len()));
@@ -146,10 +146,18 @@ pub(crate) async fn compare(
         for ((at, base), candidate) in open.into_iter().zip(base).zip(candidate) {
             pairs[at].base.extend(base);
             pairs[at].candidate.extend(candidate);
-            reports[at] = Some(report(place, &loads[at], &pairs[at], gate));
+            let mut report = report(place, &loads[at], &pairs[at], gate);
+            if let Some(before) = &reports[at] {
+                report.keep_settled(before);
+            }
+            reports[at] = Some(report);
         }
     }
-    Ok(Measured { loads: reports.into_iter().flatten().collect(), gpu_s: meter.spent_s() })
+    let mut loads: Vec<LoadReport> = reports.into_iter().flatten().collect();
+    for report in &mut loads {
+        report.close(&format!("the budget is used up after {} pairs", report.starts));
+    }
+    Ok(Measured { loads, gpu_s: meter.spent_s() })
 }
 
 /// What the pairs so far say of a load.

@@ -27,7 +27,7 @@ pub(crate) async fn measure(
     let mut meter = Meter::new(place);
     let most = match session.settings.purpose {
         Purpose::Refresh => session.starts(),
-        _ => u32::try_from(gate.most_starts()).unwrap_or(u32::MAX),
+        _ => session.most_starts(gate),
     };
     for number in 1..=most {
         let open: Vec<usize> = (0..series.len()).filter(|at| series[*at].is_open()).collect();
@@ -35,8 +35,6 @@ pub(crate) async fn measure(
             break;
         }
         if !meter.allows_another() {
-            let why = format!("the budget is used up after {} starts", number - 1);
-            series.iter_mut().filter_map(Series::report_mut).for_each(|report| report.close(&why));
             break;
         }
         session.tell(suite, &format!("start {number} of {most} at most, {} of {} loads", open.len(), loads.len()));
@@ -54,10 +52,23 @@ pub(crate) async fn measure(
             series[at].judge(&gate);
         }
     }
+    if session.settings.purpose != Purpose::Refresh {
+        series.iter_mut().filter_map(Series::report_mut).for_each(|report| close(report, gate));
+    }
     let gate = gate.learned(series.iter().flat_map(Series::guarded));
     if session.settings.purpose == Purpose::Gate {
         duet::confirm(place, engine, &mut series, &gate, &mut meter, &mut interrupt).await?;
     }
     let finished: Result<Vec<Option<LoadReport>>> = series.into_iter().map(Series::finish).collect();
     Ok(Measured { loads: finished?.into_iter().flatten().collect(), gpu_s: meter.spent_s() })
+}
+
+/// Says of the guards that are open that there is no budget for more.
+fn close(report: &mut LoadReport, gate: &Gate) {
+    let (starts, fewest) = (report.starts, gate.fewest_starts());
+    let mut why = format!("the budget is used up after {starts} engine starts");
+    if starts < fewest {
+        why += &format!("; nothing is called a change on fewer than {fewest}");
+    }
+    report.close(&why);
 }

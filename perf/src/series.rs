@@ -79,7 +79,11 @@ impl<'a> Series<'a> {
             records: self.session.shown(&self.session.run_folder.join(self.suite)),
         };
         let evidence = evidence(self.suite, self.load, &self.starts);
-        self.report = Some(compare(&evidence, &place.found, &place.anchor, Judging::Baseline(gate), places));
+        let mut report = compare(&evidence, &place.found, &place.anchor, Judging::Baseline(gate), places);
+        if let Some(before) = &self.report {
+            report.keep_settled(before);
+        }
+        self.report = Some(report);
     }
 
     /// What was found where the baseline should be, if that is one.

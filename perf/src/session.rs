@@ -41,6 +41,12 @@ impl Session {
         self.settings.starts.unwrap_or(self.config.starts)
     }
 
+    /// Engine starts of a measurement that is judged, at most.
+    pub(crate) fn most_starts(&self, gate: &Gate) -> u32 {
+        let most = u32::try_from(gate.most_starts()).unwrap_or(u32::MAX);
+        self.settings.budget.starts.map_or(most, |starts| starts.min(most))
+    }
+
     /// Runs of each load in a start.
     pub(crate) fn runs(&self) -> u32 {
         match self.settings.purpose {

@@ -10,10 +10,14 @@ use crate::check::Check;
 use crate::design::{Design, DesignError};
 use crate::judge::{Judgement, Verdict, interval};
 use crate::pairs::Pairs;
-use crate::tails::z_of_t;
+use crate::tails::{t_of_z, z_of_t};
 
 /// What was known of the noise counts no more than this, so that the pairs have their say.
 const KNOWN: f64 = 20.0;
+
+/// Runs of each load in a start of a duet, on which the error rates of [`DuetPlan`] were found: few loads share such a start,
+/// and it is the start that costs.
+pub const DUET_RUNS: u32 = 3;
 
 /// How often chance alone may confirm a regression that the baseline showed: it has been found improbable once already.
 const CONFIRM: f64 = 0.08;
@@ -53,6 +57,11 @@ pub struct Duet {
     pub z_below: f64,
     /// What `z_below` must reach to rule such a loss out now.
     pub z_held: f64,
+    /// The tolerance that it is judged by, relative to the base: the check's, or more if the noise does not allow that much.
+    pub effective_tolerance: f64,
+    /// The same as a difference of costs.
+    #[serde(skip)]
+    effective: f64,
 }
 
 /// How verdicts against a baseline are confirmed: bounds that were computed once.
@@ -110,20 +119,30 @@ fn overturn(shown: bool) -> &'static str {
 /// Compares two sides by pairs alone, without any baseline. `boundaries` are [`Boundaries::of_pairs`].
 ///
 /// Both directions are treated alike: exchanging the sides exchanges regressed and improved and nothing else.
+///
+/// How much the pairs scatter is not known beforehand, so the band can only be widened at the end: the last pair is judged by
+/// what that many pairs can tell apart, as [`Resolution`](crate::Resolution) has it, where the tolerance is less.
 pub fn compare_pairs(boundaries: &Boundaries, check: &Check, pairs: &Pairs) -> Duet {
     let prior = check.prior();
-    let band = check.tolerance_cost();
-    let mut duet = measure(boundaries, check, pairs, &|_| prior.start_sd.powi(2), prior.start_df, band);
+    let (known, tolerance) = (|_| prior.start_sd.powi(2), check.tolerance_cost());
+    let mut duet = measure(boundaries, check, pairs, &known, prior.start_df, tolerance);
+    let last = pairs.count() >= boundaries.design().max_starts;
+    if let Some(bound) = duet.z_change.filter(|_| last) {
+        let resolved = (t_of_z(bound, duet.df) + t_of_z(duet.z_held, duet.df)) / 2.0 * duet.error;
+        if resolved > tolerance {
+            duet = measure(boundaries, check, pairs, &known, prior.start_df, resolved);
+        }
+    }
+    let band = duet.effective;
     let above = z_of_t((2.0 * band + duet.loss) / duet.error, duet.df);
     let changed = duet.loss.abs() >= band && duet.z_change.is_some_and(|bound| duet.z.abs() >= bound);
     let held = duet.z_below.min(above) >= duet.z_held;
-    let last = pairs.count() >= boundaries.design().max_starts;
     (duet.verdict, duet.reason) = match (changed, held, last) {
         (true, ..) if duet.loss > 0.0 => (Verdict::Regressed, None),
         (true, ..) => (Verdict::Improved, None),
         (false, true, _) => (Verdict::Held, None),
         (false, false, false) => (Verdict::GoOn, None),
-        (false, false, true) => (Verdict::Inconclusive, Some(undecided(pairs.count(), check.tolerance()))),
+        (false, false, true) => (Verdict::Inconclusive, Some(undecided(pairs.count(), duet.effective_tolerance))),
     };
     duet
 }
@@ -161,6 +180,8 @@ fn measure(
         z_change: bounds.change(pairs.count()),
         z_below: z_of_t((2.0 * band - loss) / error, df),
         z_held: bounds.held(pairs.count()),
+        effective_tolerance: direction.relative_loss(band),
+        effective: band,
     }
 }
 
@@ -224,6 +245,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_last_pair_always_decides_by_a_band_that_is_never_less_than_the_tolerance(
+            values in prop::collection::vec((50.0..200.0_f64, 50.0..200.0_f64), 5),
+        ) {
+            let bounds = Boundaries::of_pairs(&Design { max_starts: 5, ..Design::default() }).unwrap();
+            let (one, other): (Vec<f64>, Vec<f64>) = values.into_iter().unzip();
+            let said = compare_pairs(&bounds, &check(), &pairs(&one, &other));
+            prop_assert!(!matches!(said.verdict, Verdict::GoOn | Verdict::Inconclusive), "{:?}", said);
+            prop_assert!(said.effective_tolerance >= 0.025 - 1e-12);
+        }
+
         #[test]
         fn exchanging_the_sides_exchanges_the_verdicts(
             values in prop::collection::vec((90.0..110.0_f64, 90.0..110.0_f64), 1..12),

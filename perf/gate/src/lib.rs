@@ -35,7 +35,7 @@ pub use check::{Check, CheckError};
 pub use creep::{Anchor, Creep, creep};
 pub use design::{Design, DesignError};
 pub use direction::Direction;
-pub use duet::{Duet, DuetPlan, compare_pairs};
+pub use duet::{DUET_RUNS, Duet, DuetPlan, compare_pairs};
 pub use files::{Input, InputError, Output, judge_input, judge_json};
 pub use judge::{Judgement, Plan, Verdict, judge};
 pub use noise::Noise;

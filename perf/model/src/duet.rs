@@ -71,7 +71,7 @@ pub fn suspects(report: &LoadReport, guards: &[Guard]) -> Vec<Guard> {
 }
 
 /// Takes in what a duet says so far of the guards that it is held for, and leaves those in `open` that another pair may
-/// still settle.
+/// still settle: none when one is confirmed, because the load fails by that.
 pub fn settle(
     report: &mut LoadReport,
     open: &mut Vec<Guard>,
@@ -85,6 +85,7 @@ pub fn settle(
         open.clear();
         return;
     }
+    let mut is_confirmed = false;
     open.retain(|guard| {
         let pairs: Vec<Pair> =
             runs_by_start(base, guard.metric).into_iter().zip(runs_by_start(candidate, guard.metric)).collect();
@@ -111,7 +112,10 @@ pub fn settle(
                 report.settle(guard.metric, Verdict::Inconclusive, &format!("neither shown nor ruled out {told}"));
             }
             Said::Open => return true,
-            Said::Confirmed => report.settle(guard.metric, Verdict::Regressed, &format!("confirmed {told}")),
+            Said::Confirmed => {
+                is_confirmed = true;
+                report.settle(guard.metric, Verdict::Regressed, &format!("confirmed {told}"));
+            }
             Said::Acquitted => {
                 let why = format!("acquitted {told}: what differs from the baseline is the day, not the software");
                 report.settle(guard.metric, Verdict::Held, &why);
@@ -119,6 +123,11 @@ pub fn settle(
         }
         false
     });
+    if is_confirmed {
+        for guard in open.drain(..) {
+            report.remark(guard.metric, "the duet ended when another guard of the load was confirmed");
+        }
+    }
 }
 
 /// The faults of the first start that has any, in words.

@@ -12,6 +12,9 @@ use crate::guard::Guard;
 use crate::metric::{self, Metric};
 use crate::verdict::Verdict;
 
+/// Runs of each load in a start of a duet.
+pub const DUET_RUNS: u32 = perf_gate::DUET_RUNS;
+
 /// How a run judges.
 #[derive(Clone, Copy, Debug)]
 pub struct Gate {
@@ -105,14 +108,19 @@ impl Gate {
     /// The gate of a run: as `perf.toml` says, for so many guards, and so many engine starts where the budget says how many.
     pub fn of_run(config: &config::Gate, checks: usize, starts: Option<u32>) -> Result<Self, GateError> {
         let usual = Design::of(checks.max(1));
-        let max_starts = starts.unwrap_or(config.most_starts) as usize;
-        let min_starts = usual.min_starts.min(max_starts);
-        Self::new(Design { max_starts, min_starts, false_alarms: config.false_alarms, misses: config.misses, ..usual })
+        // However small the budget, nothing is called a change on fewer starts: what is open when it is used up stays so.
+        let max_starts = starts.map_or(config.most_starts as usize, |starts| usual.min_starts.max(starts as usize));
+        Self::new(Design { max_starts, false_alarms: config.false_alarms, misses: config.misses, ..usual })
     }
 
-    /// The most engine starts of one measurement.
+    /// The most engine starts of one measurement that decide anything.
     pub fn most_starts(&self) -> usize {
         self.design.max_starts
+    }
+
+    /// The fewest engine starts on which something is called a change.
+    pub fn fewest_starts(&self) -> usize {
+        self.design.min_starts
     }
 
     /// Judges one guard on the values of its metric: the baseline's `[session][start][run]`, and those measured so far,
@@ -151,9 +159,9 @@ impl Gate {
         });
         match judged {
             Err(why) => Judgement::invalid(why),
-            Ok(Duet { verdict, reason, change_low, change_high, .. }) => {
+            Ok(Duet { verdict, reason, change_low, change_high, effective_tolerance, .. }) => {
                 let (verdict, is_open) = said(verdict);
-                let band = Some(guard.slack.fraction());
+                let band = Some(effective_tolerance);
                 Judgement { verdict, is_open, reason, interval: Some((change_low, change_high)), band }
             }
         }
@@ -200,9 +208,9 @@ impl Gate {
             Ok(creep(&self.design, &check, &anchor, &series(guard, baseline)?))
         });
         match held {
+            // What is open stays so: more starts may show that this very candidate regressed.
             Ok(creep) if creep.crept && is_pass => Judgement {
                 verdict: Verdict::Creep,
-                is_open: false,
                 reason: Some(format!(
                     "what was accepted since the anchor adds up to {:+.1} % ({:+.1} to {:+.1} %)",
                     creep.change * 100.0,
@@ -231,6 +239,10 @@ impl Gate {
 
     fn plan(&self, guard: &Guard, baseline: &[Vec<Vec<f64>>]) -> Result<Plan, String> {
         let check = self.check(guard)?;
+        if baseline.iter().flatten().next().is_none() {
+            let what = guard.metric.label();
+            return Err(format!("the baseline holds no {what}; take it anew with `cargo xtask perf refresh`"));
+        }
         let baseline = series(guard, baseline).map_err(|error| format!("the baseline: {error}"))?;
         let boundaries = Boundaries::of(&self.design, baseline.starts()).map_err(|error| error.to_string())?;
         Ok(Plan::new(&boundaries, &check, &baseline))
@@ -270,8 +282,13 @@ fn series(guard: &Guard, sessions: &[Vec<Vec<f64>>]) -> Result<Series, String> {
 }
 
 fn candidate(guard: &Guard, starts: &[Vec<f64>]) -> Result<Series, String> {
-    let session = if starts.is_empty() { Vec::new() } else { vec![starts.to_vec()] };
-    series(guard, &session).map_err(|error| format!("the measurement: {error}"))
+    if starts.is_empty() {
+        let what = guard.metric.label();
+        return Err(format!(
+            "the load gave no {what}; guard what it measures (a TPOT needs two tokens, a TTFT a stream)"
+        ));
+    }
+    series(guard, &[starts.to_vec()]).map_err(|error| format!("the measurement: {error}"))
 }
 
 fn sides(guard: &Guard, pairs: &[Pair]) -> Result<Pairs, String> {
@@ -340,6 +357,35 @@ mod tests {
     }
 
     #[test]
+    fn however_small_the_budget_nothing_is_called_a_change_on_fewer_than_three_starts() {
+        let gate = Gate::of_run(&config::Gate::default(), 1, Some(2)).unwrap();
+        assert_eq!((gate.fewest_starts(), gate.most_starts()), (3, 3));
+        let judgement = gate.judge(&throughput(), &base(), &starts(&[50.0, 50.1]));
+        assert_eq!((judgement.verdict, judgement.is_open), (Verdict::Inconclusive, true));
+        assert_eq!(gate.judge(&throughput(), &base(), &starts(&[100.0])).verdict, Verdict::Held);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_what_to_do() {
+        let reason = |baseline: &[Vec<Vec<f64>>], measured: &[f64]| {
+            gate().judge(&throughput(), baseline, &starts(measured)).reason.unwrap()
+        };
+        assert!(reason(&[vec![]], &[100.0]).starts_with("the baseline holds no output throughput; take it anew"));
+        assert!(reason(&base(), &[]).starts_with("the load gave no output throughput; guard what it measures"));
+    }
+
+    #[test]
+    fn pairs_that_scatter_widen_their_band_at_the_last_one_and_say_so() {
+        let scattered = [(100.0, 112.0), (111.0, 99.0), (95.0, 107.0), (108.0, 94.0)].map(|(a, b)| (vec![a], vec![b]));
+        let gate = Gate::new(Design { max_starts: 4, ..Design::of(1) }).unwrap();
+        let before = gate.pairs(&throughput(), &scattered[..3]);
+        assert_eq!((before.verdict, before.is_open, before.band), (Verdict::Inconclusive, true, Some(0.025)));
+        let last = gate.pairs(&throughput(), &scattered);
+        assert_eq!((last.verdict, last.is_open), (Verdict::Held, false));
+        assert!(last.band.unwrap() > 0.1, "{last:?}");
+    }
+
+    #[test]
     fn what_is_missing_or_zero_is_never_judged() {
         let of = |baseline: &[Vec<Vec<f64>>], measured: &[f64]| {
             gate().judge(&throughput(), baseline, &starts(measured)).verdict
@@ -370,6 +416,9 @@ mod tests {
         let of = |judged: Judgement| gate().or_creep(&throughput(), judged, &anchor, &base()).verdict;
         assert_eq!(of(Judgement::plain(Verdict::Held)), Verdict::Creep);
         assert_eq!(of(Judgement::plain(Verdict::Regressed)), Verdict::Regressed);
+        // More starts may yet show that this candidate regressed.
+        let open = Judgement { is_open: true, ..Judgement::plain(Verdict::Inconclusive) };
+        assert!(gate().or_creep(&throughput(), open, &anchor, &base()).is_open);
         let near = gate().or_creep(&throughput(), Judgement::plain(Verdict::Held), &base(), &base());
         assert_eq!(near.verdict, Verdict::Held);
     }

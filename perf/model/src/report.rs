@@ -109,17 +109,53 @@ impl GuardRow {
 }
 
 impl LoadReport {
-    /// Whether another engine start may still settle one of its guards.
+    /// Whether another engine start is worth measuring: one may still settle a guard, and none has regressed. A load of which
+    /// one guard regressed fails, whatever the others would say.
     pub fn is_open(&self) -> bool {
-        self.rows.iter().any(|row| row.guard.as_ref().is_some_and(|guard| guard.is_open))
+        !self.has_regressed() && self.guards().any(|guard| guard.is_open)
     }
 
     /// Says why nothing more is measured, of every guard that is not settled.
     pub fn close(&mut self, why: &str) {
+        let why = if self.has_regressed() { "not decided when another guard of the load regressed" } else { why };
         for guard in self.rows.iter_mut().filter_map(|row| row.guard.as_mut()).filter(|guard| guard.is_open) {
             guard.is_open = false;
-            guard.reason = Some(why.to_owned());
+            if guard.verdict == Verdict::Inconclusive {
+                guard.reason = Some(why.to_owned());
+            }
         }
+    }
+
+    /// Leaves settled what was settled in the report before: more starts may show a change, but no guard is opened again.
+    pub fn keep_settled(&mut self, before: &Self) {
+        for row in &mut self.rows {
+            let old = before.rows.iter().find(|old| old.metric == row.metric).and_then(|old| old.guard.as_ref());
+            if let (Some(guard), Some(old)) = (&mut row.guard, old)
+                && guard.is_open
+                && !old.is_open
+            {
+                guard.is_open = false;
+                guard.verdict = old.verdict;
+                guard.reason.clone_from(&old.reason);
+            }
+        }
+        self.join();
+    }
+
+    /// Whether one of its guards regressed.
+    pub fn has_regressed(&self) -> bool {
+        self.guards().any(|guard| guard.verdict == Verdict::Regressed)
+    }
+
+    /// What its guards say.
+    pub fn guards(&self) -> impl Iterator<Item = &GuardRow> {
+        self.rows.iter().filter_map(|row| row.guard.as_ref())
+    }
+
+    /// Says something of a guard, whose verdict stays.
+    pub fn remark(&mut self, metric: Metric, reason: &str) {
+        let guards = self.rows.iter_mut().filter(|row| row.metric == metric).filter_map(|row| row.guard.as_mut());
+        guards.for_each(|guard| guard.reason = Some(reason.to_owned()));
     }
 
     /// Gives a guard's verdict, and that of the whole anew.
@@ -128,7 +164,12 @@ impl LoadReport {
         for guard in guards {
             (guard.verdict, guard.reason, guard.is_open) = (verdict, Some(reason.to_owned()), false);
         }
-        let verdicts = self.rows.iter().filter_map(|row| row.guard.as_ref()).map(|guard| guard.verdict);
+        self.join();
+    }
+
+    /// The verdict of the whole anew.
+    fn join(&mut self) {
+        let verdicts = self.guards().map(|guard| guard.verdict);
         self.verdict = Verdict::join(verdicts).unwrap_or(self.verdict);
     }
 }
@@ -143,5 +184,80 @@ impl SuiteReport {
     /// A report of a suite whose loads were not measured, and why.
     pub fn unmeasured(suite: String, engine: EngineKind, verdict: Verdict, remark: String) -> Self {
         Self { suite, engine, verdict, loads: Vec::new(), remark: Some(remark), gpu_s: 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::percent;
+
+    fn report(guards: &[(&str, Verdict, bool)]) -> LoadReport {
+        let row = |(metric, verdict, is_open): &(&str, Verdict, bool)| Row {
+            metric: metric.parse().unwrap(),
+            published: None,
+            baseline: None,
+            measured: None,
+            starts: vec![],
+            change: None,
+            guard: Some(GuardRow {
+                slack: percent(2.5),
+                band: None,
+                limit: None,
+                interval: None,
+                verdict: *verdict,
+                is_open: *is_open,
+                reason: None,
+            }),
+        };
+        LoadReport {
+            suite: "s".into(),
+            load: "l".into(),
+            engine: EngineKind::Simulated,
+            hardware: String::new(),
+            workload: String::new(),
+            arrivals: String::new(),
+            starts: 1,
+            verdict: Verdict::join(guards.iter().map(|guard| guard.1)).unwrap(),
+            rows: guards.iter().map(row).collect(),
+            under_test: vec![],
+            incomparable: vec![],
+            faults: vec![],
+            notes: vec![],
+            baseline_file: String::new(),
+            records: String::new(),
+        }
+    }
+
+    const OPEN: (&str, Verdict, bool) = ("ttft_p50_ms", Verdict::Inconclusive, true);
+
+    #[test]
+    fn a_load_is_measured_until_nothing_of_it_is_open_or_something_regressed() {
+        assert!(report(&[OPEN, ("e2e_p50_ms", Verdict::Held, false)]).is_open());
+        assert!(!report(&[("e2e_p50_ms", Verdict::Held, false)]).is_open());
+        let mut failed = report(&[OPEN, ("e2e_p50_ms", Verdict::Regressed, false)]);
+        assert!(!failed.is_open());
+        failed.close("the budget is used up");
+        let reason = failed.guards().next().unwrap().reason.as_deref();
+        assert_eq!(reason, Some("not decided when another guard of the load regressed"));
+    }
+
+    #[test]
+    fn what_is_settled_is_not_opened_again_but_may_still_show_a_change() {
+        let held = report(&[("ttft_p50_ms", Verdict::Held, false), ("e2e_p50_ms", Verdict::Held, false)]);
+        let mut now = report(&[OPEN, ("e2e_p50_ms", Verdict::Regressed, false)]);
+        now.keep_settled(&held);
+        let verdicts: Vec<Verdict> = now.guards().map(|guard| guard.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Held, Verdict::Regressed]);
+        assert_eq!(now.verdict, Verdict::Regressed);
+        assert!(!now.is_open());
+    }
+
+    #[test]
+    fn a_load_that_crept_keeps_saying_so_when_the_budget_is_used_up() {
+        let mut crept = report(&[("ttft_p50_ms", Verdict::Creep, true)]);
+        crept.close("the budget is used up");
+        assert_eq!((crept.verdict, crept.is_open()), (Verdict::Creep, false));
+        assert_eq!(crept.guards().next().unwrap().reason, None);
     }
 }

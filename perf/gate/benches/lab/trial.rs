@@ -1,6 +1,6 @@
 //! One suite through the gate as it is shipped: [`run`], what it said and what it cost.
 
-use perf_gate::{Boundaries, Check, Direction, DuetPlan, Judgement, Pairs, Plan, Prior, Series, Verdict};
+use perf_gate::{Boundaries, Check, DUET_RUNS, Direction, DuetPlan, Judgement, Pairs, Plan, Prior, Series, Verdict};
 
 use crate::percentile::Pool;
 use crate::world::{METRICS, P99, SCENARIOS, Suite, World};
@@ -14,9 +14,8 @@ const RUN_S: f64 = 35.0;
 /// Starts of the design that the sequential one is held against.
 pub(crate) const FIXED: usize = 6;
 
-/// Runs of a start of the candidate, and of one of a duet: there few scenarios share it, and it is the start that costs.
+/// Runs of a start of the candidate.
 const RUNS: usize = 1;
-const DUET_RUNS: usize = 3;
 
 /// How a suite is measured and what truly happened to it.
 #[derive(Clone, Copy)]
@@ -75,8 +74,13 @@ fn direction(check: usize) -> Direction {
     if check.is_multiple_of(METRICS) { Direction::HigherIsBetter } else { Direction::LowerIsBetter }
 }
 
-/// With priors that are learned from the suite's baselines, those of the p99s and the others apart.
-fn checks(baselines: &[Series]) -> Vec<Check> {
+/// With priors that are learned from the baselines of the same server, those of the p99s and the others apart.
+fn checks(world: &World, baselines: &[Series]) -> Vec<Check> {
+    let together = if world.shared_server { baselines.len() } else { METRICS };
+    baselines.chunks(together).flat_map(checks_of_one_server).collect()
+}
+
+fn checks_of_one_server(baselines: &[Series]) -> Vec<Check> {
     let of_kind = |p99: bool| -> Vec<&Series> {
         (0..).zip(baselines).filter(|(check, _)| (check % METRICS == P99) == p99).map(|(_, series)| series).collect()
     };
@@ -116,8 +120,11 @@ pub(crate) fn run(setup: &Setup, rules: &Rules, pool: &Pool, seed: u64) -> Trial
     let base = measure(&mut suite, setup.baseline, setup.baseline_runs);
     let base: Vec<Series> =
         (0..).zip(&base).map(|(check, values)| Series::new(direction(check), values).unwrap()).collect();
-    let plans: Vec<Plan> =
-        checks(&base).iter().zip(&base).map(|(check, series)| Plan::new(&rules.boundaries, check, series)).collect();
+    let plans: Vec<Plan> = checks(&setup.world, &base)
+        .iter()
+        .zip(&base)
+        .map(|(check, series)| Plan::new(&rules.boundaries, check, series))
+        .collect();
     let shifts: Vec<f64> = plans
         .iter()
         .enumerate()
@@ -144,36 +151,45 @@ pub(crate) fn run(setup: &Setup, rules: &Rules, pool: &Pool, seed: u64) -> Trial
     Trial { checks: said.collect(), cost_s, duet_s }
 }
 
-/// Starts until everything is settled. A scenario is paid for until nothing of it is open or something of it regressed; its
-/// other checks are judged to the end all the same, so that each has a verdict to be counted.
+/// Whether a scenario is worth another start: something of it is open, and nothing of it regressed.
+fn is_live(scenario: &[Option<Judgement>]) -> bool {
+    let said = |judgement: &Option<Judgement>| judgement.as_ref().map_or(Verdict::GoOn, |judgement| judgement.verdict);
+    let is = |wanted: Verdict| scenario.iter().any(|judgement| said(judgement) == wanted);
+    is(Verdict::GoOn) && !is(Verdict::Regressed)
+}
+
+/// Starts until everything is settled. All checks of a scenario are judged after each of its starts, as a run does. When one
+/// of them regressed it is measured no more; its open checks are judged to the end all the same and at no cost, so that
+/// each has a verdict to be counted.
 fn sequential(setup: &Setup, suite: &mut Suite, plans: &[Plan], shifts: &[f64]) -> (Vec<Judgement>, f64) {
     let drift = suite.session();
     let mut values = vec![vec![vec![]]; SCENARIOS * METRICS];
     let mut judged: Vec<Option<Judgement>> = vec![None; SCENARIOS * METRICS];
     let mut cost_s = 0.0;
-    while judged.iter().any(|judgement| judgement.as_ref().is_none_or(|said| !said.verdict.is_settled())) {
-        let live = judged.chunks(METRICS).filter(|scenario| {
-            let is = |wanted: Verdict| {
-                scenario.iter().any(|judgement| judgement.as_ref().map_or(Verdict::GoOn, |said| said.verdict) == wanted)
-            };
-            is(Verdict::GoOn) && !is(Verdict::Regressed)
-        });
-        cost_s += cost(&setup.world, RUNS, live.count());
+    let is_open = |judgement: &Option<Judgement>| judgement.as_ref().is_none_or(|said| !said.verdict.is_settled());
+    while judged.iter().any(is_open) {
+        let live: Vec<bool> = judged.chunks(METRICS).map(is_live).collect();
+        cost_s += cost(&setup.world, RUNS, live.iter().filter(|live| **live).count());
         for (check, runs) in suite.start(&drift, RUNS).iter().enumerate() {
-            if judged[check].as_ref().is_some_and(|said| said.verdict.is_settled()) {
+            if !(live[check / METRICS] || is_open(&judged[check])) {
                 continue;
             }
             values[check][0].push(self::values(check, runs, shifts[check]));
             if setup.fixed && values[check][0].len() < FIXED {
                 continue;
             }
-            judged[check] = Some(plans[check].judge(&Series::new(direction(check), &values[check]).unwrap()));
+            let now = plans[check].judge(&Series::new(direction(check), &values[check]).unwrap());
+            // What is settled is not opened again, but what comes in anyway may still show a change.
+            if is_open(&judged[check]) || now.verdict.is_settled() {
+                judged[check] = Some(now);
+            }
         }
     }
     (judged.into_iter().flatten().collect(), cost_s)
 }
 
-/// Pairs in a new session, of the scenarios with anything to confirm, until each is decided.
+/// Pairs in a new session, of the scenarios with anything to confirm, until each is decided. What is still open when another
+/// check of its scenario is confirmed costs nothing more.
 fn confirm(
     setup: &Setup,
     rules: &Rules,
@@ -188,16 +204,19 @@ fn confirm(
     let drift = suite.session();
     let mut pairs: Vec<Vec<(Vec<f64>, Vec<f64>)>> = vec![vec![]; judged.len()];
     let mut cost_s = 0.0;
+    let mut failed = [false; SCENARIOS];
+    let runs = DUET_RUNS as usize;
     while !open.is_empty() {
-        let mut live: Vec<usize> = open.iter().map(|check| check / METRICS).collect();
+        let mut live: Vec<usize> = open.iter().map(|check| check / METRICS).filter(|at| !failed[*at]).collect();
         live.dedup();
-        cost_s += 2.0 * cost(&setup.world, DUET_RUNS, live.len());
-        let (old, new) = (suite.start(&drift, DUET_RUNS), suite.start(&drift, DUET_RUNS));
+        cost_s += 2.0 * cost(&setup.world, runs, live.len());
+        let (old, new) = (suite.start(&drift, runs), suite.start(&drift, runs));
         open.retain(|check| {
             let check = *check;
             pairs[check].push((values(check, &old[check], 0.0), values(check, &new[check], shifts[check])));
             let both = Pairs::new(direction(check), &pairs[check]).unwrap();
             confirmed[check] = rules.duet.confirm(plans[check].check(), &judged[check], &both).verdict;
+            failed[check / METRICS] |= confirmed[check] == Verdict::Regressed;
             !confirmed[check].is_settled()
         });
     }
