@@ -126,6 +126,19 @@ fn a_budget_that_is_used_up_leaves_it_undecided() {
 }
 
 #[test]
+fn a_budget_of_two_starts_finds_no_regression_without_a_duet_and_says_what_it_would_take() {
+    let place = recorded();
+    place.write("perf.toml", "[gate]\nduet_pairs = 0\n");
+    let tight = place.simulated("").inject("decode=1.3").settings(|settings| {
+        settings.budget = Budget { starts: Some(2), gpu_s: None };
+    });
+    let report = tight.run().assert_failure().report();
+    assert_eq!((report.verdict, report.loads[0].starts), (Verdict::Inconclusive, 2));
+    let reason = report.loads[0].rows[0].guard.as_ref().unwrap().reason.clone().unwrap();
+    assert!(reason.contains("nothing is called a change on fewer than 3"), "{reason}");
+}
+
+#[test]
 fn two_variants_are_compared_without_any_baseline_and_one_with_itself_is_even() {
     let place = Place::new();
     let compare = |candidate: Option<&str>| {
