@@ -66,9 +66,8 @@ pub(crate) async fn measure(
 /// Says of the guards that are open that there is no budget for more.
 fn close(report: &mut LoadReport, gate: &Gate) {
     let (starts, fewest) = (report.starts, gate.fewest_starts());
-    let mut why = format!("the budget is used up after {starts} engine starts");
-    if starts < fewest {
-        why += &format!("; nothing is called a change on fewer than {fewest}");
-    }
+    let too_few =
+        if starts < fewest { format!("; nothing is called a change on fewer than {fewest}") } else { String::new() };
+    let why = format!("the budget is used up after {starts} engine starts{too_few}");
     report.close(&why);
 }

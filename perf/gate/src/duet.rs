@@ -128,7 +128,7 @@ pub fn compare_pairs(boundaries: &Boundaries, check: &Check, pairs: &Pairs) -> D
     let mut duet = measure(boundaries, check, pairs, &known, prior.start_df, tolerance);
     let last = pairs.count() >= boundaries.design().max_starts;
     if let Some(bound) = duet.z_change.filter(|_| last) {
-        let resolved = (t_of_z(bound, duet.df) + t_of_z(duet.z_held, duet.df)) / 2.0 * duet.error;
+        let resolved = f64::midpoint(t_of_z(bound, duet.df), t_of_z(duet.z_held, duet.df)) * duet.error;
         if resolved > tolerance {
             duet = measure(boundaries, check, pairs, &known, prior.start_df, resolved);
         }
