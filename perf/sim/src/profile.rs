@@ -169,13 +169,14 @@ macro_rules! built_in {
 }
 
 /// Name and text of each built-in profile; `generic` is the default everywhere.
-const BUILT_IN: [(&str, &str); 7] = built_in![
+const BUILT_IN: [(&str, &str); 8] = built_in![
     "generic",
     "qwen2.5-14b-awq-marlin-1x4090",
     "qwen2.5-14b-fp16-2x4090",
     "qwen2.5-14b-fp16-tuned-2x4090",
     "qwen2.5-32b-awq-marlin-2x4090",
     "qwen2.5-32b-fp16-4x4090",
+    "qwen2.5-7b-bf16-1xh200",
     "tiny-cpu",
 ];
 
