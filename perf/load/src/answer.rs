@@ -11,21 +11,17 @@
 //! excess ones taken from the last. Totals and latencies stay exact, gaps between tokens become approximate, and the
 //! sample says so.
 
-use std::fmt;
-
 use perf_model::chunks::Chunk;
 use perf_model::chunks::Chunks;
 use perf_model::sample::FailureKind;
 use perf_model::sample::ServerTimes;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, Visitor};
 use serde_json::error::Category;
 
-use crate::extra::{Count, server_times};
+use crate::complaint::{excerpt, message_of, server_message};
+use crate::extra::server_times;
+use crate::message::{Choice, Message, listed_in};
 use crate::said::said_in;
-
-/// The longest text of a server that a failure repeats, in characters.
-const EXCERPT: usize = 200;
 
 /// Why a request is no success.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,64 +67,6 @@ enum Split {
     Guessed,
     /// The chunks had to be made to add up to the total.
     Estimated,
-}
-
-/// The fields we need of a chunk, and of a response that is not streamed.
-#[derive(Deserialize)]
-struct Message {
-    choices: Option<Vec<Choice>>,
-    usage: Option<Usage>,
-    /// vLLM's `--enable-per-request-metrics`. Other servers may mean something else by it.
-    metrics: Option<serde_json::Value>,
-    error: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    finish_reason: Option<String>,
-    delta: Option<Delta>,
-    token_ids: Option<Count>,
-}
-
-#[derive(Deserialize)]
-struct Delta {
-    role: Option<IgnoredAny>,
-    content: Option<Text>,
-}
-
-#[derive(Deserialize)]
-struct Usage {
-    prompt_tokens: Option<u32>,
-    completion_tokens: Option<u32>,
-}
-
-/// A text of which only matters whether there is any; it is not copied.
-struct Text {
-    is_empty: bool,
-}
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Look;
-        impl Visitor<'_> for Look {
-            type Value = Text;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
-                Ok(Text { is_empty: text.is_empty() })
-            }
-        }
-        deserializer.deserialize_str(Look)
-    }
-}
-
-impl Choice {
-    fn only_names_the_role(&self) -> bool {
-        self.delta
-            .as_ref()
-            .is_some_and(|delta| delta.role.is_some() && delta.content.as_ref().is_none_or(|content| content.is_empty))
-    }
 }
 
 impl Answer {
@@ -270,11 +208,6 @@ fn spread(tokens: u32, chunks: &mut [Chunk]) {
     }
 }
 
-/// How many ids of tokens the choices of a chunk list; `None` where they list none.
-fn listed_in(choices: &[Choice]) -> Option<u32> {
-    choices.iter().filter_map(|choice| choice.token_ids.as_ref()?.0).reduce(u32::saturating_add)
-}
-
 /// What a message without choices is: older vLLM's error, or nothing that the protocol knows.
 fn no_choices(bytes: &[u8]) -> Failure {
     #[derive(Deserialize)]
@@ -285,34 +218,6 @@ fn no_choices(bytes: &[u8]) -> Failure {
         return Failure::new(FailureKind::ErrorInBand, server_message(bytes));
     }
     Failure::new(FailureKind::Malformed, format!("a message without `choices`: {}", excerpt(bytes)))
-}
-
-/// The message of a server's error, at most [`EXCERPT`] characters of it: vLLM's `{"error": {"message": …}}`, older
-/// vLLM's `{"message": …}`, `FastAPI`'s `{"detail": …}`, or whatever else came.
-pub(crate) fn server_message(body: &[u8]) -> String {
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else { return excerpt(body) };
-    message_of(value.get("error").unwrap_or(&value))
-}
-
-fn message_of(error: &serde_json::Value) -> String {
-    let inner = error.get("message").or_else(|| error.get("detail")).unwrap_or(error);
-    match inner.as_str() {
-        Some(text) => excerpt(text.as_bytes()),
-        None => excerpt(inner.to_string().as_bytes()),
-    }
-}
-
-/// The beginning of a text, on one line.
-pub(crate) fn excerpt(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(8 * EXCERPT)]);
-    let mut line: String =
-        text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(EXCERPT + 1).collect();
-    if let Some((cut, _)) = line.char_indices().nth(EXCERPT) {
-        let (keep, _) = line.char_indices().nth(EXCERPT - 1).unwrap_or((cut, ' '));
-        line.truncate(keep);
-        line.push('…');
-    }
-    line
 }
 
 #[cfg(test)]
@@ -391,26 +296,5 @@ mod tests {
     fn nothing_is_taken_after_the_announced_end() {
         let answer = read(&[&chunk(1), "[DONE]", &chunk(2), "no JSON"]);
         assert_eq!(pairs(&answer), [(0, 1)]);
-    }
-
-    #[test]
-    fn the_message_of_an_error_is_found_in_every_servers_form() {
-        for body in [
-            "{\"error\":{\"message\":\"no\",\"code\":400}}",
-            "{\"error\":\"no\"}",
-            "{\"object\":\"error\",\"message\":\"no\"}",
-            "{\"detail\":\"no\"}",
-            " no\n",
-        ] {
-            assert_eq!(server_message(body.as_bytes()), "no", "{body}");
-        }
-    }
-
-    #[test]
-    fn a_long_text_is_repeated_in_part() {
-        let text = excerpt("é\n".repeat(500).as_bytes());
-        assert_eq!(text.chars().count(), EXCERPT);
-        assert!(text.starts_with("é é ") && text.ends_with('…'), "{text}");
-        assert_eq!(excerpt(&[b'a'; EXCERPT]).len(), EXCERPT);
     }
 }

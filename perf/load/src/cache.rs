@@ -11,7 +11,7 @@ use perf_clock::Clock;
 use perf_model::record::CacheReset;
 use serde::Deserialize;
 
-use crate::answer::server_message;
+use crate::complaint::server_message;
 use crate::endpoint::Endpoint;
 
 const PATH: &str = "/reset_prefix_cache";

@@ -11,7 +11,8 @@ use http::{Method, StatusCode};
 use perf_clock::{Clock, Stamp, Watchdog};
 use perf_model::sample::{FailureKind, Outcome, Sample};
 
-use crate::answer::{Answer, Failure, server_message};
+use crate::answer::{Answer, Failure};
+use crate::complaint::server_message;
 use crate::endpoint::{Endpoint, Incoming};
 use crate::error::Broke;
 use crate::judge::Asked;

@@ -1,0 +1,61 @@
+//! What a server says is wrong: [`server_message`], and the [`excerpt`] of whatever else it said.
+
+use serde_json::Value;
+
+/// The longest text of a server that a failure repeats, in characters.
+const EXCERPT: usize = 200;
+
+/// The message of a server's error, at most [`EXCERPT`] characters of it: vLLM's `{"error": {"message": …}}`, older
+/// vLLM's `{"message": …}`, `FastAPI`'s `{"detail": …}`, or whatever else came.
+pub(crate) fn server_message(body: &[u8]) -> String {
+    let Ok(value) = serde_json::from_slice::<Value>(body) else { return excerpt(body) };
+    message_of(value.get("error").unwrap_or(&value))
+}
+
+/// The message in a value that stands for an error.
+pub(crate) fn message_of(error: &Value) -> String {
+    let inner = error.get("message").or_else(|| error.get("detail")).unwrap_or(error);
+    match inner.as_str() {
+        Some(text) => excerpt(text.as_bytes()),
+        None => excerpt(inner.to_string().as_bytes()),
+    }
+}
+
+/// The beginning of a text, on one line.
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(8 * EXCERPT)]);
+    let mut line: String =
+        text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(EXCERPT + 1).collect();
+    if let Some((cut, _)) = line.char_indices().nth(EXCERPT) {
+        let (keep, _) = line.char_indices().nth(EXCERPT - 1).unwrap_or((cut, ' '));
+        line.truncate(keep);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_of_an_error_is_found_in_every_servers_form() {
+        for body in [
+            "{\"error\":{\"message\":\"no\",\"code\":400}}",
+            "{\"error\":\"no\"}",
+            "{\"object\":\"error\",\"message\":\"no\"}",
+            "{\"detail\":\"no\"}",
+            " no\n",
+        ] {
+            assert_eq!(server_message(body.as_bytes()), "no", "{body}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_repeated_in_part() {
+        let text = excerpt("é\n".repeat(500).as_bytes());
+        assert_eq!(text.chars().count(), EXCERPT);
+        assert!(text.starts_with("é é ") && text.ends_with('…'), "{text}");
+        assert_eq!(excerpt(&[b'a'; EXCERPT]).len(), EXCERPT);
+    }
+}
