@@ -25,7 +25,8 @@ pub(crate) struct Asked<'a> {
 impl<'a> Asked<'a> {
     pub(crate) fn gate(asked: &'a Gate) -> Self {
         let budget = asked.budget.unwrap_or_default();
-        Self { budget, ..Self::new(&asked.on, Purpose::Gate, variant(&asked.under_test)) }
+        let base = asked.base_vllm.clone().map(|vllm| Variant { vllm: Some(vllm), ..Variant::default() });
+        Self { base, budget, ..Self::new(&asked.on, Purpose::Gate, variant(&asked.under_test)) }
     }
 
     pub(crate) fn refresh(asked: &'a Refresh) -> Self {
@@ -67,6 +68,8 @@ impl<'a> Asked<'a> {
         };
         only(self.candidate.image.is_some(), "--image", EngineKind::Docker)?;
         only(self.candidate.vllm.is_some(), "--vllm", EngineKind::Process)?;
+        let base_vllm = self.purpose == Purpose::Gate && self.base.is_some();
+        only(base_vllm, "--base-vllm", EngineKind::Process)?;
         only(url.is_some(), "--url", EngineKind::Remote)?;
         only(self.candidate.inject.is_some(), "--inject", EngineKind::Simulated)?;
         only(*noise > 0, "--noise", EngineKind::Simulated)?;

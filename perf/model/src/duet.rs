@@ -1,6 +1,8 @@
 //! What two variants that were measured in turn say of each other: which base a baseline stands for ([`base`]), and what a
 //! duet makes of a verdict ([`settle`]).
 
+use std::path::PathBuf;
+
 use crate::baseline::Baseline;
 use crate::evidence::{StartEvidence, runs_by_start};
 use crate::fingerprint::{EngineKind, Fingerprint};
@@ -33,24 +35,29 @@ pub fn base(baseline: &Fingerprint, now: &Fingerprint, settings: &Settings, pair
     match now.engine {
         EngineKind::Remote => return Err("a remote server cannot be switched".to_owned()),
         EngineKind::Docker => variant.image = baseline.image_digest.clone().or_else(|| baseline.image.clone()),
-        EngineKind::Process if baseline.vllm == now.vllm => variant.vllm.clone_from(&settings.candidate.vllm),
-        EngineKind::Process => {
-            let version = baseline.vllm.as_deref().unwrap_or("an unknown version");
-            return Err(format!(
-                "where the baseline's vLLM ({version}) is installed is not known; `cargo xtask perf compare` takes two"
-            ));
-        }
+        EngineKind::Process => variant.vllm = Some(installed(baseline, now, settings)?),
         EngineKind::Simulated => {}
     }
     let unchanged = match now.engine {
         EngineKind::Docker => now.image_digest.is_some() && now.image_digest == baseline.image_digest,
-        EngineKind::Process | EngineKind::Remote => true,
+        EngineKind::Process => variant.vllm == settings.candidate.vllm,
+        EngineKind::Remote => true,
         EngineKind::Simulated => settings.candidate.inject.is_none(),
     };
     if unchanged && now.under_test == baseline.under_test {
         return Err("nothing that could be switched differs from the baseline; what changed is the machine".to_owned());
     }
     Ok(variant)
+}
+
+/// Where the vLLM that a baseline was measured on is installed on this machine.
+fn installed(baseline: &Fingerprint, now: &Fingerprint, settings: &Settings) -> Result<PathBuf, String> {
+    let told = settings.base.as_ref().and_then(|base| base.vllm.clone());
+    let the_same = || settings.candidate.vllm.clone().filter(|_| baseline.vllm == now.vllm);
+    told.or_else(the_same).ok_or_else(|| {
+        let version = baseline.vllm.as_deref().unwrap_or("an unknown version");
+        format!("where the baseline's vLLM ({version}) is installed is not known; `--base-vllm PATH` tells it")
+    })
 }
 
 /// What raised a suspicion: the starts that were held against a baseline.
@@ -80,7 +87,8 @@ pub fn settle(
     base: &[StartEvidence],
     candidate: &[StartEvidence],
 ) {
-    if let Some(faults) = faults(base).or_else(|| faults(candidate)) {
+    let unfit = faults(base).or_else(|| faults(candidate)).or_else(|| other_vllm(base, raised_by.baseline));
+    if let Some(faults) = unfit {
         report.notes.push(format!("the duet says nothing: {faults}"));
         open.clear();
         return;
@@ -128,6 +136,13 @@ pub fn settle(
             report.remark(guard.metric, "the duet ended when another guard of the load was confirmed");
         }
     }
+}
+
+/// Says so if what stood in for the baseline's vLLM is another one.
+fn other_vllm(base: &[StartEvidence], baseline: &Baseline) -> Option<String> {
+    let (started, wanted) = (base.first()?.fingerprint.vllm.as_ref()?, baseline.fingerprint.vllm.as_ref()?);
+    let differs = || format!("what was started as the baseline's vLLM {wanted} is vLLM {started}");
+    (started != wanted).then(differs)
 }
 
 /// The faults of the first start that has any, in words.
@@ -190,8 +205,28 @@ mod tests {
         assert!(of(&now, &now).unwrap_err().contains("what changed is the machine"));
         let as_engine = |engine, vllm: &str| Fingerprint { engine, vllm: Some(vllm.into()), ..docker("", &["--x"]) };
         let before = Fingerprint { under_test: vec![], ..as_engine(EngineKind::Process, "1") };
-        assert!(of(&before, &as_engine(EngineKind::Process, "2")).unwrap_err().contains("`cargo xtask perf compare`"));
-        assert!(of(&before, &as_engine(EngineKind::Process, "1")).is_ok());
+        assert!(of(&before, &as_engine(EngineKind::Process, "2")).unwrap_err().contains("`--base-vllm PATH` tells it"));
         assert!(of(&before, &as_engine(EngineKind::Remote, "1")).unwrap_err().contains("remote"));
+    }
+
+    #[test]
+    fn a_local_vllm_is_the_base_where_it_was_told_or_where_only_arguments_differ() {
+        let now = |vllm: &str, under_test: &[&str]| Fingerprint {
+            engine: EngineKind::Process,
+            vllm: Some(vllm.into()),
+            ..docker("", under_test)
+        };
+        let at = |path: &str| Variant { vllm: Some(path.into()), ..Variant::default() };
+        let mut settings = Settings { candidate: at("new/vllm"), ..Settings::default() };
+        let eager = base(&now("1", &[]), &now("1", &["--enforce-eager"]), &settings, 4).unwrap();
+        assert_eq!(eager.vllm, settings.candidate.vllm);
+        settings.base = Some(at("old/vllm"));
+        assert_eq!(base(&now("1", &[]), &now("2", &[]), &settings, 4).unwrap().vllm, Some("old/vllm".into()));
+        // A build of one's own may call itself what the release is called.
+        assert_eq!(base(&now("1", &[]), &now("1", &[]), &settings, 4).unwrap().vllm, Some("old/vllm".into()));
+        settings.base = Some(at("new/vllm"));
+        assert!(
+            base(&now("1", &[]), &now("1", &[]), &settings, 4).unwrap_err().contains("what changed is the machine")
+        );
     }
 }

@@ -73,7 +73,7 @@ pub struct Settings {
     pub adds_session: bool,
     /// What is under test.
     pub candidate: Variant,
-    /// On a comparison: what it is held against.
+    /// On a comparison: what it is held against. On a judged run of the process engine: where the baseline's vLLM is.
     pub base: Option<Variant>,
     /// The server's address, for the remote engine.
     pub url: Option<String>,

@@ -16,6 +16,10 @@ pub(crate) struct Gate {
     /// The most that may be measured: engine starts of each suite, or GPU time of the whole run (`8`, `90m`, `2h`)
     #[arg(long, value_name = "STARTS|TIME", value_parser = budget)]
     pub(crate) budget: Option<Budget>,
+
+    /// The `vllm` that the baseline was measured on, for `--engine process`: a regression is confirmed beside it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) base_vllm: Option<PathBuf>,
 }
 
 /// `cargo xtask perf refresh`: make what is measured the baseline.
