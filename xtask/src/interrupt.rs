@@ -24,12 +24,12 @@ impl Interrupt {
         let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
         let handed_on = interrupt.clone();
         std::thread::spawn(move || {
-            for _ in signals.forever() {
+            for signal in signals.forever() {
                 handed_on.asked.store(true, Ordering::SeqCst);
                 let child = i32::try_from(handed_on.child.load(Ordering::SeqCst)).ok().and_then(Pid::from_raw);
                 if let Some(child) = child {
                     // A terminal signals the whole group, so the scenario may know already; hearing it twice is harmless.
-                    let _ = kill_process(child, Signal::INT);
+                    let _ = kill_process(child, if signal == SIGTERM { Signal::TERM } else { Signal::INT });
                 }
             }
         });

@@ -109,11 +109,12 @@ fn an_interrupted_load_ends_with_130_and_keeps_what_it_measured() {
     assert_eq!(code, Some(130), "{rest}");
     let (path, record) = record_in(&rest);
     let kept = record.samples.len();
-    assert!(rest.contains(&format!("{name}: interrupted after {kept} of 100000 requests")), "{rest}");
+    let told = format!("{name}: interrupted by Ctrl-C (SIGINT) after {kept} of 100000 requests");
+    assert!(rest.contains(&told), "{rest}");
     assert!(kept > 0 && !record.is_complete());
-    assert_eq!(record.end.unwrap().reason.as_deref(), Some("interrupted"));
+    assert_eq!(record.end.unwrap().reason.as_deref(), Some("interrupted by Ctrl-C (SIGINT)"));
     let run = path.ancestors().nth(3).unwrap();
     let shown = perf(&["show", run.to_str().unwrap()]).output().unwrap();
-    assert!(out(&shown).contains("start 1 is incomplete: interrupted"), "{}", out(&shown));
+    assert!(out(&shown).contains("start 1 is incomplete: interrupted by Ctrl-C"), "{}", out(&shown));
     std::fs::remove_dir_all(run).unwrap();
 }

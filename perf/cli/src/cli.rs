@@ -11,24 +11,33 @@ use crate::spec::{self, Sweep};
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo xtask perf load --url http://127.0.0.1:8000 --prompts random:512 --output exactly:128 --arrivals concurrent:8
-  cargo xtask perf load --url http://gpu:8000 --arrivals poisson:10 --requests 600 --objective ttft=200
-  cargo xtask perf load --url http://gpu:8000 --chat --prompts conversation:5,40 --output at-most:256 \\
-      --arrivals concurrent:16
-  cargo xtask perf load --url http://gpu:8000 --sweep concurrency=1,2,4,8,16 --requests 200
-  cargo xtask perf load --url http://gpu:8000 --format vllm-bench --save result.json";
+  cargo xtask perf load --url http://gpu:8000 --prompts random:512 \\
+      --output exactly:128 --arrivals concurrent:8
+  cargo xtask perf load --url http://gpu:8000 --arrivals poisson:10 \\
+      --requests 600 --objective ttft=200
+  cargo xtask perf load --url http://gpu:8000 --chat --output at-most:256 \\
+      --prompts conversation:5,40 --arrivals concurrent:16 --requests 160
+  cargo xtask perf load --url http://gpu:8000 --requests 200 \\
+      --sweep concurrency=1,2,4,8,16
+  cargo xtask perf load --url http://gpu:8000 --format vllm-bench \\
+      --save result.json";
 
 const WORDS: &str = "\
 Prompts:
-  random:512                         so many random token ids, others for each request
-  random:256..1024                   any length from one to another; lognormal:MEDIAN,SIGMA,MAX works here too
-  prefix:K,512,64                    token ids: one of K shared beginnings of 512 tokens, with 64 of its own
-  verse:4,8  verse:4,8,FILE          text: 4 lines for all, 8 at random; of a file if one is given
-  text:WORDS  repeat:100,WORDS       text: the same for all
-  file:PROMPTS.jsonl                 JSON lines with `prompt` and optionally `output_tokens`
-  sharegpt:FILE.json                 first questions, and the lengths of the answers to them
-  conversation:5,40                  chats of 5 turns of 40 random words, with their history
-  trace:FILE.jsonl                   JSON lines with `timestamp`, `input_length`, `output_length`
+  random:512          so many random token ids, others for each request
+  random:256..1024    any length from one to another;
+                      lognormal:MEDIAN,SIGMA,MAX works here too
+  prefix:K,512,64     token ids: one of K shared beginnings of 512 tokens,
+                      with 64 of its own
+  verse:4,8           text: 4 lines for all, 8 at random
+  verse:4,8,FILE      the same, of a file
+  text:WORDS          text: the same for all
+  repeat:100,WORDS    the same, so many times
+  file:FILE.jsonl     JSON lines with `prompt`, and `output_tokens` if known
+  sharegpt:FILE.json  first questions, and the lengths of the answers to them
+  conversation:5,40   chats of 5 turns of 40 random words, with their history
+  trace:FILE.jsonl    JSON lines with `timestamp`, `input_length`,
+                      `output_length`
 
 Output:
   exactly:128  exactly:64..256  exactly:lognormal:128,0.7,1024
@@ -36,13 +45,15 @@ Output:
 
 Arrivals:
   one-at-a-time  concurrent:8  waves:32
-  constant:10  poisson:10  gamma:10,0.5 (rate, shape)  ramp:1,20 (from, to)  recorded  recorded:2 (of a trace; speed)
+  constant:10  poisson:10  gamma:10,0.5 (rate, shape)  ramp:1,20 (from, to)
+  recorded  recorded:2 (of a trace; speed)
 
 Exit codes:
   0    measured
-  2    the command line is wrong
-  4    INVALID: the server does not answer, requests failed, the client was the limit, or counts disagree
-  130  interrupted; the record is kept";
+  2    the command line is wrong, or a file cannot be read or written
+  4    INVALID: the server does not answer, requests failed, the client was
+       the limit, or counts disagree
+  130  interrupted; what was measured is kept";
 
 /// Put a load on an OpenAI-compatible server.
 #[derive(Parser)]
@@ -112,11 +123,11 @@ pub(crate) struct Cli {
 
     /// How late the sends of an open loop may be at P99, and half of how late the client's event loop may wake in any load,
     /// before the client was the limit
-    #[arg(long, value_name = "MS", default_value_t = 5.0)]
+    #[arg(long, value_name = "MS", default_value_t = 5.0, value_parser = spec::milliseconds)]
     pub(crate) lateness_limit: f64,
 
     /// The share of requests that may fail before the run is invalid, in percent
-    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = spec::share)]
     pub(crate) failures_allowed: f64,
 
     /// The same load at several points, a row each: concurrency=1,2,4 or rate=5,10,20
@@ -195,6 +206,10 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
         // The codes that this program ends with are those of the whole.
+        // Nobody's terminal breaks what stands in columns.
+        for line in WORDS.lines().chain(EXAMPLES.lines()) {
+            assert!(line.len() < 80, "{line}");
+        }
         for code in [exit::HELD, exit::USAGE, exit::INVALID, exit::INTERRUPTED] {
             assert!(WORDS.contains(&format!("\n  {code:<3}  ")), "{code}");
         }

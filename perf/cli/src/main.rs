@@ -1,16 +1,18 @@
 //! `perf-load`: puts a load on an OpenAI-compatible server and says what came of it. `cargo xtask perf load` builds and
 //! runs it.
 //!
-//! `cli` is the command line and `spec` the small language of its options; `put` puts one load on the server and keeps
-//! the record, `sweep` makes several loads of one; `tell` shows and saves.
+//! `cli` is the command line and `spec` the small language of its options; `put` puts one load on the server, `writer`
+//! keeps the record, `sweep` makes several loads of one; `tell` shows, `save` saves.
 
 mod cli;
 mod date;
 mod put;
 mod ran;
+mod save;
 mod spec;
 mod sweep;
 mod tell;
+mod writer;
 
 use std::process::ExitCode;
 

@@ -1,8 +1,5 @@
 //! Puts the loads on the server, keeps their records and judges whether they may be believed: [`all`].
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,12 +11,14 @@ use perf_model::exit;
 use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::load::Load;
 use perf_model::reading::Reading;
-use perf_model::record::{End, Header, Line, Part, Record, SCHEMA, line};
+use perf_model::record::{End, Header, Line, Part, Record, SCHEMA};
 use perf_model::sample::Sample;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Format};
 use crate::ran::Ran;
+use crate::save::Save;
+use crate::writer::Writer;
 use crate::{sweep, tell};
 
 /// Why nothing came of it.
@@ -45,34 +44,56 @@ struct Server<'a> {
 }
 
 /// Puts every load on the server, tells what came of it, and gives the exit code.
+///
+/// What was measured is told and saved even when a later load fails; that failure is told last and decides the code.
 pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
-    let loads = sweep::points(asked)?;
+    let mut loads = sweep::points(asked)?;
     if asked.format == Format::VllmBench && asked.sweep.is_some() {
         return Err(anyhow!("--format vllm-bench holds one run; with --sweep take --format json").into());
     }
+    for load in &mut loads {
+        perf_load::check(load).map_err(|error| Failure::Usage(error.into()))?;
+        perf_load::identify(load).map_err(|error| Failure::Usage(error.into()))?;
+    }
     let endpoint = Endpoint::http(&asked.url).map_err(|error| Failure::Usage(error.into()))?;
+    let save = asked.save.as_deref().map(Save::begin).transpose()?;
     let clock = Clock::real();
     let mut interrupt = pin!(interrupt()?);
     let fingerprint = tokio::select! {
         found = find(asked, &endpoint, clock) => found.map_err(Failure::Unmeasured)?,
-        () = &mut interrupt => {
-            eprintln!("interrupted before anything was sent; nothing was recorded");
+        signal = &mut interrupt => {
+            eprintln!("interrupted by {signal} before anything was sent; nothing was recorded");
             return Ok(exit::INTERRUPTED);
         }
     };
     let server = Server { asked, endpoint, fingerprint, clock };
+    let points = loads.len();
     let mut all = Vec::new();
-    for mut load in loads {
-        perf_load::identify(&mut load).map_err(|error| Failure::Usage(error.into()))?;
+    let mut failed = None;
+    for load in loads {
         eprintln!("{}: {}", load.name, load.describe_arrivals());
-        let ran = server.put(load, &mut interrupt).await?;
-        let complete = ran.record.is_complete();
-        all.push(ran);
-        if !complete {
+        match server.put(load, &mut interrupt).await {
+            Ok(ran) => all.push(ran),
+            Err(failure) => failed = Some(failure),
+        }
+        let last = all.last_mut().filter(|_| failed.is_none());
+        if last.is_none_or(|ran| !ran.record.is_complete() || ran.trouble.is_some()) {
             break;
         }
     }
-    tell::result(asked, &all)?;
+    if all.is_empty()
+        && let Some(failure) = failed
+    {
+        return Err(failure);
+    }
+    tell::result(asked, &all, save)?;
+    if let Some(failure) = failed {
+        eprintln!("{} of {points} points were measured; the next could not be", all.len());
+        return Err(failure);
+    }
+    if let Some(trouble) = all.iter_mut().find_map(|ran| ran.trouble.take()) {
+        return Err(trouble.into());
+    }
     let interrupted = all.iter().any(|ran| !ran.record.is_complete());
     Ok(match all.iter().any(|ran| !ran.reading.faults.is_empty()) {
         _ if interrupted => exit::INTERRUPTED,
@@ -81,14 +102,14 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     })
 }
 
-/// Listens for Ctrl-C, and for whoever ends this process politely; what it gives waits for either.
-fn interrupt() -> anyhow::Result<impl Future<Output = ()>> {
+/// Listens for Ctrl-C, and for whoever ends this process politely; what it gives waits for either, and names it.
+fn interrupt() -> anyhow::Result<impl Future<Output = &'static str>> {
     let listen = |kind| signal(kind).context("cannot listen for Ctrl-C, so nothing is sent");
     let (mut interrupted, mut terminated) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     Ok(async move {
         tokio::select! {
-            _ = interrupted.recv() => {}
-            _ = terminated.recv() => {}
+            _ = interrupted.recv() => "Ctrl-C (SIGINT)",
+            _ = terminated.recv() => "SIGTERM",
         }
     })
 }
@@ -122,38 +143,43 @@ async fn find(asked: &Cli, endpoint: &Endpoint, clock: Clock) -> anyhow::Result<
 }
 
 impl Server<'_> {
-    async fn put(&self, load: Load, interrupt: &mut (impl Future<Output = ()> + Unpin)) -> Result<Ran, Failure> {
+    async fn put(
+        &self,
+        load: Load,
+        interrupt: &mut (impl Future<Output = &'static str> + Unpin),
+    ) -> Result<Ran, Failure> {
         let seed = self.asked.seed.unwrap_or_else(another_seed);
         let calibration = perf_load::calibration(self.clock).await;
         let header = self.header(&load, seed, calibration);
         let mut writer = Writer::begin(self.asked.records.as_deref(), &header)?;
         let mut samples = Vec::with_capacity(load.requests as usize);
-        let mut trouble = None;
         let mut observe = |sample: Sample| {
-            if let Err(error) = writer.add(&Line::Sample(sample.clone())) {
-                trouble.get_or_insert(error);
-            }
+            writer.add(&Line::Sample(sample.clone()));
             samples.push(sample);
         };
         let model = &self.fingerprint.model;
         let measured = tokio::select! {
-            measured = perf_load::measure(&load, &self.endpoint, model, seed, self.clock, &mut observe) => Some(measured),
-            () = interrupt => None,
+            measured = perf_load::measure(&load, &self.endpoint, model, seed, self.clock, &mut observe) => Ok(measured),
+            signal = interrupt => Err(signal),
         };
-        if let Some(error) = trouble {
-            return Err(error.into());
-        }
-        let measured = measured.transpose().map_err(|error| match error {
-            LoadError::WarmUp { .. } => Failure::Unmeasured(error.into()),
-            _ => Failure::Usage(error.into()),
-        })?;
-        let reason = measured.is_none().then(|| "interrupted".to_owned());
-        let Measured { server, client, cache_reset, .. } = measured.unwrap_or_default();
+        let (measured, reason) = match measured {
+            Ok(Ok(measured)) => (measured, None),
+            Ok(Err(error)) => {
+                writer.add(&Line::End(End { reason: Some(error.to_string()), ..End::default() }));
+                return Err(match error {
+                    LoadError::WarmUp { .. } => Failure::Unmeasured(error.into()),
+                    _ => Failure::Usage(error.into()),
+                });
+            }
+            Err(signal) => (Measured::default(), Some(format!("interrupted by {signal}"))),
+        };
+        let Measured { server, client, cache_reset, .. } = measured;
         let end = End { complete: reason.is_none(), reason, server, client, cache_reset };
-        writer.add(&Line::End(end.clone()))?;
+        writer.add(&Line::End(end.clone()));
+        let trouble = writer.trouble();
         let record = Record { header, samples, end: Some(end) };
         let reading = Reading::of(&record);
-        Ok(Ran { load, record, path: writer.path, reading })
+        Ok(Ran { load, record, path: writer.path, reading, trouble })
     }
 
     fn header(&self, load: &Load, seed: u64, calibration: Option<Calibration>) -> Header {
@@ -180,29 +206,4 @@ impl Server<'_> {
 fn another_seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Appends to a record, one write a line: what was measured before an interruption is in the file.
-struct Writer {
-    path: Option<PathBuf>,
-    file: Option<File>,
-}
-
-impl Writer {
-    fn begin(folder: Option<&Path>, header: &Header) -> anyhow::Result<Self> {
-        let Some(folder) = folder else { return Ok(Self { path: None, file: None }) };
-        let folder = folder.join(&header.suite).join(format!("start-{}", header.start));
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let path = folder.join(format!("{}.jsonl", header.load));
-        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        let mut writer = Self { path: Some(path), file: Some(file) };
-        writer.add(&Line::Header(Box::new(header.clone())))?;
-        Ok(writer)
-    }
-
-    fn add(&mut self, content: &Line) -> anyhow::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let path = self.path.as_deref().unwrap_or(Path::new("the record"));
-        file.write_all(line(content).as_bytes()).with_context(|| format!("cannot write {}", path.display()))
-    }
 }

@@ -14,4 +14,6 @@ pub(crate) struct Ran {
     pub(crate) path: Option<PathBuf>,
     /// What the record says.
     pub(crate) reading: Reading,
+    /// Why the record in the file is incomplete, if it could not be written.
+    pub(crate) trouble: Option<anyhow::Error>,
 }

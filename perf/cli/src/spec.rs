@@ -116,6 +116,22 @@ pub(crate) fn objective(text: &str) -> Result<Objective, String> {
     if limit > Duration::ZERO { Ok(Objective { quantity, limit }) } else { Err(form.to_owned()) }
 }
 
+/// A limit in milliseconds.
+pub(crate) fn milliseconds(text: &str) -> Result<f64, String> {
+    let limit: f64 = number(text, "5 or 0.5, in milliseconds")?;
+    if limit.is_finite() && millis(limit) > Duration::ZERO {
+        Ok(limit)
+    } else {
+        Err("it must be a number of milliseconds above 0".to_owned())
+    }
+}
+
+/// A share in percent.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = number(text, "2.5, in percent")?;
+    if (0.0..=100.0).contains(&share) { Ok(share) } else { Err("it must be a number from 0 to 100".to_owned()) }
+}
+
 /// `concurrency=1,2,4` or `rate=5,10`.
 pub(crate) fn sweep(text: &str) -> Result<Sweep, String> {
     let form = "concurrency=1,2,4 or rate=5,10,20";
@@ -206,6 +222,15 @@ mod tests {
             (arrivals("poisson:0").unwrap_err(), "positive"),
             (arrivals("concurrency:3").unwrap_err(), "there are one-at-a-time, concurrent"),
             (objective("itl=3").unwrap_err(), "ttft, tpot and e2e"),
+            (objective("ttft=nan").unwrap_err(), "ttft=200, in milliseconds"),
+            (arrivals("poisson:nan").unwrap_err(), "no positive number"),
+            (arrivals("ramp:1,inf").unwrap_err(), "no numbers from 0 up"),
+            (milliseconds("nan").unwrap_err(), "above 0"),
+            (milliseconds("0").unwrap_err(), "above 0"),
+            (milliseconds("-1").unwrap_err(), "above 0"),
+            (milliseconds("inf").unwrap_err(), "above 0"),
+            (share("nan").unwrap_err(), "from 0 to 100"),
+            (share("101").unwrap_err(), "from 0 to 100"),
             (sweep("width=3").unwrap_err(), "concurrency=1,2,4 or rate=5,10,20"),
             (name("a/b").unwrap_err(), "letters, digits"),
         ] {

@@ -1,7 +1,9 @@
 //! The points of a sweep: [`points`] makes a load for each.
 
-use anyhow::{Result, bail};
-use perf_model::load::{Arrivals, Load};
+use std::collections::HashSet;
+
+use anyhow::{Result, bail, ensure};
+use perf_model::load::{Arrivals, Load, Prompts};
 
 use crate::cli::Cli;
 use crate::spec::Sweep;
@@ -9,7 +11,10 @@ use crate::spec::Sweep;
 /// The loads to put on the server, one after the other: one, or one for each point.
 pub(crate) fn points(asked: &Cli) -> Result<Vec<Load>> {
     let load = asked.load();
-    let Some(sweep) = &asked.sweep else { return Ok(vec![load]) };
+    let Some(sweep) = &asked.sweep else {
+        reachable(&load)?;
+        return Ok(vec![load]);
+    };
     let arrivals: Result<Vec<(String, Arrivals)>> = match sweep {
         Sweep::Concurrency(widths) => {
             widths.iter().map(|width| Ok((format!("concurrency-{width}"), at_width(load.arrivals, *width)?))).collect()
@@ -27,12 +32,39 @@ pub(crate) fn points(asked: &Cli) -> Result<Vec<Load>> {
             })
             .collect(),
     };
-    let loads = arrivals?.into_iter().map(|(name, arrivals)| {
+    let mut seen = HashSet::new();
+    let mut loads = Vec::new();
+    for (name, arrivals) in arrivals? {
+        // A point that stands there twice would write over its own record.
+        ensure!(
+            seen.insert(name.clone()),
+            "the sweep has the point {} twice; name each once",
+            name.replacen('-', "=", 1)
+        );
         let mut point = Load { name: format!("{}-{name}", load.name), arrivals, ..load.clone() };
         asked.warm(&mut point);
-        point
-    });
-    Ok(loads.collect())
+        reachable(&point)?;
+        loads.push(point);
+    }
+    Ok(loads)
+}
+
+/// Refuses a load that could never be as wide as it is meant to be.
+fn reachable(load: &Load) -> Result<()> {
+    let (width, turns) = match load.workload.prompts {
+        // So many conversations are open at once, not requests.
+        Prompts::Conversations { turns, .. } => (load.arrivals.width(), turns.max(1)),
+        _ => (load.arrivals.width(), 1),
+    };
+    let least = width.saturating_sub(1).saturating_mul(turns).saturating_add(1);
+    ensure!(
+        load.requests >= least,
+        "{} requests can never be {}; ask for at least {} with --requests, better for several times as many",
+        load.requests,
+        load.arrivals,
+        width.saturating_mul(turns)
+    );
+    Ok(())
 }
 
 fn at_width(arrivals: Arrivals, width: u32) -> Result<Arrivals> {
@@ -64,6 +96,24 @@ mod tests {
         let rates = of("--sweep rate=0.5,8 --arrivals gamma:1,4").unwrap();
         assert_eq!(rates[0].name, "load-rate-0.5");
         assert_eq!(rates[1].arrivals.to_string(), "gamma 8 requests/s of shape 4");
+    }
+
+    #[test]
+    fn a_point_that_stands_there_twice_is_refused() {
+        let refused = |line: &str| of(line).unwrap_err().to_string();
+        assert_eq!(refused("--sweep concurrency=1,4,4"), "the sweep has the point concurrency=4 twice; name each once");
+        assert!(refused("--sweep rate=1,2,1.0").contains("rate=1 twice"));
+    }
+
+    #[test]
+    fn more_at_once_than_there_are_requests_is_refused() {
+        let refused = |line: &str| of(line).unwrap_err().to_string();
+        let error = refused("--sweep concurrency=1,32");
+        assert!(error.starts_with("20 requests can never be 32 concurrent; ask for at least 32"), "{error}");
+        assert!(refused("--arrivals waves:21").contains("20 requests can never be waves of 21"));
+        let chats = "--chat --prompts conversation:5,8 --arrivals";
+        assert!(refused(&format!("{chats} concurrent:5")).contains("at least 25"));
+        assert!(of(&format!("{chats} concurrent:4")).is_ok() && of("--arrivals poisson:3").is_ok());
     }
 
     #[test]

@@ -5,14 +5,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use perf_model::client::{Calibration, ClientUse};
+use perf_model::reading::Reading;
 use perf_model::record::{CacheReset, ServerCounts};
-use perf_model::summary::{Summary, summarize};
+use perf_model::steady::Steady;
+use perf_model::summary::Summary;
 use perf_model::{render, vllm_bench};
 use serde::Serialize;
 
 use crate::cli::{Cli, Format};
 use crate::date::stamp;
 use crate::ran::Ran;
+use crate::save::Save;
 
 /// One load in JSON.
 #[derive(Serialize)]
@@ -25,26 +28,37 @@ struct Told<'a> {
     workload: &'a str,
     arrivals: &'a str,
     complete: bool,
+    /// Why it is incomplete, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
     faults: &'a [String],
     remarks: &'a [String],
+    /// How late the sends of an open loop were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lateness_p50_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     lateness_p99_ms: Option<f64>,
+    /// The share of prompt tokens that the prefix cache served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix_hit_rate: Option<f64>,
+    /// The figures of the steady part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steady: Option<&'a Steady>,
     server: Option<&'a ServerCounts>,
     client: Option<&'a ClientUse>,
     cache_reset: Option<&'a CacheReset>,
     calibration: Option<&'a Calibration>,
-    summary: Summary,
+    summary: &'a Summary,
     record: Option<String>,
 }
 
-/// Prints the result in the format that was asked for; one that is saved is printed as a table.
-pub(crate) fn result(asked: &Cli, all: &[Ran]) -> Result<()> {
-    let shown = match &asked.save {
-        None => text(asked, all)?,
-        Some(path) => {
-            let text = text(asked, all)?;
-            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-            table(asked, all)
-        }
+/// Prints the result in the format that was asked for; one that is saved is printed as a table. A result that cannot be
+/// saved is printed even so.
+pub(crate) fn result(asked: &Cli, all: &[Ran], save: Option<Save>) -> Result<()> {
+    let text = text(asked, all)?;
+    let (shown, saved) = match save {
+        None => (text, Ok(())),
+        Some(save) => (table(asked, all), save.finish(&text)),
     };
     // A reader that has gone away (`| head`) has seen what it wanted.
     let _ = writeln!(std::io::stdout().lock(), "{}", shown.trim_end());
@@ -56,18 +70,15 @@ pub(crate) fn result(asked: &Cli, all: &[Ran]) -> Result<()> {
             eprintln!("invalid: {}: {fault}", ran.load.name);
         }
         if !ran.record.is_complete() {
-            eprintln!(
-                "{}: interrupted after {} of {} requests",
-                ran.load.name,
-                ran.record.samples.len(),
-                ran.load.requests
-            );
+            let reason = ran.record.end.as_ref().and_then(|end| end.reason.as_deref()).unwrap_or("interrupted");
+            let (kept, all) = (ran.record.samples.len(), ran.load.requests);
+            eprintln!("{}: {reason} after {kept} of {all} requests; the figures are of these", ran.load.name);
         }
         if let Some(path) = &ran.path {
             eprintln!("record in {}", path.display());
         }
     }
-    Ok(())
+    saved
 }
 
 fn text(asked: &Cli, all: &[Ran]) -> Result<String> {
@@ -96,13 +107,13 @@ fn table(asked: &Cli, all: &[Ran]) -> String {
     if asked.sweep.is_none() {
         return all.iter().map(|ran| render::figures(std::slice::from_ref(&ran.record))).collect();
     }
-    let rows: Vec<(String, Summary)> = all.iter().map(|ran| (ran.load.arrivals.to_string(), summary(ran))).collect();
+    let point = |ran: &Ran| {
+        let mark = if ran.record.is_complete() { "" } else { " (incomplete)" };
+        format!("{}{mark}", ran.load.arrivals)
+    };
+    let rows: Vec<(String, &Reading)> = all.iter().map(|ran| (point(ran), &ran.reading)).collect();
     let head = all.first().map_or_else(String::new, |ran| ran.record.header.workload.clone());
     format!("{head}\n\n{}", render::sweep(&rows))
-}
-
-fn summary(ran: &Ran) -> Summary {
-    summarize(&ran.record.samples, &ran.load.objectives)
 }
 
 fn told<'a>(asked: &'a Cli, ran: &'a Ran) -> Told<'a> {
@@ -116,14 +127,18 @@ fn told<'a>(asked: &'a Cli, ran: &'a Ran) -> Told<'a> {
         workload: &header.workload,
         arrivals: &header.arrivals,
         complete: ran.record.is_complete(),
+        reason: end.and_then(|end| end.reason.as_deref()),
         faults: &ran.reading.faults,
         remarks: &ran.reading.remarks,
+        lateness_p50_ms: ran.reading.lateness.map(|late| late.p50_ms),
         lateness_p99_ms: ran.reading.lateness.map(|late| late.p99_ms),
+        prefix_hit_rate: ran.reading.prefix_hit_rate,
+        steady: ran.reading.steady.as_ref(),
         server: end.and_then(|end| end.server.as_ref()),
         client: end.and_then(|end| end.client.as_ref()),
         cache_reset: end.and_then(|end| end.cache_reset.as_ref()),
         calibration: header.calibration.as_ref(),
-        summary: summary(ran),
+        summary: &ran.reading.summary,
         record: ran.path.as_ref().map(|path| path.display().to_string()),
     }
 }

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use perf_model::record::{CacheReset, Record};
 use serde_json::Value;
@@ -60,6 +62,44 @@ fn program() -> PathBuf {
     let said = text(&output.stdout);
     let built = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     built.filter_map(|artifact| artifact["executable"].as_str().map(PathBuf::from)).next_back().unwrap()
+}
+
+/// A server on loopback that answers so many completions with a token each, and hangs up on whoever asks then.
+fn mortal(completions: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let left = Arc::new(AtomicUsize::new(completions));
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let left = Arc::clone(&left);
+            std::thread::spawn(move || answer(socket.unwrap(), &left));
+        }
+    });
+    url
+}
+
+/// Answers one request and hangs up.
+fn answer(socket: TcpStream, left: &AtomicUsize) -> Option<()> {
+    let mut socket = BufReader::new(socket);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if socket.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    std::io::copy(&mut socket.by_ref().take(length.map_or(0, |length| length.parse().unwrap())), &mut std::io::sink())
+        .ok()?;
+    let (status, body) = if head.starts_with("POST /v1/completions ") {
+        left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).ok()?;
+        let chunk =
+            r#"{"choices":[{"text":"x","finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+        ("200 OK", format!("data: {chunk}\n\ndata: [DONE]\n\n"))
+    } else {
+        ("404 Not Found", String::new())
+    };
+    let head = format!("HTTP/1.1 {status}\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{body}");
+    socket.get_mut().write_all(head.as_bytes()).ok()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -187,6 +227,60 @@ fn the_file_of_vllm_bench_is_saved_with_its_keys() {
 }
 
 #[test]
+fn a_sweep_that_cannot_go_on_tells_and_saves_what_it_has() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sweep.json");
+    // A record that is a folder cannot be written: the second point fails, whatever the server does.
+    std::fs::create_dir_all(folder.path().join("load/start-1/load-concurrency-2.jsonl")).unwrap();
+    let options = format!(
+        "--sweep concurrency=1,2,4 --output exactly:3 --requests 8 --format json --save {} --records {}",
+        file.display(),
+        folder.path().display()
+    );
+    let output = load(&server.url, &options);
+    let said = text(&output.stderr);
+    assert_eq!(code(&output), 2, "{said}");
+    assert!(said.contains("1 of 3 points were measured; the next could not be"), "{said}");
+    assert!(said.contains("load-concurrency-2.jsonl: Is a directory"), "{said}");
+    assert!(text(&output.stdout).contains("1 concurrent"), "{}", text(&output.stdout));
+    let saved: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let [first] = &saved.as_array().unwrap()[..] else { panic!("{saved}") };
+    assert_eq!((&first["load"], &first["complete"]), (&"load-concurrency-1".into(), &true.into()));
+}
+
+#[test]
+fn a_server_that_dies_between_two_points_leaves_the_first() {
+    // Twenty POSTs of the first point and its warm-up are answered; whoever asks then finds nobody.
+    let url = mortal(21);
+    let output = load(&url, "--model tiny --prompts text:hi --output exactly:1 --sweep concurrency=1,2");
+    let said = text(&output.stderr);
+    assert_eq!(code(&output), 4, "{said}");
+    assert!(said.contains("1 of 2 points were measured; the next could not be"), "{said}");
+    assert!(said.contains("error: request 1 of 2 to warm up the load `load-concurrency-2` failed"), "{said}");
+    assert!(text(&output.stdout).contains("1 concurrent"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_result_that_cannot_be_saved_is_printed_and_told_with_its_cause() {
+    let server = Server::start();
+    let output = load(&server.url, "--output exactly:3 --requests 4 --save /dev/full");
+    let said = text(&output.stderr);
+    assert_eq!(code(&output), 2, "{said}");
+    assert!(said.contains("the result cannot be saved in /dev/full: No space left on device"), "{said}");
+    assert!(said.contains("a client is checked from 1 s on"), "{said}");
+    assert!(text(&output.stdout).contains("output throughput"), "{}", text(&output.stdout));
+    // A record that cannot be written is told before anything is sent.
+    let folder = tempfile::tempdir().unwrap();
+    let records = folder.path().join("load/start-1");
+    std::fs::create_dir_all(&records).unwrap();
+    std::os::unix::fs::symlink("/dev/full", records.join("load.jsonl")).unwrap();
+    let output = load(&server.url, &format!("--requests 4 --records {}", folder.path().display()));
+    assert!(code(&output) == 2 && text(&output.stderr).contains("load.jsonl; it is incomplete, and says so: No space"));
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
 fn what_cannot_be_run_says_why_with_its_exit_code() {
     let url = "http://127.0.0.1:1";
     for (options, exit, why) in [
@@ -195,6 +289,10 @@ fn what_cannot_be_run_says_why_with_its_exit_code() {
         ("--sweep rate=1 --format vllm-bench", 2, "with --sweep take --format json"),
         ("--model m --chat --prompts random:8", 2, "chat does not take"),
         ("--model m --output exactly:2", 4, "so nothing was measured: no connection"),
+        ("--save no/such/result.json", 2, "cannot write no/such/result.json, so nothing was sent: No such file"),
+        ("--arrivals waves:64", 2, "20 requests can never be waves of 64"),
+        ("--sweep rate=1,nan", 2, "no positive number of requests per second"),
+        ("--stall-limit 0", 2, "its stall limit or request limit is zero"),
         ("--model m --prompts trace:no/such.jsonl", 2, "the prompts in no/such.jsonl cannot be read"),
     ] {
         let output = load(url, options);

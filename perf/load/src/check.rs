@@ -2,10 +2,11 @@
 
 use perf_model::load::{Api, Arrivals, Length, Load, OutputLength, Prompts};
 
+use crate::bounds::excess;
 use crate::error::LoadError;
 
-/// Refuses what no run can follow.
-pub(crate) fn check(load: &Load) -> Result<(), LoadError> {
+/// Refuses what no run can follow, as [`measure`](crate::measure) does before it sends anything.
+pub fn check(load: &Load) -> Result<(), LoadError> {
     match fault(load) {
         None => Ok(()),
         Some(reason) => Err(LoadError::Declaration { load: load.name.clone(), reason }),
@@ -35,7 +36,7 @@ fn fault(load: &Load) -> Option<String> {
     if load.stall_limit.is_zero() || load.request_limit.is_zero() {
         return Some("its stall limit or request limit is zero, which no response can meet".to_owned());
     }
-    empty(&workload.prompts).or_else(|| unfit(load).map(str::to_owned))
+    empty(&workload.prompts).or_else(|| unfit(load).map(str::to_owned)).or_else(|| excess(load))
 }
 
 /// Prompts that say nothing.

@@ -12,6 +12,7 @@ mod answer;
 mod arrivals;
 #[doc(hidden)]
 pub mod benching;
+mod bounds;
 mod cache;
 mod calibrate;
 mod check;
@@ -44,6 +45,7 @@ mod workload;
 
 pub use arrivals::schedule;
 pub use calibrate::calibration;
+pub use check::check;
 pub use endpoint::{BodyError, Endpoint, EndpointError};
 pub use error::LoadError;
 pub use identify::identify;

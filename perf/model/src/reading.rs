@@ -7,7 +7,7 @@ use crate::sample::Sample;
 use crate::statistics::{quantile, sorted};
 use crate::steady::{Steady, steady};
 use crate::summary::{Summary, summarize};
-use crate::validity::{Witnesses, faults, remarks};
+use crate::validity::{Witnesses, estimated, faults, remarks};
 
 /// What a record says of its run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Reading {
     pub steady: Option<Steady>,
     /// How late the sends of an open loop were; absent for a closed one.
     pub lateness: Option<Lateness>,
+    /// The share of prompt tokens that the server's prefix cache served; absent where the server does not say.
+    pub prefix_hit_rate: Option<f64>,
     /// Every reason not to believe it. A record that is incomplete, or that does not say what was asked, has none.
     pub faults: Vec<String>,
     /// What a reader of its figures should know.
@@ -40,8 +42,10 @@ impl Reading {
         let summary = summarize(samples, &header.objectives);
         let steady = header.pattern.and_then(|arrivals| steady(samples, arrivals));
         let lateness = header.pattern.and_then(|arrivals| Lateness::of(samples, arrivals));
+        let prefix_hit_rate = end.as_ref().and_then(|end| end.server.as_ref()?.prefix_hit_rate());
+        let told = Self { summary, steady, lateness, prefix_hit_rate, ..Self::default() };
         let (Some(load), Some(end)) = (&header.declared, end.as_ref().filter(|end| end.complete)) else {
-            return Self { summary, steady, lateness, ..Self::default() };
+            return Self { remarks: estimated(samples).into_iter().collect(), ..told };
         };
         let witnesses = Witnesses {
             samples,
@@ -51,9 +55,9 @@ impl Reading {
             calibration: header.calibration.as_ref(),
             cache_reset: end.cache_reset.as_ref(),
         };
-        let faults = faults(load, &summary, &witnesses);
-        let remarks = remarks(load, &summary, &witnesses);
-        Self { summary, steady, lateness, faults, remarks }
+        let faults = faults(load, &told.summary, &witnesses);
+        let remarks = remarks(load, &told.summary, &witnesses);
+        Self { faults, remarks, ..told }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whether a run may be judged at all: [`faults`] names every reason why not; [`remarks`] what a reader should know.
 
-use crate::client::{Calibration, ClientUse};
+use crate::client::{Calibration, ClientUse, ENOUGH_TICKS};
 use crate::load::Load;
 use crate::metric::{Metric, Quantity, Statistic};
 use crate::reading::Lateness;
@@ -97,19 +97,20 @@ fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<Strin
 fn unwitnessed(load: &Load, witnesses: &Witnesses<'_>) -> Vec<String> {
     let Witnesses { samples, server, lateness, client, calibration, .. } = *witnesses;
     let mut remarks = Vec::new();
-    let estimated = samples.iter().filter(|sample| sample.estimated).count();
-    if estimated > 0 {
-        remarks.push(format!(
-            "{estimated} of {} answers did not say how many tokens came with each chunk: their ITL is approximate",
-            samples.len()
-        ));
-    }
+    remarks.extend(estimated(samples));
     let width = load.arrivals.width();
     if width > load.requests {
         remarks.push(format!("{} requests were never {width} at once", load.requests));
     }
     // In virtual time there is no client, no lateness and nobody but the server to count.
-    if client.is_some() {
+    if let Some(client) = client {
+        if client.ticks < ENOUGH_TICKS {
+            remarks.push(format!(
+                "it lasted {:.2} s, and a client is checked from 1 s on: nobody knows whether this one was the limit; send \
+                 more requests",
+                client.wall_us as f64 / 1e6
+            ));
+        }
         if server.is_none() {
             remarks.push(
                 "the server has no counters at /metrics, so its count was not held against the client's".to_owned(),
@@ -126,6 +127,17 @@ fn unwitnessed(load: &Load, witnesses: &Witnesses<'_>) -> Vec<String> {
         }
     }
     remarks
+}
+
+/// How many answers did not say how many tokens came with each chunk, where there are any.
+pub(crate) fn estimated(samples: &[Sample]) -> Option<String> {
+    let estimated = samples.iter().filter(|sample| sample.estimated).count();
+    (estimated > 0).then(|| {
+        format!(
+            "{estimated} of {} answers did not say how many tokens came with each chunk: their ITL is estimated",
+            samples.len()
+        )
+    })
 }
 
 /// How many requests failed, kind by kind.
@@ -240,8 +252,12 @@ mod tests {
         let client = ClientUse::default();
         let real = Witnesses { client: Some(&client), ..Witnesses::default() };
         let told = remarks(&load(10), &summary(), &real);
-        assert!(told[0].starts_with("the server has no counters at /metrics"), "{told:?}");
-        assert!(told[1].starts_with("the client could not be calibrated"), "{told:?}");
+        assert!(told[0].starts_with("it lasted 0.00 s, and a client is checked from 1 s on"), "{told:?}");
+        assert!(told[1].starts_with("the server has no counters at /metrics"), "{told:?}");
+        assert!(told[2].starts_with("the client could not be calibrated"), "{told:?}");
+        let long = ClientUse { ticks: 100, ..client };
+        let told = remarks(&load(10), &summary(), &Witnesses { client: Some(&long), ..Witnesses::default() });
+        assert_eq!(told.len(), 2, "{told:?}");
         assert!(remarks(&load(10), &summary(), &Witnesses::default()).is_empty());
     }
 

@@ -60,8 +60,8 @@ pub fn figures(records: &[Record]) -> String {
         table.add_row(std::iter::once(name).chain(values).chain([optional(middle)]));
     };
     line("duration [s]".to_owned(), summaries.iter().map(|summary| Some(summary.duration_s)).collect());
-    let hits = |record: &Record| Some(record.end.as_ref()?.server.as_ref()?.prefix_hit_rate()? * 100.0);
-    line("prefix-cache hits [%]".to_owned(), records.iter().map(hits).collect());
+    let hits = readings.iter().map(|reading| Some(reading.prefix_hit_rate? * 100.0));
+    line("prefix-cache hits [%]".to_owned(), hits.collect());
     let of = |value: fn(&Steady) -> Option<f64>| {
         readings.iter().map(|reading| reading.steady.as_ref().and_then(value)).collect()
     };
