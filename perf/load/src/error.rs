@@ -39,7 +39,7 @@ pub enum LoadError {
     },
     /// A file that holds no conversations.
     #[error(
-        "{} is no file of conversations: {cause}; it must be a JSON list of objects with `conversations`, whose entries have `from` (`human` or `gpt`) and `value`",
+        "{} is no file of conversations: {cause}; it must be a JSON list of objects with `conversations`, whose entries have `from` (`human`, `gpt`, `user` or `assistant`) and `value`",
         path.display()
     )]
     Conversations {

@@ -3,6 +3,7 @@
 mod conversation;
 mod files;
 mod random;
+mod share_gpt;
 mod trace;
 mod verse;
 
@@ -138,7 +139,7 @@ pub(crate) fn draw(workload: &Workload, measured: u32, warm_up: u32, seed: u64) 
             shares.map(|share| files::in_order(&lines, share))
         }
         Prompts::ShareGpt(path) => {
-            let conversations = files::share_gpt(path, workload.output.limit())?;
+            let conversations = share_gpt::share_gpt(path, workload.output.limit())?;
             shares.map(|share| files::shuffled(&conversations, share))
         }
         Prompts::RandomTokens { length } => {

@@ -41,7 +41,10 @@ pub(super) fn read(path: &Path, requests: u32) -> Result<Trace, LoadError> {
         if line.input_length == 0 || line.output_length == 0 {
             return Err(bad("one of its lengths is 0".to_owned()));
         }
-        if !line.timestamp.is_finite() || lines.last().is_some_and(|last| last.timestamp > line.timestamp) {
+        if !line.timestamp.is_finite() || line.timestamp < 0.0 {
+            return Err(bad(format!("its timestamp, {}, is no time from 0 up", line.timestamp)));
+        }
+        if lines.last().is_some_and(|last| last.timestamp > line.timestamp) {
             return Err(bad(format!("its timestamp, {}, is earlier than the one before", line.timestamp)));
         }
         lines.push(line);
@@ -120,6 +123,8 @@ mod tests {
         let error = |text: &str, requests| parsed(text, requests).unwrap_err().to_string();
         let bad = error(&TRACE.replace("3000", "1100"), 3);
         assert!(bad.starts_with("line 4 of ") && bad.contains("1100, is earlier than the one before"), "{bad}");
+        let negative = error(&TRACE.replace("1000", "-1"), 3);
+        assert!(negative.starts_with("line 1 of ") && negative.contains("-1, is no time from 0 up"), "{negative}");
         assert!(error(&TRACE.replace("\"input_length\": 9", "\"input_length\": 0"), 3).contains("is 0"));
         assert!(error("{\"timestamp\": 1}", 1).contains("missing field `input_length`"));
         assert!(error(TRACE, 4).contains("it holds 3 requests and 4 were asked for; ask for fewer"));
