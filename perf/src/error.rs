@@ -1,11 +1,12 @@
 //! Why a suite could not be measured: [`Error`].
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use perf_engine::EngineError;
 use perf_load::LoadError;
+use perf_model::units::Percent;
 
 /// What a test returns.
 pub type Result<T = ()> = std::result::Result<T, Error>;
@@ -20,12 +21,14 @@ pub enum Error {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The load could not be put on the server.
-    #[error("load `{load}`: {cause}")]
+    #[error("load `{load}`: {cause}{}", all_of_it(log.as_deref()))]
     Load {
         /// The load's name.
         load: String,
         /// What happened.
         cause: LoadError,
+        /// Where the server's log is kept, if it is.
+        log: Option<PathBuf>,
     },
     /// The server died under load.
     #[error("the server died under load `{load}`: {how}")]
@@ -35,13 +38,40 @@ pub enum Error {
         /// Exit code, and the end of its log.
         how: String,
     },
-    /// The server hangs: a request stayed silent for too long.
-    #[error("the server hangs: a request of load `{load}` was silent for {limit:?}, and the run was given up")]
+    /// The server hangs: it answers nothing any more.
+    #[error(
+        "the server hangs: {} silent for {limit:?}, and it answers nothing any more; the run was given up{}",
+        were(*.stalled, load), all_of_it(log.as_deref())
+    )]
     ServerHangs {
         /// The load's name.
         load: String,
+        /// Requests that fell silent.
+        stalled: u32,
         /// The load's stall limit.
         limit: Duration,
+        /// Where the server's log is kept, if it is.
+        log: Option<PathBuf>,
+    },
+    /// More requests fell silent than the load allows to fail.
+    #[error(
+        "{} silent for {limit:?}, and {allowed} of its {requests} requests may fail, so the run was given up; the server still \
+         answers /health: look at its log, or raise the load's stall_limit{}",
+        were(*.stalled, load), all_of_it(log.as_deref())
+    )]
+    Stalled {
+        /// The load's name.
+        load: String,
+        /// Requests that fell silent.
+        stalled: u32,
+        /// All its requests.
+        requests: u32,
+        /// How many of these may fail.
+        allowed: Percent,
+        /// The load's stall limit.
+        limit: Duration,
+        /// Where the server's log is kept, if it is.
+        log: Option<PathBuf>,
     },
     /// A record or report could not be written.
     #[error("cannot write {path}: {cause}; make room or make it writable, then run again")]
@@ -54,6 +84,27 @@ pub enum Error {
     /// Ctrl-C, or the signal to terminate.
     #[error("interrupted; the server was removed, and what was measured so far is kept in {0}")]
     Interrupted(PathBuf),
+}
+
+impl Error {
+    /// The same with where the server's log is kept, for what its log may explain.
+    pub(crate) fn logged(mut self, path: &Path) -> Self {
+        if let Self::Load { log, .. } | Self::ServerHangs { log, .. } | Self::Stalled { log, .. } = &mut self {
+            *log = path.is_file().then(|| path.to_owned());
+        }
+        self
+    }
+}
+
+fn were(stalled: u32, load: &str) -> String {
+    if stalled == 1 {
+        return format!("a request of load `{load}` was");
+    }
+    format!("{stalled} requests of load `{load}` were")
+}
+
+fn all_of_it(log: Option<&Path>) -> String {
+    log.map(|path| format!("\nthe server's log is in {}", path.display())).unwrap_or_default()
 }
 
 /// The message itself: libtest prints errors with `{:?}`, and people read them.

@@ -44,6 +44,7 @@ mod records;
 mod run;
 mod series;
 mod session;
+mod stalls;
 mod start;
 mod suite;
 mod vllm;

@@ -11,7 +11,7 @@ use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::hash::fnv_1a;
 use perf_model::reading::Reading;
 use perf_model::record::{End, Header, Part, Record, SCHEMA};
-use perf_model::sample::{FailureKind, Outcome, Sample};
+use perf_model::sample::Sample;
 use perf_model::summary::Summary;
 use tokio::sync::Notify;
 
@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::load::Load;
 use crate::records::RecordWriter;
 use crate::session::Session;
+use crate::stalls::{GiveUp, Stalls};
 
 /// One load in one start.
 pub(crate) struct Run<'a> {
@@ -53,7 +54,8 @@ impl Run<'_> {
         let header = self.header(seed, calibration);
         let mut record = RecordWriter::begin(path, header.clone())?;
         let mut samples = Vec::with_capacity(declared.requests as usize);
-        let mut trouble = None;
+        let (mut trouble, mut stalled) = (None, None);
+        let mut stalls = Stalls::of(declared);
         let give_up = Notify::new();
 
         let mut observe = |sample: Sample| {
@@ -61,9 +63,8 @@ impl Run<'_> {
                 trouble.get_or_insert(error);
                 give_up.notify_one();
             }
-            if matches!(sample.outcome, Outcome::Failed { kind: FailureKind::Stalled, .. }) {
-                let hangs = Error::ServerHangs { load: declared.name.clone(), limit: declared.stall_limit };
-                trouble.get_or_insert(hangs);
+            if let Some(why) = stalls.see(&sample) {
+                stalled.get_or_insert((why, stalls.count));
                 give_up.notify_one();
             }
             samples.push(sample);
@@ -76,7 +77,10 @@ impl Run<'_> {
         if let Some(error) = trouble {
             return Err(error);
         }
-        let cannot = |cause| Error::Load { load: declared.name.clone(), cause };
+        if let Some((why, count)) = stalled {
+            return Err(self.silent(why, count).await);
+        }
+        let cannot = |cause| Error::Load { load: declared.name.clone(), cause, log: None };
         let Some(Measured { server, client, cache_reset, .. }) = measured.transpose().map_err(cannot)? else {
             return Err(Error::Usage(format!("load `{}` was given up without a reason", declared.name)));
         };
@@ -97,6 +101,23 @@ impl Run<'_> {
             remarks,
             faults,
         })
+    }
+
+    /// The error of a run that is given up because requests fell silent.
+    async fn silent(&self, why: GiveUp, stalled: u32) -> Error {
+        let Load { declared, .. } = self.load;
+        let (load, limit) = (declared.name.clone(), declared.stall_limit);
+        if why == GiveUp::Hangs || !perf_load::is_healthy(self.endpoint, self.clock).await {
+            return Error::ServerHangs { load, stalled, limit, log: None };
+        }
+        Error::Stalled {
+            load,
+            stalled,
+            requests: declared.requests,
+            allowed: declared.failures_allowed,
+            limit,
+            log: None,
+        }
     }
 
     /// Another for each load, start and run, the same in every run: a run can be repeated, and none finds the prompts of another

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use perf_model::config::Config;
 use perf_model::gate::Gate;
+use perf_model::record::Part;
 use perf_model::settings::{Purpose, Settings, VARIABLE};
 
 use crate::error::{Error, Result};
@@ -61,6 +62,11 @@ impl Session {
         let checks = self.settings.checks.map_or(guards, |checks| checks as usize);
         let gate = Gate::of_run(&self.config.gate, checks, self.settings.budget.starts);
         gate.map_err(|error| Error::Usage(error.to_string()))
+    }
+
+    /// Where the log of a server that is started in this run is kept.
+    pub(crate) fn log(&self, suite: &str, part: Part, start: u32) -> PathBuf {
+        self.run_folder.join(suite).join(part.folder(start, 1)).join("server.log")
     }
 
     /// Tells whoever waits for a long run what happens. Written past libtest's capture, and only under `cargo xtask perf`.

@@ -49,16 +49,21 @@ impl Start<'_> {
     /// Gives the runs of each load.
     pub(crate) async fn measure(&self, loads: &[&Load], interrupt: &mut Interrupt) -> Result<Vec<Vec<StartEvidence>>> {
         let Place { suite, session, server, clock } = self.place;
+        let log = session.log(suite, self.part, self.number);
         let mut progress = |what: &str| session.tell(suite, what);
         let mut running = tokio::select! {
-            running = self.engine.start(server, self.draw(), clock, &mut progress) => running?,
+            running = self.engine.start(server, self.draw(), Some(&log), clock, &mut progress) => running?,
             () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
         };
         let result = self.load(loads, &mut running, interrupt).await;
         // The server goes before anything is said of the loads, whatever came of them.
         let stopped = running.stop().await;
-        let evidence = result?;
+        let mut evidence = result.map_err(|error| error.logged(&log))?;
         stopped?;
+        if log.is_file() {
+            let faulty = evidence.iter_mut().flatten().filter(|run| !run.faults.is_empty());
+            faulty.for_each(|run| run.remarks.push(format!("the server's log is in {}", session.shown(&log))));
+        }
         Ok(evidence)
     }
 

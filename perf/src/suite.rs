@@ -6,6 +6,7 @@ use perf_clock::{Clock, run_virtual};
 use perf_engine::{Engine, EngineError, StartFailure};
 use perf_model::fingerprint::EngineKind;
 use perf_model::gate::Gate;
+use perf_model::record::Part;
 use perf_model::render;
 use perf_model::report::SuiteReport;
 use perf_model::server::Server;
@@ -115,9 +116,10 @@ impl Suite {
         mut interrupt: Interrupt,
     ) -> Result<SuiteReport> {
         let Place { session, server, clock, .. } = place;
+        let log = session.log(&self.name, Part::Judged, 1);
         let mut progress = |what: &str| session.tell(&self.name, what);
         let started = tokio::select! {
-            started = engine.start(server, 1, clock, &mut progress) => started,
+            started = engine.start(server, 1, Some(&log), clock, &mut progress) => started,
             () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
         };
         let (verdict, remark) = match started {

@@ -32,6 +32,10 @@ fn inner_scenario() -> perf::Result {
         "unknown profile" => server.simulated_as("tiny-cup"),
         _ => server,
     };
+    let load = |name: &str| match behaviour.as_str() {
+        "half may fail" => load(name).failures_allowed(percent(50.0)),
+        _ => load(name),
+    };
     Suite::new("inner").load(load("first")).load(load("second")).run_on(server)?.hold()
 }
 
@@ -123,6 +127,17 @@ fn requests_that_fail_make_a_run_invalid_and_are_named_by_their_kind() {
         ended.assert_failed_with(&[kind]);
         assert!(place.record("first").samples.iter().any(|sample| !sample.succeeded()));
     }
+}
+
+#[test]
+fn requests_that_fall_silent_may_fail_where_the_load_allows_it() {
+    let place = Place::new();
+    let ended = place.simulated("half may fail").inject("stall=0.25").run();
+    assert_eq!(ended.report().verdict, Verdict::Unrecorded);
+    assert_eq!(place.record("first").samples.iter().filter(|sample| !sample.succeeded()).count(), 2);
+    let ended = place.simulated("half may fail").inject("stall=1").run().assert_failure();
+    let remark = ended.remark();
+    assert!(remark.starts_with("the server hangs: 2 requests of load `first` were silent for 5s"), "{remark}");
 }
 
 #[test]

@@ -78,6 +78,8 @@ fn a_server_that_dies_while_it_starts_is_told_with_its_cause() {
     let ended = place.process("short").env("PERF_SIM_INJECT", "oom").run().assert_failure();
     let remark = ended.remark();
     assert!(remark.contains("the server did not start (out of memory, exit code 1)"), "{remark}");
+    assert!(remark.ends_with("run/inner/start-1/server.log"), "{remark}");
+    assert!(place.read("run/inner/start-1/server.log").contains("memory"));
     assert!(ended.output.contains(&remark), "{}", ended.output);
     assert_nothing_left(&place);
 }
@@ -103,11 +105,14 @@ fn a_server_that_dies_is_told_even_if_every_request_fails_before_it_is_gone() {
 }
 
 #[test]
-fn a_server_that_hangs_is_given_up() {
+fn a_server_whose_requests_fall_silent_is_given_up() {
     let place = Place::new();
     let ended = place.process("short").env("PERF_SIM_INJECT", "stall=1").run().assert_failure();
     let remark = ended.remark();
-    assert!(remark.contains("a request of load `few` was silent for 300ms, and the run was given up"), "{remark}");
+    assert!(remark.contains("a request of load `few` was silent for 300ms"), "{remark}");
+    let log = place.path("run/inner/start-1/server.log");
+    assert!(remark.ends_with(&format!("the server's log is in {}", log.display())), "{remark}");
+    assert!(log.is_file());
     let record = place.record("few");
     assert!(!record.is_complete());
     assert_marked_incomplete(&record);

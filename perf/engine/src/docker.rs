@@ -57,7 +57,7 @@ pub(crate) async fn start(
     progress(&format!("starting {name} on {hardware}"));
     let run = Run::new(locks)?;
     let request = request::build(&image, &files, &engine.docker, &plan, lease.leased(), &run)?;
-    let (mut keeper, mut death) = ContainerKeeper::spawn(daemon, request, run, plan.secrets.clone());
+    let (mut keeper, mut death) = ContainerKeeper::spawn(daemon, request, run, &plan);
     let started = keeper.started();
     let kept = Kept::new(Box::new(keeper), death.clone(), lease);
     let Some(port) = started.await? else {
@@ -67,7 +67,7 @@ pub(crate) async fn start(
     // Not what Docker calls its host: inside a container that is the gateway, where nothing of 127.0.0.1 answers.
     let url = format!("http://127.0.0.1:{port}");
     let probe = Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
-    wait(&kept, &probe, EngineKind::Docker, engine.start_timeout_s, clock, progress).await?;
+    wait(&kept, &probe, &plan, engine.start_timeout_s, clock, progress).await?;
 
     let fingerprint = Fingerprint {
         hardware,

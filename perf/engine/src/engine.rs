@@ -1,7 +1,7 @@
 //! Brings servers up, by whichever engine the run asks for: [`Engine`].
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use perf_clock::Clock;
 use perf_model::config::Config;
@@ -115,16 +115,19 @@ impl Engine {
 
     /// Leases the hardware, removes what a killed run left behind, starts the server and waits until it is ready.
     ///
-    /// `start` counts from 1, and is part of the seed of a simulated server. When the future is dropped half way, whatever had
+    /// `start` counts from 1, and is part of the seed of a simulated server. The log of a server that is started here is kept in
+    /// the file `log`, as far as it is of a bearable size; all of it is there when the server was stopped. When the future is dropped half way, whatever had
     /// been started is removed.
     pub async fn start(
         &self,
         server: &Server,
         start: u32,
+        log: Option<&Path>,
         clock: Clock,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Running, EngineError> {
         let mut plan = Plan::new(self.kind(), server, &self.under_test)?;
+        plan.log = log.map(Path::to_owned);
         if clock.is_virtual() && self.kind() != EngineKind::Simulated {
             return Err(EngineError::invalid(format!("the {} engine needs a real clock", self.kind())));
         }

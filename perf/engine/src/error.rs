@@ -1,6 +1,6 @@
 //! What can go wrong between a declared server and one that answers: [`EngineError`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use perf_model::fingerprint::EngineKind;
 
@@ -116,7 +116,7 @@ pub enum EngineError {
         reason: String,
     },
     /// The server ended while it started.
-    #[error("the server did not start ({kind}, {}): {}{}{}", ended(*.exit_code), kind.advice(), because(cause.as_ref()), tail(log_tail))]
+    #[error("the server did not start ({kind}, {}): {}{}{}", ended(*.exit_code), kind.advice(), because(cause.as_ref()), tail(log_tail, log.as_deref()))]
     StartFailed {
         /// The engine.
         engine: EngineKind,
@@ -130,17 +130,21 @@ pub enum EngineError {
         cause: Option<String>,
         /// The end of its log.
         log_tail: Vec<String>,
+        /// Where all of its log is kept, if it is.
+        log: Option<PathBuf>,
     },
     /// The server did not become ready in time.
     #[error(
         "the server was not ready after {seconds} s; look at its log, or raise start_timeout_s in perf.toml{}",
-        tail(log_tail)
+        tail(log_tail, log.as_deref())
     )]
     StartTimedOut {
         /// How long it was given.
         seconds: u64,
         /// The end of its log.
         log_tail: Vec<String>,
+        /// Where all of its log is kept, if it is.
+        log: Option<PathBuf>,
     },
     /// A server that should be up does not answer.
     #[error("the server at {url} cannot be reached: {reason}; start it, or correct the address")]
@@ -205,12 +209,13 @@ fn because(cause: Option<&String>) -> String {
     cause.map(|line| format!("\n  {line}")).unwrap_or_default()
 }
 
-fn tail(lines: &[String]) -> String {
+fn tail(lines: &[String], log: Option<&Path>) -> String {
     let shown = &lines[lines.len().saturating_sub(SHOWN)..];
     if shown.is_empty() {
         return "; it logged nothing".to_owned();
     }
-    format!("\nthe end of its log:\n  | {}", shown.join("\n  | "))
+    let all = log.map(|path| format!("\nall of its log is in {}", path.display())).unwrap_or_default();
+    format!("\nthe end of its log:\n  | {}{all}", shown.join("\n  | "))
 }
 
 #[cfg(test)]
@@ -226,6 +231,7 @@ mod tests {
             oom_killed: false,
             cause: Some("vllm: error: unrecognized arguments: --x".into()),
             log_tail: (0..40).map(|line| format!("line {line}")).collect(),
+            log: Some("runs/1/start-1/server.log".into()),
         };
         let text = error.to_string();
         assert!(
@@ -233,6 +239,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("\n  vllm: error: unrecognized arguments: --x\n"), "{text}");
+        assert!(text.ends_with("| line 39\nall of its log is in runs/1/start-1/server.log"), "{text}");
         assert!(text.contains("| line 28") && text.contains("| line 39") && !text.contains("| line 27"), "{text}");
     }
 

@@ -1,6 +1,7 @@
 //! What owns a server that was started here, until it is gone: [`Keeper`]; and how its death is told: [`DeathNotice`].
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 
@@ -18,6 +19,8 @@ pub struct Death {
     pub cause: Option<String>,
     /// The end of its log.
     pub log_tail: Vec<String>,
+    /// Where all of its log is kept, if it logged anything and that is kept.
+    pub log: Option<PathBuf>,
     /// What it looks like, by the same reading of exit code and log as for a start that failed.
     pub kind: StartFailure,
 }
@@ -30,8 +33,15 @@ impl Death {
             oom_killed,
             cause: StartFailure::cause(log).map(str::to_owned),
             log_tail: shown(log),
+            log: None,
             kind: StartFailure::classify(exit_code, oom_killed, log),
         }
+    }
+
+    /// The same, with where its log is kept.
+    pub(crate) fn logged(self, path: Option<&Path>) -> Self {
+        let log = path.filter(|_| !self.log_tail.is_empty()).map(Path::to_owned);
+        Self { log, ..self }
     }
 }
 
@@ -48,7 +58,8 @@ impl fmt::Display for Death {
         if let Some(cause) = &self.cause {
             write!(f, ": {cause}")?;
         }
-        self.log_tail.iter().try_for_each(|line| write!(f, "\n    {line}"))
+        self.log_tail.iter().try_for_each(|line| write!(f, "\n    {line}"))?;
+        self.log.iter().try_for_each(|path| write!(f, "\n  all of its log is in {}", path.display()))
     }
 }
 

@@ -16,6 +16,7 @@ mod failure;
 mod gpus;
 mod keeper;
 mod lease;
+mod log_file;
 mod machine;
 mod models;
 mod plan;

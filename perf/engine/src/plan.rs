@@ -1,6 +1,7 @@
 //! What exactly is to be started: the declared server with what is put under test over it. Main type: [`Plan`].
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::server::{Argument, Server, parse_arguments};
@@ -40,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) server: Server,
     /// What stands in for the values of the secrets is in here alone.
     pub(crate) secrets: Secrets,
+    /// Where its log is to be kept, by an engine that starts it.
+    pub(crate) log: Option<PathBuf>,
     /// Complete but for hardware, image, version and driver.
     pub(crate) fingerprint: Fingerprint,
 }
@@ -70,7 +73,7 @@ impl Plan {
             vllm: None,
             driver: None,
         };
-        Ok(Self { server: planned, secrets: Secrets::default(), fingerprint })
+        Ok(Self { server: planned, secrets: Secrets::default(), log: None, fingerprint })
     }
 
     /// Reads the values of the secrets, for an engine that hands them on.

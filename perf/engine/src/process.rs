@@ -50,11 +50,11 @@ pub(crate) async fn start(
     let command = command(&engine.vllm, &model, &plan, &lease, port);
 
     progress(&format!("starting {} on {hardware}", engine.vllm.display()));
-    let (keeper, death) = ProcessKeeper::spawn(command, &plan.secrets)
+    let (keeper, death) = ProcessKeeper::spawn(command, &plan.secrets, plan.log.clone())
         .map_err(|reason| EngineError::VllmNotFound { vllm: engine.vllm.clone(), reason })?;
     let kept = Kept::new(Box::new(keeper), death, lease);
     let probe = Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
-    wait(&kept, &probe, EngineKind::Process, engine.start_timeout_s, clock, progress).await?;
+    wait(&kept, &probe, &plan, engine.start_timeout_s, clock, progress).await?;
 
     let fingerprint = Fingerprint { hardware, driver, vllm: probe.version().await, ..plan.fingerprint };
     Ok(Running::new(Address::Url(url), fingerprint, Held::Kept(Some(kept))))
@@ -64,7 +64,7 @@ pub(crate) async fn start(
 pub(crate) async fn wait(
     kept: &Kept,
     probe: &Probe,
-    engine: EngineKind,
+    plan: &Plan,
     limit_s: u64,
     clock: Clock,
     progress: &mut dyn FnMut(&str),
@@ -72,17 +72,19 @@ pub(crate) async fn wait(
     let limit = Duration::from_secs(limit_s);
     match probe.wait_until_ready(&mut kept.death(), limit, clock, progress).await {
         Ok(()) => Ok(()),
-        Err(NotReady::Died(death)) => Err(start_failed(engine, death)),
+        Err(NotReady::Died(death)) => Err(start_failed(plan.fingerprint.engine, death)),
         Err(NotReady::TimedOut) => {
-            Err(EngineError::StartTimedOut { seconds: limit_s, log_tail: shown(&kept.log_tail()) })
+            let log_tail = shown(&kept.log_tail());
+            let log = plan.log.clone().filter(|_| !log_tail.is_empty());
+            Err(EngineError::StartTimedOut { seconds: limit_s, log_tail, log })
         }
     }
 }
 
 /// The error of a server that died before it was ready.
 pub(crate) fn start_failed(engine: EngineKind, death: Death) -> EngineError {
-    let Death { exit_code, oom_killed, cause, log_tail, kind } = death;
-    EngineError::StartFailed { engine, kind, exit_code, oom_killed, cause, log_tail }
+    let Death { exit_code, oom_killed, cause, log_tail, log, kind } = death;
+    EngineError::StartFailed { engine, kind, exit_code, oom_killed, cause, log_tail, log }
 }
 
 fn command(vllm: &Path, model: &Path, plan: &Plan, lease: &Lease, port: u16) -> Command {

@@ -48,5 +48,6 @@ fn explain(failure: &SimulatedFailure) -> EngineError {
         oom_killed: false,
         cause: StartFailure::cause(&failure.log).map(str::to_owned),
         log_tail: shown(&failure.log),
+        log: None,
     }
 }

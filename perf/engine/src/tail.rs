@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::log_file::LogFile;
 use crate::secrets::Secrets;
 
 /// Lines that errors and reports show.
@@ -16,11 +17,17 @@ pub(crate) const KEPT: usize = 500;
 pub(crate) struct Tail {
     secrets: Secrets,
     lines: Arc<Mutex<VecDeque<String>>>,
+    file: Arc<Mutex<Option<LogFile>>>,
 }
 
 impl Tail {
     pub(crate) fn new(secrets: Secrets) -> Self {
-        Self { secrets, lines: Arc::default() }
+        Self { secrets, lines: Arc::default(), file: Arc::default() }
+    }
+
+    /// The same, with every line in a file as well, if there is to be one.
+    pub(crate) fn kept_in(self, file: Option<LogFile>) -> Self {
+        Self { file: Arc::new(Mutex::new(file)), ..self }
     }
 
     /// Adds a line as it was read, without its line feed.
@@ -28,11 +35,22 @@ impl Tail {
         let text = String::from_utf8_lossy(line);
         // A progress bar writes itself over and over on one line; what it said last is what a terminal would show.
         let text = text.trim_end().rsplit('\r').next().unwrap_or_default();
+        let text = self.secrets.redact(text);
+        if let Some(file) = &mut *self.file.lock().unwrap_or_else(PoisonError::into_inner) {
+            file.push(&text);
+        }
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == KEPT {
             lines.pop_front();
         }
-        lines.push_back(self.secrets.redact(text));
+        lines.push_back(text);
+    }
+
+    /// Ends the file, for a server that is gone.
+    pub(crate) fn close(&self) {
+        if let Some(file) = &mut *self.file.lock().unwrap_or_else(PoisonError::into_inner) {
+            file.close();
+        }
     }
 
     /// All lines that are kept.

@@ -8,6 +8,7 @@
 
 mod support;
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -63,8 +64,12 @@ fn server() -> Server {
 }
 
 async fn start(engine: &Engine, server: &Server) -> Result<Running, EngineError> {
+    start_logged(engine, server, None).await
+}
+
+async fn start_logged(engine: &Engine, server: &Server, log: Option<&Path>) -> Result<Running, EngineError> {
     let begun = Instant::now();
-    let started = engine.start(server, 1, Clock::real(), &mut |step| eprintln!("{step}")).await;
+    let started = engine.start(server, 1, log, Clock::real(), &mut |step| eprintln!("{step}")).await;
     eprintln!("{} after {:.1} s", if started.is_ok() { "ready" } else { "failed" }, begun.elapsed().as_secs_f64());
     started
 }
@@ -100,7 +105,8 @@ fn assert_nothing_left(place: &Place) {
 fn a_server_starts_says_what_it_is_and_is_gone_after_its_stop() {
     let (_alone, place) = (alone(), Place::new());
     block_on(async {
-        let running = start(&engine(&place, &config()), &server()).await.unwrap();
+        let file = place.path().join("start-1/server.log");
+        let running = start_logged(&engine(&place, &config()), &server(), Some(&file)).await.unwrap();
         let fingerprint = running.fingerprint();
         assert_eq!(fingerprint.image, Some(image()));
         assert!(fingerprint.image_digest.as_ref().unwrap().starts_with("sha256:"), "{fingerprint:?}");
@@ -113,6 +119,9 @@ fn a_server_starts_says_what_it_is_and_is_gone_after_its_stop() {
         let begun = Instant::now();
         running.stop().await.unwrap();
         eprintln!("removed after {:.1} s", begun.elapsed().as_secs_f64());
+        let kept = place.read("start-1/server.log");
+        assert!(kept.starts_with(log.lines().next().unwrap()) || kept.lines().count() > log.lines().count(), "{kept}");
+        assert!(kept.contains("Application startup complete."), "{kept}");
     });
     assert_nothing_left(&place);
 }
@@ -147,10 +156,13 @@ fn an_unknown_flag_is_told() {
     let (_alone, place) = (alone(), Place::new());
     let mut server = server();
     server.arguments.extend(parse_arguments(&["--no-such-flag=3"]).unwrap());
-    let error = block_on(start(&engine(&place, &config()), &server)).unwrap_err();
-    let EngineError::StartFailed { kind, exit_code, oom_killed, cause, .. } = &error else { panic!("{error}") };
+    let file = place.path().join("start-1/server.log");
+    let error = block_on(start_logged(&engine(&place, &config()), &server, Some(&file))).unwrap_err();
+    let EngineError::StartFailed { kind, exit_code, oom_killed, cause, log, .. } = &error else { panic!("{error}") };
     assert_eq!((*kind, *exit_code, *oom_killed), (StartFailure::UnknownArgument, Some(2), false), "{error}");
     assert!(cause.as_ref().unwrap().contains("--no-such-flag"), "{error}");
+    assert_eq!(log.as_ref(), Some(&file));
+    assert!(place.read("start-1/server.log").contains("unrecognized arguments: --no-such-flag"));
     assert_nothing_left(&place);
 }
 
@@ -292,7 +304,7 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
     let mut steps = Vec::new();
     let started = block_on(async {
         let engine = engine(&place, &config());
-        engine.start(&server, 1, Clock::real(), &mut |step| steps.push(step.to_owned())).await
+        engine.start(&server, 1, None, Clock::real(), &mut |step| steps.push(step.to_owned())).await
     });
     assert!(started.is_err());
     assert!(steps.iter().any(|step| step.contains("which a run that was killed had left behind")), "{steps:?}");

@@ -40,7 +40,11 @@ fn stand_in(place: &Place, behaviour: &str) -> (Engine, Server) {
 }
 
 async fn start(engine: &Engine, server: &Server) -> Result<Running, EngineError> {
-    engine.start(server, 1, Clock::real(), &mut |_| {}).await
+    start_logged(engine, server, None).await
+}
+
+async fn start_logged(engine: &Engine, server: &Server, log: Option<&Path>) -> Result<Running, EngineError> {
+    engine.start(server, 1, log, Clock::real(), &mut |_| {}).await
 }
 
 /// The server and its worker are gone, and the CPU can be leased again.
@@ -83,9 +87,11 @@ fn a_secret_reaches_the_server_and_is_in_no_log_of_it() {
     let (engine, mut server) = stand_in(&place, "tell");
     // It stands in for a secret, as it is set everywhere and a test cannot set variables of its own process.
     server.secrets = vec!["HOME".into()];
-    let error = block_on(start(&engine, &server)).unwrap_err();
+    let log = place.path().join("start-1/server.log");
+    let error = block_on(start_logged(&engine, &server, Some(&log))).unwrap_err();
     let EngineError::StartFailed { log_tail, .. } = &error else { panic!("{error}") };
     assert_eq!(log_tail, &["INFO starting with HOME=[secret]"]);
+    assert_eq!(place.read("start-1/server.log"), "INFO starting with HOME=[secret]\n");
     assert!(place.read("environment").contains(&std::env::var("HOME").unwrap()));
 }
 
@@ -116,8 +122,11 @@ fn a_worker_that_outlives_its_server_is_ended_too() {
 fn a_server_that_hangs_is_given_up_and_ended() {
     let place = Place::new();
     let (engine, server) = stand_in(&place, "hang");
-    let error = block_on(start(&engine, &server)).unwrap_err();
+    let log = place.path().join("start-1/server.log");
+    let error = block_on(start_logged(&engine, &server, Some(&log))).unwrap_err();
     assert!(matches!(error, EngineError::StartTimedOut { seconds: 1, .. }), "{error}");
+    assert!(error.to_string().ends_with(&format!("all of its log is in {}", log.display())), "{error}");
+    assert_eq!(place.read("start-1/server.log"), "INFO starting with nothing to tell\n");
     assert_nothing_left(&place);
 }
 

@@ -34,7 +34,7 @@ async fn serve(health: StatusCode) -> String {
 async fn find(url: &str, model: &str) -> Result<Running, EngineError> {
     let settings = Settings { engine: EngineKind::Remote, url: Some(url.to_owned()), ..Settings::default() };
     let server = Server { model: model.into(), ..Server::default() };
-    Engine::new(&settings, &Config::default())?.start(&server, 1, Clock::real(), &mut |_| {}).await
+    Engine::new(&settings, &Config::default())?.start(&server, 1, None, Clock::real(), &mut |_| {}).await
 }
 
 #[test]

@@ -11,7 +11,7 @@ use perf_model::settings::{Settings, Variant};
 
 fn start(settings: &Settings, server: &Server) -> Result<Running, EngineError> {
     let engine = Engine::new(settings, &Config::default())?;
-    run_virtual(|clock| async move { engine.start(server, 1, clock, &mut |_| {}).await })
+    run_virtual(|clock| async move { engine.start(server, 1, None, clock, &mut |_| {}).await })
 }
 
 fn server(arguments: &[&str]) -> Server {

@@ -49,4 +49,4 @@ pub use check::check;
 pub use endpoint::{BodyError, Endpoint, EndpointError};
 pub use error::LoadError;
 pub use identify::identify;
-pub use run::{Measured, measure, models, version};
+pub use run::{Measured, is_healthy, measure, models, version};

@@ -99,6 +99,11 @@ pub async fn measure(
     Ok(Measured { began, server, client, cache_reset })
 }
 
+/// Whether the server says at `/health` that it is well.
+pub async fn is_healthy(endpoint: &Endpoint, clock: Clock) -> bool {
+    endpoint.get_text("/health", clock).await.is_some()
+}
+
 /// The version that the server gives itself at `/version`.
 pub async fn version(endpoint: &Endpoint, clock: Clock) -> Option<String> {
     #[derive(Deserialize)]

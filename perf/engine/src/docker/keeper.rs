@@ -5,6 +5,7 @@
 //! abandoned half way or when it cannot be started. Here the handle never leaves the thread, whoever owns the keeper may
 //! drop it anywhere and at any time, and the thread ends by removing, by label, whatever there is.
 
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -21,6 +22,8 @@ use super::leftovers::Run;
 use super::request::PORT;
 use crate::error::EngineError;
 use crate::keeper::{Death, DeathNotice, Keeper};
+use crate::log_file::LogFile;
+use crate::plan::Plan;
 use crate::readiness::chain;
 use crate::secrets::Secrets;
 use crate::tail::{KEPT, Tail, shown};
@@ -51,16 +54,17 @@ impl ContainerKeeper {
         docker: Docker,
         request: ContainerRequest<GenericImage>,
         run: Run,
-        secrets: Secrets,
+        plan: &Plan,
     ) -> (Self, DeathNotice) {
         let (log_requests, asked) = requests::unbounded_channel();
         let (announce_start, started) = oneshot::channel();
         let (announce_death, notice) = DeathNotice::new();
+        let (secrets, log) = (plan.secrets.clone(), plan.log.clone());
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| format!("no runtime for the container: {error}"))?;
             runtime.block_on(async {
-                let work = Work { docker: docker.clone(), secrets, announce_death };
+                let work = Work { docker: docker.clone(), secrets, log, announce_death };
                 work.keep(request, announce_start, asked).await;
                 run.remove(&docker).await
             })
@@ -106,6 +110,8 @@ impl Drop for ContainerKeeper {
 struct Work {
     docker: Docker,
     secrets: Secrets,
+    /// Where the log is to be kept.
+    log: Option<PathBuf>,
     announce_death: watch::Sender<Option<Death>>,
 }
 
@@ -139,7 +145,7 @@ impl Work {
         let _ = announce_start.send(Ok(self.port(&id).await));
         let answer = async {
             while let Some(answer) = asked.recv().await {
-                let _ = answer.send(self.log(&id).await);
+                let _ = answer.send(self.tail(&id).await.lines());
             }
         };
         let watch = async {
@@ -149,6 +155,10 @@ impl Work {
         tokio::select! {
             () = answer => {}
             () = watch => {}
+        }
+        if let Some(path) = &self.log {
+            let file = Tail::new(self.secrets.clone()).kept_in(Some(LogFile::at(path)));
+            let _ = tokio::time::timeout(PATIENCE, self.read(&id, "all", &file)).await;
         }
         // By label as well afterwards, so what this says does not matter.
         let _ = container.rm().await;
@@ -183,20 +193,33 @@ impl Work {
             }
             tokio::time::sleep(LOOK).await;
         };
-        let log = self.log(id).await;
-        self.announce_death.send_replace(Some(Death::read(exit_code, oom_killed, &log)));
+        let death = Death::read(exit_code, oom_killed, &self.tail(id).await.lines());
+        self.announce_death.send_replace(Some(death.logged(self.log.as_deref())));
     }
 
     /// The last lines of the log, fetched when they are wanted: following it would take from what is being measured.
-    async fn log(&self, id: &str) -> Vec<String> {
-        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&KEPT.to_string()).build();
-        let mut pieces = self.docker.logs(id, Some(options));
-        let mut log = Vec::new();
-        while let Some(Ok(piece)) = pieces.next().await {
-            log.extend_from_slice(piece.as_ref());
-        }
+    async fn tail(&self, id: &str) -> Tail {
         let tail = Tail::new(self.secrets.clone());
-        log.split_inclusive(|byte| *byte == b'\n').for_each(|line| tail.push(line));
-        tail.lines()
+        self.read(id, &KEPT.to_string(), &tail).await;
+        tail
+    }
+
+    /// Reads so many of the last lines of the log, or `all`.
+    async fn read(&self, id: &str, lines: &str, into: &Tail) {
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(lines).build();
+        let mut pieces = self.docker.logs(id, Some(options));
+        let mut line = Vec::new();
+        while let Some(Ok(piece)) = pieces.next().await {
+            for part in piece.as_ref().split_inclusive(|byte| *byte == b'\n') {
+                line.extend_from_slice(part);
+                if part.ends_with(b"\n") {
+                    into.push(&line);
+                    line.clear();
+                }
+            }
+        }
+        if !line.is_empty() {
+            into.push(&line);
+        }
     }
 }

@@ -2,15 +2,15 @@
 
 use std::io::{BufRead, BufReader, PipeReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use super::group::Group;
 use crate::keeper::{Death, DeathNotice, Keeper};
+use crate::log_file::LogFile;
 use crate::secrets::Secrets;
 use crate::tail::{Tail, shown};
 
@@ -26,13 +26,17 @@ pub(super) struct ProcessKeeper {
     /// `None` once it was stopped.
     group: Option<Group>,
     tail: Tail,
-    /// Closed when the server process has ended.
+    /// Hears of the end of the server process, and closes when its log was read to the end.
     ended: Receiver<()>,
 }
 
 impl ProcessKeeper {
-    /// Runs the command. An error says why it cannot be run.
-    pub(super) fn spawn(mut command: Command, secrets: &Secrets) -> Result<(Self, DeathNotice), String> {
+    /// Runs the command, and keeps its log at a place if one is given. An error says why it cannot be run.
+    pub(super) fn spawn(
+        mut command: Command,
+        secrets: &Secrets,
+        log: Option<PathBuf>,
+    ) -> Result<(Self, DeathNotice), String> {
         let mut group = Group::new()?;
         let spawned = (|| {
             // One pipe for both, so that the lines stay in order.
@@ -44,14 +48,14 @@ impl ProcessKeeper {
         })();
         // It holds the writing ends of the pipe, and the log ends only when all of these are closed.
         drop(command);
-        let (child, reader) = match spawned {
+        let (mut child, reader) = match spawned {
             Ok(spawned) => spawned,
             Err(error) => {
                 group.kill()?;
                 return Err(secrets.redact(&error.to_string()));
             }
         };
-        let tail = Tail::new(secrets.clone());
+        let tail = Tail::new(secrets.clone()).kept_in(log.as_deref().map(LogFile::at));
         let (log_ended, log_end) = channel();
         let (process_ended, ended) = channel();
         let (announce, notice) = DeathNotice::new();
@@ -61,7 +65,13 @@ impl ProcessKeeper {
         });
         thread::spawn({
             let tail = tail.clone();
-            move || watch(child, &tail, &log_end, &announce, &process_ended)
+            move || {
+                let exit_code = child.wait().ok().and_then(exit_code);
+                let _ = process_ended.send(());
+                let _ = log_end.recv_timeout(LAST_WORDS);
+                let death = Death::read(exit_code, false, &tail.lines());
+                announce.send_replace(Some(death.logged(log.as_deref())));
+            }
         });
         Ok((Self { group: Some(group), tail, ended }, notice))
     }
@@ -77,7 +87,11 @@ impl Keeper for ProcessKeeper {
         group.terminate();
         // What is received is the end of the thread that watches, which is the end of the server.
         let _ = self.ended.recv_timeout(GRACE);
-        group.kill()
+        let killed = group.kill();
+        // Everybody who could write to the log is gone, so what is left of it is read at once.
+        while self.ended.recv_timeout(LAST_WORDS).is_ok() {}
+        self.tail.close();
+        killed
     }
 }
 
@@ -97,20 +111,6 @@ fn read(reader: PipeReader, tail: &Tail, ended: &Sender<()>) {
     }
     // Nobody listens any more when the server died long ago and a worker kept the log open.
     let _ = ended.send(());
-}
-
-/// Waits for the end of the process and announces it, with the last of its log.
-fn watch(
-    mut child: Child,
-    tail: &Tail,
-    log_end: &Receiver<()>,
-    announce: &watch::Sender<Option<Death>>,
-    ended: &Sender<()>,
-) {
-    let exit_code = child.wait().ok().and_then(exit_code);
-    let _ = ended.send(());
-    let _ = log_end.recv_timeout(LAST_WORDS);
-    announce.send_replace(Some(Death::read(exit_code, false, &tail.lines())));
 }
 
 /// The exit code, by the convention of shells where a signal ended the process.
