@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use perf_clock::Clock;
 use perf_model::config::Config;
@@ -19,6 +20,12 @@ use crate::plan::{Plan, UnderTest};
 use crate::process::{self, ProcessEngine};
 use crate::running::Running;
 use crate::{remote, simulated};
+
+/// How long a GPU may take to be free of a server that has ended.
+const RELEASE: Duration = Duration::from_secs(5);
+
+/// Between two looks whether it is.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Brings servers up, by the engine that a run asks for.
 #[derive(Debug)]
@@ -138,11 +145,11 @@ impl Engine {
             How::Remote { url } => remote::find(url, plan).await,
             How::Docker(engine) => {
                 plan.read_secrets()?;
-                docker::start(engine, plan, self.lease(server)?, &self.locks, clock, progress).await
+                docker::start(engine, plan, self.lease(server, clock).await?, &self.locks, clock, progress).await
             }
             How::Process(engine) => {
                 plan.read_secrets()?;
-                process::start(engine, plan, self.lease(server)?, clock, progress).await
+                process::start(engine, plan, self.lease(server, clock).await?, clock, progress).await
             }
         }
     }
@@ -151,10 +158,20 @@ impl Engine {
         self.gpus.clone().unwrap_or_else(gpus::list)
     }
 
-    fn lease(&self, server: &Server) -> Result<Lease, EngineError> {
-        match server.gpus {
-            0 => Lease::cpu(&self.locks),
-            needed => Lease::gpus(&self.locks, &self.gpus(), needed),
+    /// Leases what the server needs. A server that has just ended may hold its memory a moment longer, so what looks used is
+    /// looked at again.
+    async fn lease(&self, server: &Server, clock: Clock) -> Result<Lease, EngineError> {
+        if server.gpus == 0 {
+            return Lease::cpu(&self.locks);
+        }
+        let begun = clock.now();
+        loop {
+            let leased = Lease::gpus(&self.locks, &self.gpus(), server.gpus);
+            let is_final = self.gpus.is_some() || clock.now().saturating_sub(begun) >= RELEASE;
+            if is_final || !matches!(leased, Err(EngineError::GpusInUse { .. })) {
+                return leased;
+            }
+            clock.sleep(LOOK).await;
         }
     }
 }

@@ -87,6 +87,12 @@ pub enum EngineError {
         /// The process that holds the lease, where it could be read.
         pid: Option<u32>,
     },
+    /// Something that is no run of this suite computes on the GPUs.
+    #[error("{}; end that, or wait until it has ended, and run again: what shares a GPU cannot be measured", used.join(", "))]
+    GpusInUse {
+        /// Each GPU, and what uses it.
+        used: Vec<String>,
+    },
     /// The lease cannot be taken for another reason than that somebody has it.
     #[error("cannot use the lock file {}: {reason}; name a writable folder in PERF_LOCK_DIR", path.display())]
     LockUnusable {

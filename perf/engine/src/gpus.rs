@@ -1,6 +1,12 @@
 //! The GPUs of this machine, as NVML lists them: [`Gpu`].
 
-use nvml_wrapper::Nvml;
+use nvml_wrapper::enums::device::UsedGpuMemory;
+use nvml_wrapper::{Device, Nvml};
+
+/// Memory in use, in MiB, up to which a GPU counts as free: what the driver and a desktop take.
+const IDLE_MIB: u64 = 1024;
+
+const MIB: u64 = 1024 * 1024;
 
 /// A GPU of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,14 +19,38 @@ pub struct Gpu {
     pub name: String,
     /// Its memory.
     pub memory_mib: Option<u64>,
-    /// How many processes compute on it now, where the driver tells.
-    pub processes: Option<u32>,
+    /// What of that is in use now, where the driver tells.
+    pub used_mib: Option<u64>,
+    /// What computes on it now. The driver does not name processes that it may not, those outside of a container say.
+    pub users: Vec<User>,
+}
+
+/// A process that computes on a GPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its process id.
+    pub pid: u32,
+    /// What it uses of the memory, where the driver tells.
+    pub used_mib: Option<u64>,
 }
 
 impl Gpu {
-    /// Whether nothing is known to compute on it.
+    /// Whether nothing is known to compute on it, nor to hold its memory.
     pub(crate) fn is_free(&self) -> bool {
-        self.processes.unwrap_or(0) == 0
+        self.users.is_empty() && self.used_mib.unwrap_or(0) <= IDLE_MIB
+    }
+
+    /// What keeps it from being free: `process 4242 (81920 MiB)`.
+    pub(crate) fn in_use_by(&self) -> String {
+        if self.users.is_empty() {
+            let used = self.used_mib.unwrap_or(0);
+            return format!("something that the driver does not name here, with {used} MiB");
+        }
+        let name = |user: &User| match user.used_mib {
+            Some(used) => format!("process {} ({used} MiB)", user.pid),
+            None => format!("process {}", user.pid),
+        };
+        self.users.iter().map(name).collect::<Vec<_>>().join(" and ")
     }
 }
 
@@ -38,13 +68,24 @@ pub(crate) fn driver() -> Option<String> {
 
 fn describe(nvml: &Nvml, index: u32) -> Option<Gpu> {
     let device = nvml.device_by_index(index).ok()?;
+    let memory = device.memory_info().ok();
     Some(Gpu {
         index,
         uuid: device.uuid().ok()?,
         name: device.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned()),
-        memory_mib: device.memory_info().ok().map(|memory| memory.total / 1024 / 1024),
-        processes: device.running_compute_processes().ok().and_then(|processes| processes.len().try_into().ok()),
+        memory_mib: memory.as_ref().map(|memory| memory.total / MIB),
+        used_mib: memory.as_ref().map(|memory| memory.used / MIB),
+        users: users(&device),
     })
+}
+
+fn users(device: &Device<'_>) -> Vec<User> {
+    let used = |memory| match memory {
+        UsedGpuMemory::Used(bytes) => Some(bytes / MIB),
+        UsedGpuMemory::Unavailable => None,
+    };
+    let processes = device.running_compute_processes().unwrap_or_default();
+    processes.into_iter().map(|process| User { pid: process.pid, used_mib: used(process.used_gpu_memory) }).collect()
 }
 
 /// `2 × NVIDIA GeForce RTX 4090`; cards that differ are named one by one.
@@ -64,7 +105,7 @@ mod tests {
     use super::*;
 
     fn named(name: &str) -> Gpu {
-        Gpu { index: 0, uuid: "GPU-0".into(), name: name.into(), memory_mib: None, processes: None }
+        Gpu { index: 0, uuid: "GPU-0".into(), name: name.into(), memory_mib: None, used_mib: None, users: vec![] }
     }
 
     #[test]
@@ -74,8 +115,21 @@ mod tests {
     }
 
     #[test]
-    fn a_gpu_whose_processes_are_unknown_counts_as_free() {
+    fn a_gpu_of_which_nothing_is_known_counts_as_free() {
         assert!(named("NVIDIA H200").is_free());
+    }
+
+    #[test]
+    fn a_desktop_does_not_keep_a_gpu_from_being_free_and_what_computes_does() {
+        let gpu = |used_mib, users| Gpu { used_mib: Some(used_mib), users, ..named("NVIDIA GeForce RTX 4090") };
+        assert!(gpu(700, vec![]).is_free());
+        let unnamed = gpu(70_000, vec![]);
+        assert!(!unnamed.is_free());
+        assert_eq!(unnamed.in_use_by(), "something that the driver does not name here, with 70000 MiB");
+        let users = vec![User { pid: 4242, used_mib: Some(500) }, User { pid: 4243, used_mib: None }];
+        let named = gpu(700, users);
+        assert!(!named.is_free());
+        assert_eq!(named.in_use_by(), "process 4242 (500 MiB) and process 4243");
     }
 
     #[test]

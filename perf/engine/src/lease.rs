@@ -90,7 +90,8 @@ impl Lease {
         }
     }
 
-    /// Leases `needed` of the GPUs, or none at all. Those that nothing computes on come first.
+    /// Leases `needed` of the GPUs, or none at all. Only those that nothing else computes on: what shares a GPU is no
+    /// measurement, and may not even start.
     pub(crate) fn gpus(folder: &Path, all: &[Gpu], needed: u8) -> Result<Self, EngineError> {
         if all.len() < usize::from(needed) {
             return Err(EngineError::NotEnoughGpus { needed, available: all.len() });
@@ -98,14 +99,15 @@ impl Lease {
         // One chooses at a time: two runs that each hold a part of what the other wants would both go away empty-handed.
         let _choosing = Lock::take(&folder.join("choosing.lock"))?;
         let mut candidates: Vec<&Gpu> = all.iter().collect();
-        candidates.sort_by_key(|gpu| (!gpu.is_free(), gpu.index));
-        let (mut gpus, mut locks, mut taken) = (Vec::new(), Vec::new(), None);
+        candidates.sort_by_key(|gpu| gpu.index);
+        let (mut gpus, mut locks, mut taken, mut in_use) = (Vec::new(), Vec::new(), None, Vec::new());
         for gpu in candidates {
             if gpus.len() == usize::from(needed) {
                 break;
             }
             let path = folder.join(format!("gpu-{}.lock", gpu.uuid));
             match Lock::try_take(&path)? {
+                Some(_) if !gpu.is_free() => in_use.push(gpu),
                 Some(lock) => {
                     gpus.push(gpu.clone());
                     locks.push(lock);
@@ -117,6 +119,13 @@ impl Lease {
             Some((gpu, path)) if gpus.len() < usize::from(needed) => {
                 let what = format!("GPU {} ({})", gpu.index, gpu.name);
                 Err(EngineError::Busy { what, pid: holder(&path) })
+            }
+            // Nobody has a lock on these, so it is no run of ours.
+            _ if gpus.len() < usize::from(needed) => {
+                let used = in_use
+                    .iter()
+                    .map(|gpu| format!("GPU {} ({}) is in use by {}", gpu.index, gpu.name, gpu.in_use_by()));
+                Err(EngineError::GpusInUse { used: used.collect() })
             }
             _ => {
                 gpus.sort_by_key(|gpu| gpu.index);
@@ -165,14 +174,16 @@ fn unusable(path: &Path, error: &io::Error) -> EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpus::User;
 
-    fn gpu(index: u32, processes: u32) -> Gpu {
+    fn gpu(index: u32, users: u32) -> Gpu {
         Gpu {
             index,
             uuid: format!("GPU-{index}"),
             name: "NVIDIA H200".into(),
             memory_mib: None,
-            processes: Some(processes),
+            used_mib: Some(0),
+            users: (0..users).map(|user| User { pid: 42 + user, used_mib: Some(500) }).collect(),
         }
     }
 
@@ -208,11 +219,18 @@ mod tests {
     }
 
     #[test]
-    fn a_gpu_that_nothing_computes_on_is_preferred() {
+    fn a_gpu_that_something_computes_on_is_not_leased_and_its_user_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let all = [gpu(0, 2), gpu(1, 0)];
         assert_eq!(Lease::gpus(folder.path(), &all, 1).unwrap().leased(), &all[1..]);
-        assert_eq!(Lease::gpus(folder.path(), &all, 2).unwrap().leased(), &all);
+        let error = Lease::gpus(folder.path(), &all, 2).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "GPU 0 (NVIDIA H200) is in use by process 42 (500 MiB) and process 43 (500 MiB); end that, or wait until it has \
+             ended, and run again: what shares a GPU cannot be measured"
+        );
+        // Those that were free are free again.
+        assert!(Lease::gpus(folder.path(), &all, 1).is_ok());
     }
 
     #[test]

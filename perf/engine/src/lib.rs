@@ -31,5 +31,5 @@ mod tail;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use failure::StartFailure;
-pub use gpus::Gpu;
+pub use gpus::{Gpu, User};
 pub use running::{Address, Death, Running};

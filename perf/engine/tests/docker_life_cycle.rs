@@ -193,7 +193,14 @@ fn an_image_that_is_nowhere_is_named() {
 #[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
 fn a_gpu_without_the_nvidia_runtime_is_told_and_no_container_is_left() {
     let (_alone, place) = (alone(), Place::new());
-    let gpu = Gpu { index: 0, uuid: "GPU-0".into(), name: "no such GPU".into(), memory_mib: None, processes: None };
+    let gpu = Gpu {
+        index: 0,
+        uuid: "GPU-0".into(),
+        name: "no such GPU".into(),
+        memory_mib: None,
+        used_mib: None,
+        users: vec![],
+    };
     let server = Server { gpus: 1, ..server() };
     let engine = engine(&place, &config()).with_gpus(vec![gpu]);
     let error = block_on(start(&engine, &server)).unwrap_err();

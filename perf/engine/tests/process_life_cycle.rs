@@ -229,7 +229,8 @@ fn leased_gpus_are_the_ones_the_server_sees() {
         uuid: format!("GPU-{index}"),
         name: "NVIDIA H200".into(),
         memory_mib: None,
-        processes: Some(u32::from(index == 0)),
+        used_mib: Some(if index == 0 { 70_000 } else { 0 }),
+        users: vec![],
     };
     let engine = engine.with_gpus(vec![gpu(0), gpu(1), gpu(2)]);
     server.gpus = 2;
@@ -242,6 +243,12 @@ fn leased_gpus_are_the_ones_the_server_sees() {
     });
     assert!(place.read("environment").lines().any(|line| line == "CUDA_VISIBLE_DEVICES=1,2"));
     assert!(support::is_unlocked(&place.locks().join("gpu-GPU-1.lock")));
+    let error = block_on(async {
+        server.gpus = 3;
+        start(&engine, &server).await.unwrap_err()
+    });
+    let used = "GPU 0 (NVIDIA H200) is in use by something that the driver does not name here, with 70000 MiB; ";
+    assert!(error.to_string().starts_with(used), "{error}");
     server.gpus = 4;
     assert_eq!(engine.can_run(&server), Err("needs 4 GPUs, this machine has 3".into()));
 }

@@ -158,7 +158,8 @@ mod tests {
     #[test]
     fn the_leased_gpus_are_named_and_without_any_there_is_no_request_for_one() {
         assert!(build_for(&Docker::default(), &[]).device_requests().is_none());
-        let gpu = Gpu { index: 2, uuid: "GPU-2".into(), name: "G".into(), memory_mib: None, processes: None };
+        let gpu =
+            Gpu { index: 2, uuid: "GPU-2".into(), name: "G".into(), memory_mib: None, used_mib: None, users: vec![] };
         let request = build_for(&Docker::default(), &[gpu]);
         let devices = request.device_requests().unwrap();
         assert_eq!(devices[0].device_ids.as_deref().unwrap(), ["GPU-2"]);
