@@ -1,4 +1,4 @@
-//! Ctrl-C and the signal to terminate: [`Interrupt`], which a run waits for beside everything else it waits for.
+//! Ctrl-C, the signal to terminate, and the end of the terminal: [`Interrupt`], which a run waits for beside everything else it waits for.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -16,15 +16,17 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub(crate) struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
-    /// Listens for SIGINT and SIGTERM, on the current tokio runtime.
+    /// Listens for SIGINT, SIGTERM and SIGHUP, on the current tokio runtime.
     pub(crate) fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut hangup = signal(SignalKind::hangup())?;
         let (sender, receiver) = watch::channel(false);
         tokio::spawn(async move {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
             }
             // A second signal finds the removal under way; it changes nothing, and nothing is left behind.
             let _ = sender.send(true);

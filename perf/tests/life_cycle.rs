@@ -150,6 +150,11 @@ fn a_signal_to_terminate_does_as_ctrl_c_does() {
     ends_when_asked(Signal::TERM);
 }
 
+#[test]
+fn a_terminal_that_is_closed_does_as_ctrl_c_does() {
+    ends_when_asked(Signal::HUP);
+}
+
 fn ends_when_asked(signal: Signal) {
     let place = Place::new();
     let mut run = place.process("long").start();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// Remembers whether this process was asked to stop, and hands that on to the scenario that runs.
@@ -18,10 +18,10 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens for SIGINT and SIGTERM from now on.
+    /// Listens for SIGINT, SIGTERM and SIGHUP from now on.
     pub(crate) fn listen() -> Result<Self> {
         let interrupt = Self { asked: Arc::default(), child: Arc::default() };
-        let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
         let handed_on = interrupt.clone();
         std::thread::spawn(move || {
             for signal in signals.forever() {

@@ -1,5 +1,6 @@
 //! `cargo xtask perf`, `refresh` and `compare`: pick an engine, run the scenarios, show what came of them.
 
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -74,7 +75,8 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         }
     }
     if interrupt.asked() {
-        eprintln!("interrupted; what was measured so far is kept in {}", folder.display());
+        // Where it was the terminal that went away, nobody reads this.
+        let _ = writeln!(std::io::stderr(), "interrupted; what was measured so far is kept in {}", folder.display());
         return Ok(exit::INTERRUPTED);
     }
     remember(&folder, &settings, true)?;

@@ -102,14 +102,17 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     })
 }
 
-/// Listens for Ctrl-C, and for whoever ends this process politely; what it gives waits for either, and names it.
+/// Listens for Ctrl-C, and for whoever ends this process politely or closes its terminal; what it gives waits for any, and
+/// names it.
 fn interrupt() -> anyhow::Result<impl Future<Output = &'static str>> {
     let listen = |kind| signal(kind).context("cannot listen for Ctrl-C, so nothing is sent");
     let (mut interrupted, mut terminated) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut hung_up = listen(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
             _ = interrupted.recv() => "Ctrl-C (SIGINT)",
             _ = terminated.recv() => "SIGTERM",
+            _ = hung_up.recv() => "the end of its terminal (SIGHUP)",
         }
     })
 }
