@@ -145,10 +145,12 @@ impl Engine {
             How::Remote { url } => remote::find(url, plan).await,
             How::Docker(engine) => {
                 plan.read_secrets()?;
+                plan.start_timeout_s = Some(engine.start_timeout_s);
                 docker::start(engine, plan, self.lease(server, clock).await?, &self.locks, clock, progress).await
             }
             How::Process(engine) => {
                 plan.read_secrets()?;
+                plan.start_timeout_s = Some(engine.start_timeout_s);
                 process::start(engine, plan, self.lease(server, clock).await?, clock, progress).await
             }
         }

@@ -16,6 +16,9 @@ const RESERVED: &[&str] = &["--host", "--port", "--model", "--served-model-name"
 /// Variables for every server: it must not reach for the network, and a benchmark is no use to report.
 const ENVIRONMENT: &[(&str, &str)] = &[("HF_HUB_OFFLINE", "1"), ("VLLM_NO_USAGE_STATS", "1"), ("DO_NOT_TRACK", "1")];
 
+/// How long vLLM's API server waits for its engine, in seconds.
+const READY_TIMEOUT: &str = "VLLM_ENGINE_READY_TIMEOUT_S";
+
 /// What a run puts under test, over whatever a test declares.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UnderTest {
@@ -41,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) server: Server,
     /// What stands in for the values of the secrets is in here alone.
     pub(crate) secrets: Secrets,
+    /// How long it may take to become ready, for vLLM's own patience with its engine.
+    pub(crate) start_timeout_s: Option<u64>,
     /// Where its log is to be kept, by an engine that starts it.
     pub(crate) log: Option<PathBuf>,
     /// Complete but for hardware, image, version and driver.
@@ -73,7 +78,7 @@ impl Plan {
             vllm: None,
             driver: None,
         };
-        Ok(Self { server: planned, secrets: Secrets::default(), log: None, fingerprint })
+        Ok(Self { server: planned, secrets: Secrets::default(), start_timeout_s: None, log: None, fingerprint })
     }
 
     /// Reads the values of the secrets, for an engine that hands them on.
@@ -93,6 +98,8 @@ impl Plan {
     pub(crate) fn variables(&self) -> BTreeMap<String, String> {
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let mut variables: BTreeMap<String, String> = ENVIRONMENT.iter().copied().map(own).collect();
+        // vLLM gives its engine ten minutes by itself, and a first compilation on several GPUs takes longer.
+        variables.extend(self.start_timeout_s.map(|limit| (READY_TIMEOUT.to_owned(), limit.to_string())));
         variables.extend(self.server.environment.clone());
         variables.extend(self.secrets.iter().map(own));
         variables
@@ -145,6 +152,7 @@ mod tests {
         );
         assert_eq!(plan.variables()["OMP_NUM_THREADS"], "2");
         assert_eq!(plan.variables()["HF_HUB_OFFLINE"], "1");
+        assert!(!plan.variables().contains_key(READY_TIMEOUT));
         assert_eq!(plan.fingerprint.arguments, ["--max-model-len=2048", "--enforce-eager"]);
         assert_eq!(plan.fingerprint.environment, ["OMP_NUM_THREADS=1"]);
         assert_eq!(plan.fingerprint.under_test, ["--max-model-len=4096", "--dtype=half", "OMP_NUM_THREADS=2"]);

@@ -3,6 +3,7 @@
 mod group;
 mod keeper;
 
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,15 +44,16 @@ pub(crate) async fn start(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
     let model = engine.models.on_host(&plan.server.model)?;
+    let vllm = command_of(&engine.vllm)?;
     let port = free_port()?;
     let url = format!("http://{HOST}:{port}");
     let hardware = if lease.leased().is_empty() { describe_cpu() } else { gpus::describe_all(lease.leased()) };
     let driver = if lease.leased().is_empty() { None } else { gpus::driver() };
-    let command = command(&engine.vllm, &model, &plan, &lease, port);
+    let command = command(&vllm, &model, &plan, &lease, port);
 
-    progress(&format!("starting {} on {hardware}", engine.vllm.display()));
+    progress(&format!("starting {} on {hardware}", vllm.display()));
     let (keeper, death) = ProcessKeeper::spawn(command, &plan.secrets, plan.log.clone())
-        .map_err(|reason| EngineError::VllmNotFound { vllm: engine.vllm.clone(), reason })?;
+        .map_err(|reason| EngineError::VllmNotFound { vllm: vllm.clone(), reason })?;
     let kept = Kept::new(Box::new(keeper), death, lease);
     let probe = Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
     wait(&kept, &probe, &plan, engine.start_timeout_s, clock, progress).await?;
@@ -87,9 +89,35 @@ pub(crate) fn start_failed(engine: EngineKind, death: Death) -> EngineError {
     EngineError::StartFailed { engine, kind, exit_code, oom_killed, cause, log_tail, log }
 }
 
+/// The command that is meant: that of a virtual environment whose folder was named.
+fn command_of(vllm: &Path) -> Result<PathBuf, EngineError> {
+    if vllm.to_str().is_some_and(|words| words.ends_with(" serve")) {
+        let message =
+            format!("`{}` is no command but one with its arguments; leave out `serve`, which is added", vllm.display());
+        return Err(EngineError::invalid(message));
+    }
+    let inside = vllm.join("bin/vllm");
+    Ok(if inside.is_file() { inside } else { vllm.to_owned() })
+}
+
+/// The PATH with the folder of a command first that was named by its path, as if its virtual environment were active: vLLM
+/// compiles kernels with the `ninja` that lies beside it.
+fn path_for(vllm: &Path) -> Option<OsString> {
+    let folder = vllm.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    let folder = std::path::absolute(folder).ok()?;
+    let before = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths([folder].into_iter().chain(std::env::split_paths(&before))).ok()
+}
+
 fn command(vllm: &Path, model: &Path, plan: &Plan, lease: &Lease, port: u16) -> Command {
     let mut command = Command::new(vllm);
-    command.arg("serve").arg(model).args(plan.arguments(HOST, port)).envs(plan.variables());
+    command.arg("serve").arg(model).args(plan.arguments(HOST, port));
+    if let Some(path) = path_for(vllm) {
+        command.env("PATH", path);
+    }
+    // Whoever has it set has it for a server of their own; this one would refuse every request.
+    command.env_remove("VLLM_API_KEY");
+    command.envs(plan.variables());
     // Numbers, in the order of the PCI bus that NVML counts in: not every vLLM reads UUIDs here. A server on the CPU is
     // shown no GPU at all.
     let numbers: Vec<String> = lease.leased().iter().map(|gpu| gpu.index.to_string()).collect();

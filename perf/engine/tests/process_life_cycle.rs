@@ -23,10 +23,19 @@ const VICTIM: &str = "PERF_TEST_VICTIM";
 
 /// A server that behaves so, and an engine for it.
 fn stand_in(place: &Place, behaviour: &str) -> (Engine, Server) {
+    stand_in_of(place, stand_in_command(), behaviour)
+}
+
+fn stand_in_command() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stand_in/vllm")
+}
+
+/// The same by another name of its command.
+fn stand_in_of(place: &Place, command: PathBuf, behaviour: &str) -> (Engine, Server) {
     let config = Config { start_timeout_s: if behaviour == "hang" { 1 } else { 60 }, ..Config::default() };
     let settings = Settings {
         engine: EngineKind::Process,
-        candidate: vllm(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stand_in/vllm")),
+        candidate: vllm(command),
         models: [("tiny".to_owned(), place.folder("model"))].into(),
         ..Settings::default()
     };
@@ -78,6 +87,10 @@ fn a_server_starts_says_what_it_is_and_is_gone_after_its_stop() {
     assert!(arguments.starts_with("serve\n/") && arguments.contains("--served-model-name\ntiny\n"), "{arguments}");
     let environment = place.read("environment");
     assert!(environment.contains("HF_HUB_OFFLINE=1") && environment.contains("VLLM_NO_USAGE_STATS=1"));
+    assert!(environment.contains("VLLM_ENGINE_READY_TIMEOUT_S=60"), "vLLM's own limit is ours");
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand_in:");
+    let path = environment.lines().find(|line| line.starts_with("PATH=")).unwrap();
+    assert!(path.contains(beside), "what lies beside `vllm` is not found: {path}");
     assert!(environment.lines().any(|line| line == "CUDA_VISIBLE_DEVICES="), "a server on the CPU sees no GPU");
 }
 
@@ -99,7 +112,10 @@ fn a_secret_reaches_the_server_and_is_in_no_log_of_it() {
 fn a_wrong_argument_is_told_with_exit_code_and_log() {
     let place = Place::new();
     let (engine, server) = stand_in(&place, "usage");
-    let error = block_on(start(&engine, &server)).unwrap_err();
+    let log = place.path().join("start-1/server.log");
+    let error = block_on(start_logged(&engine, &server, Some(&log))).unwrap_err();
+    assert!(error.to_string().ends_with(&format!("all of its log is in {}", log.display())), "{error}");
+    assert_eq!(place.read("start-1/server.log").lines().count(), 3);
     let EngineError::StartFailed { kind, exit_code, oom_killed, cause, log_tail, .. } = error else {
         panic!("{error}")
     };
@@ -122,11 +138,8 @@ fn a_worker_that_outlives_its_server_is_ended_too() {
 fn a_server_that_hangs_is_given_up_and_ended() {
     let place = Place::new();
     let (engine, server) = stand_in(&place, "hang");
-    let log = place.path().join("start-1/server.log");
-    let error = block_on(start_logged(&engine, &server, Some(&log))).unwrap_err();
+    let error = block_on(start(&engine, &server)).unwrap_err();
     assert!(matches!(error, EngineError::StartTimedOut { seconds: 1, .. }), "{error}");
-    assert!(error.to_string().ends_with(&format!("all of its log is in {}", log.display())), "{error}");
-    assert_eq!(place.read("start-1/server.log"), "INFO starting with nothing to tell\n");
     assert_nothing_left(&place);
 }
 
@@ -203,6 +216,21 @@ fn a_command_that_is_not_there_is_named() {
     let error = block_on(start(&engine, &server)).unwrap_err();
     assert!(matches!(error, EngineError::VllmNotFound { .. }), "{error}");
     assert!(error.to_string().contains("/no/such/vllm"), "{error}");
+    assert_nothing_left(&place);
+}
+
+#[test]
+fn a_virtual_environment_is_as_good_as_its_command_and_a_command_line_is_none() {
+    let place = Place::new();
+    place.folder("venv/bin");
+    std::os::unix::fs::symlink(stand_in_command(), place.path().join("venv/bin/vllm")).unwrap();
+    let (engine, server) = stand_in_of(&place, place.path().join("venv"), "serve");
+    block_on(async { start(&engine, &server).await.unwrap().stop().await.unwrap() });
+    assert!(place.read("arguments").starts_with("serve\n"));
+    assert_nothing_left(&place);
+    let (engine, server) = stand_in_of(&place, "vllm serve".into(), "serve");
+    let error = block_on(start(&engine, &server)).unwrap_err();
+    assert!(error.to_string().contains("leave out `serve`"), "{error}");
     assert_nothing_left(&place);
 }
 
@@ -298,7 +326,7 @@ fn a_run_that_is_killed_takes_its_server_along() {
     wait_until(|| place.has("ready") || victim.try_wait().unwrap().is_some());
     assert!(place.has("ready"), "the victim ended before its server was up");
     let processes = place.processes();
-    assert_eq!(processes.len(), 2);
+    assert_eq!(processes.len(), 3);
     assert!(processes.iter().all(|process| support::is_alive(*process)));
     victim.kill().unwrap();
     victim.wait().unwrap();
