@@ -21,7 +21,7 @@ pub enum Error {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The load could not be put on the server.
-    #[error("load `{load}`: {cause}{}", all_of_it(log.as_deref()))]
+    #[error("{}{}", of_load(load, cause), all_of_it(log.as_deref()))]
     Load {
         /// The load's name.
         load: String,
@@ -96,6 +96,12 @@ impl Error {
     }
 }
 
+/// Some causes name the load themselves.
+fn of_load(load: &str, cause: &LoadError) -> String {
+    let cause = cause.to_string();
+    if cause.contains(&format!("load `{load}`")) { cause } else { format!("load `{load}`: {cause}") }
+}
+
 fn were(stalled: u32, load: &str) -> String {
     if stalled == 1 {
         return format!("a request of load `{load}` was");
@@ -111,5 +117,22 @@ fn all_of_it(log: Option<&Path>) -> String {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_load_is_named_once() {
+        let told = |cause| Error::Load { load: "l".into(), cause, log: None }.to_string();
+        let reason = "it sends nothing".to_owned();
+        assert_eq!(
+            told(LoadError::Declaration { load: "l".into(), reason }),
+            "the load `l` cannot be run: it sends nothing"
+        );
+        let no_trace = told(LoadError::Trace { path: "t.jsonl".into(), cause: "it is empty".into() });
+        assert_eq!(no_trace, "load `l`: the trace t.jsonl cannot be followed: it is empty");
     }
 }

@@ -98,11 +98,16 @@ impl StartFailure {
             Self::PortTaken
         } else if has(MODEL_MISSING) {
             Self::ModelMissing
-        } else if exit_code == Some(KILLED) {
+        } else if exit_code == Some(KILLED) || log.iter().any(|line| tells_of_sigkill(line)) {
             Self::KilledByKernel
         } else {
             Self::Other
         }
+    }
+
+    /// Whether it was killed, most likely for want of memory.
+    pub(crate) fn is_killed(self) -> bool {
+        self == Self::KilledByKernel
     }
 
     /// The line of the log that names the root cause, where one does: vLLM's last lines only say that something failed.
@@ -142,6 +147,14 @@ impl StartFailure {
             Self::Other => "see its log",
         }
     }
+}
+
+/// Whether vLLM says that a process of its own ended by SIGKILL: it goes down with it in good order, and exits as if that were
+/// no news.
+fn tells_of_sigkill(line: &str) -> bool {
+    let of_a_process = ["died unexpectedly (exit code: -9)", "died with exit code -9"];
+    of_a_process.iter().any(|words| line.contains(words))
+        || (line.contains("Failed core proc(s)") && line.contains(": -9"))
 }
 
 impl fmt::Display for StartFailure {
@@ -218,6 +231,11 @@ mod tests {
     fn sigkill_is_the_kernels_with_and_without_its_mark() {
         assert_eq!(StartFailure::classify(Some(1), true, &[]), StartFailure::KilledByKernel);
         assert_eq!(StartFailure::classify(Some(137), false, &[]), StartFailure::KilledByKernel);
+        let worker = "ERROR [multiproc_executor.py:315] Worker proc VllmWorker-0 died unexpectedly (exit code: -9), shutting down";
+        assert_eq!(classify(1, worker), StartFailure::KilledByKernel);
+        let engine = "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {'EngineCore': -9}";
+        assert_eq!(classify(1, engine), StartFailure::KilledByKernel);
+        assert_eq!(classify(1, &engine.replace("-9", "1")), StartFailure::Other);
     }
 
     #[test]

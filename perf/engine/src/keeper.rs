@@ -55,6 +55,9 @@ impl fmt::Display for Death {
         if self.oom_killed {
             write!(f, ", killed by the kernel for want of memory")?;
         }
+        if self.kind.is_killed() {
+            write!(f, "; {}", self.kind.advice())?;
+        }
         if let Some(cause) = &self.cause {
             write!(f, ": {cause}")?;
         }
@@ -91,5 +94,22 @@ impl DeathNotice {
             return death;
         }
         std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_was_killed_is_told_with_what_may_help() {
+        let death = Death::read(Some(137), false, &["INFO serving".to_owned()]);
+        assert_eq!(
+            death.logged(Some(Path::new("start-1/server.log"))).to_string(),
+            "exit code 137; it was killed, most likely by the kernel because the memory ran out; give it more, or lower the KV \
+             cache\n    INFO serving\n  all of its log is in start-1/server.log"
+        );
+        let ended = Death::read(Some(0), false, &[]).logged(Some(Path::new("start-1/server.log")));
+        assert_eq!(ended.to_string(), "exit code 0");
     }
 }
