@@ -103,15 +103,17 @@ pub enum EngineError {
     },
     /// The model's files are in none of the places where they could be.
     #[error(
-        "the model `{model}` is not on this machine; looked in {}; name its folder under [models] in perf.toml, or the \
-         folder of all models as models_folder",
-        places(looked)
+        "the model `{model}` is not on this machine; looked in {}{}; name its folder as `path` under [models.{}] in perf.toml or \
+         with --model, or the folder of all models as models_folder",
+        places(looked), meant(nearest.as_ref()), key(model)
     )]
     ModelNotFound {
         /// The model.
         model: String,
         /// Where it could have been.
         looked: Vec<PathBuf>,
+        /// The known model whose name is the nearest, if one is near.
+        nearest: Option<String>,
     },
     /// There is no such `vllm` command.
     #[error("cannot run `{}`: {reason}; install vLLM, or name its command as vllm under [process] in perf.toml", vllm.display())]
@@ -201,6 +203,16 @@ fn places(looked: &[PathBuf]) -> String {
         return "no place at all, as perf.toml names none".to_owned();
     }
     looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn meant(nearest: Option<&String>) -> String {
+    nearest.map(|name| format!("; the nearest that is known is `{name}`")).unwrap_or_default()
+}
+
+/// A key of a TOML file, in quotes where it needs them.
+fn key(name: &str) -> String {
+    let is_bare = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+    if name.chars().all(is_bare) { name.to_owned() } else { format!("{name:?}") }
 }
 
 fn list(names: &[String]) -> String {

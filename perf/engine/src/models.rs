@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use perf_model::config::{Config, ModelLocation};
+use perf_model::nearest::nearest;
 use perf_model::settings::Settings;
 
 use crate::error::EngineError;
@@ -39,8 +40,21 @@ impl Models {
         match place {
             // Docker and the server's own working directory both want an absolute path.
             Some(path) if path.is_dir() => Ok(std::path::absolute(&path).unwrap_or(path)),
-            place => Err(EngineError::ModelNotFound { model: model.to_owned(), looked: place.into_iter().collect() }),
+            place => Err(EngineError::ModelNotFound {
+                model: model.to_owned(),
+                looked: place.into_iter().collect(),
+                nearest: self.nearest(model),
+            }),
         }
+    }
+
+    /// The known model whose name is the nearest.
+    fn nearest(&self, model: &str) -> Option<String> {
+        let in_folder = self.folder.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+        let in_folder = in_folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let known: Vec<String> = self.settings.keys().chain(self.config.keys()).cloned().chain(in_folder).collect();
+        let others = known.iter().map(String::as_str).filter(|name| *name != model);
+        nearest(model, others).map(str::to_owned)
     }
 
     /// The model's folder for a container: in the image if it is there, otherwise on this machine.
@@ -85,6 +99,22 @@ mod tests {
         assert!(error.to_string().contains("looked in /no/such/folder/m;"), "{error}");
         let error = models(&[], "").on_host("m").unwrap_err();
         assert!(error.to_string().contains("perf.toml names none"), "{error}");
+    }
+
+    #[test]
+    fn a_model_that_is_nowhere_is_told_the_nearest_and_the_key() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("Qwen2.5-14B-Instruct-AWQ")).unwrap();
+        let folder = format!("models_folder = {:?}", root.path());
+        let error = models(&[], &folder).on_host("Qwen2.5-14B-Instuct-AWQ").unwrap_err().to_string();
+        assert!(error.contains("the nearest that is known is `Qwen2.5-14B-Instruct-AWQ`"), "{error}");
+        assert!(
+            error.contains("`path` under [models.\"Qwen2.5-14B-Instuct-AWQ\"] in perf.toml or with --model"),
+            "{error}"
+        );
+        let given = [("tinny", root.path().to_owned())];
+        let error = models(&given, "").on_host("tiny").unwrap_err().to_string();
+        assert!(error.contains("the nearest that is known is `tinny`") && error.contains("[models.tiny]"), "{error}");
     }
 
     #[test]
