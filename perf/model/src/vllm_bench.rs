@@ -21,6 +21,7 @@
 //! TTFT and latency count from the send here, as vLLM's do, and not from the intended start as in our own figures; the
 //! difference is in `queue_times`. What was not measured is `null`, where vLLM writes 0.
 
+mod arrivals;
 mod read;
 mod write;
 

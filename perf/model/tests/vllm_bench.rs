@@ -9,6 +9,7 @@ use perf_model::chunks::Chunk;
 use perf_model::chunks::Chunks;
 use perf_model::load::{Api, Arrivals, Length, Load, OutputLength, Prompts, Workload};
 use perf_model::metric::Metric;
+use perf_model::reading::Reading;
 use perf_model::sample::{FailureKind, Outcome, Sample};
 use perf_model::summary::{Summary, summarize};
 use perf_model::units::per_second;
@@ -16,6 +17,8 @@ use perf_model::vllm_bench::{ReadError, read, write};
 use serde_json::Value;
 
 const SAVED: &str = include_str!("fixtures/vllm-bench-serve-0.32.0.json");
+/// 64 at a time, with several tokens in most chunks. Texts are left out, and times rounded to a tenth of a microsecond.
+const CROWDED: &str = include_str!("fixtures/vllm-bench-serve-0.32.0-c64.json");
 
 fn load(arrivals: Arrivals) -> Load {
     Load {
@@ -104,6 +107,79 @@ fn the_figures_of_a_saved_run_come_out_as_vllm_says() {
     assert!(record.is_complete());
     assert_eq!(record.header.arrivals, "8 concurrent, 64 requests");
     assert_eq!(record.header.fingerprint.vllm, None);
+}
+
+#[test]
+fn the_figures_of_a_crowded_run_come_out_too_and_its_token_times_are_called_estimated() {
+    let record = read(CROWDED, "c64").unwrap();
+    let saved: Value = serde_json::from_str(CROWDED).unwrap();
+    let reading = Reading::of(&record);
+    let summary = &reading.summary;
+    assert_eq!((summary.requests, summary.failed(), summary.output_tokens), (256, 0, 16_384));
+    for (ours, theirs) in [
+        ("ttft_mean_ms", "mean_ttft_ms"),
+        ("ttft_p50_ms", "median_ttft_ms"),
+        ("ttft_p99_ms", "p99_ttft_ms"),
+        ("tpot_mean_ms", "mean_tpot_ms"),
+        ("tpot_p99_ms", "p99_tpot_ms"),
+        ("e2e_p50_ms", "median_e2el_ms"),
+        ("e2e_p99_ms", "p99_e2el_ms"),
+    ] {
+        let (ours, theirs) = (value(summary, ours), saved[theirs].as_f64().unwrap());
+        assert!((ours - theirs).abs() < 2e-3, "{ours} for {theirs}");
+    }
+    let throughput = value(summary, "output_throughput_tok_per_s") / saved["output_throughput"].as_f64().unwrap();
+    assert!((throughput - 1.0).abs() < 0.01, "{throughput}");
+    assert_eq!(record.header.pattern, Some(Arrivals::Concurrency(64)));
+    assert!(reading.steady.is_some() && reading.lateness.is_none());
+    // vLLM's client takes a chunk for a token; here 24 to 27 chunks held 64 of them.
+    assert!(record.samples.iter().all(|sample| sample.estimated));
+    assert!(record.samples.iter().all(|sample| sample.chunks.iter().map(|chunk| chunk.tokens).sum::<u32>() == 64));
+    assert_eq!(
+        reading.remarks,
+        ["256 of 256 answers did not say how many tokens came with each chunk: their ITL is estimated"]
+    );
+    assert!(!read(SAVED, "c8").unwrap().samples.iter().any(|sample| sample.estimated));
+}
+
+#[test]
+fn a_time_that_cannot_be_is_refused_with_its_key_and_request() {
+    let file: Value = serde_json::from_str(SAVED).unwrap();
+    let refused = |key: &str, place: usize, value: Value| {
+        let mut file = file.clone();
+        file[key][place] = value;
+        read(&file.to_string(), "l").unwrap_err().to_string()
+    };
+    for key in ["start_times", "ttfts", "latencies"] {
+        assert_eq!(
+            refused(key, 3, (-0.5).into()),
+            format!("its `{key}` has -0.5 s for request 3, and no time is below 0; the file is damaged")
+        );
+    }
+    assert!(refused("itls", 7, serde_json::json!([0.01, -0.01])).starts_with("its `itls` has -0.01 s for request 7"));
+    // Python writes NaN and Infinity, which are no JSON.
+    let place = |text: &str| SAVED.replacen("\"ttfts\": [", &format!("\"ttfts\": [{text}, "), 1);
+    for text in ["NaN", "-Infinity", "\"soon\""] {
+        let error = read(&place(text), "l").unwrap_err().to_string();
+        assert!(error.starts_with("it is not what `vllm bench serve` saves: in `ttfts`: "), "{error}");
+    }
+    let mut ragged = file;
+    ragged["latencies"].as_array_mut().unwrap().pop();
+    let error = read(&ragged.to_string(), "l").unwrap_err().to_string();
+    assert_eq!(error, "its `latencies` has 63 entries for 64 requests; the file is damaged");
+}
+
+#[test]
+fn a_ramp_is_no_closed_loop_although_its_rate_is_unlimited() {
+    let mut file: Value = serde_json::from_str(SAVED).unwrap();
+    for (key, value) in [("ramp_up_strategy", Value::from("linear")), ("max_concurrency", Value::Null)] {
+        file[key] = value;
+    }
+    (file["ramp_up_start_rps"], file["ramp_up_end_rps"]) = (1.into(), 40.into());
+    let record = read(&file.to_string(), "l").unwrap();
+    assert_eq!(record.header.arrivals, "ramp from 1 to 40 requests/s (linear, estimated from its ends), 64 requests");
+    assert_eq!(record.header.pattern, Some(Arrivals::Ramp { from: per_second(1.0), to: per_second(40.0) }));
+    assert!(Reading::of(&record).lateness.is_some(), "its queue times are how late it sent");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What `vllm bench serve` saved, as a record: [`read`].
 //!
-//! Token counts are those of vLLM's client: its tokenizer's for prompts, and a chunk counts as one token except where the
-//! total says otherwise. What the file does not say, such as the hardware, stays out of the record.
+//! Token counts are those of vLLM's client: its tokenizer's for prompts, and a chunk counts as one token. Where the total
+//! says otherwise nobody knows how many came with which chunk: what is missing is spread over them evenly, and the sample
+//! says that it is estimated. What the file does not say, such as the hardware, stays out of the record.
 
 use serde::Deserialize;
 
@@ -11,8 +12,10 @@ use crate::fingerprint::{EngineKind, Fingerprint};
 use crate::record::{End, Header, Part, Record, SCHEMA};
 use crate::sample::{FailureKind, Outcome, Sample};
 
+use super::arrivals::{self, arrivals};
+
 /// Why a file is no run.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ReadError {
     /// Not the JSON that was expected.
     #[error("it is not what `vllm bench serve` saves: {0}; give the file of its --save-result")]
@@ -30,6 +33,16 @@ pub enum ReadError {
         /// How many requests there are.
         requests: usize,
     },
+    /// A time that cannot be.
+    #[error("its `{key}` has {value} s for request {request}, and no time is below 0; the file is damaged")]
+    Time {
+        /// The list.
+        key: &'static str,
+        /// Which request, from 0 in the order of the file.
+        request: usize,
+        /// The time, in seconds.
+        value: f64,
+    },
 }
 
 /// The keys that a record is made of.
@@ -42,6 +55,9 @@ struct File {
     request_rate: serde_json::Value,
     burstiness: Option<f64>,
     max_concurrency: Option<u32>,
+    ramp_up_strategy: Option<String>,
+    ramp_up_start_rps: Option<f64>,
+    ramp_up_end_rps: Option<f64>,
     input_lens: Option<Vec<Option<u32>>>,
     output_lens: Option<Vec<u32>>,
     ttfts: Option<Vec<Option<f64>>>,
@@ -56,15 +72,37 @@ struct File {
 
 /// Makes a record of a saved result; `load` is what the load is to be called.
 pub fn read(text: &str, load: &str) -> Result<Record, ReadError> {
-    let file: File = serde_json::from_str(text).map_err(|error| ReadError::Format(error.to_string()))?;
-    let samples = samples(&file)?;
+    let file: File = serde_json::from_str(text).map_err(|error| ReadError::Format(named(text, &error)))?;
+    let pace = arrivals(&arrivals::Said {
+        requests: u32::try_from(file.num_prompts).unwrap_or(u32::MAX),
+        rate: file.request_rate.as_f64(),
+        shape: file.burstiness,
+        width: file.max_concurrency,
+        ramp: file.ramp_up_start_rps.zip(file.ramp_up_end_rps),
+        strategy: file.ramp_up_strategy.as_deref(),
+    });
+    let samples = samples(&file, pace.is_open_loop())?;
     let complete = samples.len() == file.num_prompts;
     let reason = format!("the file holds {} of {} requests", samples.len(), file.num_prompts);
     let end = End { complete, reason: (!complete).then_some(reason), ..End::default() };
-    Ok(Record { header: header(&file, load), samples, end: Some(end) })
+    Ok(Record { header: header(&file, load, &pace), samples, end: Some(end) })
 }
 
-fn header(file: &File, load: &str) -> Header {
+/// What the parser says, with the key that it says it of.
+fn named(text: &str, error: &serde_json::Error) -> String {
+    let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let key = text.get(..before + error.column()).and_then(|read| {
+        let (keys, _) = read.rsplit_once("\":")?;
+        keys.rsplit_once('"').map(|(_, key)| key)
+    });
+    let words = error.to_string();
+    match key.filter(|_| !words.starts_with("missing field")) {
+        Some(key) => format!("in `{key}`: {words}"),
+        None => words,
+    }
+}
+
+fn header(file: &File, load: &str, pace: &arrivals::Pace) -> Header {
     let backend = file.backend.as_deref().unwrap_or("unknown backend");
     Header {
         part: Part::Judged,
@@ -75,8 +113,8 @@ fn header(file: &File, load: &str) -> Header {
         start: 1,
         seed: 0,
         workload: format!("imported: what `vllm bench serve` ({backend}) asked on {}", file.date),
-        arrivals: format!("{}, {} requests", arrivals(file), file.num_prompts),
-        pattern: None,
+        arrivals: format!("{}, {} requests", pace.words, file.num_prompts),
+        pattern: Some(pace.pattern),
         objectives: Vec::new(),
         fingerprint: Fingerprint {
             engine: EngineKind::Remote,
@@ -95,20 +133,8 @@ fn header(file: &File, load: &str) -> Header {
     }
 }
 
-fn arrivals(file: &File) -> String {
-    let width = file.max_concurrency.map(|width| format!("{width} concurrent"));
-    let Some(rate) = file.request_rate.as_f64() else {
-        return width.unwrap_or_else(|| "all at once".to_owned());
-    };
-    let pattern = match file.burstiness {
-        Some(shape) if (shape - 1.0).abs() > f64::EPSILON => format!("gamma {rate} requests/s of shape {shape}"),
-        _ => format!("poisson {rate} requests/s"),
-    };
-    width.map_or_else(|| pattern.clone(), |width| format!("{pattern}, at most {width}"))
-}
-
 /// The lists of the file, one entry a request.
-fn samples(file: &File) -> Result<Vec<Sample>, ReadError> {
+fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
     let starts = file.start_times.as_ref().ok_or(ReadError::NoDetail("start_times"))?;
     let requests = starts.len();
     let inputs = whole("input_lens", file.input_lens.as_ref(), requests)?;
@@ -118,10 +144,17 @@ fn samples(file: &File) -> Result<Vec<Sample>, ReadError> {
     let errors = whole("errors", file.errors.as_ref(), requests)?;
     let latencies = file.latencies.as_ref().map(|list| whole("latencies", Some(list), requests)).transpose()?;
     // In a closed loop vLLM's queue time is the wait for a place, which no request was meant to be sent before.
-    let is_open_loop = file.request_rate.is_number();
     let queues = file.queue_times.as_ref().filter(|_| is_open_loop);
     let queues = queues.map(|list| whole("queue_times", Some(list), requests)).transpose()?;
-    let queue = |place: usize| queues.map_or(0.0, |queues| queues[place].max(0.0));
+    for place in 0..requests {
+        let one = |key, list: Option<&Vec<f64>>| list.map_or(Ok(()), |list| time(key, place, list[place]));
+        one("start_times", Some(starts))?;
+        time("ttfts", place, ttfts[place].unwrap_or(0.0))?;
+        itls[place].iter().try_for_each(|gap| time("itls", place, *gap))?;
+        one("latencies", latencies)?;
+        one("queue_times", queues)?;
+    }
+    let queue = |place: usize| queues.map_or(0.0, |queues| queues[place]);
     let origin = (0..requests).map(|place| starts[place] - queue(place)).fold(f64::INFINITY, f64::min);
 
     let sample = |(index, place): (u32, usize)| {
@@ -135,7 +168,9 @@ fn samples(file: &File) -> Result<Vec<Sample>, ReadError> {
             });
             std::iter::once(first).chain(rest)
         });
-        let chunks = counted(moments.map(micros).collect(), outputs[place]);
+        let moments: Vec<u64> = moments.map(micros).collect();
+        let estimated = succeeded && !moments.is_empty() && moments.len() != outputs[place] as usize;
+        let chunks = counted(&moments, outputs[place]);
         let last = chunks.last_us().unwrap_or(micros(start));
         let end_us = latencies.map_or(last, |latencies| micros(start + latencies[place]).max(last));
         let failed = || Outcome::Failed { kind: FailureKind::Imported, detail: errors[place].clone() };
@@ -149,7 +184,7 @@ fn samples(file: &File) -> Result<Vec<Sample>, ReadError> {
             output_tokens: succeeded.then_some(outputs[place]),
             finish_reason: None,
             resent: false,
-            estimated: false,
+            estimated,
             server: None,
             outcome: if succeeded { Outcome::Succeeded } else { failed() },
         }
@@ -163,21 +198,20 @@ fn whole<'a, T>(key: &'static str, list: Option<&'a Vec<T>>, requests: usize) ->
     if list.len() == requests { Ok(list) } else { Err(ReadError::Ragged { key, found: list.len(), requests }) }
 }
 
-/// One token a chunk; the difference to the total is put right in the last chunks.
-fn counted(moments: Vec<u64>, total: u32) -> Chunks {
-    let mut left = total;
-    let mut chunks: Vec<Chunk> = Vec::with_capacity(moments.len());
-    for at_us in moments {
-        if left == 0 {
-            break;
-        }
-        chunks.push(Chunk { at_us, tokens: 1 });
-        left -= 1;
-    }
-    if let Some(last) = chunks.last_mut() {
-        last.tokens += left;
-    }
-    chunks.into_iter().collect()
+/// Refuses a time that cannot be.
+fn time(key: &'static str, request: usize, value: f64) -> Result<(), ReadError> {
+    if value.is_finite() && value >= 0.0 { Ok(()) } else { Err(ReadError::Time { key, request, value }) }
+}
+
+/// One token a chunk; what is missing to the total is spread over them, and what is too much is not counted.
+fn counted(moments: &[u64], total: u32) -> Chunks {
+    let places = moments.len().min(total as usize) as u64;
+    let until = |place: u64| place * u64::from(total) / places.max(1);
+    let chunk = |(at_us, place): (&u64, u64)| Chunk {
+        at_us: *at_us,
+        tokens: u32::try_from(until(place + 1) - until(place)).unwrap_or(u32::MAX),
+    };
+    moments.iter().zip(0..places).map(chunk).collect()
 }
 
 fn micros(seconds: f64) -> u64 {
