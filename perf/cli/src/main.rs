@@ -1,7 +1,7 @@
 //! `perf-load`: puts a load on an OpenAI-compatible server and says what came of it. `cargo xtask perf load` builds and
 //! runs it.
 //!
-//! `cli` is the command line and `spec` the small language of its options; `put` puts one load on the server, `writer`
+//! `cli` is the command line and `spec` the small language of its options; `server` finds out what the server has, `put` puts one load on it, `writer`
 //! keeps the record, `sweep` makes several loads of one; `tell` shows, `save` saves.
 
 mod cli;
@@ -9,6 +9,7 @@ mod date;
 mod put;
 mod ran;
 mod save;
+mod server;
 mod spec;
 mod sweep;
 mod tell;

@@ -3,23 +3,24 @@
 use std::pin::pin;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use perf_clock::Clock;
 use perf_load::{Endpoint, LoadError, Measured};
 use perf_model::client::Calibration;
 use perf_model::exit;
-use perf_model::fingerprint::{EngineKind, Fingerprint};
+use perf_model::fingerprint::Fingerprint;
 use perf_model::load::Load;
 use perf_model::reading::Reading;
 use perf_model::record::{End, Header, Line, Part, Record, SCHEMA};
-use perf_model::sample::Sample;
+use perf_model::sample::{FailureKind, Sample};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Format};
 use crate::ran::Ran;
 use crate::save::Save;
+use crate::server::Found;
 use crate::writer::Writer;
-use crate::{sweep, tell};
+use crate::{server, sweep, tell};
 
 /// Why nothing came of it.
 pub(crate) enum Failure {
@@ -39,7 +40,7 @@ impl From<anyhow::Error> for Failure {
 struct Server<'a> {
     asked: &'a Cli,
     endpoint: Endpoint,
-    fingerprint: Fingerprint,
+    found: Found,
     clock: Clock,
 }
 
@@ -59,14 +60,14 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     let save = asked.save.as_deref().map(Save::begin).transpose()?;
     let clock = Clock::real();
     let mut interrupt = pin!(interrupt()?);
-    let fingerprint = tokio::select! {
-        found = find(asked, &endpoint, clock) => found.map_err(Failure::Unmeasured)?,
+    let found = tokio::select! {
+        found = server::find(asked, &endpoint, clock) => found.map_err(Failure::Unmeasured)?,
         signal = &mut interrupt => {
             eprintln!("interrupted by {signal} before anything was sent; nothing was recorded");
             return Ok(exit::INTERRUPTED);
         }
     };
-    let server = Server { asked, endpoint, fingerprint, clock };
+    let server = Server { asked, endpoint, found, clock };
     let points = loads.len();
     let mut all = Vec::new();
     let mut failed = None;
@@ -117,34 +118,6 @@ fn interrupt() -> anyhow::Result<impl Future<Output = &'static str>> {
     })
 }
 
-/// Asks the server what it serves.
-async fn find(asked: &Cli, endpoint: &Endpoint, clock: Clock) -> anyhow::Result<Fingerprint> {
-    let served = perf_load::models(endpoint, clock).await;
-    let model = match (&asked.model, served) {
-        (Some(model), _) => model.clone(),
-        (None, Some(served)) => {
-            served.into_iter().next().context("the server lists no model at /v1/models; name one with --model")?
-        }
-        (None, None) => bail!(
-            "{} does not answer /v1/models; is the server up? if it has no such list, name the model with --model",
-            asked.url
-        ),
-    };
-    let host = asked.url.split("://").last().and_then(|rest| rest.split('/').next()).unwrap_or_default();
-    Ok(Fingerprint {
-        engine: EngineKind::Remote,
-        hardware: format!("remote: {host}"),
-        model,
-        arguments: Vec::new(),
-        environment: Vec::new(),
-        under_test: Vec::new(),
-        image: None,
-        image_digest: None,
-        vllm: perf_load::version(endpoint, clock).await,
-        driver: None,
-    })
-}
-
 impl Server<'_> {
     async fn put(
         &self,
@@ -160,7 +133,7 @@ impl Server<'_> {
             writer.add(&Line::Sample(sample.clone()));
             samples.push(sample);
         };
-        let model = &self.fingerprint.model;
+        let Found { fingerprint: Fingerprint { model, .. }, hint } = &self.found;
         let measured = tokio::select! {
             measured = perf_load::measure(&load, &self.endpoint, model, seed, self.clock, &mut observe) => Ok(measured),
             signal = interrupt => Err(signal),
@@ -169,8 +142,11 @@ impl Server<'_> {
             Ok(Ok(measured)) => (measured, None),
             Ok(Err(error)) => {
                 writer.add(&Line::End(End { reason: Some(error.to_string()), ..End::default() }));
-                return Err(match error {
-                    LoadError::WarmUp { .. } => Failure::Unmeasured(error.into()),
+                return Err(match (&error, hint) {
+                    (LoadError::WarmUp { kind: FailureKind::Refused, .. }, Some(hint)) => {
+                        Failure::Unmeasured(anyhow!("{error}; {hint}"))
+                    }
+                    (LoadError::WarmUp { .. }, _) => Failure::Unmeasured(error.into()),
                     _ => Failure::Usage(error.into()),
                 });
             }
@@ -181,7 +157,11 @@ impl Server<'_> {
         writer.add(&Line::End(end.clone()));
         let trouble = writer.trouble();
         let record = Record { header, samples, end: Some(end) };
-        let reading = Reading::of(&record);
+        let mut reading = Reading::of(&record);
+        // A gateway may serve what it does not list, so that this is said only of one that served nothing.
+        if reading.summary.failures.get(&FailureKind::Refused) == Some(&reading.summary.requests) {
+            reading.remarks.extend(hint.clone());
+        }
         Ok(Ran { load, record, path: writer.path, reading, trouble })
     }
 
@@ -198,7 +178,7 @@ impl Server<'_> {
             arrivals: load.describe_arrivals(),
             pattern: Some(load.arrivals),
             objectives: load.objectives.clone(),
-            fingerprint: self.fingerprint.clone(),
+            fingerprint: self.found.fingerprint.clone(),
             calibration,
             declared: Some(load.clone()),
         }

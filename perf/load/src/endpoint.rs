@@ -70,7 +70,9 @@ pub enum EndpointError {
     #[error("the endpoint's URL holds a user name or password, which would be written to records; leave it out")]
     Credentials,
     /// A URL of the API instead of the server.
-    #[error("the endpoint {url} is the API's address; leave out `/v1`, because /metrics lies beside it")]
+    #[error(
+        "the endpoint {url} is the API's address; leave out `/v1` and what follows, because /metrics lies beside it"
+    )]
     ApiPath {
         /// What was given.
         url: String,
@@ -127,7 +129,9 @@ impl Endpoint {
             return Err(not_a_url("it holds a query"));
         }
         let prefix = url.path().trim_end_matches('/');
-        if prefix.ends_with("/v1") {
+        if prefix.ends_with("/v1")
+            || ["models", "completions", "chat"].iter().any(|of| prefix.contains(&format!("/v1/{of}")))
+        {
             return Err(EndpointError::ApiPath { url: base_url.to_owned() });
         }
         let host = url.host().filter(|host| !host.is_empty()).ok_or_else(|| not_a_url("it names no host"))?;
@@ -193,18 +197,33 @@ impl Endpoint {
     }
 }
 
+/// The whole answer to a GET.
+pub(crate) struct Got {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Vec<u8>,
+}
+
 impl Endpoint {
-    /// The body of a GET that is answered with 200 within [`GET_LIMIT`]; `None` in any other case.
-    pub(crate) async fn get_text(&self, path: &str, clock: Clock) -> Option<String> {
+    /// A GET, answered within [`GET_LIMIT`]; the error says in words what came instead.
+    pub(crate) async fn get(&self, path: &str, clock: Clock) -> Result<Got, String> {
         let whole = async {
-            let mut incoming = self.send(Method::GET, path, Bytes::new()).await.ok()?;
+            let mut incoming = self.send(Method::GET, path, Bytes::new()).await?;
             let mut body = Vec::new();
             while let Some(piece) = incoming.piece(&mut body).await {
-                piece.ok()?;
+                piece?;
             }
-            (incoming.status == StatusCode::OK).then_some(body)
+            Ok(Got { status: incoming.status, body })
         };
-        String::from_utf8(clock.timeout(GET_LIMIT, whole).await.ok()??).ok()
+        match clock.timeout(GET_LIMIT, whole).await {
+            Ok(got) => got.map_err(|broke: Broke| broke.what),
+            Err(_) => Err(format!("it did not answer within {} s", GET_LIMIT.as_secs())),
+        }
+    }
+
+    /// The body of a GET that is answered with 200 within [`GET_LIMIT`]; `None` in any other case.
+    pub(crate) async fn get_text(&self, path: &str, clock: Clock) -> Option<String> {
+        let Got { status, body } = self.get(path, clock).await.ok()?;
+        String::from_utf8(body).ok().filter(|_| status == StatusCode::OK)
     }
 }
 
@@ -235,7 +254,9 @@ mod tests {
         assert!(refused("127.0.0.1:8000").contains("http"), "{}", refused("127.0.0.1:8000"));
         assert!(refused("somewhere").contains("write it like http://127.0.0.1:8000"));
         assert!(refused("https://h/").contains("forward a local port"));
-        assert!(refused("http://h:8000/v1/").contains("leave out `/v1`"));
+        for api in ["http://h:8000/v1/", "http://h:8000/v1/chat/completions", "http://h:8000/v1/v1"] {
+            assert!(refused(api).contains("leave out `/v1` and what follows"), "{api}");
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod request;
 mod run;
 mod said;
 mod seed;
+mod served;
 mod sse;
 #[cfg(test)]
 mod testing;
@@ -49,4 +50,5 @@ pub use check::check;
 pub use endpoint::{BodyError, Endpoint, EndpointError};
 pub use error::LoadError;
 pub use identify::identify;
-pub use run::{Measured, is_healthy, measure, models, version};
+pub use run::{Measured, measure};
+pub use served::{Unanswered, is_healthy, models, version};

@@ -7,7 +7,6 @@ use perf_model::client::ClientUse;
 use perf_model::load::{Arrivals, Load};
 use perf_model::record::{CacheReset, ServerCounts};
 use perf_model::sample::{Outcome, Sample};
-use serde::Deserialize;
 
 use crate::arrivals::{schedule, sped_up};
 use crate::cache;
@@ -97,36 +96,6 @@ pub async fn measure(
 
     let server = meter.growth(tally.output_tokens, tally.requests, endpoint, clock).await;
     Ok(Measured { began, server, client, cache_reset })
-}
-
-/// Whether the server says at `/health` that it is well.
-pub async fn is_healthy(endpoint: &Endpoint, clock: Clock) -> bool {
-    endpoint.get_text("/health", clock).await.is_some()
-}
-
-/// The version that the server gives itself at `/version`.
-pub async fn version(endpoint: &Endpoint, clock: Clock) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: String,
-    }
-    let text = endpoint.get_text("/version", clock).await?;
-    serde_json::from_str(&text).ok().map(|Version { version }| version)
-}
-
-/// The names of the models that the server lists at `/v1/models`.
-pub async fn models(endpoint: &Endpoint, clock: Clock) -> Option<Vec<String>> {
-    #[derive(Deserialize)]
-    struct Models {
-        data: Vec<Model>,
-    }
-    #[derive(Deserialize)]
-    struct Model {
-        id: String,
-    }
-    let text = endpoint.get_text("/v1/models", clock).await?;
-    let models: Models = serde_json::from_str(&text).ok()?;
-    Some(models.data.into_iter().map(|model| model.id).collect())
 }
 
 /// What the client saw, to hold against the server's counters.

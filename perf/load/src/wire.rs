@@ -70,6 +70,10 @@ pub(crate) fn head(bytes: &[u8]) -> Result<Option<(usize, Head)>, String> {
     loop {
         let mut fields = [httparse::EMPTY_HEADER; FIELDS];
         let mut response = httparse::Response::new(&mut fields);
+        // An alert: a server that speaks TLS does not understand what it hears.
+        if bytes.starts_with(&[0x15, 0x03]) {
+            return Err("the response is no HTTP/1.1 but TLS".to_owned());
+        }
         let read = response.parse(&bytes[begin..]).map_err(|error| format!("the response is no HTTP/1.1: {error}"))?;
         let httparse::Status::Complete(length) = read else {
             let too_long = bytes.len() > LONGEST;

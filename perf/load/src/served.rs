@@ -1,0 +1,133 @@
+//! What a server says of itself: whether it [`is_healthy`], its [`version`] and its [`models`], or why it does not say.
+
+use http::StatusCode;
+use perf_clock::Clock;
+use serde::Deserialize;
+
+use crate::complaint::server_message;
+use crate::endpoint::{Endpoint, Got};
+
+/// Why a server did not say which models it has, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    /// There is no connection to it, or none over which it answers.
+    #[error("{0}; is the server up, are host and port right, and does it speak http there, not https?")]
+    NoConnection(String),
+    /// It speaks HTTP over TLS.
+    #[error("it speaks https there, and only http is spoken here; forward a local port to it and give that as http")]
+    Encrypted,
+    /// It serves only those who have a key.
+    #[error(
+        "it wants a key ({0}), and none is ever sent; start it without `--api-key`, or give a proxy that adds the key"
+    )]
+    Key(StatusCode),
+    /// It has no list of models there.
+    #[error("it has nothing at /v1/models ({0}); give the address of the server itself, as http://127.0.0.1:8000")]
+    NotFound(StatusCode),
+    /// Anything else than a list.
+    #[error("it has no list of models at /v1/models: {0}; look at the server's log")]
+    NoList(String),
+}
+
+/// Whether the server says at `/health` that it is well.
+pub async fn is_healthy(endpoint: &Endpoint, clock: Clock) -> bool {
+    endpoint.get_text("/health", clock).await.is_some()
+}
+
+/// The version that the server gives itself at `/version`.
+pub async fn version(endpoint: &Endpoint, clock: Clock) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: String,
+    }
+    let text = endpoint.get_text("/version", clock).await?;
+    serde_json::from_str(&text).ok().map(|Version { version }| version)
+}
+
+/// The names of the models that the server lists at `/v1/models`.
+pub async fn models(endpoint: &Endpoint, clock: Clock) -> Result<Vec<String>, Unanswered> {
+    #[derive(Deserialize)]
+    struct Models {
+        data: Vec<Model>,
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        id: String,
+    }
+    let Got { status, body } = endpoint.get("/v1/models", clock).await.map_err(|what| match what {
+        // What TLS says to whoever does not speak it is no HTTP.
+        what if what.contains("TLS") => Unanswered::Encrypted,
+        what => Unanswered::NoConnection(what),
+    })?;
+    match status {
+        StatusCode::OK => {}
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(Unanswered::Key(status)),
+        StatusCode::NOT_FOUND => return Err(Unanswered::NotFound(status)),
+        // As nginx and Go answer a request in plain text.
+        StatusCode::BAD_REQUEST if server_message(&body).contains("HTTPS") => return Err(Unanswered::Encrypted),
+        other => return Err(Unanswered::NoList(format!("{other}: {}", server_message(&body)))),
+    }
+    let models: Models = serde_json::from_slice(&body).map_err(|error| Unanswered::NoList(error.to_string()))?;
+    Ok(models.data.into_iter().map(|model| model.id).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// What is made of a server on loopback that answers with these bytes.
+    fn asked(answer: &'static [u8]) -> Result<Vec<String>, Unanswered> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = Endpoint::http(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let server = std::thread::spawn(move || {
+            let mut socket = listener.accept().unwrap().0;
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            socket.write_all(answer).unwrap();
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let said = runtime.block_on(models(&endpoint, Clock::real()));
+        server.join().unwrap();
+        said
+    }
+
+    #[test]
+    fn a_list_of_models_is_read() {
+        let said = asked(b"HTTP/1.1 200 OK\r\ncontent-length: 32\r\n\r\n{\"data\":[{\"id\":\"a\"},{\"id\":\"b\"}]}");
+        assert_eq!(said, Ok(vec!["a".to_owned(), "b".to_owned()]));
+    }
+
+    #[test]
+    fn whoever_does_not_list_models_is_told_apart_with_the_next_step() {
+        for (answer, why) in [
+            (&b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"[..], "start it without `--api-key`"),
+            (b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "give the address of the server itself"),
+            (b"\x15\x03\x03\x00\x02\x02\x46", "it speaks https there"),
+            (
+                b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+                "it speaks https there",
+            ),
+            (b"", "does it speak http there, not https?"),
+            (b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy", "503 Service Unavailable: busy"),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]", "it has no list of models at /v1/models"),
+        ] {
+            let error = asked(answer).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn nobody_at_the_port_is_no_connection() {
+        let endpoint = Endpoint::http("http://127.0.0.1:1").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let error = runtime.block_on(models(&endpoint, Clock::real())).unwrap_err();
+        assert!(error.to_string().contains("Connection refused (os error 111); is the server up"), "{error}");
+    }
+}
