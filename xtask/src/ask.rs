@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use perf_model::fingerprint::EngineKind;
 use perf_model::server::parse_arguments;
 use perf_model::settings::{Budget, Purpose, Settings, Variant};
+use perf_model::{address, image_name};
 
 use crate::cli::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
 use crate::machine;
@@ -75,6 +76,20 @@ impl<'a> Asked<'a> {
         only(*noise > 0, "--noise", EngineKind::Simulated)?;
         if engine == EngineKind::Remote && url.is_none() {
             bail!("--engine remote needs the server's address: --url http://host:8000");
+        }
+        if let Some(Err(why)) = url.as_deref().map(address::check) {
+            bail!("--url: {why}");
+        }
+        let Variant { arguments, environment, .. } = &self.candidate;
+        if engine == EngineKind::Remote && !(arguments.is_empty() && environment.is_empty()) {
+            bail!(
+                "engine arguments and --env do nothing with --engine remote, whose server is up already; start it with them, \
+                 and leave them out here"
+            );
+        }
+        let base = self.base.as_ref().and_then(|base| base.image.as_deref());
+        for name in self.candidate.image.as_deref().into_iter().chain(base) {
+            image_name::check(name).map_err(anyhow::Error::msg)?;
         }
         if let Err(word) = parse_arguments(&self.candidate.arguments) {
             bail!("`{word}` is no engine argument: write flags with their dashes, as in `-- --max-num-seqs 128`");

@@ -105,6 +105,16 @@ fn options_that_contradict_each_other_are_refused() {
     assert!(says(&["--engine", "simulated", "--image", "x"]).contains("--image is for --engine docker"));
     assert!(says(&["--engine", "docker", "--inject", "cut=1"]).contains("--inject is for --engine simulated"));
     assert!(says(&["--engine", "remote"]).contains("--url http://host:8000"));
+    for url in ["gpu-box:8000", "https://", "http://h:1/v1/completions"] {
+        let said = says(&["--engine", "remote", "--url", url]);
+        assert!(said.starts_with("error: --url: the server's address ") && said.lines().count() == 1, "{said}");
+    }
+    let remote = ["--engine", "remote", "--url", "http://h:1"];
+    for under_test in [&["--env", "A=1"][..], &["--", "--max-num-seqs", "4"]] {
+        let said = says(&[&remote[..], under_test].concat());
+        assert!(said.contains("do nothing with --engine remote") && said.lines().count() == 1, "{said}");
+    }
+    assert!(says(&["--engine", "docker", "--image", "vLLM:1"]).starts_with("error: `vLLM:1` is no name of an image"));
     assert!(
         says(&["--engine", "simulated", "--", "max-num-seqs", "4"]).contains("`max-num-seqs` is no engine argument")
     );
@@ -121,6 +131,9 @@ fn a_wrong_key_in_perf_toml_is_said_before_anything_is_built() {
     std::fs::write(repository.path().join("perf.toml"), "[docker]\nimgae = \"x\"\n").unwrap();
     let output = run(&mut perf_in(&repository, &["--engine", "simulated"]), 2);
     assert!(err(&output).contains("did you mean `image`?"), "{}", err(&output));
+    std::fs::write(repository.path().join("perf.toml"), "start_timeout_s = 0\n").unwrap();
+    let output = run(&mut perf_in(&repository, &["--engine", "simulated"]), 2);
+    assert!(err(&output).contains("perf.toml: start_timeout_s = 0"), "{}", err(&output));
     assert!(err(&output).contains("perf.toml"), "{}", err(&output));
 }
 

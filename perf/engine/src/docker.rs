@@ -11,6 +11,7 @@ use std::path::Path;
 use perf_clock::Clock;
 use perf_model::config::Docker;
 use perf_model::fingerprint::{EngineKind, Fingerprint};
+use perf_model::image_name;
 
 use crate::error::EngineError;
 use crate::gpus;
@@ -44,12 +45,13 @@ pub(crate) async fn start(
     clock: Clock,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
+    let name = plan.server.image.clone().unwrap_or_else(|| engine.image.clone());
+    image_name::check(&name).map_err(EngineError::invalid)?;
     let files = engine.models.for_container(&plan.server.model)?;
     let daemon = daemon::connect().await?;
     for name in leftovers::sweep(&daemon).await? {
         progress(&format!("removed the container {name}, which a run that was killed had left behind"));
     }
-    let name = plan.server.image.clone().unwrap_or_else(|| engine.image.clone());
     let image = image::find(&daemon, &name, progress).await?;
     let hardware = if lease.leased().is_empty() { describe_cpu() } else { gpus::describe_all(lease.leased()) };
     let driver = if lease.leased().is_empty() { None } else { gpus::driver() };

@@ -67,6 +67,11 @@ impl Engine {
             EngineKind::Remote => {
                 let message = "the remote engine needs the address of a server; give one as http://HOST:PORT";
                 let url = settings.url.clone().ok_or_else(|| EngineError::invalid(message))?;
+                if !(variant.arguments.is_empty() && variant.environment.is_empty()) {
+                    let message = "engine arguments and variables do nothing to a remote server, which is up already; start it \
+                                   with them, and take them out here";
+                    return Err(EngineError::invalid(message));
+                }
                 How::Remote { url }
             }
             EngineKind::Simulated => {

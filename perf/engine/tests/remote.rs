@@ -12,7 +12,7 @@ use perf_engine::{Address, Engine, EngineError, Running};
 use perf_model::config::Config;
 use perf_model::fingerprint::EngineKind;
 use perf_model::server::Server;
-use perf_model::settings::Settings;
+use perf_model::settings::{Settings, Variant};
 use tokio::net::TcpListener;
 
 use support::block_on;
@@ -68,6 +68,15 @@ fn a_server_that_is_not_there_is_told() {
     // Nothing listens on port 1.
     let error = block_on(find("http://127.0.0.1:1", "tiny")).unwrap_err();
     assert!(matches!(error, EngineError::Unreachable { .. }), "{error}");
+}
+
+#[test]
+fn what_cannot_reach_a_server_that_is_up_is_refused() {
+    let candidate = Variant { arguments: vec!["--max-num-seqs=4".into()], ..Variant::default() };
+    let url = Some("http://127.0.0.1:1".to_owned());
+    let settings = Settings { engine: EngineKind::Remote, url, candidate, ..Settings::default() };
+    let error = Engine::new(&settings, &Config::default()).unwrap_err().to_string();
+    assert!(error.contains("do nothing to a remote server"), "{error}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::image_name;
 use crate::nearest::nearest;
 
 /// Everything `perf.toml` may say.
@@ -144,13 +145,35 @@ impl Config {
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let config: Self =
             toml::from_str(text).map_err(|error| ConfigError { message: explain(&error.to_string()) })?;
-        if config.runs == 0 {
-            return Err(ConfigError { message: "runs = 0 measures nothing; 3 are usual".to_owned() });
-        }
-        if config.starts == 0 {
-            return Err(ConfigError { message: "starts = 0 measures nothing; a verdict needs 3 at least".to_owned() });
-        }
-        Ok(config)
+        let fault = config.fault();
+        fault.map_or(Ok(config), |message| Err(ConfigError { message }))
+    }
+
+    /// What cannot be meant, with its key.
+    fn fault(&self) -> Option<String> {
+        let Self { starts, runs, start_timeout_s, models_folder, models, gate, docker, process } = self;
+        let zeros = [
+            (*starts == 0, "starts = 0 measures nothing; a verdict needs 3 at least"),
+            (*runs == 0, "runs = 0 measures nothing; 3 are usual"),
+            (*start_timeout_s == 0, "start_timeout_s = 0 gives no server the time to start; 1200 is usual"),
+            (gate.most_starts == 0, "gate.most_starts = 0 measures nothing; 8 are usual"),
+            (docker.shm_size_gib == 0, "docker.shm_size_gib = 0 leaves no shared memory; 16 is usual"),
+            (docker.memory_mib == Some(0), "docker.memory_mib = 0 leaves no memory; leave it out for no limit"),
+            (process.vllm.as_os_str().is_empty(), "process.vllm is empty; name the `vllm` command"),
+            (
+                models_folder.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()),
+                "models_folder is empty; name a folder",
+            ),
+        ];
+        let zeros = zeros.into_iter().filter(|(is_so, _)| *is_so).map(|(_, message)| message.to_owned());
+        let image = image_name::check(&docker.image).err().map(|why| format!("docker.image: {why}"));
+        let nowhere = models.iter().filter(|(_, location)| location.path.is_none() && location.in_image.is_none());
+        let nowhere = nowhere.map(|(name, _)| format!("models.{name} says nothing; name its `path`, or `in_image`"));
+        let relative = docker.caches.values().find(|inside| !inside.is_absolute());
+        let relative = relative.map(|inside| {
+            format!("docker.caches: {} is where containers see a cache; it must begin with a slash", inside.display())
+        });
+        zeros.chain(image).chain(nowhere).chain(relative).next()
     }
 
     /// The JSON schema of `perf.toml`, for editors.
@@ -207,7 +230,23 @@ mod tests {
     }
 
     #[test]
-    fn no_start_at_all_is_refused() {
-        assert!(Config::from_toml("starts = 0").is_err());
+    fn what_cannot_be_meant_is_refused_by_the_name_of_its_key() {
+        let wrong = [
+            ("starts = 0", "starts = 0"),
+            ("runs = 0", "runs = 0"),
+            ("start_timeout_s = 0", "start_timeout_s = 0"),
+            ("models_folder = ''", "models_folder is empty"),
+            ("[gate]\nmost_starts = 0", "gate.most_starts = 0"),
+            ("[docker]\nshm_size_gib = 0", "docker.shm_size_gib = 0"),
+            ("[docker]\nmemory_mib = 0", "docker.memory_mib = 0"),
+            ("[docker]\nimage = 'vLLM:1'", "docker.image: `vLLM:1` is no name of an image"),
+            ("[docker.caches]\n'/a' = 'b'", "docker.caches: b is where"),
+            ("[process]\nvllm = ''", "process.vllm is empty"),
+            ("[models.tiny]", "models.tiny says nothing"),
+        ];
+        for (text, beginning) in wrong {
+            let error = Config::from_toml(text).unwrap_err().to_string();
+            assert!(error.starts_with(beginning), "{text}: {error}");
+        }
     }
 }

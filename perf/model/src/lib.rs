@@ -6,6 +6,7 @@
 //! [`baseline::Baseline`] by the [`gate`], which gives a [`verdict::Verdict`]; [`report`] collects and [`render`] shows
 //! it, [`record`] keeps it. [`vllm_bench`] is the file of another client.
 
+pub mod address;
 pub mod anchor;
 pub mod baseline;
 pub mod chunks;
@@ -19,6 +20,7 @@ pub mod fingerprint;
 pub mod gate;
 pub mod guard;
 pub mod hash;
+pub mod image_name;
 pub mod load;
 pub mod metric;
 pub mod nearest;
