@@ -67,7 +67,24 @@ pub enum SeriesError {
         /// The value, as text, because NaN is equal to nothing.
         value: String,
     },
+    /// A value that nothing measures.
+    #[error(
+        "session {session}, start {start}, run {run} is {value}, which nothing measures; values from 1e-12 to 1e15 are"
+    )]
+    NoFigure {
+        /// Counted from 1.
+        session: usize,
+        /// Counted from 1, within the session.
+        start: usize,
+        /// Counted from 1, within the start.
+        run: usize,
+        /// The value, as text.
+        value: String,
+    },
 }
+
+/// What a figure may be, whatever its unit: sums and ratios of such values are finite.
+const MEASURABLE: std::ops::RangeInclusive<f64> = 1e-12..=1e15;
 
 impl Series {
     /// Takes `values[session][start][run]`, in the metric's own unit. A start's value is the median of its runs' costs, or
@@ -133,6 +150,9 @@ fn read_start(direction: Direction, session: usize, start: usize, runs: &[f64]) 
     if let Some((run, value)) = (1..).zip(runs).find(|(_, value)| !(value.is_finite() && **value > 0.0)) {
         return Err(SeriesError::NotPositive { session, start, run, value: value.to_string() });
     }
+    if let Some((run, value)) = (1..).zip(runs).find(|(_, value)| !MEASURABLE.contains(value)) {
+        return Err(SeriesError::NoFigure { session, start, run, value: format!("{value:e}") });
+    }
     let costs: Vec<f64> = runs.iter().map(|value| direction.cost(*value)).collect();
     Ok(Start::of(&costs))
 }
@@ -155,6 +175,11 @@ mod tests {
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             let error = Series::new(Direction::LowerIsBetter, &[vec![vec![1.0], vec![1.0, bad]]]).unwrap_err();
             assert!(error.to_string().starts_with("session 1, start 2, run 2 is "), "{error}");
+        }
+        for bad in [1e308, 1e-300] {
+            let error = Series::new(Direction::LowerIsBetter, &[vec![vec![bad]]]).unwrap_err();
+            let named = format!("session 1, start 1, run 1 is {bad:e}, which nothing measures");
+            assert!(error.to_string().starts_with(&named), "{error}");
         }
         assert_eq!(Series::new(Direction::LowerIsBetter, &[]), Err(SeriesError::Empty));
         assert_eq!(Series::of_one_session(Direction::LowerIsBetter, &[]), Err(SeriesError::Empty));

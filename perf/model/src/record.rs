@@ -1,6 +1,8 @@
 //! The record of one run: JSON lines, a [`Header`], every [`Sample`], an [`End`]. Append-only, so that what was measured
 //! before a crash is never lost; a record without its end is incomplete.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Calibration, ClientUse};
@@ -234,15 +236,21 @@ impl Record {
             return Err(RecordError::Newer(header.schema));
         }
         let mut record = Self { header: *header, samples: Vec::new(), end: None };
+        let mut seen = BTreeSet::new();
         while let Some((index, line)) = lines.next() {
+            let wrong = |cause: String| Err(RecordError::Line { line: index + 1, cause });
+            if record.end.is_some() {
+                return wrong("it stands behind the end".to_owned());
+            }
             match serde_json::from_str(line) {
+                Ok(Line::Sample(sample)) if !seen.insert(sample.index) => {
+                    return wrong(format!("request {} is there twice", sample.index));
+                }
                 Ok(Line::Sample(sample)) => record.samples.push(sample),
                 Ok(Line::End(end)) => record.end = Some(end),
-                Ok(Line::Header(_)) => {
-                    return Err(RecordError::Line { line: index + 1, cause: "a second header".to_owned() });
-                }
+                Ok(Line::Header(_)) => return wrong("a second header".to_owned()),
                 Err(_) if lines.peek().is_none() && !text.ends_with('\n') => {}
-                Err(error) => return Err(RecordError::Line { line: index + 1, cause: error.to_string() }),
+                Err(error) => return wrong(error.to_string()),
             }
         }
         Ok(record)
@@ -333,5 +341,19 @@ mod tests {
         assert!(matches!(Record::parse(&text), Err(RecordError::Line { line: 2, .. })));
         assert_eq!(Record::parse("hello\n"), Err(RecordError::NoHeader));
         assert_eq!(Record::parse(""), Err(RecordError::NoHeader));
+    }
+
+    #[test]
+    fn a_line_that_is_there_twice_or_behind_the_end_is_named() {
+        let text = text();
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let error = |order: &[usize]| {
+            let text: String = order.iter().map(|at| lines[*at]).collect();
+            Record::parse(&text).unwrap_err().to_string()
+        };
+        assert_eq!(error(&[0, 1, 1, 2]), "line 3 cannot be read: request 0 is there twice");
+        assert_eq!(error(&[0, 1, 2, 2]), "line 4 cannot be read: it stands behind the end");
+        assert_eq!(error(&[0, 2, 1]), "line 3 cannot be read: it stands behind the end");
+        assert_eq!(error(&[0, 0, 1, 2]), "line 2 cannot be read: a second header");
     }
 }
