@@ -93,6 +93,30 @@ pub struct Process {
     pub vllm: PathBuf,
 }
 
+impl Gate {
+    /// Names the key that no gate can follow, if one is there.
+    fn check(&self) -> Result<(), String> {
+        let Self { most_starts, false_alarms, misses, duet_pairs, .. } = *self;
+        if !(3..=64).contains(&most_starts) {
+            return Err(format!(
+                "gate.most_starts = {most_starts} allows no verdict; nothing is called a change on fewer than 3 engine \
+                 starts, and 64 are the most"
+            ));
+        }
+        for (key, rate) in [("false_alarms", false_alarms), ("misses", misses)] {
+            if !(rate > 0.0 && rate < 0.5) {
+                return Err(format!(
+                    "gate.{key} = {rate} is no error rate; give one above 0 and below 0.5, 0.05 for 5 %"
+                ));
+            }
+        }
+        if duet_pairs > 64 {
+            return Err(format!("gate.duet_pairs = {duet_pairs} are too many; 64 are the most, 4 are usual"));
+        }
+        Ok(())
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -156,7 +180,6 @@ impl Config {
             (*starts == 0, "starts = 0 measures nothing; a verdict needs 3 at least"),
             (*runs == 0, "runs = 0 measures nothing; 3 are usual"),
             (*start_timeout_s == 0, "start_timeout_s = 0 gives no server the time to start; 1200 is usual"),
-            (gate.most_starts == 0, "gate.most_starts = 0 measures nothing; 8 are usual"),
             (docker.shm_size_gib == 0, "docker.shm_size_gib = 0 leaves no shared memory; 16 is usual"),
             (docker.memory_mib == Some(0), "docker.memory_mib = 0 leaves no memory; leave it out for no limit"),
             (process.vllm.as_os_str().is_empty(), "process.vllm is empty; name the `vllm` command"),
@@ -173,7 +196,7 @@ impl Config {
         let relative = relative.map(|inside| {
             format!("docker.caches: {} is where containers see a cache; it must begin with a slash", inside.display())
         });
-        zeros.chain(image).chain(nowhere).chain(relative).next()
+        zeros.chain(gate.check().err()).chain(image).chain(nowhere).chain(relative).next()
     }
 
     /// The JSON schema of `perf.toml`, for editors.
@@ -247,6 +270,21 @@ mod tests {
         for (text, beginning) in wrong {
             let error = Config::from_toml(text).unwrap_err().to_string();
             assert!(error.starts_with(beginning), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_gate_that_cannot_be_is_refused_by_its_key() {
+        for (line, key) in [
+            ("most_starts = 2", "gate.most_starts = 2 allows no verdict"),
+            ("most_starts = 65", "gate.most_starts = 65"),
+            ("false_alarms = 0.0", "gate.false_alarms = 0 is no error rate"),
+            ("misses = 0.9", "gate.misses = 0.9 is no error rate"),
+            ("misses = nan", "gate.misses = NaN is no error rate"),
+            ("duet_pairs = 100", "gate.duet_pairs = 100 are too many"),
+        ] {
+            let error = Config::from_toml(&format!("[gate]\n{line}\n")).unwrap_err();
+            assert!(error.message.starts_with(key), "{error}");
         }
     }
 }
