@@ -81,6 +81,16 @@ pub enum Error {
         /// What the operating system says.
         cause: std::io::Error,
     },
+    /// What was measured on a refresh may not take the place of what is there.
+    #[error("{file} is as it was: {why}; what was measured is kept in {kept}")]
+    NotReplaced {
+        /// The baseline's file, from the repository's root.
+        file: String,
+        /// What stands in the way.
+        why: String,
+        /// Where the new session is.
+        kept: PathBuf,
+    },
     /// Ctrl-C, or the signal to terminate.
     #[error("interrupted; the server was removed, and what was measured so far is kept in {0}")]
     Interrupted(PathBuf),

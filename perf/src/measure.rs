@@ -59,7 +59,9 @@ pub(crate) async fn measure(
     if session.settings.purpose == Purpose::Gate {
         duet::confirm(place, engine, &mut series, &gate, &mut meter, &mut interrupt).await?;
     }
-    let finished: Result<Vec<Option<LoadReport>>> = series.into_iter().map(Series::finish).collect();
+    // Each before the first error is told: what one load cannot leave takes nothing from the others.
+    let finished: Vec<Result<Option<LoadReport>>> = series.into_iter().map(Series::finish).collect();
+    let finished: Result<Vec<Option<LoadReport>>> = finished.into_iter().collect();
     Ok(Measured { loads: finished?.into_iter().flatten().collect(), gpu_s: meter.spent_s() })
 }
 

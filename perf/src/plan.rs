@@ -6,14 +6,23 @@ use perf_model::server::Server;
 use perf_model::verdict::Verdict;
 
 use crate::load::Load;
+use crate::preflight::Standing;
 
-/// A suite's loads with their guards. Its verdict is `Skipped` where this machine cannot run it.
-pub(crate) fn plan(suite: &str, loads: &[Load], engine: &Engine, server: &Server) -> SuiteReport {
+/// A suite's loads with their guards, and what is known of their baselines. Its verdict is `Skipped` where this machine
+/// cannot run it, and that of a load `Invalid` where measuring it would be to no use.
+pub(crate) fn plan(
+    suite: &str,
+    loads: &[Load],
+    engine: &Engine,
+    server: &Server,
+    standing: Vec<Standing>,
+) -> SuiteReport {
     let (verdict, remark) = match engine.can_run(server) {
         Ok(()) => (Verdict::Unrecorded, None),
         Err(why) => (Verdict::Skipped, Some(why)),
     };
-    let loads = loads.iter().map(|load| LoadReport {
+    let can_run = verdict != Verdict::Skipped;
+    let loads = loads.iter().zip(standing).map(|(load, Standing { baseline_file, fault, note })| LoadReport {
         suite: suite.to_owned(),
         load: load.declared.name.clone(),
         engine: engine.kind(),
@@ -21,13 +30,13 @@ pub(crate) fn plan(suite: &str, loads: &[Load], engine: &Engine, server: &Server
         workload: load.declared.describe(),
         arrivals: load.declared.describe_arrivals(),
         starts: 0,
-        verdict,
+        verdict: if can_run && fault.is_some() { Verdict::Invalid } else { verdict },
         rows: rows(load),
         under_test: Vec::new(),
         incomparable: Vec::new(),
-        faults: Vec::new(),
-        notes: Vec::new(),
-        baseline_file: String::new(),
+        faults: fault.into_iter().filter(|_| can_run).collect(),
+        notes: note.into_iter().filter(|_| can_run).collect(),
+        baseline_file,
         records: String::new(),
     });
     SuiteReport { suite: suite.to_owned(), engine: engine.kind(), verdict, loads: loads.collect(), remark, gpu_s: 0.0 }

@@ -63,10 +63,7 @@ pub(crate) fn write_report(folder: &Path, report: &SuiteReport) -> Result {
     write(&path, &text)
 }
 
-/// Writes a file and the folders above it.
+/// Writes a file whole or not at all, and the folders above it.
 pub(crate) fn write(path: &Path, text: &str) -> Result {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(path, text))
-        .map_err(|cause| Error::Write { path: path.to_owned(), cause })
+    perf_baselines::write_whole(path, text).map_err(|cause| Error::Write { path: path.to_owned(), cause })
 }

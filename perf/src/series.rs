@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use perf_baselines as on_disk;
 use perf_model::anchor::Anchored;
 use perf_model::baseline::Baseline;
 use perf_model::compare::{Found, Judging, Places, compare};
@@ -11,13 +12,13 @@ use perf_model::gate::Gate;
 use perf_model::guard::Guard;
 use perf_model::report::LoadReport;
 use perf_model::settings::Purpose;
-use perf_model::snapshot;
 use perf_model::verdict::Verdict;
 
 use crate::baselines;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::load::Load;
 use crate::records::write;
+use crate::refresh;
 use crate::session::Session;
 
 /// A load, its baseline, and what was measured of it so far.
@@ -48,9 +49,9 @@ impl<'a> Series<'a> {
         let Some(report) = &self.report else { return true };
         let wanted = report.starts < self.session.starts() as usize;
         match report.verdict {
-            Verdict::Invalid => false,
             // What becomes a baseline rests on a whole session.
-            _ if self.session.settings.purpose == Purpose::Refresh => wanted,
+            _ if self.session.settings.purpose == Purpose::Refresh => wanted && report.faults.is_empty(),
+            Verdict::Invalid => false,
             Verdict::Unrecorded | Verdict::Incomparable => wanted,
             _ => report.is_open(),
         }
@@ -60,13 +61,19 @@ impl<'a> Series<'a> {
     pub(crate) fn push(&mut self, runs: Vec<StartEvidence>) {
         let Some(folder) = runs.first().map(|run| run.fingerprint.folder()) else { return };
         self.starts.extend(runs);
-        let refresh = self.session.settings.purpose == Purpose::Refresh;
+        let (session, guards) = (self.session, &self.load.guards);
         self.baseline.get_or_insert_with(|| {
-            let file = baselines::file(&self.session.root, &folder, self.suite, &self.load.declared.name);
-            let found = baselines::find(&file);
-            let anchor = baselines::anchor(&file);
-            // On a refresh, a baseline that cannot be used is what the refresh is for.
-            let found = if refresh && matches!(found, Found::Unusable(_)) { Found::Nothing } else { found };
+            let file = on_disk::file(&session.root, &folder, self.suite, &self.load.declared.name);
+            let anchor = on_disk::anchor(&file);
+            let found = match on_disk::find(&file) {
+                found if session.settings.purpose != Purpose::Refresh || session.settings.adds_session => found,
+                // A baseline that cannot be used, or lacks what is guarded by now, is what a refresh is for.
+                Found::Unusable(_) => Found::Nothing,
+                Found::Baseline(before) if guards.iter().any(|guard| before.sessions(guard.metric).is_empty()) => {
+                    Found::Nothing
+                }
+                found => found,
+            };
             Place { folder, file, found, anchor }
         });
     }
@@ -88,10 +95,7 @@ impl<'a> Series<'a> {
 
     /// What was found where the baseline should be, if that is one.
     pub(crate) fn baseline(&self) -> Option<&Baseline> {
-        match self.baseline.as_ref()?.found {
-            Found::Baseline(ref baseline) => Some(baseline),
-            Found::Nothing | Found::Unusable(_) => None,
-        }
+        self.baseline.as_ref()?.found.baseline()
     }
 
     /// The guards, and what their baseline holds of each.
@@ -114,8 +118,8 @@ impl<'a> Series<'a> {
         base: &[StartEvidence],
         candidate: &[StartEvidence],
     ) {
-        if let (Some(report), Some(Place { found: Found::Baseline(baseline), .. })) = (&mut self.report, &self.baseline)
-        {
+        let baseline = self.baseline.as_ref().and_then(|place| place.found.baseline());
+        if let (Some(report), Some(baseline)) = (&mut self.report, baseline) {
             let raised_by = Suspicion { baseline, starts: &self.starts, most_pairs };
             settle(report, open, gate, &raised_by, base, candidate);
         }
@@ -140,24 +144,17 @@ impl<'a> Series<'a> {
         let Some(measured) = evidence(self.suite, self.load, &self.starts).as_baseline() else {
             return Ok(Some(report));
         };
-        let refresh = self.session.settings.purpose == Purpose::Refresh;
-        let judged = !matches!(report.verdict, Verdict::Unrecorded | Verdict::Incomparable);
-        if judged && !refresh {
-            baselines::settle_pending(&place.file, &measured, report.verdict);
-            return Ok(Some(report));
-        }
-        let measured = match &place.found {
-            Found::Baseline(before) if self.session.settings.adds_session => {
-                add_session(before, &measured, &report).map_err(Error::Usage)?
+        let candidate = on_disk::file(&self.session.run_folder, &place.folder, self.suite, &self.load.declared.name);
+        if self.session.settings.purpose == Purpose::Refresh {
+            // What may not be judged, because of what it would replace, replaces nothing.
+            if report.faults.is_empty() {
+                refresh::write_over(&place.file, &candidate, &measured, self.session)?;
             }
-            _ => measured,
-        };
-        let candidate = baselines::file(&self.session.run_folder, &place.folder, self.suite, &self.load.declared.name);
-        write(&candidate, &snapshot::render("perf/src/baselines.rs", &measured.to_yaml()))?;
-        if refresh {
-            baselines::write(&place.file, &measured)?;
-        } else {
+        } else if matches!(report.verdict, Verdict::Unrecorded | Verdict::Incomparable) {
+            write(&candidate, &on_disk::text(&measured))?;
             baselines::leave_pending(&place.file, &measured);
+        } else {
+            baselines::settle_pending(&place.file, &measured, report.verdict);
         }
         Ok(Some(report))
     }
@@ -165,18 +162,4 @@ impl<'a> Series<'a> {
 
 fn evidence<'a>(suite: &'a str, load: &'a Load, starts: &'a [StartEvidence]) -> Evidence<'a> {
     Evidence { suite, load: &load.declared, guards: &load.guards, published: &load.published, starts }
-}
-
-/// The baseline with one session more. Sessions of different things would not be noise but a change.
-fn add_session(before: &Baseline, measured: &Baseline, report: &LoadReport) -> std::result::Result<Baseline, String> {
-    let differences: Vec<String> =
-        report.incomparable.iter().chain(&report.under_test).map(ToString::to_string).collect();
-    if differences.is_empty() {
-        return Ok(before.clone().joined(measured));
-    }
-    Err(format!(
-        "no session was added to {}: what was measured is not what it holds ({}); refresh it without --add-session",
-        report.baseline_file,
-        differences.join("; ")
-    ))
 }

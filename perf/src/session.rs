@@ -52,7 +52,7 @@ impl Session {
     pub(crate) fn runs(&self) -> u32 {
         match self.settings.purpose {
             Purpose::Refresh => self.settings.runs.unwrap_or(self.config.runs),
-            Purpose::Gate | Purpose::Compare | Purpose::Plan => 1,
+            Purpose::Gate | Purpose::Compare => 1,
         }
     }
 

@@ -20,6 +20,7 @@ use crate::load::Load;
 use crate::measure::measure;
 use crate::meter::Measured;
 use crate::plan::plan;
+use crate::preflight;
 use crate::records;
 use crate::session::Session;
 use crate::start::Place;
@@ -60,23 +61,35 @@ impl Suite {
     pub fn run_on(mut self, vllm: Vllm) -> Result<Outcome> {
         let Vllm { server } = vllm;
         let session = Session::open()?;
-        let gate = self.check(&server, &session)?;
-        for load in &mut self.loads {
-            perf_load::identify(&mut load.declared).map_err(|error| Error::Usage(error.to_string()))?;
-        }
         let folder = session.run_folder.join(&self.name);
-        let engine = Engine::new(&session.settings, &session.config)?;
+        let (engine, gate) = match self.prepare(&server, &session) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                // Whoever plans a run reads it there. A name that is no folder's is in the error alone.
+                if session.settings.plans && is_file_name(&self.name) {
+                    let kind = session.settings.engine;
+                    let report = SuiteReport::unmeasured(self.name, kind, Verdict::Invalid, error.to_string());
+                    records::write_report(&folder, &report)?;
+                }
+                return Err(error);
+            }
+        };
         let ended = |report: SuiteReport| -> Result<Outcome> {
             records::write_report(&folder, &report)?;
-            Ok(Outcome { report, purpose: session.settings.purpose })
+            Ok(Outcome { report, purpose: session.settings.purpose, was_planned: session.settings.plans })
         };
-        if session.settings.purpose == Purpose::Plan {
-            return ended(plan(&self.name, &self.loads, &engine, &server));
+        let standing = preflight::look(&self.name, &self.loads, &engine, &server, &session);
+        if session.settings.plans {
+            return ended(plan(&self.name, &self.loads, &engine, &server, standing));
         }
         if let Err(why) = engine.can_run(&server) {
             return ended(SuiteReport::unmeasured(self.name, engine.kind(), Verdict::Skipped, why));
         }
         let kind = engine.kind();
+        let faults: Vec<String> = standing.into_iter().filter_map(|standing| standing.fault).collect();
+        if !faults.is_empty() {
+            return ended(SuiteReport::unmeasured(self.name, kind, Verdict::Invalid, faults.join("\n")));
+        }
         let name = self.name.clone();
         let under_way = UnderWay::begin();
         let run = |clock, interrupt| {
@@ -94,6 +107,18 @@ impl Suite {
             under_way.end_interrupted();
         }
         Err(error)
+    }
+
+    /// Refuses what cannot be run, before anything is started; gives the engine and the gate for what can.
+    fn prepare(&mut self, server: &Server, session: &Session) -> Result<(Engine, Gate)> {
+        let gate = self.check(server, session)?;
+        for load in &mut self.loads {
+            perf_load::identify(&mut load.declared).map_err(|error| Error::Usage(error.to_string()))?;
+        }
+        if let Some(base) = &session.settings.base {
+            Engine::of(base, &session.settings, &session.config)?;
+        }
+        Ok((Engine::new(&session.settings, &session.config)?, gate))
     }
 
     async fn run(&self, place: Place<'_>, engine: &Engine, gate: &Gate, interrupt: Interrupt) -> Result<SuiteReport> {
@@ -215,6 +240,7 @@ where
 pub struct Outcome {
     report: SuiteReport,
     purpose: Purpose,
+    was_planned: bool,
 }
 
 impl Outcome {
@@ -228,10 +254,9 @@ impl Outcome {
         let fulfilled = match self.purpose {
             Purpose::Gate | Purpose::Compare => false,
             Purpose::Refresh => verdict != Verdict::Invalid,
-            Purpose::Plan => true,
         };
         assert!(
-            verdict.is_pass() || verdict == Verdict::Skipped || fulfilled,
+            verdict.is_pass() || verdict == Verdict::Skipped || fulfilled || self.was_planned,
             "{verdict}\n\n{}",
             render::suite(&self.report)
         );

@@ -10,6 +10,7 @@ use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use perf::prelude::*;
+use perf_model::settings::{Purpose, Settings, Variant};
 use perf_model::verdict::Verdict;
 
 use common::Place;
@@ -110,6 +111,24 @@ fn an_unknown_hardware_profile_is_told_the_nearest() {
 fn an_unknown_fault_is_told_the_nearest() {
     let place = Place::new();
     place.simulated("").inject("stal=1").run().assert_failed_with(&["cannot inject `stal`; did you mean `stall`?"]);
+}
+
+#[test]
+fn a_plan_that_cannot_be_followed_says_why_in_its_report() {
+    let place = Place::new();
+    let plan = |change: &dyn Fn(&mut Settings)| {
+        let run = place.simulated("").settings(|settings| {
+            settings.plans = true;
+            change(settings);
+        });
+        run.run().assert_failure().remark()
+    };
+    let stal = || Variant { inject: Some("stal=1".into()), ..Variant::default() };
+    assert!(plan(&|settings| settings.candidate = stal()).contains("cannot inject `stal`"));
+    let base = plan(&|settings| (settings.purpose, settings.base) = (Purpose::Compare, Some(stal())));
+    assert!(base.contains("cannot inject `stal`"), "{base}");
+    let port = plan(&|settings| settings.candidate.arguments = vec!["--port=1".into()]);
+    assert_eq!(port, "`--port` is set by the engine itself; take it out");
 }
 
 #[test]

@@ -42,6 +42,7 @@ fn recorded() -> Place {
 /// Runs with this in the baseline's place, and finds it untouched afterwards.
 fn run_with(place: &Place, baseline: impl AsRef<[u8]>) -> (Ended, SuiteReport) {
     place.write(BASELINE, &baseline);
+    std::fs::remove_dir_all(place.path("run")).unwrap();
     let ended = place.simulated("").run();
     assert_eq!(std::fs::read(place.path(BASELINE)).unwrap(), baseline.as_ref());
     let report = ended.report();
@@ -54,6 +55,7 @@ fn assert_refused(place: &Place, baseline: impl AsRef<[u8]>, why: &str) {
     let fault = format!("the baseline {BASELINE} cannot be used: ");
     ended.assert_failed_with(&["INVALID", &fault, why]);
     assert!(!place.has(PENDING), "a pending snapshot would replace what somebody has to look at first");
+    assert!(!place.has("run/inner/start-1"), "it was measured before it was refused");
 }
 
 #[test]
@@ -108,6 +110,98 @@ fn a_refresh_replaces_a_baseline_that_cannot_be_used() {
 }
 
 #[test]
+fn a_refresh_does_not_replace_a_baseline_of_a_newer_suite() {
+    let place = recorded();
+    let newer = place.read(BASELINE).replace("schema: 2\n", "schema: 3\nsomething: new\n");
+    place.write(BASELINE, &newer);
+    std::fs::remove_dir_all(place.path("run")).unwrap();
+    let ended = place.simulated("").refresh().run();
+    ended.assert_failed_with(&["INVALID", "it has schema 3, and this version knows 2 at most; update the suite"]);
+    assert_eq!(place.read(BASELINE), newer);
+    assert!(!place.has("run/inner/start-1"), "it was measured before it was refused");
+}
+
+#[test]
+fn a_session_is_added_to_nothing_that_cannot_be_read_and_nothing_is_measured_for_it() {
+    let place = recorded();
+    let whole = place.read(BASELINE);
+    for (text, why) in [
+        (whole[..whole.len() - 20].to_owned(), "take it from git again"),
+        (whole.replacen("median: ", "median: 1", 1), "it was edited by hand or cut off"),
+        (whole.replace("schema: 2\n", "schema: 3\n"), "it has schema 3"),
+        ("hello\n".to_owned(), "it is no snapshot file"),
+    ] {
+        place.write(BASELINE, &text);
+        let _ = std::fs::remove_dir_all(place.path("run"));
+        let ended = place.simulated("").refresh().settings(|settings| settings.adds_session = true).run();
+        ended.assert_failed_with(&["INVALID", &format!("the baseline {BASELINE} cannot be used: "), why]);
+        assert_eq!(place.read(BASELINE), text);
+        assert!(!place.has("run/inner/start-1"), "it was measured before it was refused");
+    }
+}
+
+#[test]
+fn a_plan_names_what_stands_in_the_way_and_what_is_replaced_and_measures_nothing() {
+    let place = recorded();
+    place.write(BASELINE, "hello\n");
+    std::fs::remove_dir_all(place.path("run")).unwrap();
+    let planned = |run: common::Inner| {
+        let report = run.settings(|settings| settings.plans = true).run().assert_success().report();
+        (report.loads[0].faults.join(""), report.loads[0].notes.join(""))
+    };
+    let told = format!("the baseline {BASELINE} cannot be used: it is no snapshot file");
+    let (faults, notes) = planned(place.simulated(""));
+    assert!(faults.starts_with(&told) && notes.is_empty(), "{faults}{notes}");
+    let (faults, notes) = planned(place.simulated("").refresh());
+    assert!(faults.is_empty() && notes.starts_with(&told) && notes.contains("sessions it held are lost"), "{notes}");
+    let add = place.simulated("").refresh().settings(|settings| settings.adds_session = true);
+    assert!(planned(add).0.contains("a session is added only to what can be read"));
+    assert_eq!(place.read(BASELINE), "hello\n");
+    assert!(!place.has("run/inner/start-1"));
+}
+
+#[test]
+fn two_sessions_that_are_added_at_once_are_both_kept() {
+    let place = recorded();
+    // Both have measured, and neither may write yet.
+    let writing = perf_baselines::Lock::on(&place.path(BASELINE)).unwrap();
+    let mut adding: Vec<_> = ["one", "other"]
+        .into_iter()
+        .zip(1..)
+        .map(|(run, noise)| {
+            let add = place.simulated("").refresh().settings(|settings| {
+                (settings.adds_session, settings.noise) = (true, noise);
+                settings.run_folder = Some(place.path(run));
+            });
+            (place.path(run).join("inner/start-5/run-3/only-1.5.jsonl"), add.start())
+        })
+        .collect();
+    for (record, run) in &mut adding {
+        run.wait_until("it had measured", || {
+            std::fs::read_to_string(&*record).is_ok_and(|text| text.contains("{\"end\""))
+        });
+    }
+    drop(writing);
+    for (_, run) in adding {
+        run.end().assert_success();
+    }
+    let text = place.read(BASELINE);
+    let baseline = perf_baselines::read(&text);
+    assert_eq!(baseline.baseline().unwrap().rests_on(), (15, 3), "{text}");
+}
+
+#[test]
+fn a_refresh_that_adds_a_guard_measures_a_whole_session() {
+    let place = recorded();
+    let text = place.read(BASELINE);
+    let mut old = perf_baselines::read(&text).baseline().unwrap().clone();
+    old.metrics.remove(&"ttft_p50_ms".parse().unwrap());
+    place.write(BASELINE, perf_baselines::text(&old));
+    place.simulated("").refresh().run().assert_success();
+    assert_eq!(place.read(BASELINE), text);
+}
+
+#[test]
 fn a_refresh_writes_what_accept_would_take_and_the_next_run_holds() {
     let place = recorded();
     let whole = place.read(BASELINE);
@@ -120,11 +214,14 @@ fn a_refresh_writes_what_accept_would_take_and_the_next_run_holds() {
 }
 
 #[test]
-fn a_refresh_that_nobody_told_insta_of_is_an_error() {
-    let place = Place::new();
-    let ended = place.simulated("").refresh().env("INSTA_UPDATE", "no").run();
-    ended.assert_failed_with(&[BASELINE, "cargo xtask perf refresh"]);
-    assert!(!place.has(BASELINE));
+fn a_refresh_writes_whatever_insta_is_told() {
+    let place = recorded();
+    let whole = place.read(BASELINE);
+    for mode in ["no", "new", "force"] {
+        std::fs::remove_file(place.path(BASELINE)).unwrap();
+        place.simulated("").refresh().env("INSTA_UPDATE", mode).run().assert_success();
+        assert_eq!(place.read(BASELINE), whole, "{mode}");
+    }
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use perf_baselines::Lock;
 use perf_model::baseline::Baseline;
-use perf_model::{exit, snapshot};
+use perf_model::exit;
 
 use crate::cli::Accept;
 use crate::say::say;
@@ -36,35 +37,30 @@ fn take(from: &str, filters: &[String]) -> Result<()> {
     for path in runs::files(&source, "snap")? {
         let relative = path.strip_prefix(&source).unwrap_or(&path).to_owned();
         if runs::matches(&relative.display().to_string(), filters) {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            check(&relative, &text).with_context(|| format!("{} is not taken, and nothing else", path.display()))?;
-            accepted.push((relative, text));
+            let baseline = check(&relative, &path)
+                .with_context(|| format!("{} is not taken, and nothing else", path.display()))?;
+            accepted.push((relative, baseline));
         }
     }
     if accepted.is_empty() {
         bail!("no baseline in {} has one of these in its path: {}", source.display(), filters.join(", "));
     }
-    for (relative, text) in accepted {
+    for (relative, baseline) in accepted {
         let file = runs::root().join("baselines").join(&relative);
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-        // What waited for review is settled by this.
-        let _ = std::fs::remove_file(file.with_extension("snap.new"));
+        Lock::on(&file)
+            .and_then(|_lock| perf_baselines::write(&file, &baseline))
+            .with_context(|| format!("cannot write {}", file.display()))?;
         say(format!("wrote baselines/{}", relative.display()));
-        anchors::begin(&file)?;
     }
     Ok(())
 }
 
 /// A baseline must be readable, and lie where its content says that it belongs.
-fn check(relative: &Path, text: &str) -> Result<()> {
-    let (_, body) = snapshot::split(text).context("it is no snapshot file")?;
-    let baseline = Baseline::from_yaml(body)?;
+fn check(relative: &Path, file: &Path) -> Result<Baseline> {
+    let baseline = runs::baseline(file)?;
     let place = Path::new(&baseline.fingerprint.folder()).join(&baseline.suite).join(format!("{}.snap", baseline.load));
     if place != relative {
         bail!("it says that it is {}, and lies at {}", place.display(), relative.display());
     }
-    Ok(())
+    Ok(baseline)
 }

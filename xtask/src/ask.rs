@@ -101,6 +101,7 @@ impl<'a> Asked<'a> {
             runs: self.runs,
             budget: self.budget,
             checks: None,
+            plans: false,
             adds_session: self.adds_session,
             candidate: self.candidate,
             base: self.base,

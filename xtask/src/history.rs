@@ -111,8 +111,7 @@ impl Bettered {
     fn write(&self) {
         let Some(file) = &self.file else { return };
         let text = serde_json::to_string_pretty(&self.since_s).unwrap_or_default();
-        let written = file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(file, text));
-        if let Err(error) = written {
+        if let Err(error) = perf_baselines::write_whole(file, &text) {
             eprintln!("warning: since when baselines are bettered is not remembered: {}: {error}", file.display());
         }
     }

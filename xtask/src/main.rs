@@ -25,6 +25,7 @@ mod say;
 mod scenario_run;
 mod scenarios;
 mod show;
+mod unmeasurable;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,7 @@ use clap::Parser;
 use cli::{Cli, Perf, PerfCommand, Task};
 use perf_model::exit;
 use say::say;
+use unmeasurable::Unmeasurable;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
@@ -42,7 +44,7 @@ fn main() -> ExitCode {
     done.map_or_else(
         |error| {
             eprintln!("error: {error:#}");
-            ExitCode::from(exit::USAGE)
+            ExitCode::from(if error.is::<Unmeasurable>() { exit::INVALID } else { exit::USAGE })
         },
         ExitCode::from,
     )

@@ -1,13 +1,14 @@
 //! `cargo xtask perf`, `refresh` and `compare`: pick an engine, run the scenarios, show what came of them.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use perf_model::config::Config;
 use perf_model::fingerprint::EngineKind;
 use perf_model::gate as model;
-use perf_model::report::SuiteReport;
+use perf_model::report::{LoadReport, SuiteReport};
 use perf_model::settings::{Purpose, Settings};
 use perf_model::verdict::Verdict;
 use perf_model::{exit, render};
@@ -17,6 +18,8 @@ use crate::cli::{Compare, Gate, On, Refresh, Required};
 use crate::interrupt::Interrupt;
 use crate::say::say;
 use crate::scenario_run::{plan, run_scenario};
+use crate::scenarios::Scenario;
+use crate::unmeasurable::cannot_write;
 use crate::{history, rests, runs, scenarios};
 
 /// Measures and judges.
@@ -44,12 +47,14 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
     let folder = runs::begin()?;
     settings.run_folder = Some(folder.clone());
     let interrupt = Interrupt::listen()?;
-    let planned = plan(&picked, &settings, &folder.join("plan"), &interrupt)?;
-    let loads = planned.iter().filter(|load| load.verdict != Verdict::Skipped);
-    let guards = u32::try_from(loads.map(|load| load.rows.len()).sum::<usize>().max(1)).unwrap_or(u32::MAX);
-    settings.checks = Some(guards);
-    let gate = model::Gate::of_run(&config.gate, guards as usize, settings.budget.starts)?;
-    remember(&folder, &settings, false)?;
+    let run = match prepare(&picked, &mut settings, &config, &folder, &interrupt) {
+        Ok(ControlFlow::Continue(run)) => run,
+        // Nothing was measured, so there is nothing to keep.
+        stopped => {
+            let _ = std::fs::remove_dir_all(&folder);
+            return stopped.map(|code| code.break_value().unwrap_or(exit::HELD));
+        }
+    };
 
     let mut reports = Vec::new();
     for scenario in &picked {
@@ -74,33 +79,69 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
             reports.push(report);
         }
     }
+    if settings.purpose == Purpose::Refresh {
+        rests::on(&runs::root(), &run.loads, &folder, &run.gate)?.iter().for_each(say);
+        if !on.filters.is_empty() {
+            say("only the scenarios asked for were measured; every other baseline is as it was");
+        }
+    }
     if interrupt.asked() {
         // Where it was the terminal that went away, nobody reads this.
         let _ = writeln!(std::io::stderr(), "interrupted; what was measured so far is kept in {}", folder.display());
         return Ok(exit::INTERRUPTED);
     }
     remember(&folder, &settings, true)?;
-    Ok(close(&reports, &settings, &gate, on.require, &folder))
+    Ok(close(&reports, &settings, on.require, &folder))
+}
+
+/// What is to be measured.
+struct Run {
+    /// The loads that this machine can run.
+    loads: Vec<LoadReport>,
+    gate: model::Gate,
+}
+
+/// Plans the run, and writes down what was asked for. Gives an exit code where measuring would be to no use, which has been
+/// said then.
+fn prepare(
+    picked: &[Scenario],
+    settings: &mut Settings,
+    config: &Config,
+    folder: &Path,
+    interrupt: &Interrupt,
+) -> Result<ControlFlow<u8, Run>> {
+    let mut loads = plan(picked, settings, &folder.join("plan"), interrupt)?;
+    if interrupt.asked() {
+        let _ = writeln!(std::io::stderr(), "interrupted before anything was measured");
+        return Ok(ControlFlow::Break(exit::INTERRUPTED));
+    }
+    loads.retain(|load| load.verdict != Verdict::Skipped);
+    for note in loads.iter().flat_map(|load| &load.notes) {
+        eprintln!("warning: {note}");
+    }
+    let faults: Vec<&String> = loads.iter().flat_map(|load| &load.faults).collect();
+    for fault in &faults {
+        eprintln!("error: {fault}");
+    }
+    if !faults.is_empty() {
+        eprintln!("nothing was measured");
+        return Ok(ControlFlow::Break(exit::INVALID));
+    }
+    let guards = loads.iter().map(|load| load.rows.len()).sum::<usize>().max(1);
+    settings.checks = Some(u32::try_from(guards).unwrap_or(u32::MAX));
+    let gate = model::Gate::of_run(&config.gate, guards, settings.budget.starts)?;
+    remember(folder, settings, false)?;
+    Ok(ControlFlow::Continue(Run { loads, gate }))
 }
 
 /// Prints the verdict of the whole and gives its exit code.
-fn close(
-    reports: &[SuiteReport],
-    settings: &Settings,
-    gate: &model::Gate,
-    required: Option<Required>,
-    folder: &Path,
-) -> u8 {
+fn close(reports: &[SuiteReport], settings: &Settings, required: Option<Required>, folder: &Path) -> u8 {
     let verdicts = || reports.iter().map(|report| report.verdict);
     if settings.purpose == Purpose::Refresh {
         let invalid = verdicts().filter(|verdict| *verdict == Verdict::Invalid).count();
-        reports.iter().flat_map(|report| rests::on(report, gate)).for_each(say);
         say(format!("records in {}", folder.display()));
         if invalid > 0 {
-            say(format!(
-                "{invalid} of {} suites could not be measured; their baselines are as they were",
-                reports.len()
-            ));
+            say(format!("{invalid} of {} suites could not be measured as they should", reports.len()));
         }
         return if invalid > 0 { exit::INVALID } else { exit::HELD };
     }
@@ -127,6 +168,5 @@ pub(crate) fn read_config() -> Result<Config> {
 fn remember(folder: &Path, settings: &Settings, complete: bool) -> Result<()> {
     let path = folder.join("run.json");
     let run = serde_json::json!({ "complete": complete, "settings": settings });
-    std::fs::write(&path, serde_json::to_string_pretty(&run)?)
-        .with_context(|| format!("cannot write {}", path.display()))
+    perf_baselines::write_whole(&path, &serde_json::to_string_pretty(&run)?).with_context(|| cannot_write(&path))
 }

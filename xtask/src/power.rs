@@ -10,7 +10,7 @@ use perf_model::gate::Gate;
 use perf_model::guard::Guard;
 use perf_model::report::LoadReport;
 use perf_model::settings::Settings;
-use perf_model::{exit, redundancy, render, snapshot};
+use perf_model::{exit, redundancy, render};
 
 use crate::cli::Power;
 use crate::interrupt::Interrupt;
@@ -40,12 +40,12 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
             let load = |baseline: &Baseline| {
                 planned.iter().find(|load| load.suite == baseline.suite && load.load == baseline.load)
             };
-            match read(&path) {
+            match runs::baseline(&path) {
                 Ok(baseline) => match load(&baseline) {
                     Some(load) => known.push((name, load, baseline)),
                     None => told.push((name, "no scenario measures this load any more; delete the file".to_owned())),
                 },
-                Err(why) => told.push((name, why)),
+                Err(why) => told.push((name, why.to_string())),
             }
         }
         let pairs: Vec<_> = known.iter().map(|(_, load, baseline)| (*load, baseline.clone())).collect();
@@ -67,12 +67,6 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
 /// The folders in which baselines lie: one a suite and machine.
 fn folders_with_baselines(folder: &Path) -> Result<BTreeSet<PathBuf>> {
     Ok(runs::files(folder, "snap")?.iter().filter_map(|file| file.parent()).map(Path::to_path_buf).collect())
-}
-
-fn read(path: &Path) -> Result<Baseline, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let (_, body) = snapshot::split(&text).ok_or("it is no snapshot file")?;
-    Baseline::from_yaml(body).map_err(|error| error.to_string())
 }
 
 /// The table of one baseline. The guards of all scenarios share the error rate.

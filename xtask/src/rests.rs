@@ -1,13 +1,14 @@
 //! What fresh baselines rest on and can tell: [`on`].
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use perf_model::baseline::Baseline;
 use perf_model::gate::Gate;
 use perf_model::guard::Guard;
-use perf_model::report::{LoadReport, SuiteReport};
-use perf_model::snapshot;
-use perf_model::verdict::Verdict;
+use perf_model::report::LoadReport;
 
 use crate::runs;
 
@@ -23,19 +24,47 @@ pub(crate) fn guards(load: &LoadReport) -> impl Iterator<Item = Guard> {
     load.rows.iter().filter_map(|row| Some(Guard { metric: row.metric, slack: row.guard.as_ref()?.slack }))
 }
 
-/// A line on each baseline that the refresh of a suite has written, and one on each of its guards.
-pub(crate) fn on(suite: &SuiteReport, gate: &Gate) -> Vec<String> {
-    let written = suite.loads.iter().filter(|load| load.verdict != Verdict::Invalid);
-    let loads: Vec<_> = written.filter_map(|load| Some((load, read(&load.baseline_file)?))).collect();
-    let gate = learned(gate, &loads);
-    loads.iter().map(|(load, baseline)| line(load, baseline, &gate)).collect()
+/// What a refresh of these loads wrote and what it did not, as the disk has it: a line on each baseline, and one on each of
+/// its guards.
+pub(crate) fn on(root: &Path, loads: &[LoadReport], folder: &Path, gate: &Gate) -> Result<Vec<String>> {
+    let copies = folder.join("baselines");
+    let mut written: BTreeMap<(PathBuf, &str), Vec<(&LoadReport, Baseline)>> = BTreeMap::new();
+    let mut missing: Vec<&LoadReport> = loads.iter().collect();
+    for copy in if copies.is_dir() { runs::files(&copies, "snap")? } else { Vec::new() } {
+        let place = copy.strip_prefix(folder).unwrap_or(&copy);
+        let file = root.join(place);
+        let read = |path: &Path| std::fs::read_to_string(path).ok();
+        let (Ok(baseline), true) = (runs::baseline(&file), read(&file) == read(&copy)) else { continue };
+        let load = loads.iter().find(|load| load.suite == baseline.suite && load.load == baseline.load);
+        let Some(load) = load else { continue };
+        missing.retain(|other| !std::ptr::eq(*other, load));
+        let machine = place.parent().unwrap_or(place).to_owned();
+        written.entry((machine, &load.suite)).or_default().push((load, baseline));
+    }
+    let mut lines = Vec::new();
+    for ((machine, _), suite) in &written {
+        let gate = learned(gate, suite);
+        let line = |(load, baseline): &(&LoadReport, Baseline)| {
+            line(&machine.join(format!("{}.snap", load.load)).display().to_string(), load, baseline, &gate)
+        };
+        lines.extend(suite.iter().map(line));
+    }
+    if !missing.is_empty() {
+        let names: Vec<String> = missing.iter().map(|load| format!("{} / {}", load.suite, load.load)).collect();
+        lines.push(format!("not written, and as before: {}", names.join(", ")));
+    }
+    Ok(lines)
 }
 
-fn line(load: &LoadReport, baseline: &Baseline, gate: &Gate) -> String {
-    let mut text = format!("wrote {}", load.baseline_file);
+fn line(file: &str, load: &LoadReport, baseline: &Baseline, gate: &Gate) -> String {
+    let mut text = format!("wrote {file}");
     let (starts, sessions) = baseline.rests_on();
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     let _ = write!(text, ": {starts} starts in {sessions} session{}", plural(sessions));
+    if let Some(few) = gate.too_few(starts) {
+        let _ = write!(text, "\n  {few}");
+        return text;
+    }
     for guard in guards(load) {
         let (label, slack) = (guard.metric.label(), guard.slack);
         match gate.resolution(&guard, baseline.sessions(guard.metric)) {
@@ -62,8 +91,78 @@ fn line(load: &LoadReport, baseline: &Baseline, gate: &Gate) -> String {
     text
 }
 
-/// A baseline's file, given from the repository's root.
-pub(crate) fn read(file: &str) -> Option<Baseline> {
-    let text = std::fs::read_to_string(runs::root().join(file)).ok()?;
-    Baseline::from_yaml(snapshot::split(&text)?.1).ok()
+#[cfg(test)]
+mod tests {
+    use perf_model::fingerprint::EngineKind;
+    use perf_model::report::{GuardRow, Row};
+    use perf_model::units::percent;
+    use perf_model::verdict::Verdict;
+
+    use super::*;
+
+    fn planned(load: &str) -> LoadReport {
+        let guard = GuardRow {
+            slack: percent(2.5),
+            band: None,
+            limit: None,
+            interval: None,
+            verdict: Verdict::Unrecorded,
+            is_open: true,
+            reason: None,
+        };
+        let metric = "output_throughput_tok_per_s".parse().unwrap();
+        let row = Row {
+            metric,
+            published: None,
+            baseline: None,
+            measured: None,
+            starts: vec![],
+            change: None,
+            guard: Some(guard),
+        };
+        LoadReport {
+            suite: "cpu_smoke".into(),
+            load: load.into(),
+            engine: EngineKind::Simulated,
+            hardware: String::new(),
+            workload: String::new(),
+            arrivals: String::new(),
+            starts: 0,
+            verdict: Verdict::Unrecorded,
+            rows: vec![row],
+            under_test: vec![],
+            incomparable: vec![],
+            faults: vec![],
+            notes: vec![],
+            baseline_file: String::new(),
+            records: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_refresh_says_of_each_baseline_whether_it_was_written_and_oversells_none() {
+        let (root, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let place = |load: &str| format!("baselines/simulated/cpu_smoke/{load}.snap");
+        let committed = runs::baseline(&runs::root().join(place("chat"))).unwrap();
+        let put = |folder: &Path, load: &str, starts: usize| {
+            let mut baseline = Baseline { load: load.into(), ..committed.clone() };
+            baseline.metrics.values_mut().flatten().for_each(|session| session.truncate(starts));
+            perf_baselines::write(&folder.join(place(load)), &baseline).unwrap();
+        };
+        // One was written, one was measured and could not be, one was never measured, one rests on too little.
+        for (load, measured, there) in [("chat", 5, 5), ("closed_loop", 5, 4), ("few", 2, 2)] {
+            put(run.path(), load, measured);
+            put(root.path(), load, there);
+        }
+        put(root.path(), "saturated", 5);
+        let loads = ["chat", "closed_loop", "saturated", "few"].map(planned);
+        let gate = Gate::of_run(&perf_model::config::Gate::default(), 4, None).unwrap();
+        let lines = on(root.path(), &loads, run.path(), &gate).unwrap();
+        assert!(lines[0].starts_with(&format!("wrote {}: 5 starts in 1 session\n", place("chat"))), "{lines:?}");
+        assert!(lines[0].contains("output throughput: catches a loss of"), "{lines:?}");
+        assert!(lines[1].contains("against a baseline on 2 engine starts: 3 a side are needed"), "{lines:?}");
+        assert!(!lines[1].contains("catches"), "{lines:?}");
+        assert_eq!(lines[2], "not written, and as before: cpu_smoke / closed_loop, cpu_smoke / saturated");
+        assert_eq!(lines.len(), 3);
+    }
 }

@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use perf_model::baseline::Baseline;
+use perf_model::compare::Found;
+
+use crate::unmeasurable::cannot_write;
 
 /// The repository's root: cargo sets the variable for `cargo xtask`.
 pub(crate) fn root() -> PathBuf {
@@ -21,15 +25,14 @@ fn folder() -> PathBuf {
 /// Makes the next run's folder. Two runs at once get two folders: making one is atomic.
 pub(crate) fn begin() -> Result<PathBuf> {
     let folder = folder();
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make {}; a run needs a folder for its records", folder.display()))?;
+    std::fs::create_dir_all(&folder).with_context(|| cannot_write(&folder))?;
     let mut number = numbers(&folder).into_iter().max().unwrap_or(0) + 1;
     loop {
         let run = folder.join(format!("{number:04}"));
         match std::fs::create_dir(&run) {
             Ok(()) => return Ok(run),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
-            Err(error) => return Err(error).with_context(|| format!("cannot make {}", run.display())),
+            Err(error) => return Err(error).with_context(|| cannot_write(&run)),
         }
     }
 }
@@ -52,6 +55,15 @@ pub(crate) fn find(name: &str) -> Result<PathBuf> {
         None => {
             bail!("there is no run `{name}`: it is no folder, and the runs in {} end with {last}", folder.display())
         }
+    }
+}
+
+/// Reads a baseline's file.
+pub(crate) fn baseline(file: &Path) -> Result<Baseline> {
+    match perf_baselines::find(file) {
+        Found::Baseline(baseline) => Ok(*baseline),
+        Found::Nothing => bail!("there is no {}", file.display()),
+        Found::Unusable(why) | Found::Newer(why) => bail!(why),
     }
 }
 

@@ -5,27 +5,43 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use perf_model::report::{LoadReport, SuiteReport};
-use perf_model::settings::{Purpose, Settings, VARIABLE};
+use perf_model::settings::{Settings, VARIABLE};
 use perf_model::verdict::Verdict;
 
 use crate::interrupt::Interrupt;
 use crate::runs;
 use crate::scenarios::Scenario;
+use crate::unmeasurable::{Unmeasurable, cannot_write};
 
-/// What the scenarios would measure and guard, without measuring anything. A load that this machine cannot run is skipped.
+/// What the scenarios would measure and guard, without measuring anything. A load that this machine cannot run is skipped,
+/// and one that would be measured to no use is invalid.
+///
+/// # Errors
+/// When a scenario cannot be run as it is asked for.
 pub(crate) fn plan(
     scenarios: &[Scenario],
     settings: &Settings,
     folder: &Path,
     interrupt: &Interrupt,
 ) -> Result<Vec<LoadReport>> {
-    let asked = Settings { purpose: Purpose::Plan, run_folder: Some(folder.to_owned()), ..settings.clone() };
+    let asked = Settings { plans: true, run_folder: Some(folder.to_owned()), ..settings.clone() };
     let mut loads = Vec::new();
     for scenario in scenarios {
-        let planned = run_scenario(scenario, &asked, folder, interrupt)?;
-        loads.extend(planned.into_iter().flat_map(|report| report.loads));
+        for report in run_scenario(scenario, &asked, folder, interrupt)? {
+            if let (Verdict::Invalid, Some(why)) = (report.verdict, report.remark) {
+                if report.suite == scenario.name {
+                    // No suite is called so: the test left no report of its own.
+                    return Err(Unmeasurable(format!("{} cannot be planned: {why}", scenario.name)).into());
+                }
+                bail!(why);
+            }
+            loads.extend(report.loads);
+        }
+        if interrupt.asked() {
+            break;
+        }
     }
     // What was planned is no record of anything.
     let _ = std::fs::remove_dir_all(folder);
@@ -39,20 +55,16 @@ pub(crate) fn run_scenario(
     folder: &Path,
     interrupt: &Interrupt,
 ) -> Result<Vec<SuiteReport>> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| cannot_write(folder))?;
     let before: BTreeSet<PathBuf> = reports_in(folder)?;
     let log_path = folder.join(format!("{}.log", scenario.name.replace("::", "-")));
-    let log = File::create(&log_path).with_context(|| format!("cannot write {}", log_path.display()))?;
-    let insta_update = match settings.purpose {
-        Purpose::Refresh => "force",
-        Purpose::Gate | Purpose::Compare | Purpose::Plan => "new",
-    };
+    let log = File::create(&log_path).with_context(|| cannot_write(&log_path))?;
     let child = Command::new(&scenario.binary)
         .args(["--exact", &scenario.test])
         .current_dir(runs::root())
         .env("CARGO_MANIFEST_DIR", runs::root())
         .env(VARIABLE, serde_json::to_string(settings)?)
-        .env("INSTA_UPDATE", insta_update)
+        .env("INSTA_UPDATE", "new")
         .env("INSTA_OUTPUT", "none")
         .env("INSTA_WORKSPACE_ROOT", runs::root())
         .stdin(Stdio::null())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use perf_clock::Clock;
 use perf_model::config::Config;
-use perf_model::fingerprint::EngineKind;
+use perf_model::fingerprint::{EngineKind, Fingerprint};
 use perf_model::server::Server;
 use perf_model::settings::{Settings, Variant};
 use perf_sim::Injection;
@@ -19,7 +19,7 @@ use crate::models::Models;
 use crate::plan::{Plan, UnderTest};
 use crate::process::{self, ProcessEngine};
 use crate::running::Running;
-use crate::{remote, simulated};
+use crate::{machine, remote, simulated};
 
 /// How long a GPU may take to be free of a server that has ended.
 const RELEASE: Duration = Duration::from_secs(5);
@@ -123,6 +123,23 @@ impl Engine {
             return Err(format!("needs {} GPU{plural}, this machine has {available}", server.gpus));
         }
         Ok(())
+    }
+
+    /// The folder of `baselines/` in which those of a server lie, as far as that is known before a start: not where it may
+    /// lease GPUs of one kind or another.
+    pub fn baseline_folder(&self, server: &Server) -> Option<String> {
+        let hardware = match &self.how {
+            How::Simulated { .. } => String::new(),
+            How::Remote { url } => remote::hardware(url).ok()?,
+            How::Docker(_) | How::Process(_) if server.gpus == 0 => machine::describe_cpu(),
+            How::Docker(_) | How::Process(_) => {
+                let gpus = self.gpus();
+                let are_alike = gpus.windows(2).all(|pair| pair[0].name == pair[1].name);
+                gpus::describe_all(gpus.get(..usize::from(server.gpus)).filter(|_| are_alike)?)
+            }
+        };
+        let fingerprint = Plan::new(self.kind(), server, &self.under_test).ok()?.fingerprint;
+        Some(Fingerprint { hardware, ..fingerprint }.folder())
     }
 
     /// Leases the hardware, removes what a killed run left behind, starts the server and waits until it is ready.

@@ -9,7 +9,8 @@ use crate::running::{Address, Held, Running};
 
 /// Looks for the planned server at this address.
 pub(crate) async fn find(url: &str, plan: Plan) -> Result<Running, EngineError> {
-    let Remote { url, shown, host } = Remote::parse(url)?;
+    let hardware = hardware(url)?;
+    let Remote { url, shown, .. } = Remote::parse(url)?;
     let unreachable = |reason| EngineError::Unreachable { url: shown.clone(), reason };
     let probe = Probe::new(&url).map_err(unreachable)?;
     let health = probe.health().await.map_err(unreachable)?;
@@ -22,8 +23,13 @@ pub(crate) async fn find(url: &str, plan: Plan) -> Result<Running, EngineError> 
         return Err(EngineError::ModelNotServed { url: shown, model, served });
     }
     let vllm = probe.version().await;
-    let fingerprint = Fingerprint { hardware: format!("remote: {host}"), vllm, ..plan.fingerprint };
+    let fingerprint = Fingerprint { hardware, vllm, ..plan.fingerprint };
     Ok(Running::new(Address::Url(url), fingerprint, Held::Elsewhere))
+}
+
+/// What a record says of the hardware behind an address: no more than where it is.
+pub(crate) fn hardware(url: &str) -> Result<String, EngineError> {
+    Ok(format!("remote: {}", Remote::parse(url)?.host))
 }
 
 /// The address of a server elsewhere.

@@ -23,6 +23,26 @@ pub enum Found {
     Nothing,
     /// A file that cannot be used, and why.
     Unusable(String),
+    /// A baseline that a newer version of this suite wrote, in words. It is whole, and not for this one to replace.
+    Newer(String),
+}
+
+impl Found {
+    /// What was found, if that is a baseline.
+    pub fn baseline(&self) -> Option<&Baseline> {
+        match self {
+            Self::Baseline(baseline) => Some(baseline),
+            Self::Nothing | Self::Unusable(_) | Self::Newer(_) => None,
+        }
+    }
+
+    /// Why it cannot be used, if it cannot.
+    pub fn fault(&self) -> Option<&str> {
+        match self {
+            Self::Unusable(why) | Self::Newer(why) => Some(why),
+            Self::Baseline(_) | Self::Nothing => None,
+        }
+    }
 }
 
 /// Where things are, for the report to name.
@@ -52,12 +72,9 @@ pub fn compare(
     places: Places,
 ) -> LoadReport {
     let fingerprint = evidence.starts.first().map(|start| &start.fingerprint);
-    let baseline = match found {
-        Found::Baseline(baseline) => Some(baseline.as_ref()),
-        Found::Nothing | Found::Unusable(_) => None,
-    };
+    let baseline = found.baseline();
     let mut faults = faults(evidence);
-    if let Found::Unusable(why) = found {
+    if let Some(why) = found.fault() {
         faults.push(format!("the baseline {} cannot be used: {why}", places.baseline_file));
     }
     if let Anchored::Unusable(why) = anchored {

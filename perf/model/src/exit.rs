@@ -10,7 +10,8 @@ pub const REGRESSED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// Too noisy to tell, or too few starts.
 pub const INCONCLUSIVE: u8 = 3;
-/// Could not be measured: a server did not start, requests failed, counts disagree.
+/// Could not be measured or judged: a server did not start, requests failed, counts disagree, a baseline cannot be read,
+/// records cannot be written.
 pub const INVALID: u8 = 4;
 /// No baseline yet.
 pub const UNRECORDED: u8 = 5;
@@ -32,7 +33,8 @@ Exit codes:
   1    REGRESSED: worse than the baseline by more than its noise and the slack explain
   2    the command line or perf.toml is wrong
   3    INCONCLUSIVE: the budget was used up before it could be told
-  4    INVALID: a server did not start, requests failed, or counts disagree
+  4    INVALID: a server did not start, requests failed, counts disagree, a baseline cannot be
+       read, or records cannot be written
   5    UNRECORDED: there is no baseline yet
   6    INCOMPARABLE: the baseline is of another machine, model, workload or argument
   7    skipped: required hardware or Docker is missing, or nothing asked for can run here

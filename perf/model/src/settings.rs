@@ -23,8 +23,6 @@ pub enum Purpose {
     Refresh,
     /// Measure two variants alternately and hold one against the other; no baseline is asked.
     Compare,
-    /// Measure nothing: only say what would be guarded, and what its baselines can tell.
-    Plan,
 }
 
 /// How much may be measured before a verdict must be given.
@@ -65,6 +63,8 @@ pub struct Settings {
     pub starts: Option<u32>,
     /// Runs of each load in each of these starts, over what `perf.toml` says.
     pub runs: Option<u32>,
+    /// Measure nothing: only say what would be guarded, and what stands in the way of it.
+    pub plans: bool,
     /// How much may be measured before a verdict must be given.
     pub budget: Budget,
     /// How many guards the whole run judges, among which it divides its error rate. Without it: those of the suite.
@@ -92,6 +92,7 @@ impl Default for Settings {
             purpose: Purpose::Gate,
             starts: None,
             runs: None,
+            plans: false,
             budget: Budget::default(),
             checks: None,
             adds_session: false,

@@ -185,7 +185,7 @@ impl Inner {
 
     /// Makes the run a refresh, as `cargo xtask perf refresh` does.
     pub(crate) fn refresh(self) -> Self {
-        self.settings(|settings| settings.purpose = Purpose::Refresh).env("INSTA_UPDATE", "force")
+        self.settings(|settings| settings.purpose = Purpose::Refresh)
     }
 
     /// Runs it to its end.

@@ -36,6 +36,10 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
         "starts",
         "GPU-min",
     ];
+    if let Some(few) = gate.too_few(starts) {
+        let _ = writeln!(text, "  {few}");
+        return text;
+    }
     let mut table = plain(&head);
     let mut remarks = Vec::new();
     for guard in guards {
