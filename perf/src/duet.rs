@@ -95,6 +95,13 @@ pub(crate) async fn confirm(
         if asked.is_empty() {
             break;
         }
+        if number > 1 && !meter.allows_another_pair() {
+            let note = format!("the budget was used up after {} of {wanted} pairs of the duet", number - 1);
+            for at in asked {
+                suspects[at].report_mut().into_iter().for_each(|report| report.notes.push(note.clone()));
+            }
+            break;
+        }
         let measured: Vec<&Load> = asked.iter().map(|at| loads[*at]).collect();
         session.tell(suite, &format!("duet, pair {number} of {wanted}: the baseline's vLLM and the one under test"));
         let (base, candidate) = match sides.pair(place, number, &measured, meter, interrupt).await {

@@ -18,15 +18,15 @@ pub(crate) struct Measured {
 pub(crate) struct Meter {
     gpus: f64,
     limit_s: f64,
-    spent_s: f64,
-    starts: u32,
+    /// What each start cost.
+    costs_s: Vec<f64>,
 }
 
 impl Meter {
     /// For a server; one that needs no GPU has the whole machine, and counts as one.
     pub(crate) fn new(place: Place<'_>) -> Self {
         let limit_s = place.session.settings.budget.gpu_s.unwrap_or(f64::INFINITY);
-        Self { gpus: f64::from(place.server.gpus.max(1)), limit_s, spent_s: 0.0, starts: 0 }
+        Self { gpus: f64::from(place.server.gpus.max(1)), limit_s, costs_s: Vec::new() }
     }
 
     /// Counts a start that began and ended at these times, and notes in its evidence what it cost.
@@ -35,21 +35,26 @@ impl Meter {
         for evidence in evidence.iter_mut().flatten() {
             evidence.gpu_s = cost;
         }
-        self.spent_s += cost;
-        self.starts += 1;
+        self.costs_s.push(cost);
     }
 
-    /// Whether one more start, if it costs what those before did, stays within the budget. The first is always allowed.
+    /// Whether one more start, if it costs what the last one did, stays within the budget. The first is always allowed.
     pub(crate) fn allows_another(&self) -> bool {
-        self.starts == 0 || self.spent_s + self.spent_s / f64::from(self.starts) <= self.limit_s
+        self.allows(1)
     }
 
     /// The same for a pair of starts.
     pub(crate) fn allows_another_pair(&self) -> bool {
-        self.starts == 0 || self.spent_s + 2.0 * self.spent_s / f64::from(self.starts) <= self.limit_s
+        self.allows(2)
     }
 
     pub(crate) fn spent_s(&self) -> f64 {
-        self.spent_s
+        self.costs_s.iter().sum()
+    }
+
+    /// What comes next costs most likely what came last: loads that are settled are left out, and those of a duet have more runs.
+    fn allows(&self, starts: usize) -> bool {
+        let next_s: f64 = self.costs_s.iter().rev().cycle().take(starts).sum();
+        self.costs_s.is_empty() || self.spent_s() + next_s <= self.limit_s
     }
 }

@@ -47,6 +47,25 @@ impl Suite {
         self
     }
 
+    /// Adds a load for each of several values, such as the concurrency or the rate: a sweep. Each needs a name of its own.
+    ///
+    /// ```
+    /// use perf::prelude::*;
+    ///
+    /// let suite = Suite::new("concurrency").sweep([1, 2, 4, 8], |clients| {
+    ///     Load::new(&format!("concurrent_{clients}"))
+    ///         .prompts(random_tokens(512))
+    ///         .output_tokens(exactly(128))
+    ///         .arrivals(concurrent(clients))
+    ///         .requests(25 * clients)
+    ///         .guard(output_throughput().may_drop(percent(2.5)))
+    /// });
+    /// ```
+    #[must_use]
+    pub fn sweep<T>(self, values: impl IntoIterator<Item = T>, load: impl FnMut(T) -> Load) -> Self {
+        values.into_iter().map(load).fold(self, Self::load)
+    }
+
     /// Says that this server must fail to start, and how: a configuration that does not fit is a result too.
     #[must_use]
     pub fn fails_to_start(mut self, failure: StartFailure) -> Self {

@@ -37,7 +37,7 @@ fn inner_scenario() -> perf::Result {
         "half may fail" => load(name).failures_allowed(percent(50.0)),
         _ => load(name),
     };
-    Suite::new("inner").load(load("first")).load(load("second")).run_on(server)?.hold()
+    Suite::new("inner").sweep(["first", "second"], load).run_on(server)?.hold()
 }
 
 #[test]

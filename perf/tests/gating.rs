@@ -126,6 +126,22 @@ fn a_budget_that_is_used_up_leaves_it_undecided() {
 }
 
 #[test]
+fn a_budget_that_ends_in_a_duet_lets_the_verdict_stand_unconfirmed() {
+    let place = recorded();
+    let slower = || place.simulated("").inject("decode=1.3");
+    // Three starts and a duet of two pairs.
+    let whole_s = slower().run().assert_failure().report().gpu_s;
+    let tight = slower().settings(|settings| {
+        settings.budget = Budget { starts: None, gpu_s: Some(0.99 * whole_s) };
+    });
+    let report = tight.run().assert_failure().report();
+    assert_eq!((report.verdict, report.loads[0].starts), (Verdict::Regressed, 3));
+    let ended = "the budget was used up after 1 of 4 pairs of the duet";
+    assert!(report.loads[0].notes.iter().any(|note| note == ended), "{report:?}");
+    assert!(report.gpu_s < 0.9 * whole_s, "{report:?}");
+}
+
+#[test]
 fn a_budget_of_two_starts_finds_no_regression_without_a_duet_and_says_what_it_would_take() {
     let place = recorded();
     place.write("perf.toml", "[gate]\nduet_pairs = 0\n");

@@ -34,33 +34,30 @@ fn take(from: &str, filters: &[String]) -> Result<()> {
         );
     }
     let mut accepted = Vec::new();
-    for path in runs::files(&source, "snap")? {
-        let relative = path.strip_prefix(&source).unwrap_or(&path).to_owned();
-        if runs::matches(&relative.display().to_string(), filters) {
-            let baseline = check(&relative, &path)
-                .with_context(|| format!("{} is not taken, and nothing else", path.display()))?;
-            accepted.push((relative, baseline));
-        }
+    for (name, path) in runs::baselines(&source, filters)? {
+        let baseline =
+            check(&name, &path).with_context(|| format!("{} is not taken, and nothing else", path.display()))?;
+        accepted.push((name, baseline));
     }
-    if accepted.is_empty() {
-        bail!("no baseline in {} has one of these in its path: {}", source.display(), filters.join(", "));
+    if runs::was_interrupted(&run) {
+        eprintln!("warning: {} was interrupted; what it did not come to measure is not in it", run.display());
     }
-    for (relative, baseline) in accepted {
-        let file = runs::root().join("baselines").join(&relative);
+    for (name, baseline) in accepted {
+        let file = runs::root().join("baselines").join(&name);
         Lock::on(&file)
             .and_then(|_lock| perf_baselines::write(&file, &baseline))
             .with_context(|| format!("cannot write {}", file.display()))?;
-        say(format!("wrote baselines/{}", relative.display()));
+        say(format!("wrote baselines/{name}"));
     }
     Ok(())
 }
 
 /// A baseline must be readable, and lie where its content says that it belongs.
-fn check(relative: &Path, file: &Path) -> Result<Baseline> {
+fn check(name: &str, file: &Path) -> Result<Baseline> {
     let baseline = runs::baseline(file)?;
     let place = Path::new(&baseline.fingerprint.folder()).join(&baseline.suite).join(format!("{}.snap", baseline.load));
-    if place != relative {
-        bail!("it says that it is {}, and lies at {}", place.display(), relative.display());
+    if place != Path::new(name) {
+        bail!("it says that it is {}, and lies at {name}", place.display());
     }
     Ok(baseline)
 }

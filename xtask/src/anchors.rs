@@ -14,14 +14,9 @@ pub(crate) fn reset(filters: &[String], reason: &str) -> Result<()> {
     }
     let folder = runs::root().join("baselines");
     let mut moved = Vec::new();
-    for file in runs::files(&folder, "snap")? {
-        if runs::matches(&file.strip_prefix(&folder).unwrap_or(&file).display().to_string(), filters) {
-            let baseline = runs::baseline(&file).with_context(|| format!("{}; no anchor was moved", file.display()))?;
-            moved.push((file, baseline));
-        }
-    }
-    if moved.is_empty() {
-        bail!("no baseline has one of these in its path: {}", filters.join(", "));
+    for (name, file) in runs::baselines(&folder, filters)? {
+        let baseline = runs::baseline(&file).with_context(|| format!("{name}; no anchor was moved"))?;
+        moved.push((file, baseline));
     }
     for (file, baseline) in moved {
         let shown = anchor_file(&file);

@@ -60,40 +60,9 @@ impl<'a> Asked<'a> {
 
     /// The settings, checked against the engine that was picked.
     pub(crate) fn settings(self, engine: EngineKind) -> Result<Settings> {
+        self.check_belonging(engine)?;
+        self.check_values()?;
         let On { url, model, noise, .. } = self.on;
-        let only = |given: bool, option: &str, wanted: EngineKind| {
-            if given && engine != wanted {
-                bail!("{option} is for --engine {wanted}, and the engine here is {engine}");
-            }
-            Ok(())
-        };
-        only(self.candidate.image.is_some(), "--image", EngineKind::Docker)?;
-        only(self.candidate.vllm.is_some(), "--vllm", EngineKind::Process)?;
-        let base_vllm = self.purpose == Purpose::Gate && self.base.is_some();
-        only(base_vllm, "--base-vllm", EngineKind::Process)?;
-        only(url.is_some(), "--url", EngineKind::Remote)?;
-        only(self.candidate.inject.is_some(), "--inject", EngineKind::Simulated)?;
-        only(*noise > 0, "--noise", EngineKind::Simulated)?;
-        if engine == EngineKind::Remote && url.is_none() {
-            bail!("--engine remote needs the server's address: --url http://host:8000");
-        }
-        if let Some(Err(why)) = url.as_deref().map(address::check) {
-            bail!("--url: {why}");
-        }
-        let Variant { arguments, environment, .. } = &self.candidate;
-        if engine == EngineKind::Remote && !(arguments.is_empty() && environment.is_empty()) {
-            bail!(
-                "engine arguments and --env do nothing with --engine remote, whose server is up already; start it with them, \
-                 and leave them out here"
-            );
-        }
-        let base = self.base.as_ref().and_then(|base| base.image.as_deref());
-        for name in self.candidate.image.as_deref().into_iter().chain(base) {
-            image_name::check(name).map_err(anyhow::Error::msg)?;
-        }
-        if let Err(word) = parse_arguments(&self.candidate.arguments) {
-            bail!("`{word}` is no engine argument: write flags with their dashes, as in `-- --max-num-seqs 128`");
-        }
         Ok(Settings {
             engine,
             purpose: self.purpose,
@@ -110,6 +79,64 @@ impl<'a> Asked<'a> {
             noise: *noise,
             run_folder: None,
         })
+    }
+
+    /// Refuses what does nothing with this engine.
+    fn check_belonging(&self, engine: EngineKind) -> Result<()> {
+        let On { url, model, noise, .. } = self.on;
+        let only = |given: bool, option: &str, wanted: EngineKind| {
+            if given && engine != wanted {
+                bail!("{option} is for --engine {wanted}, and the engine here is {engine}");
+            }
+            Ok(())
+        };
+        let Variant { image, vllm, inject, arguments, environment } = &self.candidate;
+        only(image.is_some(), "--image", EngineKind::Docker)?;
+        only(vllm.is_some(), "--vllm", EngineKind::Process)?;
+        only(self.purpose == Purpose::Gate && self.base.is_some(), "--base-vllm", EngineKind::Process)?;
+        only(url.is_some(), "--url", EngineKind::Remote)?;
+        only(inject.is_some(), "--inject", EngineKind::Simulated)?;
+        only(*noise > 0, "--noise", EngineKind::Simulated)?;
+        if engine == EngineKind::Remote && url.is_none() {
+            bail!("--engine remote needs the server's address: --url http://host:8000");
+        }
+        if engine == EngineKind::Remote && !(arguments.is_empty() && environment.is_empty()) {
+            bail!(
+                "engine arguments and --env do nothing with --engine remote, whose server is up already; start it with them, \
+                 and leave them out here"
+            );
+        }
+        let needs_files = matches!(engine, EngineKind::Docker | EngineKind::Process);
+        if !needs_files && !model.is_empty() {
+            bail!("--model does nothing with --engine {engine}, which reads no model's files; leave it out");
+        }
+        if engine == EngineKind::Simulated && !environment.is_empty() {
+            bail!("--env does nothing with --engine simulated; faults are given as --inject decode=1.05");
+        }
+        Ok(())
+    }
+
+    /// Refuses what can be nothing that was meant.
+    fn check_values(&self) -> Result<()> {
+        if let Some(Err(why)) = self.on.url.as_deref().map(address::check) {
+            bail!("--url: {why}");
+        }
+        for side in self.base.iter().chain([&self.candidate]) {
+            if let Some(image) = &side.image {
+                image_name::check(image).map_err(anyhow::Error::msg)?;
+            }
+            // A name alone is looked for where the shell looks for it.
+            if let Some(vllm) = side.vllm.as_ref().filter(|vllm| vllm.components().count() > 1 && !vllm.exists()) {
+                bail!(
+                    "there is no {}; name a `vllm` command, or the folder of its virtual environment",
+                    vllm.display()
+                );
+            }
+        }
+        if let Err(word) = parse_arguments(&self.candidate.arguments) {
+            bail!("`{word}` is no engine argument: write flags with their dashes, as in `-- --max-num-seqs 128`");
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ mod artifacts;
 mod ask;
 mod bench_client;
 mod cli;
+mod filters;
 mod gate_lab;
 mod history;
 mod import;

@@ -1,6 +1,6 @@
 //! `cargo xtask perf power`: what the committed baselines can and cannot detect, guard by guard.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -21,22 +21,25 @@ use crate::{rests, runs, scenario_run, scenarios};
 /// Prints a table of all guards of each baseline.
 pub(crate) fn power(asked: &Power) -> Result<u8> {
     let config = read_config()?;
-    let scratch = runs::begin()?;
-    let planned =
-        scenario_run::plan(&scenarios::pick(&[])?, &Settings::default(), &scratch.join("plan"), &Interrupt::listen()?);
-    // Nothing was run.
-    let _ = std::fs::remove_dir_all(scratch);
-    let planned = planned?;
     let folder = runs::root().join("baselines");
     if !folder.is_dir() {
         bail!("there are no baselines yet; `cargo xtask perf refresh` makes them");
     }
+    let chosen: BTreeSet<String> =
+        runs::baselines(&folder, &asked.filters)?.into_iter().map(|(name, _)| name).collect();
+    let interrupt = Interrupt::listen()?;
+    let scratch = runs::begin()?;
+    let planned = scenario_run::plan(&scenarios::pick(&[])?, &Settings::default(), &scratch.join("plan"), &interrupt);
+    // Nothing was run.
+    let _ = std::fs::remove_dir_all(scratch);
+    if interrupt.asked() {
+        return Ok(exit::INTERRUPTED);
+    }
+    let planned = planned?;
     let gate = Gate::of_run(&config.gate, planned.iter().map(|load| load.rows.len()).sum(), asked.budget)?;
-    let mut shown = 0;
-    for suite in folders_with_baselines(&folder)? {
+    for suite in by_suite(runs::baselines(&folder, &[])?) {
         let (mut known, mut told) = (Vec::new(), Vec::new());
-        for path in runs::files(&suite, "snap")? {
-            let name = path.strip_prefix(&folder).unwrap_or(&path).display().to_string();
+        for (name, path) in suite {
             let load = |baseline: &Baseline| {
                 planned.iter().find(|load| load.suite == baseline.suite && load.load == baseline.load)
             };
@@ -53,20 +56,20 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
         for (name, load, baseline) in known {
             told.push((name.clone(), of(&name, &baseline, load, &gate)));
         }
-        for (name, text) in told.into_iter().filter(|(name, _)| runs::matches(name, &asked.filters)) {
-            shown += 1;
+        for (name, text) in told.into_iter().filter(|(name, _)| chosen.contains(name)) {
             say(if text.starts_with(&name) { text } else { format!("{name}: {text}\n") });
         }
-    }
-    if shown == 0 {
-        bail!("no baseline has one of these in its path: {}", asked.filters.join(", "));
     }
     Ok(exit::HELD)
 }
 
-/// The folders in which baselines lie: one a suite and machine.
-fn folders_with_baselines(folder: &Path) -> Result<BTreeSet<PathBuf>> {
-    Ok(runs::files(folder, "snap")?.iter().filter_map(|file| file.parent()).map(Path::to_path_buf).collect())
+/// The baselines of each suite and machine, which tell each other's noise.
+fn by_suite(baselines: Vec<(String, PathBuf)>) -> impl Iterator<Item = Vec<(String, PathBuf)>> {
+    let mut suites: BTreeMap<Option<PathBuf>, Vec<(String, PathBuf)>> = BTreeMap::new();
+    for (name, file) in baselines {
+        suites.entry(file.parent().map(Path::to_path_buf)).or_default().push((name, file));
+    }
+    suites.into_values()
 }
 
 /// The table of one baseline. The guards of all scenarios share the error rate.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use perf_model::baseline::Baseline;
 use perf_model::compare::Found;
 
+use crate::filters;
 use crate::unmeasurable::cannot_write;
 
 /// The repository's root: cargo sets the variable for `cargo xtask`.
@@ -58,6 +59,13 @@ pub(crate) fn find(name: &str) -> Result<PathBuf> {
     }
 }
 
+/// Whether a run says of itself that it never came to its end.
+pub(crate) fn was_interrupted(run: &Path) -> bool {
+    let text = std::fs::read_to_string(run.join("run.json")).unwrap_or_default();
+    let said: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+    said.is_some_and(|said| said["complete"] == false)
+}
+
 /// Reads a baseline's file.
 pub(crate) fn baseline(file: &Path) -> Result<Baseline> {
     match perf_baselines::find(file) {
@@ -65,6 +73,16 @@ pub(crate) fn baseline(file: &Path) -> Result<Baseline> {
         Found::Nothing => bail!("there is no {}", file.display()),
         Found::Unusable(why) | Found::Newer(why) => bail!(why),
     }
+}
+
+/// The baselines under a folder that the filters name: the path of each within it, and where it is.
+pub(crate) fn baselines(folder: &Path, filters: &[String]) -> Result<Vec<(String, PathBuf)>> {
+    let within = |file: PathBuf| (file.strip_prefix(folder).unwrap_or(&file).display().to_string(), file);
+    let all: Vec<(String, PathBuf)> = files(folder, "snap")?.into_iter().map(within).collect();
+    if all.is_empty() {
+        bail!("{} holds no baselines", folder.display());
+    }
+    filters::pick("baseline", all, |(name, _)| name, filters)
 }
 
 fn numbers(folder: &Path) -> Vec<u32> {
@@ -89,9 +107,4 @@ pub(crate) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
-}
-
-/// Whether a name has one of the filters in it; without filters, every name has.
-pub(crate) fn matches(name: &str, filters: &[String]) -> bool {
-    filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
 }

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use perf_model::exit;
-use perf_model::nearest::nearest;
 
 use crate::artifacts::{self, Artifact, Target};
-use crate::runs::{matches, root};
+use crate::filters;
+use crate::runs::root;
 use crate::say::say;
 
 /// One test.
@@ -32,27 +32,7 @@ pub(crate) fn list() -> Result<u8> {
 
 /// Builds the scenarios and picks those that the filters name.
 pub(crate) fn pick(filters: &[String]) -> Result<Vec<Scenario>> {
-    let all = build()?;
-    for filter in filters {
-        if !all.iter().any(|scenario| scenario.name.contains(filter.as_str())) {
-            bail!("{}", unknown(filter, &all));
-        }
-    }
-    Ok(all.into_iter().filter(|scenario| matches(&scenario.name, filters)).collect())
-}
-
-/// What to say of a filter that names nothing: the nearest scenarios, by any part of their names.
-fn unknown(filter: &str, all: &[Scenario]) -> String {
-    let near: Vec<&str> = all
-        .iter()
-        .filter(|scenario| nearest(filter, scenario.name.split("::").chain([scenario.name.as_str()])).is_some())
-        .map(|scenario| scenario.name.as_str())
-        .collect();
-    if near.is_empty() {
-        let names: Vec<&str> = all.iter().map(|scenario| scenario.name.as_str()).collect();
-        return format!("no scenario has `{filter}` in its name; there are:\n  {}", names.join("\n  "));
-    }
-    format!("no scenario has `{filter}` in its name; did you mean one of these?\n  {}", near.join("\n  "))
+    filters::pick("scenario", build()?, |scenario| &scenario.name, filters)
 }
 
 fn build() -> Result<Vec<Scenario>> {
@@ -101,16 +81,5 @@ mod tests {
         assert!(target("test", "tests/cpu_smoke.rs").holds_scenarios(Path::new("/repo")));
         assert!(!target("test", "perf/tests/life_cycle.rs").holds_scenarios(Path::new("/repo")));
         assert!(!target("lib", "tests/lib.rs").holds_scenarios(Path::new("/repo")));
-    }
-
-    #[test]
-    fn an_unknown_filter_names_the_nearest_scenarios() {
-        let scenario = |name: &str| Scenario { name: name.into(), test: String::new(), binary: PathBuf::new() };
-        let all = [scenario("cpu_smoke::tiny_model"), scenario("f0_qwen::awq_on_one_gpu")];
-        assert_eq!(
-            unknown("cpu_smoek", &all),
-            "no scenario has `cpu_smoek` in its name; did you mean one of these?\n  cpu_smoke::tiny_model"
-        );
-        assert!(unknown("zzz", &all).contains("there are:\n  cpu_smoke::tiny_model\n  f0_qwen::awq_on_one_gpu"));
     }
 }

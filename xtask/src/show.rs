@@ -1,35 +1,48 @@
 //! `cargo xtask perf show`: every figure of a run, recomputed from its records.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use perf_model::record::{Part, Record};
+use perf_model::record::{Header, Part, Record};
 use perf_model::{exit, render};
 
 use crate::cli::Show;
-use crate::runs;
 use crate::say::say;
+use crate::{filters, runs};
 
-/// Prints a table for each load of the run.
+/// Prints a table for each load of the run. A record that cannot be read takes nothing from the others.
 pub(crate) fn show(asked: &Show) -> Result<u8> {
     let run = runs::find(&asked.run)?;
     let mut loads: BTreeMap<(String, String, Part), Vec<Record>> = BTreeMap::new();
+    let mut unread = 0;
     for path in runs::files(&run, "jsonl")? {
-        if runs::matches(&path.display().to_string(), &asked.filters) {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let record = Record::parse(&text).with_context(|| path.display().to_string())?;
-            loads
-                .entry((record.header.suite.clone(), record.header.load.clone(), record.header.part))
-                .or_default()
-                .push(record);
+        if !filters::matches(&path.strip_prefix(&run).unwrap_or(&path).display().to_string(), &asked.filters) {
+            continue;
         }
-    }
-    if loads.is_empty() {
-        bail!("{} holds no records that were asked for", run.display());
+        match read(&path) {
+            Ok(record) => {
+                let Header { suite, load, part, .. } = &record.header;
+                loads.entry((suite.clone(), load.clone(), *part)).or_default().push(record);
+            }
+            Err(why) => {
+                unread += 1;
+                eprintln!("error: {why:#}");
+            }
+        }
     }
     for records in loads.values_mut() {
         records.sort_by_key(|record| (record.header.start, record.header.run));
         say(render::figures(records));
     }
-    Ok(exit::HELD)
+    match (unread, loads.is_empty()) {
+        (0, true) => bail!("{} holds no records that were asked for", run.display()),
+        (0, false) => Ok(exit::HELD),
+        _ => bail!("{unread} records of {} cannot be read, and are in no figure above", run.display()),
+    }
+}
+
+fn read(path: &Path) -> Result<Record> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Record::parse(&text).with_context(|| path.display().to_string())
 }

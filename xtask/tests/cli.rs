@@ -118,6 +118,14 @@ fn options_that_contradict_each_other_are_refused() {
     assert!(
         says(&["--engine", "simulated", "--", "max-num-seqs", "4"]).contains("`max-num-seqs` is no engine argument")
     );
+    assert!(says(&["--engine", "simulated", "--env", "A=1"]).contains("--env does nothing with --engine simulated"));
+    assert!(
+        says(&["--engine", "simulated", "--model", "a=/b"]).contains("--model does nothing with --engine simulated")
+    );
+    let no_vllm = "there is no /no/vllm; name a `vllm` command";
+    assert!(says(&["--engine", "process", "--vllm", "/no/vllm"]).contains(no_vllm));
+    assert!(says(&["--engine", "process", "--base-vllm", "/no/vllm"]).contains(no_vllm));
+    assert!(says(&["compare", "--engine", "process", "--base", "vllm", "--candidate", "/no/vllm"]).contains(no_vllm));
     assert!(says(&["--budget", "0"]).contains("`0` is no budget: give engine starts (8) or GPU time (90m, 2h)"));
     assert!(
         says(&["compare", "--engine", "remote", "--url", "http://h:1", "--base", "x"]).contains("cannot be compared")

@@ -52,7 +52,7 @@ fn power_says_what_each_baseline_can_detect() {
     assert!(told.contains("simulated/cpu_smoke/closed_loop.snap   5 starts in 1 session"), "{told}");
     assert!(told.contains("output throughput") && told.contains("% red"), "{told}");
     let nothing = run(&mut perf(&["power", "no_such_load"]), 2);
-    assert!(nothing.contains("no baseline has one of these in its path: no_such_load"), "{nothing}");
+    assert!(nothing.contains("no baseline has `no_such_load` in its name"), "{nothing}");
 }
 
 const BASE: &str = r#"{"metric": "itl_p50_ms", "unit": "ms", "direction": "lower_is_better", "tolerance": 0.025,

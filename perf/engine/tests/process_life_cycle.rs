@@ -7,7 +7,6 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use perf_clock::Clock;
 use perf_engine::{Address, Engine, EngineError, Gpu, Running, StartFailure};
@@ -194,7 +193,7 @@ fn a_start_that_is_abandoned_leaves_nothing() {
             result = start(&engine, &server) => panic!("it started: {result:?}"),
             () = async {
                 while !place.has("started") {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    tokio::task::yield_now().await;
                 }
             } => {}
         }
