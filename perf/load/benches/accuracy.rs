@@ -4,10 +4,10 @@
 //!     cargo bench -p perf-load --bench accuracy
 //!
 //! 1,000 streams of 20 events a second, an event a write: spread evenly, and in step as an engine writes that serves them
-//! in one batch. The server has a thread and a core of its own, as it would have elsewhere: beside a busy server's thread the
-//! kernel lets a woken client wait for most of a millisecond, though another core is idle. TTFT error is the first token's stamp against its write, ITL error a
-//! gap between two stamps against the gap between the two writes. A kernel and a scheduler lie in between, so this
-//! prints and judges nothing.
+//! in one batch. The server has a thread and a core of its own, as it would have elsewhere: beside a busy server's thread
+//! the kernel lets a woken client wait for most of a millisecond, though another core is idle. TTFT error is the first
+//! token's stamp against its write, ITL error a gap between two stamps against the gap between the two writes. A kernel
+//! and a scheduler lie in between, so this prints and judges nothing.
 
 #![expect(
     clippy::print_stdout,
