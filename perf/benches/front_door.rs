@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use perf::prelude::*;
-use perf_model::report::SuiteReport;
-use perf_model::settings::{Purpose, Settings, VARIABLE};
-use perf_model::verdict::Verdict;
+use perf_model::judge::report::SuiteReport;
+use perf_model::judge::verdict::Verdict;
+use perf_model::spec::settings::{Purpose, Settings, VARIABLE};
 
 /// Set in the processes that are the scenario.
 const INNER: &str = "PERF_FRONT_DOOR_INNER";

@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use insta::{Comparator, Snapshot};
-use perf_model::baseline::Baseline;
-use perf_model::verdict::Verdict;
+use perf_model::judge::baseline::Baseline;
+use perf_model::judge::verdict::Verdict;
 
 /// Hands what nothing could be held against to insta, which leaves it to review.
 pub(crate) fn leave_pending(file: &Path, measured: &Baseline) {

@@ -2,14 +2,14 @@
 //! [`compare`] two variants with no baseline at all. What drifts from day to day is the same for both and cancels.
 
 use perf_engine::Engine;
-use perf_model::anchor::Anchored;
-use perf_model::compare::{Found, Judging, Places, compare as hold_against};
-use perf_model::duet;
-use perf_model::evidence::{Evidence, StartEvidence};
-use perf_model::gate::{DUET_RUNS, Gate};
-use perf_model::guard::Guard;
-use perf_model::record::Part;
-use perf_model::report::LoadReport;
+use perf_model::judge::anchor::Anchored;
+use perf_model::judge::compare::{Found, Judging, Places, compare as hold_against};
+use perf_model::judge::duet;
+use perf_model::judge::gate::{DUET_RUNS, Gate};
+use perf_model::judge::report::LoadReport;
+use perf_model::judge::results::{Evidence, StartEvidence};
+use perf_model::record::file::Part;
+use perf_model::spec::guard::Guard;
 
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use perf_engine::EngineError;
 use perf_load::LoadError;
-use perf_model::units::Percent;
+use perf_model::spec::units::Percent;
 
 /// What a test returns.
 pub type Result<T = ()> = std::result::Result<T, Error>;

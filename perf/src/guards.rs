@@ -16,11 +16,11 @@
 
 use std::time::Duration;
 
-use perf_model::evidence::Published;
-use perf_model::guard::Guard;
-use perf_model::load::Objective;
-use perf_model::metric::{Metric, Quantity, Statistic};
-use perf_model::units::{Percent, as_millis};
+use perf_model::judge::results::Published;
+use perf_model::spec::guard::Guard;
+use perf_model::spec::load::Objective;
+use perf_model::spec::metric::{Metric, Quantity, Statistic};
+use perf_model::spec::units::{Percent, as_millis};
 
 /// Output tokens of the whole server, per second.
 pub fn output_throughput() -> Rate {
@@ -179,7 +179,7 @@ statistics!(Latency => LatencyStatistic);
 
 #[cfg(test)]
 mod tests {
-    use perf_model::units::percent;
+    use perf_model::spec::units::percent;
 
     use super::*;
 

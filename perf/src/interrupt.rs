@@ -80,7 +80,7 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         let was_last = UNDER_WAY.fetch_sub(1, Ordering::SeqCst) == 1;
         if was_last && INTERRUPTED.load(Ordering::SeqCst) {
-            std::process::exit(i32::from(perf_model::exit::INTERRUPTED));
+            std::process::exit(i32::from(perf_model::judge::exit_code::INTERRUPTED));
         }
     }
 }

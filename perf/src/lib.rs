@@ -61,8 +61,8 @@ pub use vllm::Vllm;
 /// Everything that a test needs, in one `use`.
 pub mod prelude {
     pub use perf_engine::StartFailure;
-    pub use perf_model::load::{Arrivals, Length, OutputLength, Prompts};
-    pub use perf_model::units::{millis, per_second, percent};
+    pub use perf_model::spec::load::{Arrivals, Length, OutputLength, Prompts};
+    pub use perf_model::spec::units::{millis, per_second, percent};
 
     pub use crate::guards::{
         e2e, goodput, itl, output_throughput, request_output_rate, request_throughput, total_throughput, tpot, ttft,

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use perf_model::evidence::Published;
-use perf_model::guard::Guard;
-use perf_model::load::{Api, Arrivals, Length, Load as Declared, OutputLength, Prompts, Workload};
-use perf_model::units::{PerSecond, Percent, percent};
+use perf_model::judge::results::Published;
+use perf_model::spec::guard::Guard;
+use perf_model::spec::load::{Api, Arrivals, Length, Load as Declared, OutputLength, Prompts, Workload};
+use perf_model::spec::units::{PerSecond, Percent, percent};
 
 use crate::guards::GoodputObjective;
 

@@ -1,10 +1,10 @@
 //! Start the engine, put each undecided load on it, stop it, judge; again until all is decided: [`measure`].
 
 use perf_engine::Engine;
-use perf_model::gate::Gate;
-use perf_model::record::Part;
-use perf_model::report::LoadReport;
-use perf_model::settings::Purpose;
+use perf_model::judge::gate::Gate;
+use perf_model::judge::report::LoadReport;
+use perf_model::record::file::Part;
+use perf_model::spec::settings::Purpose;
 
 use crate::duet;
 use crate::error::Result;

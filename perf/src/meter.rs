@@ -1,8 +1,8 @@
 //! What measuring costs, in time on GPUs, and what the budget still allows: [`Meter`].
 
 use perf_clock::Stamp;
-use perf_model::evidence::StartEvidence;
-use perf_model::report::LoadReport;
+use perf_model::judge::report::LoadReport;
+use perf_model::judge::results::StartEvidence;
 
 use crate::start::Place;
 

@@ -1,9 +1,9 @@
 //! What would be guarded, without measuring anything: [`plan`].
 
 use perf_engine::Engine;
-use perf_model::report::{GuardRow, LoadReport, Row, SuiteReport};
-use perf_model::server::Server;
-use perf_model::verdict::Verdict;
+use perf_model::judge::report::{GuardRow, LoadReport, Row, SuiteReport};
+use perf_model::judge::verdict::Verdict;
+use perf_model::spec::server::Server;
 
 use crate::load::Load;
 use crate::preflight::Standing;

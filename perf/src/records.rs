@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use perf_model::record::{End, Header, Line, line};
-use perf_model::report::SuiteReport;
-use perf_model::sample::Sample;
+use perf_model::judge::report::SuiteReport;
+use perf_model::record::file::{End, Header, Line, line};
+use perf_model::record::sample::Sample;
 
 use crate::error::{Error, Result};
 

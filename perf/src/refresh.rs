@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use perf_baselines::{Lock, find, text, write};
-use perf_model::baseline::Baseline;
-use perf_model::compare::Found;
+use perf_model::judge::baseline::Baseline;
+use perf_model::judge::compare::Found;
 
 use crate::error::{Error, Result};
 use crate::records;

@@ -5,14 +5,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use perf_clock::Clock;
 use perf_load::{Endpoint, Measured};
-use perf_model::client::Calibration;
-use perf_model::evidence::StartEvidence;
-use perf_model::fingerprint::{EngineKind, Fingerprint};
-use perf_model::hash::fnv_1a;
-use perf_model::reading::Reading;
-use perf_model::record::{End, Header, Part, Record, SCHEMA};
-use perf_model::sample::Sample;
-use perf_model::summary::Summary;
+use perf_model::analysis::run_analysis::Reading;
+use perf_model::analysis::summary::Summary;
+use perf_model::judge::results::StartEvidence;
+use perf_model::record::client_load::Calibration;
+use perf_model::record::file::{End, Header, Part, Record, SCHEMA};
+use perf_model::record::fingerprint::Fingerprint;
+use perf_model::record::hash::fnv_1a;
+use perf_model::record::sample::Sample;
+use perf_model::spec::engine_kind::EngineKind;
 use tokio::sync::Notify;
 
 use crate::error::{Error, Result};

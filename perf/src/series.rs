@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use perf_baselines as on_disk;
-use perf_model::anchor::Anchored;
-use perf_model::baseline::Baseline;
-use perf_model::compare::{Found, Judging, Places, compare};
-use perf_model::duet::{Suspicion, settle, suspects};
-use perf_model::evidence::{Evidence, StartEvidence};
-use perf_model::gate::Gate;
-use perf_model::guard::Guard;
-use perf_model::report::LoadReport;
-use perf_model::settings::Purpose;
-use perf_model::verdict::Verdict;
+use perf_model::judge::anchor::Anchored;
+use perf_model::judge::baseline::Baseline;
+use perf_model::judge::compare::{Found, Judging, Places, compare};
+use perf_model::judge::duet::{Suspicion, settle, suspects};
+use perf_model::judge::gate::Gate;
+use perf_model::judge::report::LoadReport;
+use perf_model::judge::results::{Evidence, StartEvidence};
+use perf_model::judge::verdict::Verdict;
+use perf_model::spec::guard::Guard;
+use perf_model::spec::settings::Purpose;
 
 use crate::baselines;
 use crate::error::Result;

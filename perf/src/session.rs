@@ -3,10 +3,10 @@
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 
-use perf_model::config::Config;
-use perf_model::gate::Gate;
-use perf_model::record::Part;
-use perf_model::settings::{Purpose, Settings, VARIABLE};
+use perf_model::judge::gate::Gate;
+use perf_model::record::file::Part;
+use perf_model::spec::config::Config;
+use perf_model::spec::settings::{Purpose, Settings, VARIABLE};
 
 use crate::error::{Error, Result};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use perf_model::load::Load;
-use perf_model::sample::{FailureKind, Outcome, Sample};
+use perf_model::record::sample::{FailureKind, Outcome, Sample};
+use perf_model::spec::load::Load;
 
 /// The requests of one run that fell silent.
 #[derive(Debug)]
@@ -65,8 +65,8 @@ impl Stalls {
 
 #[cfg(test)]
 mod tests {
-    use perf_model::load::Arrivals;
-    use perf_model::units::percent;
+    use perf_model::spec::load::Arrivals;
+    use perf_model::spec::units::percent;
 
     use super::*;
     use crate::load::Load as Declared;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use perf_clock::Clock;
 use perf_engine::{Address, Death, Engine, Running};
 use perf_load::{Endpoint, LoadError};
-use perf_model::evidence::StartEvidence;
-use perf_model::record::Part;
-use perf_model::server::Server;
+use perf_model::judge::results::StartEvidence;
+use perf_model::record::file::Part;
+use perf_model::spec::server::Server;
 
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;

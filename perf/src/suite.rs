@@ -4,14 +4,14 @@ use std::future::Future;
 
 use perf_clock::{Clock, run_virtual};
 use perf_engine::{Engine, EngineError, StartFailure};
-use perf_model::fingerprint::EngineKind;
-use perf_model::gate::Gate;
-use perf_model::record::Part;
-use perf_model::render;
-use perf_model::report::SuiteReport;
-use perf_model::server::Server;
-use perf_model::settings::Purpose;
-use perf_model::verdict::Verdict;
+use perf_model::judge::gate::Gate;
+use perf_model::judge::report::SuiteReport;
+use perf_model::judge::verdict::Verdict;
+use perf_model::record::file::Part;
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::server::Server;
+use perf_model::spec::settings::Purpose;
+use perf_report::terminal;
 
 use crate::duet;
 use crate::error::{Error, Result};
@@ -277,7 +277,7 @@ impl Outcome {
         assert!(
             verdict.is_pass() || verdict == Verdict::Skipped || fulfilled || self.was_planned,
             "{verdict}\n\n{}",
-            render::suite(&self.report)
+            terminal::suite(&self.report)
         );
         Ok(())
     }

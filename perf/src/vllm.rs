@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use perf_model::server::{Argument, Server};
+use perf_model::spec::server::{Argument, Server};
 
 /// A vLLM server: its model, its GPUs, its engine arguments.
 ///

@@ -10,8 +10,8 @@ use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use perf::prelude::*;
-use perf_model::settings::{Purpose, Settings, Variant};
-use perf_model::verdict::Verdict;
+use perf_model::judge::verdict::Verdict;
+use perf_model::spec::settings::{Purpose, Settings, Variant};
 
 use common::Place;
 

@@ -6,8 +6,8 @@
 mod common;
 
 use perf::prelude::*;
-use perf_model::report::SuiteReport;
-use perf_model::verdict::Verdict;
+use perf_model::judge::report::SuiteReport;
+use perf_model::judge::verdict::Verdict;
 
 use common::{Ended, Place};
 

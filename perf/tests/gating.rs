@@ -6,9 +6,9 @@
 mod common;
 
 use perf::prelude::*;
-use perf_model::baseline::Baseline;
-use perf_model::settings::{Budget, Purpose, Variant};
-use perf_model::verdict::Verdict;
+use perf_model::judge::baseline::Baseline;
+use perf_model::judge::verdict::Verdict;
+use perf_model::spec::settings::{Budget, Purpose, Variant};
 
 use common::Place;
 

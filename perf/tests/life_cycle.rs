@@ -7,8 +7,8 @@ mod common;
 use std::time::Duration;
 
 use perf::prelude::*;
-use perf_model::record::Record;
-use perf_model::verdict::Verdict;
+use perf_model::judge::verdict::Verdict;
+use perf_model::record::file::Record;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 

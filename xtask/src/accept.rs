@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use perf_baselines::Lock;
-use perf_model::baseline::Baseline;
-use perf_model::exit;
+use perf_model::judge::baseline::Baseline;
+use perf_model::judge::exit_code;
 
 use crate::cli::Accept;
 use crate::say::say;
@@ -20,7 +20,7 @@ pub(crate) fn accept(asked: &Accept) -> Result<u8> {
         anchors::reset(&asked.filters, reason)?;
     }
     say("review them with `git diff baselines`, and say in the commit why they changed");
-    Ok(exit::HELD)
+    Ok(exit_code::HELD)
 }
 
 /// Checks every baseline of the run before it writes the first.

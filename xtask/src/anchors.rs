@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use perf_baselines::{Lock, write_anchor};
-use perf_model::anchor::anchor_file;
+use perf_model::judge::anchor::anchor_file;
 
 use crate::runs;
 use crate::say::say;

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use perf_model::fingerprint::EngineKind;
-use perf_model::server::parse_arguments;
-use perf_model::settings::{Budget, Purpose, Settings, Variant};
-use perf_model::{address, image_name};
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::image_reference;
+use perf_model::spec::server::parse_arguments;
+use perf_model::spec::server_url;
+use perf_model::spec::settings::{Budget, Purpose, Settings, Variant};
 
 use crate::cli::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
 use crate::machine;
@@ -118,12 +119,12 @@ impl<'a> Asked<'a> {
 
     /// Refuses what can be nothing that was meant.
     fn check_values(&self) -> Result<()> {
-        if let Some(Err(why)) = self.on.url.as_deref().map(address::check) {
+        if let Some(Err(why)) = self.on.url.as_deref().map(server_url::check) {
             bail!("--url: {why}");
         }
         for side in self.base.iter().chain([&self.candidate]) {
             if let Some(image) = &side.image {
-                image_name::check(image).map_err(anyhow::Error::msg)?;
+                image_reference::check(image).map_err(anyhow::Error::msg)?;
             }
             // A name alone is looked for where the shell looks for it.
             if let Some(vllm) = side.vllm.as_ref().filter(|vllm| vllm.components().count() > 1 && !vllm.exists()) {

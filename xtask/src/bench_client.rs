@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::cli::BenchClient;
-use perf_model::exit;
+use perf_model::judge::exit_code;
 
 /// Runs the bench; its failure is a failure to measure.
 pub(crate) fn bench_client(asked: &BenchClient) -> Result<u8> {
@@ -38,7 +38,7 @@ pub(crate) fn bench_client(asked: &BenchClient) -> Result<u8> {
         command.env("PERF_REPETITIONS", repetitions.to_string());
     }
     let status = command.status().context("cannot run cargo; is it installed?")?;
-    Ok(if status.success() { exit::HELD } else { exit::INVALID })
+    Ok(if status.success() { exit_code::HELD } else { exit_code::INVALID })
 }
 
 /// A peer's program, which must be there before minutes are spent on building.

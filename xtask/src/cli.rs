@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use perf_model::exit;
+use perf_model::judge::exit_code;
 
 pub(crate) use measuring::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
 
@@ -84,7 +84,7 @@ const ROWS: [&str; 5] = ["saturated", "paced", "one", "burst", "memory"];
         Picks the engine by itself: the vLLM image on this machine's GPUs where there are GPUs and Docker, otherwise the \
         simulated engine, which says so. Every run is recorded under target/perf/runs.",
     after_help = GATE_EXAMPLES,
-    after_long_help = format!("{GATE_EXAMPLES}\n\n{}", exit::HELP),
+    after_long_help = format!("{GATE_EXAMPLES}\n\n{}", exit_code::HELP),
 )]
 pub(crate) struct Perf {
     #[command(subcommand)]

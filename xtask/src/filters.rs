@@ -1,7 +1,7 @@
 //! The filters of a command line, held against the names of what there is: [`pick`].
 
 use anyhow::{Result, bail};
-use perf_model::nearest::nearest;
+use perf_model::spec::suggest::nearest;
 
 /// Where a name may be taken apart: `file::test`, `machine/suite/load.snap`.
 const PARTS: [char; 3] = [':', '/', '.'];

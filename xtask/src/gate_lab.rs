@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use perf_model::exit;
+use perf_model::judge::exit_code;
 
 use crate::runs;
 
@@ -23,5 +23,5 @@ fn bench(which: &[&str], options: &[OsString]) -> Result<u8> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.arg("bench").args(which).arg("--").args(options).current_dir(runs::root());
     let status = cargo.status().context("cannot run cargo")?;
-    Ok(if status.success() { exit::HELD } else { exit::REGRESSED })
+    Ok(if status.success() { exit_code::HELD } else { exit_code::REGRESSED })
 }

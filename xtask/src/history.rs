@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use perf_model::baseline::Baseline;
-use perf_model::config::Config;
-use perf_model::fingerprint::EngineKind;
-use perf_model::metric::Metric;
-use perf_model::report::{LoadReport, SuiteReport};
-use perf_model::snapshot;
-use perf_model::verdict::Verdict;
+use perf_model::judge::baseline::Baseline;
+use perf_model::judge::report::{LoadReport, SuiteReport};
+use perf_model::judge::snapshot;
+use perf_model::judge::verdict::Verdict;
+use perf_model::spec::config::Config;
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::metric::Metric;
 
 use crate::runs;
 
@@ -38,7 +38,7 @@ pub(crate) fn tell(report: &mut SuiteReport, config: &Config) {
     }
 }
 
-fn is(guard: Option<&perf_model::report::GuardRow>, verdict: Verdict) -> bool {
+fn is(guard: Option<&perf_model::judge::report::GuardRow>, verdict: Verdict) -> bool {
     guard.is_some_and(|guard| guard.verdict == verdict)
 }
 

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use perf_model::record::{Line, Record, line};
-use perf_model::{exit, render, vllm_bench};
+use perf_model::interop::vllm_bench;
+use perf_model::judge::exit_code;
+use perf_model::record::file::{Line, Record, line};
+use perf_report::terminal;
 
 use crate::cli::Import;
 use crate::runs;
@@ -19,10 +21,10 @@ pub(crate) fn import(asked: &Import) -> Result<u8> {
         std::fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
         let path = place.join(format!("{}.jsonl", record.header.load));
         std::fs::write(&path, text(record)).with_context(|| format!("cannot write {}", path.display()))?;
-        say(render::figures(std::slice::from_ref(record)));
+        say(terminal::figures(std::slice::from_ref(record)));
     }
     say(format!("records in {}", folder.display()));
-    Ok(exit::HELD)
+    Ok(exit_code::HELD)
 }
 
 fn read(path: &Path) -> Result<Record> {

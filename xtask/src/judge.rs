@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use perf_gate::{Design, Input, Output, judge_input};
-use perf_model::verdict::Verdict;
-use perf_model::{exit, render};
+use perf_model::judge::exit_code;
+use perf_model::judge::verdict::Verdict;
+use perf_report::terminal;
 
 use crate::cli::Judge;
 use crate::say::say;
@@ -37,10 +38,10 @@ pub(crate) fn judge(asked: &Judge) -> Result<u8> {
         let as_json = |(file, output): &(String, Output)| serde_json::json!({ "file": file, "judged": output });
         say(serde_json::to_string_pretty(&outputs.iter().map(as_json).collect::<Vec<_>>())?);
     } else {
-        say(render::judged(&outputs));
+        say(terminal::judged(&outputs));
     }
-    let verdicts = outputs.iter().map(|(_, output)| perf_model::gate::verdict_of(output.judgement.verdict));
-    Ok(Verdict::join(verdicts).map_or(exit::USAGE, exit::code))
+    let verdicts = outputs.iter().map(|(_, output)| perf_model::judge::gate::verdict_of(output.judgement.verdict));
+    Ok(Verdict::join(verdicts).map_or(exit_code::USAGE, exit_code::code))
 }
 
 /// One document, or a list of them.

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use perf_model::exit;
+use perf_model::judge::exit_code;
 
 use crate::interrupt::Interrupt;
 use crate::{artifacts, runs};
@@ -32,5 +32,5 @@ pub(crate) fn load(arguments: &[OsString]) -> Result<u8> {
         // Only an empty folder can be removed so: one in which nothing was recorded.
         let _ = std::fs::remove_dir(folder);
     }
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::INVALID))
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit_code::INVALID))
 }

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Perf, PerfCommand, Task};
-use perf_model::exit;
+use perf_model::judge::exit_code;
 use say::say;
 use unmeasurable::Unmeasurable;
 
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     done.map_or_else(
         |error| {
             eprintln!("error: {error:#}");
-            ExitCode::from(if error.is::<Unmeasurable>() { exit::INVALID } else { exit::USAGE })
+            ExitCode::from(if error.is::<Unmeasurable>() { exit_code::INVALID } else { exit_code::USAGE })
         },
         ExitCode::from,
     )
@@ -68,6 +68,6 @@ fn perf(asked: Perf) -> anyhow::Result<u8> {
 }
 
 fn schema() -> u8 {
-    say(perf_model::config::Config::schema().trim_end());
-    exit::HELD
+    say(perf_model::spec::config::Config::schema().trim_end());
+    exit_code::HELD
 }

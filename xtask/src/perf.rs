@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use perf_model::config::Config;
-use perf_model::fingerprint::EngineKind;
-use perf_model::gate as model;
-use perf_model::report::{LoadReport, SuiteReport};
-use perf_model::settings::{Purpose, Settings};
-use perf_model::verdict::Verdict;
-use perf_model::{exit, render};
+use perf_model::judge::exit_code;
+use perf_model::judge::gate as model;
+use perf_model::judge::report::{LoadReport, SuiteReport};
+use perf_model::judge::verdict::Verdict;
+use perf_model::spec::config::Config;
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::settings::{Purpose, Settings};
+use perf_report::terminal;
 
 use crate::ask::{Asked, pick_engine};
 use crate::cli::{Compare, Gate, On, Refresh, Required};
@@ -40,7 +41,7 @@ pub(crate) fn compare(asked: &Compare) -> Result<u8> {
 fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Result<u8> {
     let config = read_config()?;
     let Some(engine) = pick_engine(on)? else {
-        return Ok(exit::MISSING);
+        return Ok(exit_code::MISSING);
     };
     let mut settings = asked(engine)?.settings(engine)?;
     let picked = scenarios::pick(&on.filters)?;
@@ -52,7 +53,7 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         // Nothing was measured, so there is nothing to keep.
         stopped => {
             let _ = std::fs::remove_dir_all(&folder);
-            return stopped.map(|code| code.break_value().unwrap_or(exit::HELD));
+            return stopped.map(|code| code.break_value().unwrap_or(exit_code::HELD));
         }
     };
 
@@ -75,7 +76,7 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
             if settings.purpose == Purpose::Gate {
                 history::tell(&mut report, &config);
             }
-            say(render::suite(&report));
+            say(terminal::suite(&report));
             reports.push(report);
         }
     }
@@ -88,7 +89,7 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
     if interrupt.asked() {
         // Where it was the terminal that went away, nobody reads this.
         let _ = writeln!(std::io::stderr(), "interrupted; what was measured so far is kept in {}", folder.display());
-        return Ok(exit::INTERRUPTED);
+        return Ok(exit_code::INTERRUPTED);
     }
     remember(&folder, &settings, true)?;
     Ok(close(&reports, &settings, on.require, &folder))
@@ -113,7 +114,7 @@ fn prepare(
     let mut loads = plan(picked, settings, &folder.join("plan"), interrupt)?;
     if interrupt.asked() {
         let _ = writeln!(std::io::stderr(), "interrupted before anything was measured");
-        return Ok(ControlFlow::Break(exit::INTERRUPTED));
+        return Ok(ControlFlow::Break(exit_code::INTERRUPTED));
     }
     loads.retain(|load| load.verdict != Verdict::Skipped);
     for note in loads.iter().flat_map(|load| &load.notes) {
@@ -125,7 +126,7 @@ fn prepare(
     }
     if !faults.is_empty() {
         eprintln!("nothing was measured");
-        return Ok(ControlFlow::Break(exit::INVALID));
+        return Ok(ControlFlow::Break(exit_code::INVALID));
     }
     let guards = loads.iter().map(|load| load.rows.len()).sum::<usize>().max(1);
     settings.checks = Some(u32::try_from(guards).unwrap_or(u32::MAX));
@@ -143,15 +144,15 @@ fn close(reports: &[SuiteReport], settings: &Settings, required: Option<Required
         if invalid > 0 {
             say(format!("{invalid} of {} suites could not be measured as they should", reports.len()));
         }
-        return if invalid > 0 { exit::INVALID } else { exit::HELD };
+        return if invalid > 0 { exit_code::INVALID } else { exit_code::HELD };
     }
-    say(format!("{}records in {}", render::closing(reports), folder.display()));
+    say(format!("{}records in {}", terminal::closing(reports), folder.display()));
     // What a gating runner was to run and could not is no pass, even if the rest held.
     let overall = match required {
         Some(_) => Verdict::join(verdicts()),
         None => Verdict::of_run(verdicts()),
     };
-    overall.map_or(exit::MISSING, exit::code)
+    overall.map_or(exit_code::MISSING, exit_code::code)
 }
 
 /// A wrong `perf.toml` is said before anything is built.

@@ -5,12 +5,14 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use perf_model::baseline::Baseline;
-use perf_model::gate::Gate;
-use perf_model::guard::Guard;
-use perf_model::report::LoadReport;
-use perf_model::settings::Settings;
-use perf_model::{exit, redundancy, render};
+use perf_model::judge::baseline::Baseline;
+use perf_model::judge::exit_code;
+use perf_model::judge::gate::Gate;
+use perf_model::judge::redundant_guards;
+use perf_model::judge::report::LoadReport;
+use perf_model::spec::guard::Guard;
+use perf_model::spec::settings::Settings;
+use perf_report::terminal;
 
 use crate::cli::Power;
 use crate::interrupt::Interrupt;
@@ -33,7 +35,7 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
     // Nothing was run.
     let _ = std::fs::remove_dir_all(scratch);
     if interrupt.asked() {
-        return Ok(exit::INTERRUPTED);
+        return Ok(exit_code::INTERRUPTED);
     }
     let planned = planned?;
     let gate = Gate::of_run(&config.gate, planned.iter().map(|load| load.rows.len()).sum(), asked.budget)?;
@@ -60,7 +62,7 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
             say(if text.starts_with(&name) { text } else { format!("{name}: {text}\n") });
         }
     }
-    Ok(exit::HELD)
+    Ok(exit_code::HELD)
 }
 
 /// The baselines of each suite and machine, which tell each other's noise.
@@ -75,8 +77,8 @@ fn by_suite(baselines: Vec<(String, PathBuf)>) -> impl Iterator<Item = Vec<(Stri
 /// The table of one baseline. The guards of all scenarios share the error rate.
 fn of(name: &str, baseline: &Baseline, load: &LoadReport, gate: &Gate) -> String {
     let guards: Vec<Guard> = rests::guards(load).collect();
-    let mut text = render::power(name, baseline, &guards, gate);
-    for remark in redundancy::remarks(&load.arrivals, &guards) {
+    let mut text = terminal::power(name, baseline, &guards, gate);
+    for remark in redundant_guards::remarks(&load.arrivals, &guards) {
         let _ = writeln!(text, "  {remark}");
     }
     text

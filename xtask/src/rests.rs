@@ -5,10 +5,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use perf_model::baseline::Baseline;
-use perf_model::gate::Gate;
-use perf_model::guard::Guard;
-use perf_model::report::LoadReport;
+use perf_model::judge::baseline::Baseline;
+use perf_model::judge::gate::Gate;
+use perf_model::judge::report::LoadReport;
+use perf_model::spec::guard::Guard;
 
 use crate::runs;
 
@@ -93,10 +93,10 @@ fn line(file: &str, load: &LoadReport, baseline: &Baseline, gate: &Gate) -> Stri
 
 #[cfg(test)]
 mod tests {
-    use perf_model::fingerprint::EngineKind;
-    use perf_model::report::{GuardRow, Row};
-    use perf_model::units::percent;
-    use perf_model::verdict::Verdict;
+    use perf_model::judge::report::{GuardRow, Row};
+    use perf_model::judge::verdict::Verdict;
+    use perf_model::spec::engine_kind::EngineKind;
+    use perf_model::spec::units::percent;
 
     use super::*;
 
@@ -156,7 +156,7 @@ mod tests {
         }
         put(root.path(), "saturated", 5);
         let loads = ["chat", "closed_loop", "saturated", "few"].map(planned);
-        let gate = Gate::of_run(&perf_model::config::Gate::default(), 4, None).unwrap();
+        let gate = Gate::of_run(&perf_model::spec::config::Gate::default(), 4, None).unwrap();
         let lines = on(root.path(), &loads, run.path(), &gate).unwrap();
         assert!(lines[0].starts_with(&format!("wrote {}: 5 starts in 1 session\n", place("chat"))), "{lines:?}");
         assert!(lines[0].contains("output throughput: catches a loss of"), "{lines:?}");

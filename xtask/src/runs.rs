@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use perf_model::baseline::Baseline;
-use perf_model::compare::Found;
+use perf_model::judge::baseline::Baseline;
+use perf_model::judge::compare::Found;
 
 use crate::filters;
 use crate::unmeasurable::cannot_write;

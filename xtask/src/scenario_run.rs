@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use perf_model::report::{LoadReport, SuiteReport};
-use perf_model::settings::{Settings, VARIABLE};
-use perf_model::verdict::Verdict;
+use perf_model::judge::report::{LoadReport, SuiteReport};
+use perf_model::judge::verdict::Verdict;
+use perf_model::spec::settings::{Settings, VARIABLE};
 
 use crate::interrupt::Interrupt;
 use crate::runs;

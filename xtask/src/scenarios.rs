@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use perf_model::exit;
+use perf_model::judge::exit_code;
 
 use crate::artifacts::{self, Artifact, Target};
 use crate::filters;
@@ -27,7 +27,7 @@ pub(crate) fn list() -> Result<u8> {
     for scenario in build()? {
         say(scenario.name);
     }
-    Ok(exit::HELD)
+    Ok(exit_code::HELD)
 }
 
 /// Builds the scenarios and picks those that the filters name.

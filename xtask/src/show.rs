@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use perf_model::record::{Header, Part, Record};
-use perf_model::{exit, render};
+use perf_model::judge::exit_code;
+use perf_model::record::file::{Header, Part, Record};
+use perf_report::terminal;
 
 use crate::cli::Show;
 use crate::say::say;
@@ -33,11 +34,11 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
     }
     for records in loads.values_mut() {
         records.sort_by_key(|record| (record.header.start, record.header.run));
-        say(render::figures(records));
+        say(terminal::figures(records));
     }
     match (unread, loads.is_empty()) {
         (0, true) => bail!("{} holds no records that were asked for", run.display()),
-        (0, false) => Ok(exit::HELD),
+        (0, false) => Ok(exit_code::HELD),
         _ => bail!("{unread} records of {} cannot be read, and are in no figure above", run.display()),
     }
 }

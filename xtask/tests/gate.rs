@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use common::{out, perf, root};
-use perf_model::anchor::Anchor;
+use perf_model::judge::anchor::Anchor;
 use tempfile::TempDir;
 
 fn run(command: &mut Command, code: i32) -> String {

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{UnderWay, out, perf, root};
-use perf_model::record::Record;
+use perf_model::record::file::Record;
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_mins(2);

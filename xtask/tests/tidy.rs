@@ -79,6 +79,7 @@ fn the_crates_depend_on_each_other_as_the_architecture_says() {
         "perf/gate/",
         "perf/load/",
         "perf/model/",
+        "perf/report/",
         "perf/sim/",
         "xtask/",
     ] {
@@ -122,7 +123,7 @@ fn names_after(text: &str, start: &str) -> Vec<String> {
 
 #[test]
 fn the_schema_of_perf_toml_is_up_to_date_and_perf_toml_is_valid() {
-    let schema = perf_model::config::Config::schema();
+    let schema = perf_model::spec::config::Config::schema();
     assert_eq!(read("docs/perf.schema.json"), schema, "run `cargo xtask perf schema > docs/perf.schema.json`");
-    perf_model::config::Config::from_toml(&read("perf.toml")).unwrap();
+    perf_model::spec::config::Config::from_toml(&read("perf.toml")).unwrap();
 }

@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use perf_model::anchor::{Anchor, Anchored, anchor_file};
-use perf_model::baseline::{Baseline, BaselineError};
-use perf_model::compare::Found;
-use perf_model::fingerprint::EngineKind;
-use perf_model::snapshot;
+use perf_model::judge::anchor::{Anchor, Anchored, anchor_file};
+use perf_model::judge::baseline::{Baseline, BaselineError};
+use perf_model::judge::compare::Found;
+use perf_model::judge::snapshot;
+use perf_model::spec::engine_kind::EngineKind;
 
 /// What a baseline's file names as the source that asserts it.
 const SOURCE: &str = "perf/src/baselines.rs";

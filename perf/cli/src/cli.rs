@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use perf_model::load::{Api, Arrivals, Load, Objective, OutputLength, Prompts, Workload};
-use perf_model::units::{millis, percent};
+use perf_model::spec::load::{Api, Arrivals, Load, Objective, OutputLength, Prompts, Workload};
+use perf_model::spec::units::{millis, percent};
 
 use crate::spec::{self, Sweep};
 
@@ -198,7 +198,7 @@ impl Cli {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
-    use perf_model::exit;
+    use perf_model::judge::exit_code;
 
     use super::*;
 
@@ -210,7 +210,7 @@ mod tests {
         for line in WORDS.lines().chain(EXAMPLES.lines()) {
             assert!(line.len() < 80, "{line}");
         }
-        for code in [exit::HELD, exit::USAGE, exit::INVALID, exit::INTERRUPTED] {
+        for code in [exit_code::HELD, exit_code::USAGE, exit_code::INVALID, exit_code::INTERRUPTED] {
             assert!(WORDS.contains(&format!("\n  {code:<3}  ")), "{code}");
         }
     }

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::Cli;
-use perf_model::exit;
+use perf_model::judge::exit_code;
 
 use crate::put::Failure;
 
@@ -31,11 +31,11 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(Failure::Usage(error)) => {
             eprintln!("error: {error:#}");
-            exit::USAGE
+            exit_code::USAGE
         }
         Err(Failure::Unmeasured(error)) => {
             eprintln!("error: {error:#}");
-            exit::INVALID
+            exit_code::INVALID
         }
     };
     ExitCode::from(code)

@@ -6,13 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, anyhow};
 use perf_clock::Clock;
 use perf_load::{Endpoint, LoadError, Measured};
-use perf_model::client::Calibration;
-use perf_model::exit;
-use perf_model::fingerprint::Fingerprint;
-use perf_model::load::Load;
-use perf_model::reading::Reading;
-use perf_model::record::{End, Header, Line, Part, Record, SCHEMA};
-use perf_model::sample::{FailureKind, Sample};
+use perf_model::analysis::run_analysis::Reading;
+use perf_model::judge::exit_code;
+use perf_model::record::client_load::Calibration;
+use perf_model::record::file::{End, Header, Line, Part, Record, SCHEMA};
+use perf_model::record::fingerprint::Fingerprint;
+use perf_model::record::sample::{FailureKind, Sample};
+use perf_model::spec::load::Load;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Format};
@@ -64,7 +64,7 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
         found = server::find(asked, &endpoint, clock) => found.map_err(Failure::Unmeasured)?,
         signal = &mut interrupt => {
             eprintln!("interrupted by {signal} before anything was sent; nothing was recorded");
-            return Ok(exit::INTERRUPTED);
+            return Ok(exit_code::INTERRUPTED);
         }
     };
     let server = Server { asked, endpoint, found, clock };
@@ -97,9 +97,9 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     }
     let interrupted = all.iter().any(|ran| !ran.record.is_complete());
     Ok(match all.iter().any(|ran| !ran.reading.faults.is_empty()) {
-        _ if interrupted => exit::INTERRUPTED,
-        true => exit::INVALID,
-        false => exit::HELD,
+        _ if interrupted => exit_code::INTERRUPTED,
+        true => exit_code::INVALID,
+        false => exit_code::HELD,
     })
 }
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use perf_model::load::Load;
-use perf_model::reading::Reading;
-use perf_model::record::Record;
+use perf_model::analysis::run_analysis::Reading;
+use perf_model::record::file::Record;
+use perf_model::spec::load::Load;
 
 /// One load, and what came of it.
 pub(crate) struct Ran {

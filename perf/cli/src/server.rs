@@ -3,8 +3,9 @@
 use anyhow::{Context, Result, anyhow};
 use perf_clock::Clock;
 use perf_load::{Endpoint, Unanswered};
-use perf_model::fingerprint::{EngineKind, Fingerprint};
-use perf_model::nearest::nearest;
+use perf_model::record::fingerprint::Fingerprint;
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::suggest::nearest;
 
 use crate::cli::Cli;
 

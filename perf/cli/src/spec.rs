@@ -3,9 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use perf_model::load::{Arrivals, Length, Objective, OutputLength, Prompts};
-use perf_model::metric::Quantity;
-use perf_model::units::{PerSecond, millis, per_second};
+use perf_model::spec::load::{Arrivals, Length, Objective, OutputLength, Prompts};
+use perf_model::spec::metric::Quantity;
+use perf_model::spec::units::{PerSecond, millis, per_second};
 
 /// The prompts of completions unless others are asked for.
 pub(crate) const COMPLETIONS: Prompts = Prompts::RandomTokens { length: Length::Fixed(64) };

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use anyhow::{Result, bail, ensure};
-use perf_model::load::{Arrivals, Load, Prompts};
+use perf_model::spec::load::{Arrivals, Load, Prompts};
 
 use crate::cli::Cli;
 use crate::spec::Sweep;

@@ -4,12 +4,13 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use perf_model::client::{Calibration, ClientUse};
-use perf_model::reading::Reading;
-use perf_model::record::{CacheReset, ServerCounts};
-use perf_model::steady::Steady;
-use perf_model::summary::Summary;
-use perf_model::{render, vllm_bench};
+use perf_model::analysis::run_analysis::Reading;
+use perf_model::analysis::steady_state::Steady;
+use perf_model::analysis::summary::Summary;
+use perf_model::interop::vllm_bench;
+use perf_model::record::client_load::{Calibration, ClientUse};
+use perf_model::record::file::{CacheReset, ServerCounts};
+use perf_report::terminal;
 use serde::Serialize;
 
 use crate::cli::{Cli, Format};
@@ -105,7 +106,7 @@ fn text(asked: &Cli, all: &[Ran]) -> Result<String> {
 
 fn table(asked: &Cli, all: &[Ran]) -> String {
     if asked.sweep.is_none() {
-        return all.iter().map(|ran| render::figures(std::slice::from_ref(&ran.record))).collect();
+        return all.iter().map(|ran| terminal::figures(std::slice::from_ref(&ran.record))).collect();
     }
     let point = |ran: &Ran| {
         let mark = if ran.record.is_complete() { "" } else { " (incomplete)" };
@@ -113,7 +114,7 @@ fn table(asked: &Cli, all: &[Ran]) -> String {
     };
     let rows: Vec<(String, &Reading)> = all.iter().map(|ran| (point(ran), &ran.reading)).collect();
     let head = all.first().map_or_else(String::new, |ran| ran.record.header.workload.clone());
-    format!("{head}\n\n{}", render::sweep(&rows))
+    format!("{head}\n\n{}", terminal::sweep(&rows))
 }
 
 fn told<'a>(asked: &'a Cli, ran: &'a Ran) -> Told<'a> {

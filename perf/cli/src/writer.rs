@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result};
-use perf_model::record::{Header, Line, line};
+use perf_model::record::file::{Header, Line, line};
 
 /// Appends to a record, one write a line: what was measured before an interruption is in the file.
 pub(crate) struct Writer {
@@ -48,7 +48,7 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use perf_model::record::End;
+    use perf_model::record::file::End;
 
     use super::*;
 

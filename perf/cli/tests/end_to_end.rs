@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use perf_model::record::{CacheReset, Record};
+use perf_model::record::file::{CacheReset, Record};
 use serde_json::Value;
 
 /// A simulated server that is up; gone when dropped.
@@ -223,7 +223,7 @@ fn the_file_of_vllm_bench_is_saved_with_its_keys() {
     let saved = std::fs::read_to_string(file).unwrap();
     let value: Value = serde_json::from_str(&saved).unwrap();
     assert_eq!((&value["completed"], &value["total_output_tokens"]), (&4.into(), &16.into()));
-    assert_eq!(perf_model::vllm_bench::read(&saved, "r").unwrap().samples.len(), 4);
+    assert_eq!(perf_model::interop::vllm_bench::read(&saved, "r").unwrap().samples.len(), 4);
 }
 
 #[test]

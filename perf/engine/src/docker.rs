@@ -9,9 +9,10 @@ mod request;
 use std::path::Path;
 
 use perf_clock::Clock;
-use perf_model::config::Docker;
-use perf_model::fingerprint::{EngineKind, Fingerprint};
-use perf_model::image_name;
+use perf_model::record::fingerprint::Fingerprint;
+use perf_model::spec::config::Docker;
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::image_reference;
 
 use crate::error::EngineError;
 use crate::gpus;
@@ -46,7 +47,7 @@ pub(crate) async fn start(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
     let name = plan.server.image.clone().unwrap_or_else(|| engine.image.clone());
-    image_name::check(&name).map_err(EngineError::invalid)?;
+    image_reference::check(&name).map_err(EngineError::invalid)?;
     let files = engine.models.for_container(&plan.server.model)?;
     let daemon = daemon::connect().await?;
     for name in leftovers::sweep(&daemon).await? {

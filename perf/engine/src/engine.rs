@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use perf_clock::Clock;
-use perf_model::config::Config;
-use perf_model::fingerprint::{EngineKind, Fingerprint};
-use perf_model::server::Server;
-use perf_model::settings::{Settings, Variant};
+use perf_model::record::fingerprint::Fingerprint;
+use perf_model::spec::config::Config;
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::server::Server;
+use perf_model::spec::settings::{Settings, Variant};
 use perf_sim::Injection;
 
 use crate::docker::{self, DockerEngine};

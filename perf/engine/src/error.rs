@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use perf_model::fingerprint::EngineKind;
+use perf_model::spec::engine_kind::EngineKind;
 
 use crate::failure::StartFailure;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use perf_model::config::{Config, ModelLocation};
-use perf_model::nearest::nearest;
-use perf_model::settings::Settings;
+use perf_model::spec::config::{Config, ModelLocation};
+use perf_model::spec::settings::Settings;
+use perf_model::spec::suggest::nearest;
 
 use crate::error::EngineError;
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use perf_model::fingerprint::{EngineKind, Fingerprint};
-use perf_model::server::{Argument, Server, parse_arguments};
-use perf_model::settings::Variant;
+use perf_model::record::fingerprint::Fingerprint;
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::server::{Argument, Server, parse_arguments};
+use perf_model::spec::settings::Variant;
 
 use crate::error::EngineError;
 use crate::secrets::Secrets;

@@ -10,7 +10,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use perf_clock::Clock;
-use perf_model::fingerprint::{EngineKind, Fingerprint};
+use perf_model::record::fingerprint::Fingerprint;
+use perf_model::spec::engine_kind::EngineKind;
 
 use crate::error::EngineError;
 use crate::gpus;

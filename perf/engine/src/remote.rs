@@ -1,6 +1,6 @@
 //! A server that is already up somewhere. It is looked at, and never started or stopped. Main function: [`find`].
 
-use perf_model::fingerprint::Fingerprint;
+use perf_model::record::fingerprint::Fingerprint;
 
 use crate::error::EngineError;
 use crate::plan::Plan;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use perf_model::fingerprint::Fingerprint;
+use perf_model::record::fingerprint::Fingerprint;
 use perf_sim::SimServer;
 
 pub use crate::keeper::Death;

@@ -1,7 +1,8 @@
 //! The simulated vLLM, in this process and on its clock. Main function: [`start`].
 
 use perf_clock::Clock;
-use perf_model::fingerprint::{EngineKind, Fingerprint};
+use perf_model::record::fingerprint::Fingerprint;
+use perf_model::spec::engine_kind::EngineKind;
 use perf_sim::{Injection, Options, SimServer, StartFailure as SimulatedFailure};
 
 use crate::error::EngineError;

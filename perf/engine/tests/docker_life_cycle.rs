@@ -15,10 +15,10 @@ use std::time::Instant;
 
 use perf_clock::Clock;
 use perf_engine::{Engine, EngineError, Gpu, Running, StartFailure};
-use perf_model::config::{Config, ModelLocation};
-use perf_model::fingerprint::EngineKind;
-use perf_model::server::{Server, parse_arguments};
-use perf_model::settings::{Settings, Variant};
+use perf_model::spec::config::{Config, ModelLocation};
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::server::{Server, parse_arguments};
+use perf_model::spec::settings::{Settings, Variant};
 
 use support::{Place, block_on, wait_until};
 

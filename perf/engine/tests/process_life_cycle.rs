@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 
 use perf_clock::Clock;
 use perf_engine::{Address, Engine, EngineError, Gpu, Running, StartFailure};
-use perf_model::config::Config;
-use perf_model::fingerprint::EngineKind;
-use perf_model::server::{Argument, Server, parse_arguments};
-use perf_model::settings::{Settings, Variant};
+use perf_model::spec::config::Config;
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::server::{Argument, Server, parse_arguments};
+use perf_model::spec::settings::{Settings, Variant};
 
 use support::{Place, block_on, wait_until};
 

@@ -9,10 +9,10 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use perf_clock::Clock;
 use perf_engine::{Address, Engine, EngineError, Running};
-use perf_model::config::Config;
-use perf_model::fingerprint::EngineKind;
-use perf_model::server::Server;
-use perf_model::settings::{Settings, Variant};
+use perf_model::spec::config::Config;
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::server::Server;
+use perf_model::spec::settings::{Settings, Variant};
 use tokio::net::TcpListener;
 
 use support::block_on;

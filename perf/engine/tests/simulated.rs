@@ -4,10 +4,10 @@
 
 use perf_clock::run_virtual;
 use perf_engine::{Address, Engine, EngineError, Running, StartFailure};
-use perf_model::config::Config;
-use perf_model::fingerprint::EngineKind;
-use perf_model::server::{Server, parse_arguments};
-use perf_model::settings::{Settings, Variant};
+use perf_model::spec::config::Config;
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::server::{Server, parse_arguments};
+use perf_model::spec::settings::{Settings, Variant};
 
 fn start(settings: &Settings, server: &Server) -> Result<Running, EngineError> {
     let engine = Engine::new(settings, &Config::default())?;

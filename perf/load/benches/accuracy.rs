@@ -25,9 +25,9 @@ use std::time::{Duration, Instant};
 use ground::{Emissions, Pace, Server};
 use perf_clock::Clock;
 use perf_load::{Endpoint, measure};
-use perf_model::load::{Api, Arrivals, Load, OutputLength, Prompts, Workload};
-use perf_model::sample::Sample;
-use perf_model::statistics::{quantile, sorted};
+use perf_model::analysis::statistics::{quantile, sorted};
+use perf_model::record::sample::Sample;
+use perf_model::spec::load::{Api, Arrivals, Load, OutputLength, Prompts, Workload};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 const STREAMS: u32 = 1_000;
@@ -93,7 +93,7 @@ fn run(cores: usize, pace: Pace) -> Errors {
         objectives: Vec::new(),
         stall_limit: Duration::from_mins(1),
         lateness_limit: Duration::from_millis(5),
-        failures_allowed: perf_model::units::percent(0.0),
+        failures_allowed: perf_model::spec::units::percent(0.0),
         request_limit: Duration::from_mins(10),
         contents: None,
     };

@@ -12,7 +12,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http_body_util::Full;
 use perf_clock::run_virtual;
 use perf_load::Endpoint;
-use perf_model::load::{Api, Arrivals, Length, Load, OutputLength, Prompts, Workload};
+use perf_model::spec::load::{Api, Arrivals, Length, Load, OutputLength, Prompts, Workload};
 
 const TOKENS: u32 = 64;
 const REQUESTS: u32 = 256;
@@ -49,7 +49,7 @@ fn load() -> Load {
         objectives: Vec::new(),
         stall_limit: Duration::from_secs(10),
         lateness_limit: Duration::from_millis(5),
-        failures_allowed: perf_model::units::percent(0.0),
+        failures_allowed: perf_model::spec::units::percent(0.0),
         request_limit: Duration::from_mins(10),
         contents: None,
     }
@@ -68,7 +68,8 @@ fn whole_client(criterion: &mut Criterion) {
             }));
             run_virtual(|clock| async move {
                 let mut succeeded = 0_u32;
-                let mut observe = |sample: perf_model::sample::Sample| succeeded += u32::from(sample.succeeded());
+                let mut observe =
+                    |sample: perf_model::record::sample::Sample| succeeded += u32::from(sample.succeeded());
                 let measured = perf_load::measure(&load(), &endpoint, "tiny", 1, clock, &mut observe).await;
                 assert!(measured.is_ok() && succeeded == REQUESTS, "{succeeded} of {REQUESTS}");
                 black_box(succeeded)

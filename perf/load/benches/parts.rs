@@ -8,13 +8,13 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use perf_load::benching::{read, split};
 use perf_load::schedule;
-use perf_model::chunks::Chunk;
-use perf_model::chunks::Chunks;
-use perf_model::load::Arrivals;
-use perf_model::record::{Line, line};
-use perf_model::sample::{Outcome, Sample};
-use perf_model::summary::summarize;
-use perf_model::units::per_second;
+use perf_model::analysis::summary::summarize;
+use perf_model::record::chunks::Chunk;
+use perf_model::record::chunks::Chunks;
+use perf_model::record::file::{Line, line};
+use perf_model::record::sample::{Outcome, Sample};
+use perf_model::spec::load::Arrivals;
+use perf_model::spec::units::per_second;
 
 const TOKENS: u32 = 256;
 

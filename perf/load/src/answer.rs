@@ -11,10 +11,10 @@
 //! excess ones taken from the last. Totals and latencies stay exact, gaps between tokens become approximate, and the
 //! sample says so.
 
-use perf_model::chunks::Chunk;
-use perf_model::chunks::Chunks;
-use perf_model::sample::FailureKind;
-use perf_model::sample::ServerTimes;
+use perf_model::record::chunks::Chunk;
+use perf_model::record::chunks::Chunks;
+use perf_model::record::sample::FailureKind;
+use perf_model::record::sample::ServerTimes;
 use serde::Deserialize;
 use serde_json::error::Category;
 

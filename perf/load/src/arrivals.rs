@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use perf_model::load::Arrivals;
+use perf_model::spec::load::Arrivals;
 use rand_distr::{Distribution, Exp1, Gamma};
 
 use crate::seed::Stream;
@@ -80,7 +80,7 @@ fn at(gaps: f64, per_second: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perf_model::units::per_second;
+    use perf_model::spec::units::per_second;
     use proptest::prelude::*;
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use perf_model::load::{Arrivals, Length, Load, Prompts};
+use perf_model::spec::load::{Arrivals, Length, Load, Prompts};
 
 /// The most requests of a run, and of its warm-up: every request is kept until the run is over.
 const REQUESTS: u32 = 1_000_000;
@@ -101,8 +101,8 @@ fn longest(prompts: &Prompts) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use perf_model::load::{Api, OutputLength, Workload};
-    use perf_model::units::{millis, per_second, percent};
+    use perf_model::spec::load::{Api, OutputLength, Workload};
+    use perf_model::spec::units::{millis, per_second, percent};
 
     use super::*;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use perf_clock::Clock;
-use perf_model::record::CacheReset;
+use perf_model::record::file::CacheReset;
 use serde::Deserialize;
 
 use crate::complaint::server_message;

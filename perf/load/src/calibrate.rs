@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use perf_clock::Clock;
-use perf_model::client::Calibration;
-use perf_model::load::{Arrivals, OutputLength};
-use perf_model::sample::Sample;
-use perf_model::units::per_second;
+use perf_model::record::client_load::Calibration;
+use perf_model::record::sample::Sample;
+use perf_model::spec::load::{Arrivals, OutputLength};
+use perf_model::spec::units::per_second;
 use rustix::time::ClockId;
 use tokio::sync::OnceCell;
 

@@ -1,6 +1,6 @@
 //! Loads that no run can follow are refused before anything is sent: [`check`].
 
-use perf_model::load::{Api, Arrivals, Length, Load, OutputLength, Prompts};
+use perf_model::spec::load::{Api, Arrivals, Length, Load, OutputLength, Prompts};
 
 use crate::bounds::excess;
 use crate::error::LoadError;

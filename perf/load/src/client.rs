@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use perf_clock::{Clock, Stamp, Watchdog};
-use perf_model::sample::{FailureKind, Outcome, Sample};
+use perf_model::record::sample::{FailureKind, Outcome, Sample};
 
 use crate::answer::{Answer, Failure};
 use crate::complaint::server_message;

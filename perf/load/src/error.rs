@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
-use perf_model::sample::FailureKind;
+use perf_model::record::sample::FailureKind;
 
 /// Why a load could not be measured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

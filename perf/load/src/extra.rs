@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use perf_model::sample::ServerTimes;
+use perf_model::record::sample::ServerTimes;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 use serde_json::Value;

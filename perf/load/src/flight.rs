@@ -10,9 +10,9 @@ use std::panic::resume_unwind;
 use std::time::Duration;
 
 use perf_clock::{Clock, Stamp};
-use perf_model::chunks::Chunks;
-use perf_model::load::Arrivals;
-use perf_model::sample::{FailureKind, Outcome, Sample};
+use perf_model::record::chunks::Chunks;
+use perf_model::record::sample::{FailureKind, Outcome, Sample};
+use perf_model::spec::load::Arrivals;
 use tokio::task::JoinSet;
 
 use crate::client::{Call, Landed};

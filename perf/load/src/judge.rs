@@ -1,7 +1,7 @@
 //! Whether a response that ended well is what was asked for: [`Asked::judge`].
 
-use perf_model::load::OutputLength;
-use perf_model::sample::FailureKind;
+use perf_model::record::sample::FailureKind;
+use perf_model::spec::load::OutputLength;
 
 use crate::answer::{Answer, Failure};
 

@@ -4,7 +4,7 @@
 //! by one, a hundred lengths of a wide distribution would differ by several percent in their sum between two seeds, and
 //! so would the throughput of a server that did nothing else.
 
-use perf_model::load::Length;
+use perf_model::spec::load::Length;
 use rand::seq::SliceRandom;
 
 use crate::seed::Stream;

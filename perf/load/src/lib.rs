@@ -1,5 +1,5 @@
-//! The load generator: what turns a declared [`Load`](perf_model::load::Load) into requests, and responses into
-//! [`Sample`](perf_model::sample::Sample)s.
+//! The load generator: what turns a declared [`Load`](perf_model::spec::load::Load) into requests, and responses into
+//! [`Sample`](perf_model::record::sample::Sample)s.
 //!
 //! It knows an [`Endpoint`] (a URL, or a service in this process) and a [`Clock`](perf_clock::Clock), and nothing of
 //! containers or GPUs. The path of a run through the modules: `workload` draws what is asked and `arrivals`

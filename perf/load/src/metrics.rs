@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perf_clock::Clock;
-use perf_model::record::ServerCounts;
+use perf_model::record::file::ServerCounts;
 
 use crate::endpoint::Endpoint;
 

@@ -5,7 +5,7 @@
 //! requests one by one, which is not the path that users take.
 
 use bytes::Bytes;
-use perf_model::load::{Api, Workload};
+use perf_model::spec::load::{Api, Workload};
 use rand::Rng;
 use serde::Serialize;
 
@@ -122,7 +122,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use perf_model::load::{OutputLength, Prompts};
+    use perf_model::spec::load::{OutputLength, Prompts};
 
     const LIMITS: Limits = Limits { stall: Duration::from_secs(1), request: Duration::from_secs(9) };
 

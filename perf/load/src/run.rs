@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 
 use perf_clock::{Clock, Stamp};
-use perf_model::client::ClientUse;
-use perf_model::load::{Arrivals, Load};
-use perf_model::record::{CacheReset, ServerCounts};
-use perf_model::sample::{Outcome, Sample};
+use perf_model::record::client_load::ClientUse;
+use perf_model::record::file::{CacheReset, ServerCounts};
+use perf_model::record::sample::{Outcome, Sample};
+use perf_model::spec::load::{Arrivals, Load};
 
 use crate::arrivals::{schedule, sped_up};
 use crate::cache;

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use perf_clock::Clock;
-use perf_model::load::Api;
+use perf_model::spec::load::Api;
 use serde::Deserialize;
 use serde_json::json;
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use perf_clock::{Clock, Stamp};
-use perf_model::client::{ClientUse, TICK};
+use perf_model::record::client_load::{ClientUse, TICK};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;

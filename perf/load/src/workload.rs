@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perf_model::load::{Length, OutputLength, Prompts, Workload};
+use perf_model::spec::load::{Length, OutputLength, Prompts, Workload};
 use rand::rngs::ChaCha8Rng;
 use serde::{Serialize, Serializer};
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use perf_clock::Clock;
 use perf_load::{Endpoint, measure};
-use perf_model::load::{Api, Arrivals, Load, OutputLength, Prompts, Workload};
-use perf_model::sample::{FailureKind, Outcome, Sample};
+use perf_model::record::sample::{FailureKind, Outcome, Sample};
+use perf_model::spec::load::{Api, Arrivals, Load, OutputLength, Prompts, Workload};
 
 /// What was asked on each connection, in the order they were made.
 type Asked = Arc<Mutex<Vec<usize>>>;
@@ -32,7 +32,7 @@ fn load(requests: u32) -> Load {
         objectives: Vec::new(),
         stall_limit: Duration::from_mins(1),
         lateness_limit: Duration::from_millis(5),
-        failures_allowed: perf_model::units::percent(0.0),
+        failures_allowed: perf_model::spec::units::percent(0.0),
         request_limit: Duration::from_mins(10),
         contents: None,
     }

@@ -5,15 +5,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use perf_model::chunks::Chunk;
-use perf_model::chunks::Chunks;
-use perf_model::load::{Api, Arrivals, Length, Load, OutputLength, Prompts, Workload};
-use perf_model::metric::Metric;
-use perf_model::reading::Reading;
-use perf_model::sample::{FailureKind, Outcome, Sample};
-use perf_model::summary::{Summary, summarize};
-use perf_model::units::per_second;
-use perf_model::vllm_bench::{ReadError, read, write};
+use perf_model::analysis::run_analysis::Reading;
+use perf_model::analysis::summary::{Summary, summarize};
+use perf_model::interop::vllm_bench::{ReadError, read, write};
+use perf_model::record::chunks::Chunk;
+use perf_model::record::chunks::Chunks;
+use perf_model::record::sample::{FailureKind, Outcome, Sample};
+use perf_model::spec::load::{Api, Arrivals, Length, Load, OutputLength, Prompts, Workload};
+use perf_model::spec::metric::Metric;
+use perf_model::spec::units::per_second;
 use serde_json::Value;
 
 const SAVED: &str = include_str!("fixtures/vllm-bench-serve-0.32.0.json");
@@ -36,7 +36,7 @@ fn load(arrivals: Arrivals) -> Load {
         objectives: vec![],
         stall_limit: Duration::from_mins(1),
         lateness_limit: Duration::from_millis(5),
-        failures_allowed: perf_model::units::percent(0.0),
+        failures_allowed: perf_model::spec::units::percent(0.0),
         request_limit: Duration::from_mins(10),
         contents: None,
     }

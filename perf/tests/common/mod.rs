@@ -12,11 +12,11 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use perf_model::fingerprint::EngineKind;
-use perf_model::record::Record;
-use perf_model::report::SuiteReport;
-use perf_model::settings::{Purpose, Settings, VARIABLE, Variant};
-use perf_model::verdict::Verdict;
+use perf_model::judge::report::SuiteReport;
+use perf_model::judge::verdict::Verdict;
+use perf_model::record::file::Record;
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::settings::{Purpose, Settings, VARIABLE, Variant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use perf_model::settings::Budget;
+use perf_model::spec::settings::Budget;
 
 /// `cargo xtask perf`: hold what is measured against the baselines.
 #[derive(Args)]

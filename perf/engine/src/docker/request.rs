@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use perf_model::config::{Docker, Ipc};
+use perf_model::spec::config::{Docker, Ipc};
 use testcontainers::bollard::models::{DeviceRequest, HostConfig, PortBinding};
 use testcontainers::core::{AccessMode, IntoContainerPort, Mount};
 use testcontainers::{ContainerRequest, GenericImage, ImageExt};
@@ -122,8 +122,8 @@ fn bytes(count: u64, unit: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use perf_model::fingerprint::EngineKind;
-    use perf_model::server::Server;
+    use perf_model::spec::engine_kind::EngineKind;
+    use perf_model::spec::server::Server;
 
     use super::super::image::Entrypoint;
     use super::*;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use perf_model::record::{Line, Record, line};
+use perf_model::record::file::{Line, Record, line};
 
 fuzz_target!(|text: &str| {
     let Ok(record) = Record::parse(text) else { return };

@@ -1,6 +1,6 @@
 //! What users say in conversations: [`draw`]. What the server answers is part of the next request and known only then.
 
-use perf_model::load::Length;
+use perf_model::spec::load::Length;
 use rand::RngExt;
 
 use super::{Drawn, Prompt, Share, Turn, verse};

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use perf_model::load::Length;
+use perf_model::spec::load::Length;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use perf_model::load::Api;
+use perf_model::spec::load::Api;
 use proptest::prelude::*;
 
 use super::random::TOKEN_IDS;

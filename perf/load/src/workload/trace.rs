@@ -60,7 +60,7 @@ impl Trace {
     /// When each request was sent, counted from the first.
     pub(super) fn moments(&self) -> Vec<Duration> {
         let first = self.0.first().map_or(0.0, |line| line.timestamp);
-        self.0.iter().map(|line| perf_model::units::millis(line.timestamp - first)).collect()
+        self.0.iter().map(|line| perf_model::spec::units::millis(line.timestamp - first)).collect()
     }
 
     /// Prompts as long as the recorded ones; where the trace says what they had in common, so have these.

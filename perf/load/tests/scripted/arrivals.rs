@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use perf_clock::run_virtual;
 use perf_load::{LoadError, measure, schedule};
-use perf_model::load::{Api, Arrivals, Length, Load, Prompts};
-use perf_model::sample::FailureKind;
-use perf_model::units::per_second;
+use perf_model::record::sample::FailureKind;
+use perf_model::spec::load::{Api, Arrivals, Length, Load, Prompts};
+use perf_model::spec::units::per_second;
 
 use crate::server::{Ran, Reply, Server, load, run, us};
 
@@ -73,7 +73,7 @@ fn samples_are_handed_over_while_an_open_loop_still_waits() {
     let ended = run_virtual(|clock| async move {
         let server = Server::new(clock, uneven);
         let mut seen = Vec::new();
-        let mut look = |sample: perf_model::sample::Sample| seen.push((sample.end_us, clock.now().as_micros()));
+        let mut look = |sample: perf_model::record::sample::Sample| seen.push((sample.end_us, clock.now().as_micros()));
         let load = load(Arrivals::ConstantRate(per_second(1.0)), 3);
         measure(&load, &server.endpoint(), "tiny", 7, clock, &mut look).await.unwrap();
         seen
@@ -143,7 +143,7 @@ fn dropping_a_run_stops_its_requests_and_loses_no_sample_that_had_ended() {
             let hang = Reply { delay: Duration::from_secs(1), ..uneven(0) };
             let server = Server::new(clock, move |index| if index == 0 { uneven(0) } else { hang.clone() });
             let mut indices = Vec::new();
-            let mut keep = |sample: perf_model::sample::Sample| indices.push(sample.index);
+            let mut keep = |sample: perf_model::record::sample::Sample| indices.push(sample.index);
             let load = load(arrivals, 30);
             let endpoint = server.endpoint();
             let cut = clock.timeout(us(4_500), measure(&load, &endpoint, "tiny", 7, clock, &mut keep)).await;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use perf_model::load::{Api, Arrivals, Load, OutputLength};
-use perf_model::sample::{FailureKind, Sample};
+use perf_model::record::sample::{FailureKind, Sample};
+use perf_model::spec::load::{Api, Arrivals, Load, OutputLength};
 
 use crate::server::{Reply, answered, failure, load};
 

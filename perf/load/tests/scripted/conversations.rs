@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use perf_model::load::{Api, Arrivals, Length, Load, OutputLength, Prompts};
-use perf_model::sample::FailureKind;
+use perf_model::record::sample::FailureKind;
+use perf_model::spec::load::{Api, Arrivals, Length, Load, OutputLength, Prompts};
 use serde_json::{Value, json};
 
 use crate::server::{DONE, Reply, Server, failure, load, run};
@@ -49,7 +49,7 @@ fn each_turn_carries_what_was_said_and_waits_for_the_answer() {
 #[test]
 fn several_conversations_go_on_at_once() {
     let ran = run(&conversations(Arrivals::Concurrency(2), 9), |clock| Server::new(clock, answer));
-    assert!(ran.result.is_ok() && ran.samples.iter().all(perf_model::sample::Sample::succeeded));
+    assert!(ran.result.is_ok() && ran.samples.iter().all(perf_model::record::sample::Sample::succeeded));
     assert_eq!((ran.samples.len(), ran.log.peak), (9, 2));
     // Two conversations of three turns at once, then the third alone.
     assert_eq!(ran.samples.iter().map(|sample| sample.end_us).max(), Some(24_000));
@@ -76,7 +76,7 @@ fn a_trace_is_asked_when_it_was_recorded() {
     let mut load = load(Arrivals::Recorded { speed: 2.0 }, 3);
     load.workload.prompts = Prompts::Trace(file.path().to_owned());
     let ran = run(&load, |clock| Server::new(clock, |_| Reply::tokens(&[(100, 1), (100, 1)])));
-    assert!(ran.result.is_ok() && ran.samples.iter().all(perf_model::sample::Sample::succeeded));
+    assert!(ran.result.is_ok() && ran.samples.iter().all(perf_model::record::sample::Sample::succeeded));
     assert_eq!(ran.log.asked.iter().map(|asked| asked.at_us).collect::<Vec<_>>(), [0, 5_000, 50_000]);
     let lengths: Vec<usize> =
         ran.log.asked.iter().map(|asked| asked.body["prompt"].as_array().unwrap().len()).collect();

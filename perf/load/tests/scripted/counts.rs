@@ -1,8 +1,8 @@
 //! What the server counts beside the client.
 
-use perf_model::load::Arrivals;
-use perf_model::record::{CacheReset, ServerCounts};
-use perf_model::sample::ServerTimes;
+use perf_model::record::file::{CacheReset, ServerCounts};
+use perf_model::record::sample::ServerTimes;
+use perf_model::spec::load::Arrivals;
 
 use crate::server::{DONE, Reply, Server, answered, chunk, load, run};
 

@@ -1,8 +1,8 @@
 //! Every way in which a request can fail is recognised, and what came before it is kept.
 
 use perf_load::{Endpoint, measure, version};
-use perf_model::load::{Arrivals, Load, OutputLength};
-use perf_model::sample::{FailureKind, Sample};
+use perf_model::record::sample::{FailureKind, Sample};
+use perf_model::spec::load::{Arrivals, Load, OutputLength};
 
 use crate::server::{DONE, Ending, Reply, Server, answered, chunk, chunks, failure, load, run, usage};
 

@@ -1,7 +1,7 @@
 //! What can go wrong with a ground-truth stream: [`Fault`], one at most in each.
 
-use perf_model::load::OutputLength;
-use perf_model::sample::FailureKind;
+use perf_model::record::sample::FailureKind;
+use perf_model::spec::load::OutputLength;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;

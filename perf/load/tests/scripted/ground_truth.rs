@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perf_model::load::{Api, Arrivals, Length, Load, OutputLength, Prompts};
-use perf_model::sample::{FailureKind, Outcome, Sample};
-use perf_model::units::per_second;
+use perf_model::record::sample::{FailureKind, Outcome, Sample};
+use perf_model::spec::load::{Api, Arrivals, Length, Load, OutputLength, Prompts};
+use perf_model::spec::units::per_second;
 use rand::RngExt;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;

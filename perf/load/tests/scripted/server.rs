@@ -11,8 +11,8 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody};
 use perf_clock::{Clock, run_virtual};
 use perf_load::{Endpoint, LoadError, Measured, measure};
-use perf_model::load::{Api, Arrivals, Load, OutputLength, Prompts, Workload};
-use perf_model::sample::{FailureKind, Outcome, Sample};
+use perf_model::record::sample::{FailureKind, Outcome, Sample};
+use perf_model::spec::load::{Api, Arrivals, Load, OutputLength, Prompts, Workload};
 use serde_json::Value;
 
 /// What happens to the connection after the last piece.
@@ -224,7 +224,7 @@ pub(crate) fn load(arrivals: Arrivals, requests: u32) -> Load {
         objectives: Vec::new(),
         stall_limit: Duration::from_secs(2),
         lateness_limit: Duration::from_millis(5),
-        failures_allowed: perf_model::units::percent(0.0),
+        failures_allowed: perf_model::spec::units::percent(0.0),
         request_limit: Duration::from_mins(10),
         contents: None,
     }

@@ -1,8 +1,8 @@
 //! That samples say what truly happened, to the microsecond.
 
-use perf_model::chunks::Chunk;
-use perf_model::load::{Arrivals, OutputLength};
-use perf_model::sample::{Outcome, Sample};
+use perf_model::record::chunks::Chunk;
+use perf_model::record::sample::{Outcome, Sample};
+use perf_model::spec::load::{Arrivals, OutputLength};
 use proptest::prelude::*;
 
 use crate::server::{DONE, Ending, Reply, Server, answered, chunk, chunks, load, run, us, usage};

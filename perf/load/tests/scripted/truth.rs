@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use perf_model::load::{Api, OutputLength};
-use perf_model::sample::FailureKind;
+use perf_model::record::sample::FailureKind;
+use perf_model::spec::load::{Api, OutputLength};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;

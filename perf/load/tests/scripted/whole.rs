@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use perf_model::sample::FailureKind;
+use perf_model::record::sample::FailureKind;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;

@@ -1,0 +1,9 @@
+//! From a record to figures, and whether they are valid.
+
+pub mod engine_times;
+pub mod lateness;
+pub mod run_analysis;
+pub mod statistics;
+pub mod steady_state;
+pub mod summary;
+pub mod validity;

@@ -1,0 +1,167 @@
+//! What a server says of its own time for each request, [`ServerTimes`], held against what the client measured.
+//!
+//! vLLM says it with `--enable-per-request-metrics`. Its clock runs from the moment at which the engine has the request to
+//! the moment at which it has the token; the client's, here, from the send to the token's arrival. The server's time lies
+//! inside the client's: a client that is longer by much was kept waiting on the way, and one that is shorter is wrong.
+
+use crate::record::sample::{Sample, ServerTimes};
+
+/// How much longer a latency may be at the client than by the server's own clock, in milliseconds: the way there and back,
+/// and the HTTP on both sides.
+pub(crate) const WAY_MS: f64 = 5.0;
+
+/// The same as a share of the latency, for servers whose HTTP queues when they are busy. The larger of both counts.
+pub(crate) const WAY_SHARE: f64 = 0.15;
+
+/// By how much a latency may be shorter at the client, in milliseconds: what clocks are read to.
+const RESOLUTION_MS: f64 = 1.0;
+
+/// The same as a share: how far two clocks may drift apart.
+const DRIFT: f64 = 0.001;
+
+/// One latency of a request by both clocks, in milliseconds.
+#[derive(Clone, Copy)]
+struct Pair {
+    request: u32,
+    client: f64,
+    server: f64,
+}
+
+impl Pair {
+    fn apart(&self) -> f64 {
+        self.client - self.server
+    }
+
+    fn is_kept_waiting(&self) -> bool {
+        self.apart() > WAY_MS.max(self.client * WAY_SHARE)
+    }
+
+    fn is_impossible(&self) -> bool {
+        -self.apart() > RESOLUTION_MS.max(self.server * DRIFT)
+    }
+}
+
+/// Both latencies of every request that has them by both clocks, each with its name.
+fn pairs(samples: &[Sample]) -> [(&'static str, Vec<Pair>); 2] {
+    let all = |of: fn(&Sample, &ServerTimes) -> Option<(u64, f64)>| {
+        let pair = |sample: &Sample| {
+            let (until_us, server) = of(sample, sample.server.as_ref()?)?;
+            let client = until_us.saturating_sub(sample.sent_us) as f64 / 1_000.0;
+            Some(Pair { request: sample.index, client, server })
+        };
+        samples.iter().filter(|sample| sample.succeeded()).filter_map(pair).collect()
+    };
+    [
+        ("TTFT", all(|sample, server| Some((sample.first_token_us()?, server.ttft_ms()?)))),
+        ("E2E", all(|sample, server| Some((sample.last_token_us(), server.e2e_ms()?)))),
+    ]
+}
+
+/// A line for each latency that is longer at the client, in any request, than by the engine's own clock, by more than
+/// 5 ms and by more than 15 %: how many there are, and the one that is furthest apart.
+pub(crate) fn remarks(samples: &[Sample]) -> Vec<String> {
+    let line = |(name, pairs): &(&str, Vec<Pair>)| {
+        let what = format!("more than {WAY_MS} ms and {} % longer", WAY_SHARE * 100.0);
+        told(name, pairs, Pair::is_kept_waiting, &what)
+    };
+    pairs(samples).iter().filter_map(line).collect()
+}
+
+/// A line for each latency that is shorter at the client, in any request, than by the engine's own clock, by more than
+/// 1 ms and by more than 0.1 %: nothing arrives before it was made.
+pub(crate) fn faults(samples: &[Sample]) -> Vec<String> {
+    let line = |(name, pairs): &(&str, Vec<Pair>)| {
+        let line = told(name, pairs, Pair::is_impossible, "shorter")?;
+        Some(format!("{line}; nothing arrives before it was made, so one of the clocks is wrong"))
+    };
+    pairs(samples).iter().filter_map(line).collect()
+}
+
+/// How many requests are apart in such a way, by how much half of them, and which of them the most.
+fn told(name: &str, pairs: &[Pair], is_apart: fn(&Pair) -> bool, what: &str) -> Option<String> {
+    let mut apart: Vec<&Pair> = pairs.iter().filter(|pair| is_apart(pair)).collect();
+    apart.sort_by(|a, b| a.apart().abs().total_cmp(&b.apart().abs()));
+    let (middle, most) = (apart.get(apart.len() / 2)?, apart.last()?);
+    Some(format!(
+        "{name} of {} of {} requests is {what} at the client than by the engine's own clock: by {:.1} ms in the middle, and \
+         most of all in request {}, {:.1} ms from its send and {:.1} ms by the engine",
+        apart.len(),
+        pairs.len(),
+        middle.apart().abs(),
+        most.request + 1,
+        most.client,
+        most.server
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::chunks::Chunk;
+    use crate::record::sample::Outcome;
+
+    /// A request that was sent a second late; its first token came after 100 ms, its last after 200 ms.
+    fn sample(index: u32, queue_us: u64, prefill_us: u64, decode_us: u64) -> Sample {
+        Sample {
+            index,
+            intended_us: 0,
+            sent_us: 1_000_000,
+            chunks: [1_100_000, 1_200_000].map(|at_us| Chunk { at_us, tokens: 1 }).into_iter().collect(),
+            end_us: 1_300_000,
+            prompt_tokens: Some(1),
+            output_tokens: Some(2),
+            finish_reason: None,
+            resent: false,
+            estimated: false,
+            server: Some(ServerTimes {
+                queue_us: Some(queue_us),
+                prefill_us: Some(prefill_us),
+                decode_us: Some(decode_us),
+            }),
+            outcome: Outcome::Succeeded,
+        }
+    }
+
+    #[test]
+    fn clocks_that_agree_are_nothing_to_remark() {
+        let samples =
+            [sample(0, 10_000, 88_000, 100_000), sample(1, 0, 86_000, 90_000), sample(2, 0, 101_000, 100_000)];
+        assert!(remarks(&samples).is_empty() && faults(&samples).is_empty());
+    }
+
+    #[test]
+    fn a_request_that_waited_on_its_way_is_told_even_among_many_that_did_not() {
+        let mut samples: Vec<Sample> = (0..99).map(|index| sample(index, 0, 99_000, 100_000)).collect();
+        samples.extend([sample(99, 1_000, 59_000, 100_000), sample(100, 0, 80_000, 100_000)]);
+        assert_eq!(
+            remarks(&samples),
+            [
+                "TTFT of 2 of 101 requests is more than 5 ms and 15 % longer at the client than by the engine's own clock: \
+                 by 40.0 ms in the middle, and most of all in request 100, 100.0 ms from its send and 60.0 ms by the \
+                 engine",
+                "E2E of 1 of 101 requests is more than 5 ms and 15 % longer at the client than by the engine's own clock: \
+                 by 40.0 ms in the middle, and most of all in request 100, 200.0 ms from its send and 160.0 ms by the \
+                 engine",
+            ]
+        );
+        assert!(faults(&samples).is_empty());
+    }
+
+    #[test]
+    fn a_token_that_arrived_before_it_was_made_is_a_fault() {
+        let samples = [sample(0, 0, 99_000, 100_000), sample(1, 2_000, 99_500, 98_000)];
+        let found = faults(&samples);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("TTFT of 1 of 2 requests is shorter at the client"), "{}", found[0]);
+        assert!(found[0].contains("in request 2, 100.0 ms from its send and 101.5 ms by the engine;"), "{}", found[0]);
+    }
+
+    #[test]
+    fn what_the_server_did_not_say_is_not_compared() {
+        let mut silent = sample(0, 0, 1_000, 0);
+        silent.server = Some(ServerTimes { queue_us: Some(9_000_000), ..ServerTimes::default() });
+        let mut failed = sample(1, 0, 1_000, 0);
+        failed.outcome = Outcome::Failed { kind: crate::record::sample::FailureKind::CutShort, detail: String::new() };
+        assert!(remarks(&[silent.clone(), failed.clone()]).is_empty() && faults(&[silent, failed]).is_empty());
+    }
+}

@@ -1,0 +1,51 @@
+//! What a record says: [`Reading`]. All that is told of a run follows from its record, so that it can be told again later
+//! and elsewhere, faults included.
+
+use crate::analysis::lateness::Lateness;
+use crate::analysis::steady_state::{Steady, steady};
+use crate::analysis::summary::{Summary, summarize};
+use crate::analysis::validity::{Witnesses, estimated, faults, remarks};
+use crate::record::file::Record;
+
+/// What a record says of its run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// The figures of the whole run.
+    pub summary: Summary,
+    /// Those of its steady part; absent where it has none, and where the record does not say how requests arrived.
+    pub steady: Option<Steady>,
+    /// How late the sends of an open loop were; absent for a closed one.
+    pub lateness: Option<Lateness>,
+    /// The share of prompt tokens that the server's prefix cache served; absent where the server does not say.
+    pub prefix_hit_rate: Option<f64>,
+    /// Every reason not to believe it. A record that is incomplete, or that does not say what was asked, has none.
+    pub faults: Vec<String>,
+    /// What a reader of its figures should know.
+    pub remarks: Vec<String>,
+}
+
+impl Reading {
+    /// Reads a record.
+    pub fn of(record: &Record) -> Self {
+        let Record { header, samples, end } = record;
+        let summary = summarize(samples, &header.objectives);
+        let steady = header.pattern.and_then(|arrivals| steady(samples, arrivals));
+        let lateness = header.pattern.and_then(|arrivals| Lateness::of(samples, arrivals));
+        let prefix_hit_rate = end.as_ref().and_then(|end| end.server.as_ref()?.prefix_hit_rate());
+        let told = Self { summary, steady, lateness, prefix_hit_rate, ..Self::default() };
+        let (Some(load), Some(end)) = (&header.declared, end.as_ref().filter(|end| end.complete)) else {
+            return Self { remarks: estimated(samples).into_iter().collect(), ..told };
+        };
+        let witnesses = Witnesses {
+            samples,
+            server: end.server.as_ref(),
+            lateness,
+            client: end.client.as_ref(),
+            calibration: header.calibration.as_ref(),
+            cache_reset: end.cache_reset.as_ref(),
+        };
+        let faults = faults(load, &told.summary, &witnesses);
+        let remarks = remarks(load, &told.summary, &witnesses);
+        Self { faults, remarks, ..told }
+    }
+}

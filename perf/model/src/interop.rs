@@ -1,0 +1,3 @@
+//! The files of other tools.
+
+pub mod vllm_bench;

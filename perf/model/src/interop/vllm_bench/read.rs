@@ -1,0 +1,223 @@
+//! What `vllm bench serve` saved, as a record: [`read`].
+//!
+//! Token counts are those of vLLM's client: its tokenizer's for prompts, and a chunk counts as one token. Where the total
+//! says otherwise nobody knows how many came with which chunk: what is missing is spread over them evenly, and the sample
+//! says that it is estimated. What the file does not say, such as the hardware, stays out of the record.
+
+use serde::Deserialize;
+
+use crate::record::chunks::Chunk;
+use crate::record::chunks::Chunks;
+use crate::record::file::{End, Header, Part, Record, SCHEMA};
+use crate::record::fingerprint::Fingerprint;
+use crate::record::sample::{FailureKind, Outcome, Sample};
+use crate::spec::engine_kind::EngineKind;
+
+use super::arrivals::{self, arrivals};
+
+/// Why a file is no run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ReadError {
+    /// Not the JSON that was expected.
+    #[error("it is not what `vllm bench serve` saves: {0}; give the file of its --save-result")]
+    Format(String),
+    /// It has no single requests.
+    #[error("it holds no `{0}`, so no single requests; run `vllm bench serve` with --save-detailed")]
+    NoDetail(&'static str),
+    /// Its lists are of different lengths.
+    #[error("its `{key}` has {found} entries for {requests} requests; the file is damaged")]
+    Ragged {
+        /// The list.
+        key: &'static str,
+        /// How many entries it has.
+        found: usize,
+        /// How many requests there are.
+        requests: usize,
+    },
+    /// A time that cannot be.
+    #[error("its `{key}` has {value} s for request {request}, and no time is below 0; the file is damaged")]
+    Time {
+        /// The list.
+        key: &'static str,
+        /// Which request, from 0 in the order of the file.
+        request: usize,
+        /// The time, in seconds.
+        value: f64,
+    },
+}
+
+/// The keys that a record is made of.
+#[derive(Deserialize)]
+struct File {
+    date: String,
+    backend: Option<String>,
+    model_id: String,
+    num_prompts: usize,
+    request_rate: serde_json::Value,
+    burstiness: Option<f64>,
+    max_concurrency: Option<u32>,
+    ramp_up_strategy: Option<String>,
+    ramp_up_start_rps: Option<f64>,
+    ramp_up_end_rps: Option<f64>,
+    input_lens: Option<Vec<Option<u32>>>,
+    output_lens: Option<Vec<u32>>,
+    ttfts: Option<Vec<Option<f64>>>,
+    itls: Option<Vec<Vec<f64>>>,
+    start_times: Option<Vec<f64>>,
+    errors: Option<Vec<String>>,
+    /// Since 0.31.
+    latencies: Option<Vec<f64>>,
+    /// Since 0.31.
+    queue_times: Option<Vec<f64>>,
+}
+
+/// Makes a record of a saved result; `load` is what the load is to be called.
+pub fn read(text: &str, load: &str) -> Result<Record, ReadError> {
+    let file: File = serde_json::from_str(text).map_err(|error| ReadError::Format(named(text, &error)))?;
+    let pace = arrivals(&arrivals::Said {
+        requests: u32::try_from(file.num_prompts).unwrap_or(u32::MAX),
+        rate: file.request_rate.as_f64(),
+        shape: file.burstiness,
+        width: file.max_concurrency,
+        ramp: file.ramp_up_start_rps.zip(file.ramp_up_end_rps),
+        strategy: file.ramp_up_strategy.as_deref(),
+    });
+    let samples = samples(&file, pace.is_open_loop())?;
+    let complete = samples.len() == file.num_prompts;
+    let reason = format!("the file holds {} of {} requests", samples.len(), file.num_prompts);
+    let end = End { complete, reason: (!complete).then_some(reason), ..End::default() };
+    Ok(Record { header: header(&file, load, &pace), samples, end: Some(end) })
+}
+
+/// What the parser says, with the key that it says it of.
+fn named(text: &str, error: &serde_json::Error) -> String {
+    let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let key = text.get(..before + error.column()).and_then(|read| {
+        let (keys, _) = read.rsplit_once("\":")?;
+        keys.rsplit_once('"').map(|(_, key)| key)
+    });
+    let words = error.to_string();
+    match key.filter(|_| !words.starts_with("missing field")) {
+        Some(key) => format!("in `{key}`: {words}"),
+        None => words,
+    }
+}
+
+fn header(file: &File, load: &str, pace: &arrivals::Pace) -> Header {
+    let backend = file.backend.as_deref().unwrap_or("unknown backend");
+    Header {
+        part: Part::Judged,
+        run: 1,
+        schema: SCHEMA,
+        suite: "imported".to_owned(),
+        load: load.to_owned(),
+        start: 1,
+        seed: 0,
+        workload: format!("imported: what `vllm bench serve` ({backend}) asked on {}", file.date),
+        arrivals: format!("{}, {} requests", pace.words, file.num_prompts),
+        pattern: Some(pace.pattern),
+        objectives: Vec::new(),
+        fingerprint: Fingerprint {
+            engine: EngineKind::Remote,
+            hardware: "unknown hardware".to_owned(),
+            model: file.model_id.clone(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            under_test: Vec::new(),
+            image: None,
+            image_digest: None,
+            vllm: None,
+            driver: None,
+        },
+        calibration: None,
+        declared: None,
+    }
+}
+
+/// The lists of the file, one entry a request.
+fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
+    let starts = file.start_times.as_ref().ok_or(ReadError::NoDetail("start_times"))?;
+    let requests = starts.len();
+    let inputs = whole("input_lens", file.input_lens.as_ref(), requests)?;
+    let outputs = whole("output_lens", file.output_lens.as_ref(), requests)?;
+    let ttfts = whole("ttfts", file.ttfts.as_ref(), requests)?;
+    let itls = whole("itls", file.itls.as_ref(), requests)?;
+    let errors = whole("errors", file.errors.as_ref(), requests)?;
+    let latencies = file.latencies.as_ref().map(|list| whole("latencies", Some(list), requests)).transpose()?;
+    // In a closed loop vLLM's queue time is the wait for a place, which no request was meant to be sent before.
+    let queues = file.queue_times.as_ref().filter(|_| is_open_loop);
+    let queues = queues.map(|list| whole("queue_times", Some(list), requests)).transpose()?;
+    for place in 0..requests {
+        let one = |key, list: Option<&Vec<f64>>| list.map_or(Ok(()), |list| time(key, place, list[place]));
+        one("start_times", Some(starts))?;
+        time("ttfts", place, ttfts[place].unwrap_or(0.0))?;
+        itls[place].iter().try_for_each(|gap| time("itls", place, *gap))?;
+        one("latencies", latencies)?;
+        one("queue_times", queues)?;
+    }
+    let queue = |place: usize| queues.map_or(0.0, |queues| queues[place]);
+    let origin = (0..requests).map(|place| starts[place] - queue(place)).fold(f64::INFINITY, f64::min);
+
+    let sample = |(index, place): (u32, usize)| {
+        let start = starts[place] - origin;
+        let succeeded = errors[place].is_empty();
+        let first = ttfts[place].filter(|ttft| *ttft > 0.0).map(|ttft| start + ttft);
+        let moments = first.into_iter().flat_map(|first| {
+            let rest = itls[place].iter().scan(first, |at, gap| {
+                *at += gap;
+                Some(*at)
+            });
+            std::iter::once(first).chain(rest)
+        });
+        let moments: Vec<u64> = moments.map(micros).collect();
+        let estimated = succeeded && !moments.is_empty() && moments.len() != outputs[place] as usize;
+        let chunks = counted(&moments, outputs[place]);
+        let last = chunks.last_us().unwrap_or(micros(start));
+        let end_us = latencies.map_or(last, |latencies| micros(start + latencies[place]).max(last));
+        let failed = || Outcome::Failed { kind: FailureKind::Imported, detail: errors[place].clone() };
+        Sample {
+            index,
+            intended_us: micros(start - queue(place)),
+            sent_us: micros(start),
+            chunks,
+            end_us,
+            prompt_tokens: inputs[place],
+            output_tokens: succeeded.then_some(outputs[place]),
+            finish_reason: None,
+            resent: false,
+            estimated,
+            server: None,
+            outcome: if succeeded { Outcome::Succeeded } else { failed() },
+        }
+    };
+    Ok((0..).zip(0..requests).map(sample).collect())
+}
+
+/// A list that must be there, with an entry for every request.
+fn whole<'a, T>(key: &'static str, list: Option<&'a Vec<T>>, requests: usize) -> Result<&'a Vec<T>, ReadError> {
+    let list = list.ok_or(ReadError::NoDetail(key))?;
+    if list.len() == requests { Ok(list) } else { Err(ReadError::Ragged { key, found: list.len(), requests }) }
+}
+
+/// Refuses a time that cannot be.
+fn time(key: &'static str, request: usize, value: f64) -> Result<(), ReadError> {
+    if value.is_finite() && value >= 0.0 { Ok(()) } else { Err(ReadError::Time { key, request, value }) }
+}
+
+/// One token a chunk; what is missing to the total is spread over them, and what is too much is not counted.
+fn counted(moments: &[u64], total: u32) -> Chunks {
+    let places = moments.len().min(total as usize) as u64;
+    let until = |place: u64| place * u64::from(total) / places.max(1);
+    let chunk = |(at_us, place): (&u64, u64)| Chunk {
+        at_us: *at_us,
+        tokens: u32::try_from(until(place + 1) - until(place)).unwrap_or(u32::MAX),
+    };
+    moments.iter().zip(0..places).map(chunk).collect()
+}
+
+fn micros(seconds: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, and saturating at 0")]
+    {
+        (seconds * 1e6).round() as u64
+    }
+}

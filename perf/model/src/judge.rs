@@ -1,0 +1,14 @@
+//! From figures and a baseline to a verdict, and the report of it.
+
+pub mod anchor;
+pub mod baseline;
+pub mod compare;
+pub mod duet;
+pub mod exit_code;
+pub mod gate;
+mod notes;
+pub mod redundant_guards;
+pub mod report;
+pub mod results;
+pub mod snapshot;
+pub mod verdict;

@@ -1,0 +1,233 @@
+//! What two variants that were measured in turn say of each other: which base a baseline stands for ([`base`]), and what a
+//! duet makes of a verdict ([`settle`]).
+
+use std::path::PathBuf;
+
+use crate::judge::baseline::Baseline;
+use crate::judge::gate::{Gate, Pair, Said};
+use crate::judge::report::LoadReport;
+use crate::judge::results::{StartEvidence, runs_by_start};
+use crate::judge::verdict::Verdict;
+use crate::record::fingerprint::Fingerprint;
+use crate::spec::engine_kind::EngineKind;
+use crate::spec::guard::Guard;
+use crate::spec::metric::Metric;
+use crate::spec::settings::{Settings, Variant};
+
+/// The variant that a baseline was measured on, to be measured again beside the candidate; or why that is not possible.
+///
+/// A duet tells apart only what it can switch. Where a driver changed too, or nothing did, an even duet would acquit what
+/// was never on trial.
+pub fn base(baseline: &Fingerprint, now: &Fingerprint, settings: &Settings, pairs: u32) -> Result<Variant, String> {
+    if pairs == 0 {
+        return Err("duet_pairs is 0 in perf.toml".to_owned());
+    }
+    if baseline.driver != now.driver {
+        return Err("the driver changed, which cannot be switched from start to start".to_owned());
+    }
+    let (arguments, environment): (Vec<&String>, Vec<&String>) =
+        baseline.under_test.iter().partition(|setting| setting.starts_with('-'));
+    let pair = |setting: &&String| setting.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut variant = Variant {
+        arguments: arguments.into_iter().cloned().collect(),
+        environment: environment.iter().filter_map(pair).collect(),
+        ..Variant::default()
+    };
+    match now.engine {
+        EngineKind::Remote => return Err("a remote server cannot be switched".to_owned()),
+        EngineKind::Docker => variant.image = baseline.image_digest.clone().or_else(|| baseline.image.clone()),
+        EngineKind::Process => variant.vllm = Some(installed(baseline, now, settings)?),
+        EngineKind::Simulated => {}
+    }
+    let unchanged = match now.engine {
+        EngineKind::Docker => now.image_digest.is_some() && now.image_digest == baseline.image_digest,
+        EngineKind::Process => variant.vllm == settings.candidate.vllm,
+        EngineKind::Remote => true,
+        EngineKind::Simulated => settings.candidate.inject.is_none(),
+    };
+    if unchanged && now.under_test == baseline.under_test {
+        return Err("nothing that could be switched differs from the baseline; what changed is the machine".to_owned());
+    }
+    Ok(variant)
+}
+
+/// Where the vLLM that a baseline was measured on is installed on this machine.
+fn installed(baseline: &Fingerprint, now: &Fingerprint, settings: &Settings) -> Result<PathBuf, String> {
+    let told = settings.base.as_ref().and_then(|base| base.vllm.clone());
+    let the_same = || settings.candidate.vllm.clone().filter(|_| baseline.vllm == now.vllm);
+    told.or_else(the_same).ok_or_else(|| {
+        let version = baseline.vllm.as_deref().unwrap_or("an unknown version");
+        format!("where the baseline's vLLM ({version}) is installed is not known; `--base-vllm PATH` tells it")
+    })
+}
+
+/// What raised a suspicion: the starts that were held against a baseline.
+#[derive(Clone, Copy, Debug)]
+pub struct Suspicion<'a> {
+    /// The baseline.
+    pub baseline: &'a Baseline,
+    /// The starts.
+    pub starts: &'a [StartEvidence],
+    /// Pairs that a duet may take.
+    pub most_pairs: u32,
+}
+
+/// The guards of a report that a duet may confirm or acquit.
+pub fn suspects(report: &LoadReport, guards: &[Guard]) -> Vec<Guard> {
+    let suspected = |guard: &&Guard| verdict(report, guard.metric).is_some_and(is_suspicious);
+    guards.iter().filter(suspected).copied().collect()
+}
+
+/// Takes in what a duet says so far of the guards that it is held for, and leaves those in `open` that another pair may
+/// still settle: none when one is confirmed, because the load fails by that.
+pub fn settle(
+    report: &mut LoadReport,
+    open: &mut Vec<Guard>,
+    gate: &Gate,
+    raised_by: &Suspicion<'_>,
+    base: &[StartEvidence],
+    candidate: &[StartEvidence],
+) {
+    let unfit = faults(base).or_else(|| faults(candidate)).or_else(|| other_vllm(base, raised_by.baseline));
+    if let Some(faults) = unfit {
+        report.notes.push(format!("the duet says nothing: {faults}"));
+        open.clear();
+        return;
+    }
+    let mut is_confirmed = false;
+    open.retain(|guard| {
+        let pairs: Vec<Pair> =
+            runs_by_start(base, guard.metric).into_iter().zip(runs_by_start(candidate, guard.metric)).collect();
+        let measured = runs_by_start(raised_by.starts, guard.metric);
+        let before = raised_by.baseline.sessions(guard.metric);
+        let duet = match gate.confirm(guard, before, &measured, &pairs, raised_by.most_pairs) {
+            Ok(duet) => duet,
+            Err(why) => {
+                report.notes.push(format!("the duet says nothing of {}: {why}", guard.metric.label()));
+                return false;
+            }
+        };
+        let percent = |change: f64| change * 100.0;
+        let (low, high) = duet.interval;
+        let told = format!(
+            "in a duet of {} pairs: {:+.1} % ({:+.1} to {:+.1} %)",
+            pairs.len(),
+            percent(duet.change),
+            percent(low),
+            percent(high)
+        );
+        match duet.said {
+            Said::Unclear => {
+                report.settle(guard.metric, Verdict::Inconclusive, &format!("neither shown nor ruled out {told}"));
+            }
+            Said::Open => return true,
+            Said::Confirmed => {
+                is_confirmed = true;
+                report.settle(guard.metric, Verdict::Regressed, &format!("confirmed {told}"));
+            }
+            Said::Acquitted => {
+                let why = format!("acquitted {told}: what differs from the baseline is the day, not the software");
+                report.settle(guard.metric, Verdict::Held, &why);
+            }
+        }
+        false
+    });
+    if is_confirmed {
+        for guard in open.drain(..) {
+            report.remark(guard.metric, "the duet ended when another guard of the load was confirmed");
+        }
+    }
+}
+
+/// Says so if what stood in for the baseline's vLLM is another one.
+fn other_vllm(base: &[StartEvidence], baseline: &Baseline) -> Option<String> {
+    let (started, wanted) = (base.first()?.fingerprint.vllm.as_ref()?, baseline.fingerprint.vllm.as_ref()?);
+    let differs = || format!("what was started as the baseline's vLLM {wanted} is vLLM {started}");
+    (started != wanted).then(differs)
+}
+
+/// The faults of the first start that has any, in words.
+pub fn faults(starts: &[StartEvidence]) -> Option<String> {
+    let (number, start) = (1..).zip(starts).find(|(_, start)| !start.faults.is_empty())?;
+    Some(format!("start {number} of one side: {}", start.faults.join("; ")))
+}
+
+fn is_suspicious(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Regressed | Verdict::Inconclusive)
+}
+
+fn verdict(report: &LoadReport, metric: Metric) -> Option<Verdict> {
+    Some(report.rows.iter().find(|row| row.metric == metric)?.guard.as_ref()?.verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn docker(digest: &str, under_test: &[&str]) -> Fingerprint {
+        Fingerprint {
+            engine: EngineKind::Docker,
+            hardware: "1 × NVIDIA H200".into(),
+            model: "m".into(),
+            arguments: vec![],
+            environment: vec![],
+            under_test: under_test.iter().map(|word| (*word).to_owned()).collect(),
+            image: Some("vllm:1".into()),
+            image_digest: Some(digest.into()),
+            vllm: Some("1".into()),
+            driver: Some("565".into()),
+        }
+    }
+
+    fn of(baseline: &Fingerprint, now: &Fingerprint) -> Result<Variant, String> {
+        base(baseline, now, &Settings::default(), 4)
+    }
+
+    #[test]
+    fn the_base_of_an_upgrade_is_the_image_that_the_baseline_was_measured_on() {
+        let base =
+            of(&docker("sha256:a", &["--max-num-seqs=8", "OMP_NUM_THREADS=1"]), &docker("sha256:b", &[])).unwrap();
+        assert_eq!(base.image.as_deref(), Some("sha256:a"));
+        assert_eq!(base.arguments, ["--max-num-seqs=8"]);
+        assert_eq!(base.environment["OMP_NUM_THREADS"], "1");
+    }
+
+    #[test]
+    fn an_argument_under_test_is_switched_on_the_same_image() {
+        let base = of(&docker("sha256:a", &[]), &docker("sha256:a", &["--enforce-eager"])).unwrap();
+        assert_eq!((base.image.as_deref(), base.arguments.len()), (Some("sha256:a"), 0));
+    }
+
+    #[test]
+    fn what_cannot_be_switched_is_never_acquitted() {
+        let now = docker("sha256:b", &[]);
+        let driver = Fingerprint { driver: Some("570".into()), ..now.clone() };
+        assert!(of(&docker("sha256:a", &[]), &driver).unwrap_err().contains("the driver changed"));
+        assert!(of(&now, &now).unwrap_err().contains("what changed is the machine"));
+        let as_engine = |engine, vllm: &str| Fingerprint { engine, vllm: Some(vllm.into()), ..docker("", &["--x"]) };
+        let before = Fingerprint { under_test: vec![], ..as_engine(EngineKind::Process, "1") };
+        assert!(of(&before, &as_engine(EngineKind::Process, "2")).unwrap_err().contains("`--base-vllm PATH` tells it"));
+        assert!(of(&before, &as_engine(EngineKind::Remote, "1")).unwrap_err().contains("remote"));
+    }
+
+    #[test]
+    fn a_local_vllm_is_the_base_where_it_was_told_or_where_only_arguments_differ() {
+        let now = |vllm: &str, under_test: &[&str]| Fingerprint {
+            engine: EngineKind::Process,
+            vllm: Some(vllm.into()),
+            ..docker("", under_test)
+        };
+        let at = |path: &str| Variant { vllm: Some(path.into()), ..Variant::default() };
+        let mut settings = Settings { candidate: at("new/vllm"), ..Settings::default() };
+        let eager = base(&now("1", &[]), &now("1", &["--enforce-eager"]), &settings, 4).unwrap();
+        assert_eq!(eager.vllm, settings.candidate.vllm);
+        settings.base = Some(at("old/vllm"));
+        assert_eq!(base(&now("1", &[]), &now("2", &[]), &settings, 4).unwrap().vllm, Some("old/vllm".into()));
+        // A build of one's own may call itself what the release is called.
+        assert_eq!(base(&now("1", &[]), &now("1", &[]), &settings, 4).unwrap().vllm, Some("old/vllm".into()));
+        settings.base = Some(at("new/vllm"));
+        assert!(
+            base(&now("1", &[]), &now("1", &[]), &settings, 4).unwrap_err().contains("what changed is the machine")
+        );
+    }
+}

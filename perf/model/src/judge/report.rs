@@ -1,0 +1,264 @@
+//! What is told of a run: a [`SuiteReport`] of [`LoadReport`]s of [`Row`]s. Plain data, written beside the records, read
+//! by `cargo xtask perf`, and rendered by [`crate::render`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::judge::verdict::Verdict;
+use crate::record::fingerprint::Difference;
+use crate::spec::engine_kind::EngineKind;
+use crate::spec::metric::Metric;
+use crate::spec::units::Percent;
+
+/// One suite, one server configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SuiteReport {
+    /// The suite's name.
+    pub suite: String,
+    /// The engine it ran on.
+    pub engine: EngineKind,
+    /// The verdict: the worst of its loads.
+    pub verdict: Verdict,
+    /// Its loads, in the order declared. Empty when it was skipped or could not be measured.
+    pub loads: Vec<LoadReport>,
+    /// Why it was skipped, what its server died of, or what start failure was expected and seen.
+    pub remark: Option<String>,
+    /// What it cost: seconds from each start to its stop, times the GPUs, or times 1 on a CPU.
+    #[serde(default)]
+    pub gpu_s: f64,
+}
+
+/// One load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadReport {
+    /// The suite's name.
+    pub suite: String,
+    /// The load's name.
+    pub load: String,
+    /// The engine it ran on.
+    pub engine: EngineKind,
+    /// The hardware it ran on.
+    pub hardware: String,
+    /// What was asked.
+    pub workload: String,
+    /// When.
+    pub arrivals: String,
+    /// How many engine starts were measured.
+    pub starts: usize,
+    /// The verdict: the worst of its guards, or why there is none.
+    pub verdict: Verdict,
+    /// Guards first, then other figures worth seeing.
+    pub rows: Vec<Row>,
+    /// What is under test and differs from the baseline.
+    pub under_test: Vec<Difference>,
+    /// What makes it incomparable with the baseline.
+    pub incomparable: Vec<Difference>,
+    /// Why it must not be judged.
+    pub faults: Vec<String>,
+    /// What a reader should know beside the figures.
+    pub notes: Vec<String>,
+    /// The baseline's file, from the repository's root.
+    pub baseline_file: String,
+    /// The folder of the records.
+    pub records: String,
+}
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Which.
+    pub metric: Metric,
+    /// What somebody else published for it: one run, noise unknown.
+    pub published: Option<f64>,
+    /// The median of the baseline's starts.
+    pub baseline: Option<f64>,
+    /// The median of the measured starts.
+    pub measured: Option<f64>,
+    /// The measured starts, in order.
+    pub starts: Vec<f64>,
+    /// Measured over baseline, less one; the sign says which way it moved, not whether that is good.
+    pub change: Option<f64>,
+    /// The guard on it, if there is one.
+    pub guard: Option<GuardRow>,
+}
+
+/// What a guard says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GuardRow {
+    /// How far it may move the wrong way.
+    pub slack: Percent,
+    /// How far it may in truth be told to move the wrong way; more than the slack where the noise allows no less. Absent
+    /// without a baseline.
+    pub band: Option<Percent>,
+    /// The value that may just be reached within the band; absent without a baseline.
+    pub limit: Option<f64>,
+    /// The 95 % confidence interval of the change; absent where nothing was judged.
+    pub interval: Option<(f64, f64)>,
+    /// What the gate says.
+    pub verdict: Verdict,
+    /// Whether another engine start may still settle it.
+    #[serde(default)]
+    pub is_open: bool,
+    /// Why, where the verdict alone does not say it.
+    pub reason: Option<String>,
+}
+
+impl GuardRow {
+    /// Whether the noise allows no band as narrow as the slack.
+    pub fn is_noise_limited(&self) -> bool {
+        self.band.is_some_and(|band| band.value() > self.slack.value() + 1e-6)
+    }
+}
+
+impl LoadReport {
+    /// Whether another engine start is worth measuring: one may still settle a guard, and none has regressed. A load of which
+    /// one guard regressed fails, whatever the others would say.
+    pub fn is_open(&self) -> bool {
+        !self.has_regressed() && self.guards().any(|guard| guard.is_open)
+    }
+
+    /// Says why nothing more is measured, of every guard that is not settled.
+    pub fn close(&mut self, why: &str) {
+        let why = if self.has_regressed() { "not decided when another guard of the load regressed" } else { why };
+        for guard in self.rows.iter_mut().filter_map(|row| row.guard.as_mut()).filter(|guard| guard.is_open) {
+            guard.is_open = false;
+            if guard.verdict == Verdict::Inconclusive {
+                guard.reason = Some(why.to_owned());
+            }
+        }
+    }
+
+    /// Leaves settled what was settled in the report before: more starts may show a change, but no guard is opened again.
+    pub fn keep_settled(&mut self, before: &Self) {
+        for row in &mut self.rows {
+            let old = before.rows.iter().find(|old| old.metric == row.metric).and_then(|old| old.guard.as_ref());
+            if let (Some(guard), Some(old)) = (&mut row.guard, old)
+                && guard.is_open
+                && !old.is_open
+            {
+                guard.is_open = false;
+                guard.verdict = old.verdict;
+                guard.reason.clone_from(&old.reason);
+            }
+        }
+        self.join();
+    }
+
+    /// Whether one of its guards regressed.
+    pub fn has_regressed(&self) -> bool {
+        self.guards().any(|guard| guard.verdict == Verdict::Regressed)
+    }
+
+    /// What its guards say.
+    pub fn guards(&self) -> impl Iterator<Item = &GuardRow> {
+        self.rows.iter().filter_map(|row| row.guard.as_ref())
+    }
+
+    /// Says something of a guard, whose verdict stays.
+    pub fn remark(&mut self, metric: Metric, reason: &str) {
+        let guards = self.rows.iter_mut().filter(|row| row.metric == metric).filter_map(|row| row.guard.as_mut());
+        guards.for_each(|guard| guard.reason = Some(reason.to_owned()));
+    }
+
+    /// Gives a guard's verdict, and that of the whole anew.
+    pub fn settle(&mut self, metric: Metric, verdict: Verdict, reason: &str) {
+        let guards = self.rows.iter_mut().filter(|row| row.metric == metric).filter_map(|row| row.guard.as_mut());
+        for guard in guards {
+            (guard.verdict, guard.reason, guard.is_open) = (verdict, Some(reason.to_owned()), false);
+        }
+        self.join();
+    }
+
+    /// The verdict of the whole anew.
+    fn join(&mut self) {
+        let verdicts = self.guards().map(|guard| guard.verdict);
+        self.verdict = Verdict::join(verdicts).unwrap_or(self.verdict);
+    }
+}
+
+impl SuiteReport {
+    /// A report of loads that were measured.
+    pub fn measured(suite: String, engine: EngineKind, loads: Vec<LoadReport>, gpu_s: f64) -> Self {
+        let verdict = Verdict::join(loads.iter().map(|load| load.verdict)).unwrap_or(Verdict::Invalid);
+        Self { suite, engine, verdict, loads, remark: None, gpu_s }
+    }
+
+    /// A report of a suite whose loads were not measured, and why.
+    pub fn unmeasured(suite: String, engine: EngineKind, verdict: Verdict, remark: String) -> Self {
+        Self { suite, engine, verdict, loads: Vec::new(), remark: Some(remark), gpu_s: 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::units::percent;
+
+    fn report(guards: &[(&str, Verdict, bool)]) -> LoadReport {
+        let row = |(metric, verdict, is_open): &(&str, Verdict, bool)| Row {
+            metric: metric.parse().unwrap(),
+            published: None,
+            baseline: None,
+            measured: None,
+            starts: vec![],
+            change: None,
+            guard: Some(GuardRow {
+                slack: percent(2.5),
+                band: None,
+                limit: None,
+                interval: None,
+                verdict: *verdict,
+                is_open: *is_open,
+                reason: None,
+            }),
+        };
+        LoadReport {
+            suite: "s".into(),
+            load: "l".into(),
+            engine: EngineKind::Simulated,
+            hardware: String::new(),
+            workload: String::new(),
+            arrivals: String::new(),
+            starts: 1,
+            verdict: Verdict::join(guards.iter().map(|guard| guard.1)).unwrap(),
+            rows: guards.iter().map(row).collect(),
+            under_test: vec![],
+            incomparable: vec![],
+            faults: vec![],
+            notes: vec![],
+            baseline_file: String::new(),
+            records: String::new(),
+        }
+    }
+
+    const OPEN: (&str, Verdict, bool) = ("ttft_p50_ms", Verdict::Inconclusive, true);
+
+    #[test]
+    fn a_load_is_measured_until_nothing_of_it_is_open_or_something_regressed() {
+        assert!(report(&[OPEN, ("e2e_p50_ms", Verdict::Held, false)]).is_open());
+        assert!(!report(&[("e2e_p50_ms", Verdict::Held, false)]).is_open());
+        let mut failed = report(&[OPEN, ("e2e_p50_ms", Verdict::Regressed, false)]);
+        assert!(!failed.is_open());
+        failed.close("the budget is used up");
+        let reason = failed.guards().next().unwrap().reason.as_deref();
+        assert_eq!(reason, Some("not decided when another guard of the load regressed"));
+    }
+
+    #[test]
+    fn what_is_settled_is_not_opened_again_but_may_still_show_a_change() {
+        let held = report(&[("ttft_p50_ms", Verdict::Held, false), ("e2e_p50_ms", Verdict::Held, false)]);
+        let mut now = report(&[OPEN, ("e2e_p50_ms", Verdict::Regressed, false)]);
+        now.keep_settled(&held);
+        let verdicts: Vec<Verdict> = now.guards().map(|guard| guard.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Held, Verdict::Regressed]);
+        assert_eq!(now.verdict, Verdict::Regressed);
+        assert!(!now.is_open());
+    }
+
+    #[test]
+    fn a_load_that_crept_keeps_saying_so_when_the_budget_is_used_up() {
+        let mut crept = report(&[("ttft_p50_ms", Verdict::Creep, true)]);
+        crept.close("the budget is used up");
+        assert_eq!((crept.verdict, crept.is_open()), (Verdict::Creep, false));
+        assert_eq!(crept.guards().next().unwrap().reason, None);
+    }
+}

@@ -1,0 +1,114 @@
+//! What several engine starts of one load measured: [`Evidence`].
+
+use std::collections::BTreeMap;
+
+use crate::analysis::statistics::median;
+use crate::analysis::steady_state::Steady;
+use crate::analysis::summary::Summary;
+use crate::judge::baseline::Baseline;
+use crate::record::client_load::ClientUse;
+use crate::record::file::ServerCounts;
+use crate::record::fingerprint::Fingerprint;
+use crate::spec::guard::Guard;
+use crate::spec::load::Load;
+use crate::spec::metric::Metric;
+
+/// A figure that somebody else published.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Published {
+    /// Which.
+    pub metric: Metric,
+    /// Its value, in the metric's unit.
+    pub value: f64,
+}
+
+/// What one run in one engine start gave for a load.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartEvidence {
+    /// Which engine start, from 1. Several runs may share it.
+    pub start: u32,
+    /// What it ran on and against.
+    pub fingerprint: Fingerprint,
+    /// The figures.
+    pub summary: Summary,
+    /// The figures of the steady part.
+    pub steady: Option<Steady>,
+    /// What the server counted.
+    pub server: Option<ServerCounts>,
+    /// What the whole start cost, with every load in it: seconds times GPUs.
+    pub gpu_s: f64,
+    /// What the client used of the machine; absent in virtual time.
+    pub client: Option<ClientUse>,
+    /// What a reader should know of it; see [`crate::analysis::validity::remarks`].
+    pub remarks: Vec<String>,
+    /// Why it must not be judged; see [`crate::analysis::validity::faults`].
+    pub faults: Vec<String>,
+}
+
+/// What was measured for one load.
+#[derive(Clone, Debug)]
+pub struct Evidence<'a> {
+    /// The suite's name.
+    pub suite: &'a str,
+    /// The load.
+    pub load: &'a Load,
+    /// What is guarded.
+    pub guards: &'a [Guard],
+    /// What others published.
+    pub published: &'a [Published],
+    /// The runs, start by start; at least one.
+    pub starts: &'a [StartEvidence],
+}
+
+impl Evidence<'_> {
+    /// The baseline, of one session, that these measurements would make. `None` if there is no start or one of them must not be judged.
+    pub fn as_baseline(&self) -> Option<Baseline> {
+        let first = self.starts.first()?;
+        if self.starts.iter().any(|start| !start.faults.is_empty()) {
+            return None;
+        }
+        Some(Baseline {
+            suite: self.suite.to_owned(),
+            load: self.load.name.clone(),
+            workload: self.workload(),
+            arrivals: self.load.describe_arrivals(),
+            fingerprint: first.fingerprint.clone(),
+            gpu_s_per_start: median(&self.starts.iter().map(|start| start.gpu_s).collect::<Vec<_>>())
+                .unwrap_or_default(),
+            metrics: self.metrics().into_iter().map(|(metric, starts)| (metric, vec![starts])).collect(),
+        })
+    }
+
+    /// How many engine starts were measured.
+    pub(crate) fn start_count(&self) -> usize {
+        self.starts.chunk_by(|one, next| one.start == next.start).count()
+    }
+
+    /// Every metric that every run measured, with its values.
+    pub(crate) fn metrics(&self) -> BTreeMap<Metric, Vec<Vec<f64>>> {
+        let all = Metric::all().map(|metric| (metric, self.values(metric)));
+        let whole = |values: &Vec<Vec<f64>>| values.iter().map(Vec::len).sum::<usize>() == self.starts.len();
+        all.filter(|(_, values)| !values.is_empty() && whole(values)).collect()
+    }
+
+    /// A metric's value in every run of every start that measured it: `[start][run]`.
+    pub(crate) fn values(&self, metric: Metric) -> Vec<Vec<f64>> {
+        runs_by_start(self.starts, metric)
+    }
+
+    /// What was asked, as it stands in baselines and reports.
+    pub(crate) fn workload(&self) -> String {
+        match self.load.describe_objectives() {
+            Some(objectives) => format!("{}; objectives {objectives}", self.load.describe()),
+            None => self.load.describe(),
+        }
+    }
+}
+
+/// A metric's value in every run of every start that measured it: `[start][run]`.
+pub(crate) fn runs_by_start(runs: &[StartEvidence], metric: Metric) -> Vec<Vec<f64>> {
+    let of = |runs: &[StartEvidence]| -> Vec<f64> {
+        runs.iter().filter_map(|run| run.summary.values.get(&metric).copied()).collect()
+    };
+    runs.chunk_by(|one, next| one.start == next.start).map(of).filter(|runs| !runs.is_empty()).collect()
+}

@@ -1,0 +1,359 @@
+//! The record of one run: JSON lines, a [`Header`], every [`Sample`], an [`End`]. Append-only, so that what was measured
+//! before a crash is never lost; a record without its end is incomplete.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::client_load::{Calibration, ClientUse};
+use crate::record::fingerprint::Fingerprint;
+use crate::record::sample::Sample;
+use crate::spec::load::{Arrivals, Load, Objective};
+
+/// The version of the format that this code writes.
+pub const SCHEMA: u32 = 1;
+
+/// The part of a run that an engine start belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The starts that are held against the baseline.
+    #[default]
+    Judged,
+    /// The side of a duet that the other is held against.
+    Base,
+    /// The side of a duet that is under test.
+    Candidate,
+}
+
+impl Part {
+    /// The folder of the records of a run in a start, both counted from 1.
+    pub fn folder(self, start: u32, run: u32) -> String {
+        let start = match self {
+            Self::Judged => format!("start-{start}"),
+            Self::Base => format!("base-{start}"),
+            Self::Candidate => format!("candidate-{start}"),
+        };
+        if run > 1 { format!("{start}/run-{run}") } else { start }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_judged(&self) -> bool {
+        *self == Self::Judged
+    }
+}
+
+/// What the run was to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// The version of the format.
+    pub schema: u32,
+    /// The suite's name.
+    pub suite: String,
+    /// The load's name.
+    pub load: String,
+    /// The part of the run that the start belongs to.
+    #[serde(default, skip_serializing_if = "Part::is_judged")]
+    pub part: Part,
+    /// Which engine start of that part, from 1.
+    pub start: u32,
+    /// Which run of that start, from 1.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub run: u32,
+    /// The seed of prompts and arrivals.
+    pub seed: u64,
+    /// What was asked.
+    pub workload: String,
+    /// When it was asked.
+    pub arrivals: String,
+    /// The same, for what is computed from it; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<Arrivals>,
+    /// What a request had to meet to count for goodput.
+    pub objectives: Vec<Objective>,
+    /// What it ran on and against.
+    pub fingerprint: Fingerprint,
+    /// What the client can do on the machine that it ran on; absent in virtual time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// The load as it was declared, with its limits: what a run is held against. Absent where somebody else measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Load>,
+}
+
+/// The run of a start that has one.
+fn first() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_first(run: &u32) -> bool {
+    *run == 1
+}
+
+/// What the server counted between the first send and the last response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerCounts {
+    /// `vllm:prompt_tokens_total`.
+    pub prompt_tokens: Option<u64>,
+    /// `vllm:generation_tokens_total`.
+    pub output_tokens: Option<u64>,
+    /// `vllm:request_success_total`, over all finish reasons.
+    pub requests: Option<u64>,
+    /// `vllm:prefix_cache_queries_total`, in tokens.
+    pub prefix_queries: Option<u64>,
+    /// `vllm:prefix_cache_hits_total`, in tokens.
+    pub prefix_hits: Option<u64>,
+    /// `vllm:num_preemptions_total`.
+    pub preemptions: Option<u64>,
+    /// `vllm:time_to_first_token_seconds`: the sum, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft_sum_us: Option<u64>,
+    /// The count of the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft_count: Option<u64>,
+    /// `vllm:e2e_request_latency_seconds`: the sum, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e2e_sum_us: Option<u64>,
+    /// The count of the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e2e_count: Option<u64>,
+    /// Whether counters that were there before the load could not be read behind it, or had shrunk.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lost: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl ServerCounts {
+    /// The share of prompt tokens that the prefix cache served; absent when the server does not say.
+    pub fn prefix_hit_rate(&self) -> Option<f64> {
+        let queries = self.prefix_queries.filter(|queries| *queries > 0)?;
+        Some(self.prefix_hits? as f64 / queries as f64)
+    }
+
+    /// The mean TTFT as the server measured it, in milliseconds.
+    pub fn ttft_mean_ms(&self) -> Option<f64> {
+        mean_ms(self.ttft_sum_us, self.ttft_count)
+    }
+
+    /// The mean E2E as the server measured it, in milliseconds.
+    pub fn e2e_mean_ms(&self) -> Option<f64> {
+        mean_ms(self.e2e_sum_us, self.e2e_count)
+    }
+}
+
+fn mean_ms(sum_us: Option<u64>, count: Option<u64>) -> Option<f64> {
+    let count = count.filter(|count| *count > 0)?;
+    Some(sum_us? as f64 / 1_000.0 / count as f64)
+}
+
+/// How the run ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Whether every request was sent and answered or given up.
+    pub complete: bool,
+    /// Why not, if not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the server counted; absent when it has no `/metrics`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerCounts>,
+    /// What the client used of the machine; absent in virtual time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientUse>,
+    /// What became of the server's prefix cache before the load; absent when the load never began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_reset: Option<CacheReset>,
+}
+
+/// Whether the server's prefix cache was emptied between the warm-up and the first measured request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheReset {
+    /// The server has no such offer, as vLLM outside its development mode.
+    NotOffered,
+    /// It was emptied.
+    Done,
+    /// It was not, and why, in the server's words.
+    Refused(String),
+}
+
+/// One line of a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// The first line.
+    Header(Box<Header>),
+    /// A request.
+    Sample(Sample),
+    /// The last line.
+    End(End),
+}
+
+/// A whole record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// What the run was to be.
+    pub header: Header,
+    /// Its requests, in the order they ended.
+    pub samples: Vec<Sample>,
+    /// How it ended; `None` when the writer was killed.
+    pub end: Option<End>,
+}
+
+/// Why a record cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// A line that is no line of a record, before the last.
+    #[error("line {line} cannot be read: {cause}")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// What the parser says.
+        cause: String,
+    },
+    /// The first line is no header.
+    #[error("its first line is no header; is it a record?")]
+    NoHeader,
+    /// Written by a newer version of this suite.
+    #[error("it has schema {0}, and this version knows {SCHEMA} at most; update the suite")]
+    Newer(u32),
+}
+
+impl Record {
+    /// Reads a record. A last line that was cut off is dropped: its writer was killed in the middle of it.
+    pub fn parse(text: &str) -> Result<Self, RecordError> {
+        let mut lines = text.lines().enumerate().peekable();
+        let (_, first) = lines.next().ok_or(RecordError::NoHeader)?;
+        let Ok(Line::Header(header)) = serde_json::from_str(first) else {
+            return Err(RecordError::NoHeader);
+        };
+        if header.schema > SCHEMA {
+            return Err(RecordError::Newer(header.schema));
+        }
+        let mut record = Self { header: *header, samples: Vec::new(), end: None };
+        let mut seen = BTreeSet::new();
+        while let Some((index, line)) = lines.next() {
+            let wrong = |cause: String| Err(RecordError::Line { line: index + 1, cause });
+            if record.end.is_some() {
+                return wrong("it stands behind the end".to_owned());
+            }
+            match serde_json::from_str(line) {
+                Ok(Line::Sample(sample)) if !seen.insert(sample.index) => {
+                    return wrong(format!("request {} is there twice", sample.index));
+                }
+                Ok(Line::Sample(sample)) => record.samples.push(sample),
+                Ok(Line::End(end)) => record.end = Some(end),
+                Ok(Line::Header(_)) => return wrong("a second header".to_owned()),
+                Err(_) if lines.peek().is_none() && !text.ends_with('\n') => {}
+                Err(error) => return wrong(error.to_string()),
+            }
+        }
+        Ok(record)
+    }
+
+    /// Whether every request was sent and answered or given up.
+    pub fn is_complete(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.complete)
+    }
+}
+
+/// The text of one line, with its line feed.
+pub fn line(line: &Line) -> String {
+    let mut text = serde_json::to_string(line).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::chunks::Chunks;
+    use crate::record::sample::Outcome;
+    use crate::spec::engine_kind::EngineKind;
+
+    fn text() -> String {
+        let header = Header {
+            part: Part::Judged,
+            run: 1,
+            schema: SCHEMA,
+            suite: "s".into(),
+            load: "l".into(),
+            start: 1,
+            seed: 7,
+            workload: "w".into(),
+            arrivals: "a".into(),
+            pattern: None,
+            objectives: vec![],
+            fingerprint: Fingerprint {
+                engine: EngineKind::Simulated,
+                hardware: "simulated".into(),
+                model: "m".into(),
+                arguments: vec![],
+                environment: vec![],
+                under_test: vec![],
+                image: None,
+                image_digest: None,
+                vllm: None,
+                driver: None,
+            },
+            calibration: None,
+            declared: None,
+        };
+        let sample = Sample {
+            index: 0,
+            intended_us: 0,
+            sent_us: 1,
+            chunks: Chunks::default(),
+            end_us: 9,
+            prompt_tokens: None,
+            output_tokens: Some(3),
+            finish_reason: None,
+            resent: false,
+            estimated: false,
+            server: None,
+            outcome: Outcome::Succeeded,
+        };
+        let end = End { complete: true, server: Some(ServerCounts::default()), ..End::default() };
+        [Line::Header(Box::new(header)), Line::Sample(sample), Line::End(end)].iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_record_reads_back_whole() {
+        let record = Record::parse(&text()).unwrap();
+        assert_eq!((record.samples.len(), record.is_complete()), (1, true));
+    }
+
+    #[test]
+    fn a_record_cut_in_its_last_line_keeps_what_came_before() {
+        let text = text();
+        let record = Record::parse(&text[..text.len() - 5]).unwrap();
+        assert_eq!((record.samples.len(), record.is_complete()), (1, false));
+    }
+
+    #[test]
+    fn garbage_in_the_middle_is_an_error_with_its_line() {
+        let text = text().replacen("{\"sample\"", "{\"simple\"", 1);
+        assert!(matches!(Record::parse(&text), Err(RecordError::Line { line: 2, .. })));
+        assert_eq!(Record::parse("hello\n"), Err(RecordError::NoHeader));
+        assert_eq!(Record::parse(""), Err(RecordError::NoHeader));
+    }
+
+    #[test]
+    fn a_line_that_is_there_twice_or_behind_the_end_is_named() {
+        let text = text();
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let error = |order: &[usize]| {
+            let text: String = order.iter().map(|at| lines[*at]).collect();
+            Record::parse(&text).unwrap_err().to_string()
+        };
+        assert_eq!(error(&[0, 1, 1, 2]), "line 3 cannot be read: request 0 is there twice");
+        assert_eq!(error(&[0, 1, 2, 2]), "line 4 cannot be read: it stands behind the end");
+        assert_eq!(error(&[0, 2, 1]), "line 3 cannot be read: it stands behind the end");
+        assert_eq!(error(&[0, 0, 1, 2]), "line 2 cannot be read: a second header");
+    }
+}

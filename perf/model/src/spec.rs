@@ -1,0 +1,13 @@
+//! What is asked for: units and metrics, the load, the server, the settings of a run.
+
+pub mod config;
+pub mod engine_kind;
+pub mod guard;
+pub mod image_reference;
+pub mod load;
+pub mod metric;
+pub mod server;
+pub mod server_url;
+pub mod settings;
+pub mod suggest;
+pub mod units;

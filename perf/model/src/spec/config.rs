@@ -1,0 +1,290 @@
+//! `perf.toml`: where models and images are, and the defaults of a run: [`Config`].
+//!
+//! Values only; secrets come from environment variables that a test names. Unknown keys are refused.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::spec::image_reference;
+use crate::spec::suggest::nearest;
+
+/// Everything `perf.toml` may say.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Engine starts of a session that becomes a baseline; a verdict needs 3 at least.
+    pub starts: u32,
+    /// Runs of each load in each start of such a session: a baseline that knows its noise better judges better for years.
+    pub runs: u32,
+    /// How long a server may take to become ready, in seconds.
+    pub start_timeout_s: u64,
+    /// The folder that holds a folder for each model, named like the model.
+    pub models_folder: Option<PathBuf>,
+    /// Models that are elsewhere.
+    pub models: BTreeMap<String, ModelLocation>,
+    /// How a run judges.
+    pub gate: Gate,
+    /// The docker engine.
+    pub docker: Docker,
+    /// The process engine.
+    pub process: Process,
+}
+
+/// How a run judges. `docs/GATE.md` says what each figure does.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gate {
+    /// The most engine starts of one suite; what is undecided then is inconclusive.
+    pub most_starts: u32,
+    /// The probability that a run in which nothing changed shows any regression, over all its guards.
+    pub false_alarms: f64,
+    /// The probability that a guard misses a loss of twice its slack.
+    pub misses: f64,
+    /// Pairs of starts, old and new in turn, that a regression must survive before it fails the build.
+    pub duet_pairs: u32,
+    /// Days after which a baseline that has been bettered, and not refreshed, fails the build.
+    pub stale_after_days: u32,
+}
+
+/// Where a model's files are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelLocation {
+    /// A folder on this machine; containers see it read-only.
+    pub path: Option<PathBuf>,
+    /// A folder inside the image, for an image that carries its model.
+    pub in_image: Option<PathBuf>,
+}
+
+/// The docker engine.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Docker {
+    /// The image under test.
+    pub image: String,
+    /// Shared memory of the container, in GiB; tensor parallelism needs some.
+    pub shm_size_gib: u64,
+    /// The container's IPC namespace: `private` or `host`.
+    pub ipc: Ipc,
+    /// Memory limit of the container, in MiB; none by default.
+    pub memory_mib: Option<u64>,
+    /// Folders on this machine that keep compiled kernels and the like between starts, and where containers see them.
+    pub caches: BTreeMap<PathBuf, PathBuf>,
+}
+
+/// A container's IPC namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ipc {
+    /// Its own.
+    Private,
+    /// The machine's.
+    Host,
+}
+
+/// The process engine.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Process {
+    /// The `vllm` command: a name on the PATH, or a path.
+    pub vllm: PathBuf,
+}
+
+impl Gate {
+    /// Names the key that no gate can follow, if one is there.
+    fn check(&self) -> Result<(), String> {
+        let Self { most_starts, false_alarms, misses, duet_pairs, .. } = *self;
+        if !(3..=64).contains(&most_starts) {
+            return Err(format!(
+                "gate.most_starts = {most_starts} allows no verdict; nothing is called a change on fewer than 3 engine \
+                 starts, and 64 are the most"
+            ));
+        }
+        for (key, rate) in [("false_alarms", false_alarms), ("misses", misses)] {
+            if !(rate > 0.0 && rate < 0.5) {
+                return Err(format!(
+                    "gate.{key} = {rate} is no error rate; give one above 0 and below 0.5, 0.05 for 5 %"
+                ));
+            }
+        }
+        if duet_pairs > 64 {
+            return Err(format!("gate.duet_pairs = {duet_pairs} are too many; 64 are the most, 4 are usual"));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            starts: 5,
+            runs: 3,
+            start_timeout_s: 1_200,
+            models_folder: None,
+            models: BTreeMap::new(),
+            gate: Gate::default(),
+            docker: Docker::default(),
+            process: Process::default(),
+        }
+    }
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { most_starts: 8, false_alarms: 0.05, misses: 0.05, duet_pairs: 4, stale_after_days: 14 }
+    }
+}
+
+impl Default for Docker {
+    fn default() -> Self {
+        Self {
+            image: "vllm/vllm-openai:latest".to_owned(),
+            shm_size_gib: 16,
+            ipc: Ipc::Private,
+            memory_mib: None,
+            caches: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self { vllm: PathBuf::from("vllm") }
+    }
+}
+
+/// Why `perf.toml` cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    /// What is wrong, where, and what was probably meant.
+    pub message: String,
+}
+
+impl Config {
+    /// Reads the text of a `perf.toml`.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let config: Self =
+            toml::from_str(text).map_err(|error| ConfigError { message: explain(&error.to_string()) })?;
+        let fault = config.fault();
+        fault.map_or(Ok(config), |message| Err(ConfigError { message }))
+    }
+
+    /// What cannot be meant, with its key.
+    fn fault(&self) -> Option<String> {
+        let Self { starts, runs, start_timeout_s, models_folder, models, gate, docker, process } = self;
+        let zeros = [
+            (*starts == 0, "starts = 0 measures nothing; a verdict needs 3 at least"),
+            (*runs == 0, "runs = 0 measures nothing; 3 are usual"),
+            (*start_timeout_s == 0, "start_timeout_s = 0 gives no server the time to start; 1200 is usual"),
+            (docker.shm_size_gib == 0, "docker.shm_size_gib = 0 leaves no shared memory; 16 is usual"),
+            (docker.memory_mib == Some(0), "docker.memory_mib = 0 leaves no memory; leave it out for no limit"),
+            (process.vllm.as_os_str().is_empty(), "process.vllm is empty; name the `vllm` command"),
+            (
+                models_folder.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()),
+                "models_folder is empty; name a folder",
+            ),
+        ];
+        let zeros = zeros.into_iter().filter(|(is_so, _)| *is_so).map(|(_, message)| message.to_owned());
+        let image = image_reference::check(&docker.image).err().map(|why| format!("docker.image: {why}"));
+        let nowhere = models.iter().filter(|(_, location)| location.path.is_none() && location.in_image.is_none());
+        let nowhere = nowhere.map(|(name, _)| format!("models.{name} says nothing; name its `path`, or `in_image`"));
+        let relative = docker.caches.values().find(|inside| !inside.is_absolute());
+        let relative = relative.map(|inside| {
+            format!("docker.caches: {} is where containers see a cache; it must begin with a slash", inside.display())
+        });
+        zeros.chain(gate.check().err()).chain(image).chain(nowhere).chain(relative).next()
+    }
+
+    /// The JSON schema of `perf.toml`, for editors.
+    pub fn schema() -> String {
+        let schema = schemars::schema_for!(Self);
+        let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+/// Adds the nearest known key to the parser's message about an unknown one, which quotes both in backticks.
+fn explain(message: &str) -> String {
+    let message = message.trim_end();
+    let hint = message.split_once("unknown field `").and_then(|(_, rest)| {
+        let mut quoted = rest.split('`').step_by(2);
+        let unknown = quoted.next()?;
+        nearest(unknown, quoted)
+    });
+    match hint {
+        Some(known) => format!("{message}\ndid you mean `{known}`?"),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_has_the_defaults() {
+        assert_eq!(Config::from_toml("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_wrong_key_is_refused_and_the_nearest_known_one_named() {
+        let error = Config::from_toml("[docker]\nimgae = \"a\"\n").unwrap_err();
+        insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn a_wrong_type_is_refused_with_its_place() {
+        let error = Config::from_toml("starts = \"three\"\n").unwrap_err();
+        insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn models_may_be_on_the_machine_or_in_the_image() {
+        let config =
+            Config::from_toml("[models.tiny]\nin_image = \"/models/tiny\"\n[models.big]\npath = \"/data/big\"\n")
+                .unwrap();
+        assert_eq!(config.models["tiny"].in_image.as_deref(), Some("/models/tiny".as_ref()));
+        assert_eq!(config.models["big"].path.as_deref(), Some("/data/big".as_ref()));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_by_the_name_of_its_key() {
+        let wrong = [
+            ("starts = 0", "starts = 0"),
+            ("runs = 0", "runs = 0"),
+            ("start_timeout_s = 0", "start_timeout_s = 0"),
+            ("models_folder = ''", "models_folder is empty"),
+            ("[gate]\nmost_starts = 0", "gate.most_starts = 0"),
+            ("[docker]\nshm_size_gib = 0", "docker.shm_size_gib = 0"),
+            ("[docker]\nmemory_mib = 0", "docker.memory_mib = 0"),
+            ("[docker]\nimage = 'vLLM:1'", "docker.image: `vLLM:1` is no name of an image"),
+            ("[docker.caches]\n'/a' = 'b'", "docker.caches: b is where"),
+            ("[process]\nvllm = ''", "process.vllm is empty"),
+            ("[models.tiny]", "models.tiny says nothing"),
+        ];
+        for (text, beginning) in wrong {
+            let error = Config::from_toml(text).unwrap_err().to_string();
+            assert!(error.starts_with(beginning), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_gate_that_cannot_be_is_refused_by_its_key() {
+        for (line, key) in [
+            ("most_starts = 2", "gate.most_starts = 2 allows no verdict"),
+            ("most_starts = 65", "gate.most_starts = 65"),
+            ("false_alarms = 0.0", "gate.false_alarms = 0 is no error rate"),
+            ("misses = 0.9", "gate.misses = 0.9 is no error rate"),
+            ("misses = nan", "gate.misses = NaN is no error rate"),
+            ("duet_pairs = 100", "gate.duet_pairs = 100 are too many"),
+        ] {
+            let error = Config::from_toml(&format!("[gate]\n{line}\n")).unwrap_err();
+            assert!(error.message.starts_with(key), "{error}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What is put on a server: [`Load`], which is a [`Workload`] (what is asked), [`Arrivals`] (when) and a count.
+//!
+//! These are declarations, plain data. What turns them into requests is in `perf/load`.
+
+mod arrivals;
+mod length;
+mod prompts;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use arrivals::Arrivals;
+pub use length::Length;
+pub use prompts::Prompts;
+
+use crate::spec::metric::Quantity;
+use crate::spec::units::{Percent, as_millis};
+
+/// How long the answers are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputLength {
+    /// Exactly so many tokens: the end-of-sequence token is ignored, and any other length is a failure.
+    Exactly(u32),
+    /// Exactly a number of tokens that differs from request to request.
+    ExactlyOf(Length),
+    /// Until the model stops, and at most so many tokens.
+    AtMost(u32),
+    /// Until the model stops, and at most a number of tokens that differs from request to request.
+    AtMostOf(Length),
+}
+
+impl OutputLength {
+    /// The largest number of tokens that may come.
+    pub fn limit(self) -> u32 {
+        match self {
+            Self::Exactly(tokens) | Self::AtMost(tokens) => tokens,
+            Self::ExactlyOf(length) | Self::AtMostOf(length) => length.max(),
+        }
+    }
+
+    /// Whether any other length than the one asked for is a failure.
+    pub fn is_exact(self) -> bool {
+        matches!(self, Self::Exactly(_) | Self::ExactlyOf(_))
+    }
+}
+
+/// Which of the server's endpoints is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Api {
+    /// `POST /v1/completions`.
+    Completions,
+    /// `POST /v1/chat/completions`, each prompt as one user message.
+    Chat,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Workload {
+    /// Where the prompts come from.
+    pub prompts: Prompts,
+    /// How long the answers are.
+    pub output: OutputLength,
+    /// The endpoint.
+    pub api: Api,
+    /// Whether the answers are streamed. TTFT, TPOT and ITL exist only then.
+    pub stream: bool,
+    /// The sampling temperature, always sent: a model's own default would hide in its files.
+    pub temperature: f64,
+}
+
+/// A bound that a request must meet to count for goodput.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Objective {
+    /// TTFT, TPOT or E2E.
+    pub quantity: Quantity,
+    /// The most it may be.
+    pub limit: Duration,
+}
+
+/// One load on one server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// The name: a baseline's file, a row in a report.
+    pub name: String,
+    /// What is asked.
+    pub workload: Workload,
+    /// When.
+    pub arrivals: Arrivals,
+    /// How many measured requests.
+    pub requests: u32,
+    /// How many requests before them, which are not measured.
+    pub warmup: u32,
+    /// What a request must meet to count for goodput; without any there is no goodput.
+    pub objectives: Vec<Objective>,
+    /// No event received for so long makes a request a failure. Comments that keep a connection alive are no events.
+    pub stall_limit: Duration,
+    /// A request that takes longer in all is a failure, whatever is still arriving.
+    pub request_limit: Duration,
+    /// A hash of the file that the prompts come from; absent where they come from none, or nobody has read it yet.
+    pub contents: Option<String>,
+    /// How late the sends of an open loop may be at the 99th percentile, before the client and not the server was
+    /// measured; and, in any load, half of how late the client's event loop may wake.
+    pub lateness_limit: Duration,
+    /// The share of requests that may fail before the run is invalid. What failed counts in no figure.
+    pub failures_allowed: Percent,
+}
+
+impl Load {
+    /// What the load is, on one line, as it stands in a baseline. Two loads are comparable when these lines are equal.
+    pub fn describe(&self) -> String {
+        let workload = &self.workload;
+        let prompts = &workload.prompts;
+        let output = match workload.output {
+            OutputLength::Exactly(tokens) => format!("exactly {tokens} output tokens"),
+            OutputLength::ExactlyOf(length) => format!("exactly {length} output tokens"),
+            OutputLength::AtMost(tokens) => format!("at most {tokens} output tokens"),
+            OutputLength::AtMostOf(length) => format!("at most {length} output tokens"),
+        };
+        let api = match workload.api {
+            Api::Completions => "completions",
+            Api::Chat => "chat",
+        };
+        let streamed = if workload.stream { "streamed" } else { "not streamed" };
+        let contents = self.contents.as_ref().map_or(String::new(), |hash| format!(" (content {hash})"));
+        format!("{prompts}{contents}, {output}, {api}, {streamed}, temperature {}", workload.temperature)
+    }
+
+    /// When and how many, on one line: `waves of 32, 160 requests after 32 to warm up`.
+    pub fn describe_arrivals(&self) -> String {
+        let plural = if self.requests == 1 { "" } else { "s" };
+        format!("{}, {} request{plural} after {} to warm up", self.arrivals, self.requests, self.warmup)
+    }
+
+    /// The objectives on one line, for a load that has any.
+    pub fn describe_objectives(&self) -> Option<String> {
+        let parts: Vec<String> = self
+            .objectives
+            .iter()
+            .map(|objective| format!("{} ≤ {} ms", objective.quantity.label(), as_millis(objective.limit)))
+            .collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+/// A load for the tests of whatever takes one.
+#[cfg(test)]
+pub(crate) fn example() -> Load {
+    Load {
+        name: "chat".into(),
+        workload: Workload {
+            prompts: Prompts::RandomTokens { length: Length::Fixed(64) },
+            output: OutputLength::Exactly(64),
+            api: Api::Completions,
+            stream: true,
+            temperature: 0.0,
+        },
+        arrivals: Arrivals::Poisson(crate::spec::units::per_second(2.5)),
+        requests: 100,
+        warmup: 8,
+        objectives: vec![Objective { quantity: Quantity::Ttft, limit: crate::spec::units::millis(200.0) }],
+        stall_limit: Duration::from_mins(1),
+        lateness_limit: Duration::from_millis(5),
+        failures_allowed: crate::spec::units::percent(0.0),
+        request_limit: Duration::from_mins(10),
+        contents: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_describes_itself_on_one_line() {
+        let load = example();
+        assert_eq!(load.describe(), "64 random tokens, exactly 64 output tokens, completions, streamed, temperature 0");
+        let edited = Load { contents: Some("00ff".into()), ..example() };
+        assert!(edited.describe().starts_with("64 random tokens (content 00ff), exactly"), "{}", edited.describe());
+        assert_eq!(load.describe_arrivals(), "poisson 2.5 requests/s, 100 requests after 8 to warm up");
+        assert_eq!(load.describe_objectives().as_deref(), Some("TTFT ≤ 200 ms"));
+    }
+}

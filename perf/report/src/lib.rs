@@ -1,0 +1,3 @@
+//! Renders reports for people: one module per output format.
+
+pub mod terminal;

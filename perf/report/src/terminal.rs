@@ -1,0 +1,194 @@
+//! Reports as text for people: a table a load, and a line a suite for the end of a run. Words carry the verdicts; there
+//! is no colour to lose.
+
+mod figures;
+mod judged;
+mod power;
+mod sweep;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write;
+
+use perf_model::judge::report::{GuardRow, LoadReport, Row, SuiteReport};
+use perf_model::judge::verdict::Verdict;
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::metric::Direction;
+
+pub use figures::figures;
+pub use judged::judged;
+pub use power::power;
+pub use sweep::sweep;
+use table::{align_right, number, optional, plain, shorten, trimmed};
+
+/// A whole suite: its loads, one table each, or why there is none.
+pub fn suite(report: &SuiteReport) -> String {
+    let mut text = String::new();
+    if let Some(remark) = &report.remark {
+        let _ = writeln!(text, "{}: {}: {remark}", report.suite, report.verdict);
+    }
+    for load in &report.loads {
+        text.push_str(&self::load(load));
+        text.push('\n');
+    }
+    text
+}
+
+/// One load: what it was, its table, and everything that a reader of its verdict needs.
+pub fn load(report: &LoadReport) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{} / {}   {}", report.suite, report.load, report.verdict);
+    let _ = writeln!(text, "  {} · {} · {}", hardware(report), starts(report.starts), report.arrivals);
+    let _ = writeln!(text, "  {}", shorten(&report.workload));
+    text.push('\n');
+    text.push_str(&guards_and_figures(report));
+    text.push('\n');
+    for row in &report.rows {
+        let Some(guard) = &row.guard else { continue };
+        if !guard.verdict.is_pass() {
+            let starts: Vec<String> = row.starts.iter().copied().map(number).collect();
+            let _ = writeln!(text, "  {} by start: {} {}", row.metric.label(), starts.join("  "), row.metric.unit());
+        }
+        if let Some(reason) = &guard.reason {
+            let _ = writeln!(text, "  {}: {reason}", row.metric.label());
+        }
+    }
+    let mut lines = |title: &str, lines: Vec<String>| {
+        for line in lines {
+            let _ = writeln!(text, "  {title}{line}");
+        }
+    };
+    lines("invalid: ", report.faults.clone());
+    lines("incomparable: ", report.incomparable.iter().map(ToString::to_string).collect());
+    lines("under test: ", report.under_test.iter().map(ToString::to_string).collect());
+    lines("", report.notes.clone());
+    let _ = writeln!(text, "  baseline {}", report.baseline_file);
+    let _ = writeln!(text, "  records  {}", report.records);
+    text
+}
+
+/// The last lines of a run: a line a load, then the verdict of the whole and what to do about it.
+pub fn closing(reports: &[SuiteReport]) -> String {
+    let mut table = plain(&["suite", "load", "verdict"]);
+    for report in reports {
+        if report.loads.is_empty() {
+            table.add_row([report.suite.clone(), "–".to_owned(), report.verdict.to_string()]);
+        }
+        for load in &report.loads {
+            table.add_row([load.suite.clone(), load.load.clone(), load.verdict.to_string()]);
+        }
+    }
+    let Some(verdict) = Verdict::of_run(reports.iter().map(|report| report.verdict)) else {
+        return "nothing ran\n".to_owned();
+    };
+    let mut text = format!("{}\n\n{verdict}", trimmed(&table));
+    if let Some(advice) = advice(verdict) {
+        let _ = write!(text, ": {advice}");
+    }
+    let gpu_s: f64 = reports.iter().map(|report| report.gpu_s).sum();
+    if gpu_s > 0.0 {
+        let _ = write!(text, "\nmeasured for {:.1} GPU-min", gpu_s / 60.0);
+    }
+    if reports.iter().any(|report| report.engine == EngineKind::Simulated) {
+        text.push_str("\nthese figures are SIMULATED: they say nothing about a GPU");
+    }
+    text.push('\n');
+    text
+}
+
+fn advice(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Held | Verdict::Skipped => None,
+        Verdict::Improved => {
+            Some("better than the baseline; run `cargo xtask perf refresh` so that the gain is guarded too")
+        }
+        Verdict::Regressed => Some(
+            "to take the loss, measure it afresh with `cargo xtask perf refresh`, commit the baselines and say why in the \
+             pull request",
+        ),
+        Verdict::Creep => Some(
+            "losses that were small enough one by one; to take their sum, `cargo xtask perf accept --reset-anchor \
+             --reason …`, and commit the anchors",
+        ),
+        Verdict::Stale => Some("better than the baseline for too long; run `cargo xtask perf refresh` and commit it"),
+        Verdict::Inconclusive => Some(
+            "allow more engine starts (`--budget 16`), quieten the machine, or widen the baseline's base with \
+             `cargo xtask perf refresh --add-session`",
+        ),
+        Verdict::Invalid => Some("nothing was judged; mend what is named above and run again"),
+        Verdict::Unrecorded => Some("no baseline yet; run `cargo xtask perf refresh`, then commit the new files"),
+        Verdict::Incomparable => Some(
+            "if the change is wanted, `cargo xtask perf refresh`, commit the baselines and say why in the pull request",
+        ),
+    }
+}
+
+fn guards_and_figures(report: &LoadReport) -> String {
+    let published = report.rows.iter().any(|row| row.published.is_some());
+    let mut head = vec!["", "baseline", "measured", "change", "band", "verdict"];
+    if published {
+        head.insert(1, "published*");
+    }
+    let mut table = plain(&head);
+    for row in &report.rows {
+        let mut cells = vec![
+            format!("{} [{}]", row.metric.label(), row.metric.unit()),
+            optional(row.baseline),
+            optional(row.measured),
+            change(row),
+            band(row),
+            row.guard.as_ref().map_or_else(|| "not guarded".to_owned(), |guard| guard.verdict.to_string()),
+        ];
+        if published {
+            cells.insert(1, optional(row.published));
+        }
+        table.add_row(cells);
+    }
+    align_right(&mut table, 1..head.len() - 1);
+    let mut text = trimmed(&table);
+    text.push('\n');
+    if published {
+        text.push_str("  * imported from a published report: one run, noise unknown\n");
+    }
+    if report.rows.iter().filter_map(|row| row.guard.as_ref()).any(GuardRow::is_noise_limited) {
+        text.push_str("  ~ the noise allows no narrower band; `cargo xtask perf power` says what would\n");
+    }
+    text
+}
+
+/// The change, and half the width of its 95 % confidence interval where it was judged.
+fn change(row: &Row) -> String {
+    let Some(change) = row.change else { return "–".to_owned() };
+    match row.guard.as_ref().and_then(|guard| guard.interval) {
+        Some((low, high)) => format!("{:+.1} % ±{:.1}", change * 100.0, (high - low) * 50.0),
+        None => format!("{:+.1} %", change * 100.0),
+    }
+}
+
+fn band(row: &Row) -> String {
+    let Some(guard) = &row.guard else { return "–".to_owned() };
+    let (sign, side) = match row.metric.direction() {
+        Direction::HigherIsBetter => ("≥", "-"),
+        Direction::LowerIsBetter => ("≤", "+"),
+    };
+    match guard.limit {
+        Some(limit) => {
+            let width = guard.band.unwrap_or(guard.slack);
+            let mark = if guard.is_noise_limited() { "~" } else { "" };
+            format!("{sign} {} ({side}{mark}{:.1} %)", number(limit), width.value())
+        }
+        None => format!("{side}{}", guard.slack),
+    }
+}
+
+fn starts(starts: usize) -> String {
+    format!("{starts} engine start{}", if starts == 1 { "" } else { "s" })
+}
+
+fn hardware(report: &LoadReport) -> String {
+    match report.engine {
+        EngineKind::Simulated => format!("SIMULATED ({})", report.hardware.trim_start_matches("simulated: ")),
+        engine => format!("{} ({engine})", report.hardware),
+    }
+}

@@ -1,0 +1,144 @@
+//! Figures recomputed from records: [`figures`].
+
+use std::fmt::Write;
+
+use perf_model::analysis::lateness::Lateness;
+use perf_model::analysis::run_analysis::Reading;
+use perf_model::analysis::statistics::median;
+use perf_model::analysis::steady_state::Steady;
+use perf_model::analysis::summary::Summary;
+use perf_model::record::client_load::ClientUse;
+use perf_model::record::file::{CacheReset, Header, Part, Record};
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::metric::{Metric, Quantity, Statistic};
+
+use super::table::{align_right, optional, plain, shorten, trimmed};
+
+/// The latencies of the steady part that are shown; the record has the others.
+const STEADY: [(Quantity, Statistic); 7] = [
+    (Quantity::Ttft, Statistic::P50),
+    (Quantity::Ttft, Statistic::P99),
+    (Quantity::Tpot, Statistic::Mean),
+    (Quantity::Itl, Statistic::P50),
+    (Quantity::Itl, Statistic::P99),
+    (Quantity::E2e, Statistic::P50),
+    (Quantity::E2e, Statistic::P99),
+];
+
+/// What stands above the figures of a run.
+fn column(header: &Header) -> String {
+    match header.run {
+        1 => format!("start {}", header.start),
+        run => format!("{}.{run}", header.start),
+    }
+}
+
+/// Every figure of one load, recomputed from the records of its starts: a column each, and their median.
+///
+/// The records must be of the same load; at least one.
+pub fn figures(records: &[Record]) -> String {
+    let Some(first) = records.first().map(|record| &record.header) else {
+        return String::new();
+    };
+    let readings: Vec<Reading> = records.iter().map(Reading::of).collect();
+    let summaries: Vec<&Summary> = readings.iter().map(|reading| &reading.summary).collect();
+    let mut head = vec![String::new()];
+    head.extend(records.iter().map(|record| column(&record.header)));
+    head.push("median".to_owned());
+    let mut table = plain(&head);
+    let count = |name: &str, of: &dyn Fn(&Summary) -> u64| {
+        let counts = summaries.iter().map(|summary| of(summary).to_string());
+        std::iter::once(name.to_owned()).chain(counts).chain([String::new()]).collect::<Vec<_>>()
+    };
+    table.add_row(count("requests", &|summary| summary.requests as u64));
+    table.add_row(count("failed", &|summary| summary.failed() as u64));
+    table.add_row(count("prompt tokens", &|summary| summary.prompt_tokens));
+    table.add_row(count("output tokens", &|summary| summary.output_tokens));
+    let mut line = |name: String, values: Vec<Option<f64>>| {
+        let known: Vec<f64> = values.iter().flatten().copied().collect();
+        let middle = if known.len() == values.len() { median(&known) } else { None };
+        let values = values.into_iter().map(optional);
+        table.add_row(std::iter::once(name).chain(values).chain([optional(middle)]));
+    };
+    line("duration [s]".to_owned(), summaries.iter().map(|summary| Some(summary.duration_s)).collect());
+    let hits = readings.iter().map(|reading| Some(reading.prefix_hit_rate? * 100.0));
+    line("prefix-cache hits [%]".to_owned(), hits.collect());
+    let of = |value: fn(&Steady) -> Option<f64>| {
+        readings.iter().map(|reading| reading.steady.as_ref().and_then(value)).collect()
+    };
+    line("steady state [s]".to_owned(), of(|steady| Some(steady.to_s - steady.from_s)));
+    line("steady output throughput [tok/s]".to_owned(), of(|steady| steady.output_throughput));
+    line("steady request throughput [req/s]".to_owned(), of(|steady| Some(steady.request_throughput)));
+    for metric in STEADY.into_iter().filter_map(|(quantity, statistic)| Metric::of(quantity, statistic)) {
+        let value = |reading: &Reading| reading.steady.as_ref()?.latencies.get(&metric).copied();
+        let values: Vec<Option<f64>> = readings.iter().map(value).collect();
+        if values.iter().any(Option::is_some) {
+            line(format!("steady {} [{}]", metric.label(), metric.unit()), values);
+        }
+    }
+    for (name, values) in of_the_client(records, &readings) {
+        if values.iter().any(Option::is_some) {
+            line(name.to_owned(), values);
+        }
+    }
+    for metric in Metric::all() {
+        let values: Vec<Option<f64>> = summaries.iter().map(|summary| summary.values.get(&metric).copied()).collect();
+        if values.iter().any(Option::is_some) {
+            line(format!("{} [{}]", metric.label(), metric.unit()), values);
+        }
+    }
+    align_right(&mut table, 1..records.len() + 2);
+    let part = match first.part {
+        Part::Judged => "",
+        Part::Base => "   base of a duet",
+        Part::Candidate => "   candidate of a duet",
+    };
+    let mut text = format!("{} / {}{part}\n", first.suite, first.load);
+    let engine = if first.fingerprint.engine == EngineKind::Simulated { "SIMULATED" } else { "measured" };
+    let _ = writeln!(text, "  {engine} · {} · {}", first.fingerprint.hardware, first.arrivals);
+    let _ = writeln!(text, "  {}\n\n{}", shorten(&first.workload), trimmed(&table));
+    for (record, calibration) in records.iter().filter_map(|record| Some((record, record.header.calibration?))) {
+        let _ = writeln!(text, "  start {}: the client calibrated: {calibration}", record.header.start);
+    }
+    for record in records {
+        let what = match record.end.as_ref().and_then(|end| end.cache_reset.as_ref()) {
+            Some(CacheReset::Done) => "the prefix cache was emptied before the load".to_owned(),
+            Some(CacheReset::Refused(why)) => format!("the prefix cache was not emptied before the load: {why}"),
+            Some(CacheReset::NotOffered) | None => continue,
+        };
+        let _ = writeln!(text, "  start {}: {what}", record.header.start);
+    }
+    for record in records.iter().filter(|record| !record.is_complete()) {
+        let reason = record.end.as_ref().and_then(|end| end.reason.as_deref()).unwrap_or("its writer was killed");
+        let _ = writeln!(text, "  start {} is incomplete: {reason}", record.header.start);
+    }
+    for (summary, record) in summaries.iter().zip(records) {
+        for (kind, count) in &summary.failures {
+            let _ = writeln!(text, "  start {}: {count} requests failed: {kind}", record.header.start);
+        }
+    }
+    for (reading, record) in readings.iter().zip(records) {
+        for what in &reading.remarks {
+            let _ = writeln!(text, "  start {}: {what}", record.header.start);
+        }
+        for what in &reading.faults {
+            let _ = writeln!(text, "  start {} is INVALID: {what}", record.header.start);
+        }
+    }
+    text
+}
+
+/// What the client used of its machine, and how late it sent: a value for each record.
+fn of_the_client(records: &[Record], readings: &[Reading]) -> [(&'static str, Vec<Option<f64>>); 5] {
+    let client = |value: fn(&ClientUse) -> Option<f64>| {
+        records.iter().map(|record| value(record.end.as_ref()?.client.as_ref()?)).collect()
+    };
+    let lateness = |value: fn(Lateness) -> f64| readings.iter().map(|reading| reading.lateness.map(value)).collect();
+    [
+        ("sends late P50 [ms]", lateness(|late| late.p50_ms)),
+        ("sends late P99 [ms]", lateness(|late| late.p99_ms)),
+        ("client [cores]", client(ClientUse::cores)),
+        ("client's event loop late P99 [ms]", client(|client| Some(client.lag_p99_us as f64 / 1_000.0))),
+        ("client's event loop late at most [ms]", client(|client| Some(client.lag_max_us as f64 / 1_000.0))),
+    ]
+}

@@ -1,0 +1,88 @@
+//! What a baseline can tell apart: [`power`].
+
+use std::fmt::Write;
+
+use perf_model::judge::baseline::Baseline;
+use perf_model::judge::gate::Gate;
+use perf_model::spec::guard::Guard;
+
+use super::table::{align_right, plain, trimmed};
+
+/// A row for each guard of a baseline's load: the noise, the band, the loss that is caught, and the engine starts that a
+/// verdict takes when nothing changed, and when that much was lost.
+pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> String {
+    let (starts, sessions) = baseline.rests_on();
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let cost = baseline.gpu_s_per_start;
+    let mut text = format!(
+        "{name}   {starts} starts in {sessions} session{}, {cost:.0} GPU-s a start, {} starts at most\n",
+        plural(sessions),
+        gate.most_starts()
+    );
+    if guards.is_empty() {
+        text.push_str("  nothing is guarded\n");
+        return text;
+    }
+    let head = [
+        "",
+        "noise",
+        "drift",
+        "slack",
+        "band",
+        "caught",
+        "of unchanged",
+        "starts",
+        "of such a loss",
+        "starts",
+        "GPU-min",
+    ];
+    if let Some(few) = gate.too_few(starts) {
+        let _ = writeln!(text, "  {few}");
+        return text;
+    }
+    let mut table = plain(&head);
+    let mut remarks = Vec::new();
+    for guard in guards {
+        let sessions = baseline.sessions(guard.metric);
+        let label = guard.metric.label();
+        let told = gate.resolution(guard, sessions).and_then(|told| {
+            let lost = guard.metric.direction().worse(told.detects);
+            Ok((told, gate.power(guard, sessions, 0.0)?, gate.power(guard, sessions, lost)?))
+        });
+        let (told, same, lost) = match told {
+            Ok(told) => told,
+            Err(why) => {
+                remarks.push(format!("{label}: {why}"));
+                continue;
+            }
+        };
+        let percent = |share: f64| format!("{:.1} %", share * 100.0);
+        table.add_row([
+            label.clone(),
+            percent(told.noise.start_sd),
+            percent(told.noise.session_sd),
+            guard.slack.to_string(),
+            percent(told.effective_tolerance),
+            percent(told.detects),
+            format!("{:.0} % held", same.held * 100.0),
+            format!("{:.1}", same.starts),
+            format!("{:.0} % red", lost.regressed * 100.0),
+            format!("{:.1}", lost.starts),
+            format!("{:.0}", same.starts * cost / 60.0),
+        ]);
+        if told.noise_limited {
+            remarks.push(match told.starts_for_tolerance {
+                Some(needed) => format!("{label}: {needed} starts a side would reach the slack of {}", guard.slack),
+                None => {
+                    format!("{label}: sessions drift too far for the slack of {}; only more sessions help", guard.slack)
+                }
+            });
+        }
+    }
+    align_right(&mut table, 1..head.len());
+    let _ = writeln!(text, "{}", trimmed(&table));
+    for remark in remarks {
+        let _ = writeln!(text, "  {remark}");
+    }
+    text
+}

@@ -1,0 +1,198 @@
+//! Every verdict as it is shown.
+
+use super::*;
+use perf_model::record::fingerprint::Difference;
+use perf_model::spec::units::percent;
+
+fn row(key: &str, baseline: Option<f64>, starts: &[f64], slack: Option<f64>, verdict: Verdict) -> Row {
+    let measured = perf_model::analysis::statistics::median(starts);
+    Row {
+        metric: key.parse().unwrap(),
+        published: None,
+        baseline,
+        measured,
+        starts: starts.to_vec(),
+        change: baseline.zip(measured).map(|(base, now)| now / base - 1.0),
+        guard: slack.map(|slack| GuardRow {
+            slack: percent(slack),
+            band: Some(percent(if verdict == Verdict::Inconclusive { 4.0 } else { slack })),
+            interval: Some((-0.012, 0.008)),
+            is_open: false,
+            limit: baseline.map(|base| if key.ends_with("ms") { base * 1.025 } else { base * 0.975 }),
+            verdict,
+            reason: None,
+        }),
+    }
+}
+
+fn report(verdict: Verdict, baseline: Option<f64>, starts: &[f64]) -> LoadReport {
+    LoadReport {
+        suite: "qwen2.5-14b-awq".into(),
+        load: "max_throughput".into(),
+        engine: EngineKind::Docker,
+        hardware: "1 × NVIDIA GeForce RTX 4090".into(),
+        workload: "\"The quick brown fox jumps over the lazy dog. \" × 120, at most 256 output tokens, completions"
+            .into(),
+        arrivals: "waves of 32, 160 requests after 32 to warm up".into(),
+        starts: starts.len(),
+        verdict,
+        rows: vec![
+            row("output_throughput_tok_per_s", baseline, starts, Some(2.5), verdict),
+            row("e2e_mean_ms", Some(4257.64), &[4301.0, 4290.5, 4311.2], None, verdict),
+        ],
+        under_test: vec![],
+        incomparable: vec![],
+        faults: vec![],
+        notes: vec!["output tokens a request: 31 to 256, 235.4 on average".into()],
+        baseline_file: "baselines/1x-nvidia-geforce-rtx-4090/qwen2.5-14b-awq/max_throughput.snap".into(),
+        records: "target/perf/runs/20260101-120000/qwen2.5-14b-awq".into(),
+    }
+}
+
+fn image_changed() -> Vec<Difference> {
+    vec![Difference { what: "image digest".into(), baseline: "sha256:9f0c".into(), measured: "sha256:41d7".into() }]
+}
+
+#[test]
+fn held() {
+    insta::assert_snapshot!(load(&report(Verdict::Held, Some(1660.66), &[1655.0, 1662.0, 1658.4])));
+}
+
+#[test]
+fn improved() {
+    insta::assert_snapshot!(load(&report(Verdict::Improved, Some(1660.66), &[1755.0, 1762.0, 1758.4])));
+}
+
+#[test]
+fn regressed() {
+    let mut report = report(Verdict::Regressed, Some(1660.66), &[1555.0, 1562.0, 1558.4]);
+    report.under_test = image_changed();
+    insta::assert_snapshot!(load(&report));
+}
+
+#[test]
+fn inconclusive() {
+    let mut report = report(Verdict::Inconclusive, Some(1660.66), &[1555.0, 1662.0, 1618.4]);
+    report.rows[0].guard.as_mut().unwrap().reason =
+        Some("1 of 3 starts are within what the baseline's own starts reached".into());
+    insta::assert_snapshot!(load(&report));
+}
+
+#[test]
+fn invalid() {
+    let mut report = report(Verdict::Invalid, Some(1660.66), &[1555.0, 1662.0, 1618.4]);
+    report.faults = vec!["start 2: 3 of 160 requests failed: error inside a response".into()];
+    insta::assert_snapshot!(load(&report));
+}
+
+#[test]
+fn unrecorded() {
+    insta::assert_snapshot!(load(&report(Verdict::Unrecorded, None, &[1655.0, 1662.0, 1658.4])));
+}
+
+#[test]
+fn incomparable() {
+    let mut report = report(Verdict::Incomparable, Some(1660.66), &[1655.0, 1662.0, 1658.4]);
+    report.incomparable = vec![Difference {
+        what: "argument".into(),
+        baseline: "--max-model-len=8192".into(),
+        measured: "--max-model-len=4096".into(),
+    }];
+    insta::assert_snapshot!(load(&report));
+}
+
+#[test]
+fn published_figures_stand_beside_the_measured_ones_and_are_marked() {
+    let mut report = report(Verdict::Held, Some(1660.66), &[1655.0, 1662.0, 1658.4]);
+    report.engine = EngineKind::Simulated;
+    report.rows[0].published = Some(1660.66);
+    insta::assert_snapshot!(load(&report));
+}
+
+#[test]
+fn a_run_closes_with_its_verdict_and_what_to_do() {
+    let held = SuiteReport::measured(
+        "a".into(),
+        EngineKind::Docker,
+        vec![report(Verdict::Held, Some(1660.66), &[1655.0, 1662.0, 1658.4])],
+        0.0,
+    );
+    let regressed = SuiteReport::measured(
+        "b".into(),
+        EngineKind::Docker,
+        vec![report(Verdict::Regressed, Some(1660.66), &[1555.0, 1562.0, 1558.4])],
+        120.0,
+    );
+    let skipped = SuiteReport::unmeasured(
+        "c".into(),
+        EngineKind::Docker,
+        Verdict::Skipped,
+        "needs 2 GPUs, this machine has 0".into(),
+    );
+    insta::assert_snapshot!(closing(&[held, regressed, skipped]));
+}
+
+#[test]
+fn a_simulated_run_says_so_at_its_end() {
+    let mut load = report(Verdict::Held, Some(1660.66), &[1655.0, 1662.0, 1658.4]);
+    load.engine = EngineKind::Simulated;
+    insta::assert_snapshot!(closing(&[SuiteReport::measured("a".into(), EngineKind::Simulated, vec![load], 0.0)]));
+}
+
+#[test]
+fn figures_are_recomputed_from_records() {
+    use perf_model::record::chunks::Chunk;
+    use perf_model::record::file::{End, Header, Part, Record, SCHEMA, ServerCounts};
+    use perf_model::record::fingerprint::Fingerprint;
+    use perf_model::record::sample::{Outcome, Sample};
+
+    let record = |start: u32, gap_us: u64, complete: bool| Record {
+        header: Header {
+            part: Part::Judged,
+            run: 1,
+            schema: SCHEMA,
+            suite: "cpu_smoke".into(),
+            load: "closed_loop".into(),
+            start,
+            seed: 1,
+            workload: "64 random tokens".into(),
+            arrivals: "one at a time, 1 request after 1 to warm up".into(),
+            pattern: Some(perf_model::spec::load::Arrivals::OneAtATime),
+            objectives: vec![],
+            fingerprint: Fingerprint {
+                engine: EngineKind::Process,
+                hardware: "CPU: x, 2 cores".into(),
+                model: "tiny".into(),
+                arguments: vec![],
+                environment: vec![],
+                under_test: vec![],
+                image: None,
+                image_digest: None,
+                vllm: None,
+                driver: None,
+            },
+            calibration: None,
+            declared: Some(perf_model::spec::load::Load { requests: 2, ..perf_model::spec::load::example() }),
+        },
+        samples: vec![Sample {
+            index: 0,
+            intended_us: 0,
+            sent_us: 5,
+            chunks: (1..=4).map(|token| Chunk { at_us: token * gap_us, tokens: 1 }).collect(),
+            end_us: 4 * gap_us,
+            prompt_tokens: Some(64),
+            output_tokens: Some(4),
+            finish_reason: None,
+            resent: false,
+            estimated: false,
+            server: None,
+            outcome: Outcome::Succeeded,
+        }],
+        end: complete.then(|| End {
+            complete: true,
+            server: Some(ServerCounts { prefix_queries: Some(64), prefix_hits: Some(16), ..ServerCounts::default() }),
+            ..End::default()
+        }),
+    };
+    insta::assert_snapshot!(figures(&[record(1, 10_000, true), record(2, 12_000, false)]));
+}
