@@ -6,6 +6,8 @@
 //! the files of other tools.
 
 pub mod analysis;
+#[doc(hidden)]
+pub mod fixtures;
 pub mod interop;
 pub mod judge;
 pub mod record;

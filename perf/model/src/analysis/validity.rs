@@ -192,7 +192,7 @@ mod tests {
     use crate::spec::load::{Arrivals, Prompts};
 
     fn load(requests: u32) -> Load {
-        Load { arrivals: Arrivals::OneAtATime, requests, objectives: vec![], ..crate::spec::load::example() }
+        Load { arrivals: Arrivals::OneAtATime, requests, objectives: vec![], ..crate::fixtures::load() }
     }
 
     fn with(server: &ServerCounts) -> Witnesses<'_> {

@@ -145,39 +145,16 @@ impl Load {
     }
 }
 
-/// A load for the tests of whatever takes one.
-#[cfg(test)]
-pub(crate) fn example() -> Load {
-    Load {
-        name: "chat".into(),
-        workload: Workload {
-            prompts: Prompts::RandomTokens { length: Length::Fixed(64) },
-            output: OutputLength::Exactly(64),
-            api: Api::Completions,
-            stream: true,
-            temperature: 0.0,
-        },
-        arrivals: Arrivals::Poisson(crate::spec::units::per_second(2.5)),
-        requests: 100,
-        warmup: 8,
-        objectives: vec![Objective { quantity: Quantity::Ttft, limit: crate::spec::units::millis(200.0) }],
-        stall_limit: Duration::from_mins(1),
-        lateness_limit: Duration::from_millis(5),
-        failures_allowed: crate::spec::units::percent(0.0),
-        request_limit: Duration::from_mins(10),
-        contents: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures;
 
     #[test]
     fn a_load_describes_itself_on_one_line() {
-        let load = example();
+        let load = fixtures::load();
         assert_eq!(load.describe(), "64 random tokens, exactly 64 output tokens, completions, streamed, temperature 0");
-        let edited = Load { contents: Some("00ff".into()), ..example() };
+        let edited = Load { contents: Some("00ff".into()), ..fixtures::load() };
         assert!(edited.describe().starts_with("64 random tokens (content 00ff), exactly"), "{}", edited.describe());
         assert_eq!(load.describe_arrivals(), "poisson 2.5 requests/s, 100 requests after 8 to warm up");
         assert_eq!(load.describe_objectives().as_deref(), Some("TTFT ≤ 200 ms"));

@@ -172,7 +172,7 @@ fn figures_are_recomputed_from_records() {
                 driver: None,
             },
             calibration: None,
-            declared: Some(perf_model::spec::load::Load { requests: 2, ..perf_model::spec::load::example() }),
+            declared: Some(perf_model::spec::load::Load { requests: 2, ..perf_model::fixtures::load() }),
         },
         samples: vec![Sample {
             index: 0,
