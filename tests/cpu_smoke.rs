@@ -1,7 +1,8 @@
 //! The whole path on a machine without a GPU: a tiny model on vLLM's CPU build.
 //!
-//! Its figures say nothing about a GPU and its noise is large: the engine shares two cores with everything else. The gate
-//! widens the slacks to what that noise allows, and says so: it notices half the speed, not a few percent.
+//! Its figures say nothing about a GPU and its noise is large: the engine shares two cores with
+//! everything else. The gate widens the slacks to what that noise allows, and says so: it notices
+//! half the speed, not a few percent.
 
 use perf::prelude::*;
 
@@ -26,7 +27,8 @@ fn tiny_model_on_the_cpu() -> perf::Result {
                 .output_tokens(exactly(64))
                 .arrivals(concurrent(8))
                 .requests(400)
-                // The server computes on the cores that the client measures from: each waits for the other.
+                // The server computes on the cores that the client measures from: each waits for
+                // the other.
                 .lateness_limit(millis(1_500.0))
                 .guard(output_throughput().may_drop(percent(10.0))),
         )

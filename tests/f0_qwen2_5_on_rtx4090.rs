@@ -1,9 +1,11 @@
 //! Qwen2.5 14B and 32B on RTX 4090s: FP16 against AWQ-Marlin, for throughput and for latency.
 //!
-//! A field report of December 2025, run as it was written: one sentence said 120 times as every prompt, at most 256
-//! tokens back, not streamed; 32 at once in waves, and one at a time. Its figures stand beside the measured ones.
+//! A field report of December 2025, run as it was written: one sentence said 120 times as every
+//! prompt, at most 256 tokens back, not streamed; 32 at once in waves, and one at a time. Its
+//! figures stand beside the measured ones.
 //!
-//! One prompt for all measures the prefix cache as well, so each configuration also gets prompts that differ.
+//! One prompt for all measures the prefix cache as well, so each configuration also gets prompts
+//! that differ.
 
 use perf::prelude::*;
 
@@ -147,7 +149,11 @@ fn qwen2_5_32b_fp16_on_four_gpus() -> perf::Result {
         .simulated_as("qwen2.5-32b-fp16-4x4090");
 
     Suite::new("qwen2.5-32b-fp16")
-        .load(max_throughput().published(output_throughput().was(730.0)).published(e2e().p50().was(millis(8388.0))))
+        .load(
+            max_throughput()
+                .published(output_throughput().was(730.0))
+                .published(e2e().p50().was(millis(8388.0))),
+        )
         .load(min_latency().published(e2e().mean().was(millis(4063.0))))
         .load(distinct_prompts())
         .run_on(engine)?

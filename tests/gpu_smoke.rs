@@ -1,8 +1,9 @@
-//! The whole path on one data-centre GPU in a few minutes: the shape of Qwen2.5-7B with weights that vLLM makes up itself.
+//! The whole path on one data-centre GPU in a few minutes: the shape of Qwen2.5-7B with weights
+//! that vLLM makes up itself.
 //!
-//! Made-up weights cost what real ones cost, token by token, and there is nothing to download but a configuration and a
-//! tokenizer. The prompts are token ids that every vocabulary of 4,096 and more has, and the outputs are of one length, so
-//! that no figure depends on what such a model says.
+//! Made-up weights cost what real ones cost, token by token, and there is nothing to download but a
+//! configuration and a tokenizer. The prompts are token ids that every vocabulary of 4,096 and more
+//! has, and the outputs are of one length, so that no figure depends on what such a model says.
 
 use perf::prelude::*;
 

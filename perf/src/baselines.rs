@@ -1,8 +1,8 @@
-//! Baselines and insta: leaving what was measured to review, and taking away what waited for review and is settled. What
-//! is on disk is read and written by `perf-baselines`.
+//! Baselines and insta: leaving what was measured to review, and taking away what waited for review
+//! and is settled. What is on disk is read and written by `perf-baselines`.
 //!
-//! The gate has judged before insta is asked: insta's comparator only passes the verdict on, so that a run that may not
-//! be compared leaves a pending snapshot and one that holds leaves none.
+//! The gate has judged before insta is asked: insta's comparator only passes the verdict on, so
+//! that a run that may not be compared leaves a pending snapshot and one that holds leaves none.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -25,7 +25,8 @@ pub(crate) fn settle_pending(file: &Path, measured: &Baseline, verdict: Verdict)
     }
 }
 
-/// Whether insta was told to overwrite baselines by itself, which nobody may: only a refresh does, without insta.
+/// Whether insta was told to overwrite baselines by itself, which nobody may: only a refresh does,
+/// without insta.
 fn insta_would_overwrite() -> bool {
     is_set("INSTA_UPDATE", &["always", "1", "unseen", "force"])
         || is_set("INSTA_FORCE_UPDATE", &["1"])
@@ -37,14 +38,21 @@ fn is_set(variable: &str, values: &[&str]) -> bool {
 }
 
 fn hand_to_insta(file: &Path, measured: &Baseline, matches: bool) {
-    let (Some(folder), Some(name)) = (file.parent(), file.file_stem().and_then(|stem| stem.to_str())) else { return };
+    let (Some(folder), Some(name)) =
+        (file.parent(), file.file_stem().and_then(|stem| stem.to_str()))
+    else {
+        return;
+    };
     let mut settings = insta::Settings::new();
     settings.set_snapshot_path(folder);
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.set_comparator(Box::new(JudgedAlready { matches }));
-    // insta panics when a snapshot does not match. That is not how a verdict is told here: the report is.
-    let _ = catch_unwind(AssertUnwindSafe(|| settings.bind(|| insta::assert_snapshot!(name, measured.to_yaml()))));
+    // insta panics when a snapshot does not match. That is not how a verdict is told here: the
+    // report is.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        settings.bind(|| insta::assert_snapshot!(name, measured.to_yaml()))
+    }));
 }
 
 #[derive(Clone, Copy)]

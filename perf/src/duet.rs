@@ -1,5 +1,6 @@
-//! Old and new in turn on the same hardware, within the same hour: [`confirm`] a regression before it fails a build, and
-//! [`compare`] two variants with no baseline at all. What drifts from day to day is the same for both and cancels.
+//! Old and new in turn on the same hardware, within the same hour: [`confirm`] a regression before
+//! it fails a build, and [`compare`] two variants with no baseline at all. What drifts from day to
+//! day is the same for both and cancels.
 
 use perf_engine::Engine;
 use perf_model::judge::anchor::Anchored;
@@ -34,7 +35,8 @@ struct Pairs {
 }
 
 impl Sides<'_> {
-    /// Measures one pair. The order turns with every pair (A B, B A, …), so that what drifts steadily cancels too.
+    /// Measures one pair. The order turns with every pair (A B, B A, …), so that what drifts
+    /// steadily cancels too.
     async fn pair(
         &self,
         place: Place<'_>,
@@ -44,21 +46,28 @@ impl Sides<'_> {
         interrupt: &mut Interrupt,
     ) -> Result<(Vec<Vec<StartEvidence>>, Vec<Vec<StartEvidence>>)> {
         let mut measured = (Vec::new(), Vec::new());
-        let order = if number % 2 == 1 { [Part::Base, Part::Candidate] } else { [Part::Candidate, Part::Base] };
+        let order = if number % 2 == 1 {
+            [Part::Base, Part::Candidate]
+        } else {
+            [Part::Candidate, Part::Base]
+        };
         for part in order {
             let (engine, into) = match part {
                 Part::Base => (self.base, &mut measured.0),
                 Part::Judged | Part::Candidate => (self.candidate, &mut measured.1),
             };
             let begun = place.clock.now();
-            *into = Start { place, engine, part, number, runs: self.runs }.measure(loads, interrupt).await?;
+            *into = Start { place, engine, part, number, runs: self.runs }
+                .measure(loads, interrupt)
+                .await?;
             meter.count(begun, place.clock.now(), into);
         }
         Ok(measured)
     }
 }
 
-/// Puts what looks like a regression, or could not be told, to a duet with what the baseline was measured on.
+/// Puts what looks like a regression, or could not be told, to a duet with what the baseline was
+/// measured on.
 ///
 /// Where a duet is not possible the verdict stands, and the report says why there was none.
 pub(crate) async fn confirm(
@@ -71,12 +80,17 @@ pub(crate) async fn confirm(
 ) -> Result {
     let Place { suite, session, .. } = place;
     let wanted = session.config.gate.duet_pairs;
-    let mut suspects: Vec<&mut Series<'_>> = series.iter_mut().filter(|series| !series.suspects().is_empty()).collect();
+    let mut suspects: Vec<&mut Series<'_>> =
+        series.iter_mut().filter(|series| !series.suspects().is_empty()).collect();
     let Some(first) = suspects.first() else { return Ok(()) };
-    let (Some(baseline), Some(start)) = (first.baseline(), first.starts().first()) else { return Ok(()) };
-    let in_budget = if meter.allows_another_pair() { Ok(()) } else { Err("the budget is used up".to_owned()) };
-    let base =
-        in_budget.and_then(|()| duet::base(&baseline.fingerprint, &start.fingerprint, &session.settings, wanted));
+    let (Some(baseline), Some(start)) = (first.baseline(), first.starts().first()) else {
+        return Ok(());
+    };
+    let in_budget =
+        if meter.allows_another_pair() { Ok(()) } else { Err("the budget is used up".to_owned()) };
+    let base = in_budget.and_then(|()| {
+        duet::base(&baseline.fingerprint, &start.fingerprint, &session.settings, wanted)
+    });
     let base = match base {
         Ok(base) => base,
         Err(why) => {
@@ -96,21 +110,33 @@ pub(crate) async fn confirm(
             break;
         }
         if number > 1 && !meter.allows_another_pair() {
-            let note = format!("the budget was used up after {} of {wanted} pairs of the duet", number - 1);
+            let note = format!(
+                "the budget was used up after {} of {wanted} pairs of the duet",
+                number - 1
+            );
             for at in asked {
-                suspects[at].report_mut().into_iter().for_each(|report| report.notes.push(note.clone()));
+                suspects[at]
+                    .report_mut()
+                    .into_iter()
+                    .for_each(|report| report.notes.push(note.clone()));
             }
             break;
         }
         let measured: Vec<&Load> = asked.iter().map(|at| loads[*at]).collect();
-        session.tell(suite, &format!("duet, pair {number} of {wanted}: the baseline's vLLM and the one under test"));
+        session.tell(
+            suite,
+            &format!("duet, pair {number} of {wanted}: the baseline's vLLM and the one under test"),
+        );
         let (base, candidate) = match sides.pair(place, number, &measured, meter, interrupt).await {
             Ok(pair) => pair,
             Err(error @ (Error::Interrupted(_) | Error::Write { .. })) => return Err(error),
             Err(error) => {
-                // The verdict was reached without it; what hinders the duet takes nothing from that.
+                // The verdict was reached without it; what hinders the duet takes nothing from
+                // that.
                 let reports = suspects.into_iter().filter_map(Series::report_mut);
-                reports.for_each(|report| report.notes.push(format!("not confirmed by a duet, which failed: {error}")));
+                reports.for_each(|report| {
+                    report.notes.push(format!("not confirmed by a duet, which failed: {error}"))
+                });
                 return Ok(());
             }
         };
@@ -123,7 +149,8 @@ pub(crate) async fn confirm(
     Ok(())
 }
 
-/// Holds two variants against each other, pair by pair, until every guard is decided or the budget is used up.
+/// Holds two variants against each other, pair by pair, until every guard is decided or the budget
+/// is used up.
 pub(crate) async fn compare(
     place: Place<'_>,
     engine: &Engine,
@@ -139,8 +166,9 @@ pub(crate) async fn compare(
     let mut pairs: Vec<Pairs> = loads.iter().map(|_| Pairs::default()).collect();
     let mut reports: Vec<Option<LoadReport>> = vec![None; loads.len()];
     for number in 1..=session.most_starts(gate) {
-        let open: Vec<usize> =
-            (0..loads.len()).filter(|at| reports[*at].as_ref().is_none_or(LoadReport::is_open)).collect();
+        let open: Vec<usize> = (0..loads.len())
+            .filter(|at| reports[*at].as_ref().is_none_or(LoadReport::is_open))
+            .collect();
         if open.is_empty() {
             break;
         }
@@ -149,7 +177,8 @@ pub(crate) async fn compare(
         }
         session.tell(suite, &format!("pair {number}, {} of {} loads", open.len(), loads.len()));
         let asked: Vec<&Load> = open.iter().map(|at| &loads[*at]).collect();
-        let (base, candidate) = sides.pair(place, number, &asked, &mut meter, &mut interrupt).await?;
+        let (base, candidate) =
+            sides.pair(place, number, &asked, &mut meter, &mut interrupt).await?;
         for ((at, base), candidate) in open.into_iter().zip(base).zip(candidate) {
             pairs[at].base.extend(base);
             pairs[at].candidate.extend(candidate);
@@ -170,7 +199,13 @@ pub(crate) async fn compare(
 /// What the pairs so far say of a load.
 fn report(place: Place<'_>, load: &Load, pairs: &Pairs, gate: &Gate) -> LoadReport {
     let Place { suite, session, .. } = place;
-    let evidence = |starts| Evidence { suite, load: &load.declared, guards: &load.guards, published: &[], starts };
+    let evidence = |starts| Evidence {
+        suite,
+        load: &load.declared,
+        guards: &load.guards,
+        published: &[],
+        starts,
+    };
     let found = match evidence(&pairs.base).as_baseline() {
         Some(base) => Found::Baseline(Box::new(base)),
         None => Found::Unusable(duet::faults(&pairs.base).unwrap_or_default()),
@@ -179,5 +214,11 @@ fn report(place: Place<'_>, load: &Load, pairs: &Pairs, gate: &Gate) -> LoadRepo
         baseline_file: "of the other side".to_owned(),
         records: session.shown(&session.run_folder.join(suite)),
     };
-    hold_against(&evidence(&pairs.candidate), &found, &Anchored::Nowhere, Judging::Pairs(gate), places)
+    hold_against(
+        &evidence(&pairs.candidate),
+        &found,
+        &Anchored::Nowhere,
+        Judging::Pairs(gate),
+        places,
+    )
 }

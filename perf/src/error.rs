@@ -99,7 +99,9 @@ pub enum Error {
 impl Error {
     /// The same with where the server's log is kept, for what its log may explain.
     pub(crate) fn logged(mut self, path: &Path) -> Self {
-        if let Self::Load { log, .. } | Self::ServerHangs { log, .. } | Self::Stalled { log, .. } = &mut self {
+        if let Self::Load { log, .. } | Self::ServerHangs { log, .. } | Self::Stalled { log, .. } =
+            &mut self
+        {
             *log = path.is_file().then(|| path.to_owned());
         }
         self
@@ -109,7 +111,11 @@ impl Error {
 /// Some causes name the load themselves.
 fn of_load(load: &str, cause: &LoadError) -> String {
     let cause = cause.to_string();
-    if cause.contains(&format!("load `{load}`")) { cause } else { format!("load `{load}`: {cause}") }
+    if cause.contains(&format!("load `{load}`")) {
+        cause
+    } else {
+        format!("load `{load}`: {cause}")
+    }
 }
 
 fn were(stalled: u32, load: &str) -> String {
@@ -142,7 +148,8 @@ mod tests {
             told(LoadError::Declaration { load: "l".into(), reason }),
             "the load `l` cannot be run: it sends nothing"
         );
-        let no_trace = told(LoadError::Trace { path: "t.jsonl".into(), cause: "it is empty".into() });
+        let no_trace =
+            told(LoadError::Trace { path: "t.jsonl".into(), cause: "it is empty".into() });
         assert_eq!(no_trace, "load `l`: the trace t.jsonl cannot be followed: it is empty");
     }
 }

@@ -1,5 +1,6 @@
-//! Metrics as a test names them. The verb carries the direction, and what cannot make sense does not compile: a
-//! throughput has no `may_rise`, a latency no `may_drop`, and a distribution must say which statistic of it is meant.
+//! Metrics as a test names them. The verb carries the direction, and what cannot make sense does
+//! not compile: a throughput has no `may_rise`, a latency no `may_drop`, and a distribution must
+//! say which statistic of it is meant.
 //!
 //! ```compile_fail
 //! use perf::prelude::*;
@@ -138,7 +139,8 @@ impl LatencyStatistic {
     }
 }
 
-/// The statistics of a distribution, for each kind of distribution the one type that says which way is better.
+/// The statistics of a distribution, for each kind of distribution the one type that says which way
+/// is better.
 macro_rules! statistics {
     ($distribution:ty => $statistic:ident) => {
         impl $distribution {
@@ -168,7 +170,8 @@ macro_rules! statistics {
             }
 
             fn statistic(self, statistic: Statistic) -> Metric {
-                Metric::of(self.0, statistic).expect("distributions are only made of quantities that have statistics")
+                Metric::of(self.0, statistic)
+                    .expect("distributions are only made of quantities that have statistics")
             }
         }
     };
@@ -185,7 +188,10 @@ mod tests {
 
     #[test]
     fn a_guard_names_what_it_guards() {
-        assert_eq!(output_throughput().may_drop(percent(2.5)).metric.to_string(), "output_throughput_tok_per_s");
+        assert_eq!(
+            output_throughput().may_drop(percent(2.5)).metric.to_string(),
+            "output_throughput_tok_per_s"
+        );
         assert_eq!(e2e().p99().may_rise(percent(2.5)).metric.to_string(), "e2e_p99_ms");
         assert_eq!(
             request_output_rate().mean().may_drop(percent(1.0)).metric.to_string(),

@@ -1,11 +1,12 @@
-//! Ctrl-C, the signal to terminate, and the end of the terminal: [`Interrupt`], which a run waits for beside everything else it waits for.
+//! Ctrl-C, the signal to terminate, and the end of the terminal: [`Interrupt`], which a run waits
+//! for beside everything else it waits for.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
-/// Runs that are under way in this process. libtest runs tests side by side in threads, and the process may only exit
-/// when the last of them has removed its server.
+/// Runs that are under way in this process. libtest runs tests side by side in threads, and the
+/// process may only exit when the last of them has removed its server.
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether one of them was interrupted, so that the last one to end ends the process.
@@ -19,7 +20,8 @@ impl Interrupt {
     /// Listens for SIGINT, SIGTERM and SIGHUP, on the current tokio runtime.
     pub(crate) fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let mut hangup = signal(SignalKind::hangup())?;
         let (sender, receiver) = watch::channel(false);
         tokio::spawn(async move {
@@ -28,14 +30,16 @@ impl Interrupt {
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
             }
-            // A second signal finds the removal under way; it changes nothing, and nothing is left behind.
+            // A second signal finds the removal under way; it changes nothing, and nothing is left
+            // behind.
             let _ = sender.send(true);
             std::future::pending::<()>().await;
         });
         Ok(Self(receiver))
     }
 
-    /// One that never comes, for the simulated engine: it is over in milliseconds and leaves nothing to remove.
+    /// One that never comes, for the simulated engine: it is over in milliseconds and leaves
+    /// nothing to remove.
     pub(crate) fn never() -> Self {
         let (sender, receiver) = watch::channel(false);
         // Leaked on purpose: a dropped sender would end the wait.
@@ -65,8 +69,8 @@ impl UnderWay {
         under_way
     }
 
-    /// Ends an interrupted run, whose server is gone, and with the last run that is under way the process. Does not
-    /// return, or libtest would begin the next test.
+    /// Ends an interrupted run, whose server is gone, and with the last run that is under way the
+    /// process. Does not return, or libtest would begin the next test.
     pub(crate) fn end_interrupted(self) -> ! {
         INTERRUPTED.store(true, Ordering::SeqCst);
         drop(self);

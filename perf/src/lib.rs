@@ -1,7 +1,8 @@
 //! Performance regression tests for vLLM, written as ordinary Rust tests.
 //!
-//! A test declares a server ([`Vllm`]) and the loads to put on it ([`Load`]), groups them in a [`Suite`], runs it and
-//! holds what was measured against the baseline that is committed in `baselines/`:
+//! A test declares a server ([`Vllm`]) and the loads to put on it ([`Load`]), groups them in a
+//! [`Suite`], runs it and holds what was measured against the baseline that is committed in
+//! `baselines/`:
 //!
 //! ```no_run
 //! use perf::prelude::*;
@@ -28,8 +29,8 @@
 //! }
 //! ```
 //!
-//! A plain `cargo test` runs it on the simulated engine in virtual time; `cargo xtask perf` runs the same function on a
-//! real one.
+//! A plain `cargo test` runs it on the simulated engine in virtual time; `cargo xtask perf` runs
+//! the same function on a real one.
 
 mod baselines;
 mod duet;
@@ -65,12 +66,14 @@ pub mod prelude {
     pub use perf_model::spec::units::{millis, per_second, percent};
 
     pub use crate::guards::{
-        e2e, goodput, itl, output_throughput, request_output_rate, request_throughput, total_throughput, tpot, ttft,
+        e2e, goodput, itl, output_throughput, request_output_rate, request_throughput,
+        total_throughput, tpot, ttft,
     };
     pub use crate::load::{
-        Load, as_recorded, as_recorded_at, at_most, at_most_of, concurrent, constant_rate, conversations, exactly,
-        exactly_of, gamma, json_lines, lognormal, one_at_a_time, poisson, ramp, random_tokens, random_tokens_of,
-        repeated_sentence, share_gpt, shared_prefix, text, trace, uniform, verse, verse_of, waves_of,
+        Load, as_recorded, as_recorded_at, at_most, at_most_of, concurrent, constant_rate,
+        conversations, exactly, exactly_of, gamma, json_lines, lognormal, one_at_a_time, poisson,
+        ramp, random_tokens, random_tokens_of, repeated_sentence, share_gpt, shared_prefix, text,
+        trace, uniform, verse, verse_of, waves_of,
     };
     pub use crate::suite::{Outcome, Suite};
     pub use crate::vllm::Vllm;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use perf_model::judge::results::Published;
 use perf_model::spec::guard::Guard;
-use perf_model::spec::load::{Api, Arrivals, Length, Load as Declared, OutputLength, Prompts, Workload};
+use perf_model::spec::load::{
+    Api, Arrivals, Length, Load as Declared, OutputLength, Prompts, Workload,
+};
 use perf_model::spec::units::{PerSecond, Percent, percent};
 
 use crate::guards::GoodputObjective;
@@ -15,12 +17,14 @@ use crate::guards::GoodputObjective;
 /// Longer than any sane response that is not streamed; a server that hangs must not take the night.
 const STALL_LIMIT: Duration = Duration::from_mins(2);
 
-/// How long a request may take in all, unless a load says otherwise: far longer than any answer that is worth waiting for.
+/// How long a request may take in all, unless a load says otherwise: far longer than any answer
+/// that is worth waiting for.
 const REQUEST_LIMIT: Duration = Duration::from_hours(1);
 
 /// How late the sends of an open loop may be at P99, unless a load says otherwise.
 ///
-/// Five times the resolution of the timers that pace the sends; far below any TTFT worth guarding on a GPU.
+/// Five times the resolution of the timers that pace the sends; far below any TTFT worth guarding
+/// on a GPU.
 const LATENESS_LIMIT: Duration = Duration::from_millis(5);
 
 /// One load on the server: what is asked, when, how often, and what is guarded.
@@ -33,10 +37,11 @@ pub struct Load {
 }
 
 impl Load {
-    /// A load with a name, which becomes its baseline's file name: letters, digits, `_`, `-` and `.`.
+    /// A load with a name, which becomes its baseline's file name: letters, digits, `_`, `-` and
+    /// `.`.
     ///
-    /// Until told otherwise: one request at a time, 64 random prompt tokens, exactly 64 output tokens, completions,
-    /// streamed, greedy.
+    /// Until told otherwise: one request at a time, 64 random prompt tokens, exactly 64 output
+    /// tokens, completions, streamed, greedy.
     pub fn new(name: &str) -> Self {
         let workload = Workload {
             prompts: random_tokens(64),
@@ -117,8 +122,8 @@ impl Load {
         self
     }
 
-    /// How long a request may stay without an event before it counts as failed. Comments that keep a connection alive are
-    /// no events.
+    /// How long a request may stay without an event before it counts as failed. Comments that keep
+    /// a connection alive are no events.
     #[must_use]
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.declared.stall_limit = limit;
@@ -132,23 +137,24 @@ impl Load {
         self
     }
 
-    /// How late the sends of an open loop may be at P99, and half of how late the client's event loop may wake in any load.
-    /// Later, and the client was measured: the run is invalid.
+    /// How late the sends of an open loop may be at P99, and half of how late the client's event
+    /// loop may wake in any load. Later, and the client was measured: the run is invalid.
     #[must_use]
     pub fn lateness_limit(mut self, limit: Duration) -> Self {
         self.declared.lateness_limit = limit;
         self
     }
 
-    /// The share of requests that may fail. None by default: one failure makes the run invalid. What failed counts in no
-    /// figure, and the report names it.
+    /// The share of requests that may fail. None by default: one failure makes the run invalid.
+    /// What failed counts in no figure, and the report names it.
     #[must_use]
     pub fn failures_allowed(mut self, share: Percent) -> Self {
         self.declared.failures_allowed = share;
         self
     }
 
-    /// Adds a bound that a request must meet to count for goodput: `.objective(ttft().within(millis(200.0)))`.
+    /// Adds a bound that a request must meet to count for goodput:
+    /// `.objective(ttft().within(millis(200.0)))`.
     #[must_use]
     pub fn objective(mut self, objective: GoodputObjective) -> Self {
         self.declared.objectives.push(objective.0);
@@ -191,12 +197,14 @@ pub fn random_tokens(length: u32) -> Prompts {
     random_tokens_of(Length::Fixed(length))
 }
 
-/// Random token ids in prompts whose lengths differ: `random_tokens_of(uniform(256, 1_024))`. Completions only.
+/// Random token ids in prompts whose lengths differ: `random_tokens_of(uniform(256, 1_024))`.
+/// Completions only.
 pub fn random_tokens_of(length: Length) -> Prompts {
     Prompts::RandomTokens { length }
 }
 
-/// Random token ids behind one of `prefixes` shared beginnings, which the prefix cache can serve. Completions only.
+/// Random token ids behind one of `prefixes` shared beginnings, which the prefix cache can serve.
+/// Completions only.
 pub fn shared_prefix(prefixes: u32, prefix_length: u32, suffix_length: u32) -> Prompts {
     Prompts::SharedPrefix {
         prefixes,
@@ -205,7 +213,8 @@ pub fn shared_prefix(prefixes: u32, prefix_length: u32, suffix_length: u32) -> P
     }
 }
 
-/// Lines of verse: `own` at random for each request, behind `shared` lines that open every prompt. About 12 tokens each.
+/// Lines of verse: `own` at random for each request, behind `shared` lines that open every prompt.
+/// About 12 tokens each.
 pub fn verse(shared: u32, own: u32) -> Prompts {
     Prompts::Verse { file: None, shared, own }
 }
@@ -215,20 +224,22 @@ pub fn verse_of(file: impl Into<PathBuf>, shared: u32, own: u32) -> Prompts {
     Prompts::Verse { file: Some(file.into()), shared, own }
 }
 
-/// A JSON file in `ShareGPT`'s format: each conversation's first question is a prompt, and the answer beside it gives the
-/// output's length, up to the load's number. A path from the repository's root.
+/// A JSON file in `ShareGPT`'s format: each conversation's first question is a prompt, and the
+/// answer beside it gives the output's length, up to the load's number. A path from the
+/// repository's root.
 pub fn share_gpt(path: impl Into<PathBuf>) -> Prompts {
     Prompts::ShareGpt(path.into())
 }
 
-/// Conversations of `turns` messages of so many random words. Each request waits for the answer before it and carries all
-/// that was said; `concurrent(8)` keeps eight conversations going. Chat only.
+/// Conversations of `turns` messages of so many random words. Each request waits for the answer
+/// before it and carries all that was said; `concurrent(8)` keeps eight conversations going. Chat
+/// only.
 pub fn conversations(turns: u32, words: Length) -> Prompts {
     Prompts::Conversations { turns, words }
 }
 
-/// Recorded traffic: a file of JSON lines with `timestamp`, `input_length` and `output_length`, each as random token ids.
-/// A path from the repository's root. Completions only.
+/// Recorded traffic: a file of JSON lines with `timestamp`, `input_length` and `output_length`,
+/// each as random token ids. A path from the repository's root. Completions only.
 pub fn trace(path: impl Into<PathBuf>) -> Prompts {
     Prompts::Trace(path.into())
 }
@@ -238,7 +249,8 @@ pub fn uniform(min: u32, max: u32) -> Length {
     Length::Uniform { min, max }
 }
 
-/// Lengths as those of real prompts and answers: half below the median, few very long, none above `max`.
+/// Lengths as those of real prompts and answers: half below the median, few very long, none above
+/// `max`.
 pub fn lognormal(median: u32, sigma: f64, max: u32) -> Length {
     Length::Lognormal { median, sigma, max }
 }
@@ -248,12 +260,14 @@ pub fn json_lines(path: impl Into<PathBuf>) -> Prompts {
     Prompts::JsonLines(path.into())
 }
 
-/// Exactly so many output tokens: the model's own end is ignored, and any other length is a failure.
+/// Exactly so many output tokens: the model's own end is ignored, and any other length is a
+/// failure.
 pub fn exactly(tokens: u32) -> OutputLength {
     OutputLength::Exactly(tokens)
 }
 
-/// Exactly as many output tokens as were drawn for the request: `exactly_of(lognormal(256, 0.7, 2_048))`.
+/// Exactly as many output tokens as were drawn for the request: `exactly_of(lognormal(256, 0.7,
+/// 2_048))`.
 pub fn exactly_of(length: Length) -> OutputLength {
     OutputLength::ExactlyOf(length)
 }
@@ -263,7 +277,8 @@ pub fn at_most(tokens: u32) -> OutputLength {
     OutputLength::AtMost(tokens)
 }
 
-/// Until the model stops, and at most as many output tokens as were drawn for the request: `at_most_of(uniform(64, 256))`.
+/// Until the model stops, and at most as many output tokens as were drawn for the request:
+/// `at_most_of(uniform(64, 256))`.
 pub fn at_most_of(length: Length) -> OutputLength {
     OutputLength::AtMostOf(length)
 }
@@ -293,7 +308,8 @@ pub fn poisson(rate: PerSecond) -> Arrivals {
     Arrivals::Poisson(rate)
 }
 
-/// At random with this mean rate and gamma-distributed gaps: bursts below shape 1, evener than Poisson above it.
+/// At random with this mean rate and gamma-distributed gaps: bursts below shape 1, evener than
+/// Poisson above it.
 pub fn gamma(rate: PerSecond, shape: f64) -> Arrivals {
     Arrivals::Gamma { rate, shape }
 }

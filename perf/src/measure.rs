@@ -1,4 +1,5 @@
-//! Start the engine, put each undecided load on it, stop it, judge; again until all is decided: [`measure`].
+//! Start the engine, put each undecided load on it, stop it, judge; again until all is decided:
+//! [`measure`].
 
 use perf_engine::Engine;
 use perf_model::judge::gate::Gate;
@@ -14,7 +15,8 @@ use crate::meter::{Measured, Meter};
 use crate::series::Series;
 use crate::start::{Place, Start};
 
-/// Measures the loads of a suite, start by start, until every guard is decided or the budget is used up.
+/// Measures the loads of a suite, start by start, until every guard is decided or the budget is
+/// used up.
 pub(crate) async fn measure(
     place: Place<'_>,
     engine: &Engine,
@@ -23,7 +25,8 @@ pub(crate) async fn measure(
     mut interrupt: Interrupt,
 ) -> Result<Measured> {
     let Place { suite, session, .. } = place;
-    let mut series: Vec<Series<'_>> = loads.iter().map(|load| Series::new(suite, session, load)).collect();
+    let mut series: Vec<Series<'_>> =
+        loads.iter().map(|load| Series::new(suite, session, load)).collect();
     let mut meter = Meter::new(place);
     let most = match session.settings.purpose {
         Purpose::Refresh => session.starts(),
@@ -37,7 +40,10 @@ pub(crate) async fn measure(
         if !meter.allows_another() {
             break;
         }
-        session.tell(suite, &format!("start {number} of {most} at most, {} of {} loads", open.len(), loads.len()));
+        session.tell(
+            suite,
+            &format!("start {number} of {most} at most, {} of {} loads", open.len(), loads.len()),
+        );
         let start = Start { place, engine, part: Part::Judged, number, runs: session.runs() };
         let begun = place.clock.now();
         let asked: Vec<&Load> = open.iter().map(|at| &loads[*at]).collect();
@@ -59,8 +65,10 @@ pub(crate) async fn measure(
     if session.settings.purpose == Purpose::Gate {
         duet::confirm(place, engine, &mut series, &gate, &mut meter, &mut interrupt).await?;
     }
-    // Each before the first error is told: what one load cannot leave takes nothing from the others.
-    let finished: Vec<Result<Option<LoadReport>>> = series.into_iter().map(Series::finish).collect();
+    // Each before the first error is told: what one load cannot leave takes nothing from the
+    // others.
+    let finished: Vec<Result<Option<LoadReport>>> =
+        series.into_iter().map(Series::finish).collect();
     let finished: Result<Vec<Option<LoadReport>>> = finished.into_iter().collect();
     Ok(Measured { loads: finished?.into_iter().flatten().collect(), gpu_s: meter.spent_s() })
 }
@@ -68,8 +76,11 @@ pub(crate) async fn measure(
 /// Says of the guards that are open that there is no budget for more.
 fn close(report: &mut LoadReport, gate: &Gate) {
     let (starts, fewest) = (report.starts, gate.fewest_starts());
-    let too_few =
-        if starts < fewest { format!("; nothing is called a change on fewer than {fewest}") } else { String::new() };
+    let too_few = if starts < fewest {
+        format!("; nothing is called a change on fewer than {fewest}")
+    } else {
+        String::new()
+    };
     let why = format!("the budget is used up after {starts} engine starts{too_few}");
     report.close(&why);
 }

@@ -38,7 +38,8 @@ impl Meter {
         self.costs_s.push(cost);
     }
 
-    /// Whether one more start, if it costs what the last one did, stays within the budget. The first is always allowed.
+    /// Whether one more start, if it costs what the last one did, stays within the budget. The
+    /// first is always allowed.
     pub(crate) fn allows_another(&self) -> bool {
         self.allows(1)
     }
@@ -52,7 +53,8 @@ impl Meter {
         self.costs_s.iter().sum()
     }
 
-    /// What comes next costs most likely what came last: loads that are settled are left out, and those of a duet have more runs.
+    /// What comes next costs most likely what came last: loads that are settled are left out, and
+    /// those of a duet have more runs.
     fn allows(&self, starts: usize) -> bool {
         let next_s: f64 = self.costs_s.iter().rev().cycle().take(starts).sum();
         self.costs_s.is_empty() || self.spent_s() + next_s <= self.limit_s

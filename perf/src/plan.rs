@@ -8,8 +8,9 @@ use perf_model::spec::server::Server;
 use crate::load::Load;
 use crate::preflight::Standing;
 
-/// A suite's loads with their guards, and what is known of their baselines. Its verdict is `Skipped` where this machine
-/// cannot run it, and that of a load `Invalid` where measuring it would be to no use.
+/// A suite's loads with their guards, and what is known of their baselines. Its verdict is
+/// `Skipped` where this machine cannot run it, and that of a load `Invalid` where measuring it
+/// would be to no use.
 pub(crate) fn plan(
     suite: &str,
     loads: &[Load],
@@ -22,24 +23,34 @@ pub(crate) fn plan(
         Err(why) => (Verdict::Skipped, Some(why)),
     };
     let can_run = verdict != Verdict::Skipped;
-    let loads = loads.iter().zip(standing).map(|(load, Standing { baseline_file, fault, note })| LoadReport {
+    let loads =
+        loads.iter().zip(standing).map(|(load, Standing { baseline_file, fault, note })| {
+            LoadReport {
+                suite: suite.to_owned(),
+                load: load.declared.name.clone(),
+                engine: engine.kind(),
+                hardware: String::new(),
+                workload: load.declared.describe(),
+                arrivals: load.declared.describe_arrivals(),
+                starts: 0,
+                verdict: if can_run && fault.is_some() { Verdict::Invalid } else { verdict },
+                rows: rows(load),
+                under_test: Vec::new(),
+                incomparable: Vec::new(),
+                faults: fault.into_iter().filter(|_| can_run).collect(),
+                notes: note.into_iter().filter(|_| can_run).collect(),
+                baseline_file,
+                records: String::new(),
+            }
+        });
+    SuiteReport {
         suite: suite.to_owned(),
-        load: load.declared.name.clone(),
         engine: engine.kind(),
-        hardware: String::new(),
-        workload: load.declared.describe(),
-        arrivals: load.declared.describe_arrivals(),
-        starts: 0,
-        verdict: if can_run && fault.is_some() { Verdict::Invalid } else { verdict },
-        rows: rows(load),
-        under_test: Vec::new(),
-        incomparable: Vec::new(),
-        faults: fault.into_iter().filter(|_| can_run).collect(),
-        notes: note.into_iter().filter(|_| can_run).collect(),
-        baseline_file,
-        records: String::new(),
-    });
-    SuiteReport { suite: suite.to_owned(), engine: engine.kind(), verdict, loads: loads.collect(), remark, gpu_s: 0.0 }
+        verdict,
+        loads: loads.collect(),
+        remark,
+        gpu_s: 0.0,
+    }
 }
 
 fn rows(load: &Load) -> Vec<Row> {

@@ -1,4 +1,5 @@
-//! What stands in the way of a run before anything is started, so that no time on GPUs is spent to find out: [`look`].
+//! What stands in the way of a run before anything is started, so that no time on GPUs is spent to
+//! find out: [`look`].
 
 use std::path::Path;
 
@@ -24,8 +25,15 @@ pub(crate) struct Standing {
 }
 
 /// Looks at the baselines of these loads, one by one.
-pub(crate) fn look(suite: &str, loads: &[Load], engine: &Engine, server: &Server, session: &Session) -> Vec<Standing> {
-    let folder = engine.baseline_folder(server).filter(|_| session.settings.purpose != Purpose::Compare);
+pub(crate) fn look(
+    suite: &str,
+    loads: &[Load],
+    engine: &Engine,
+    server: &Server,
+    session: &Session,
+) -> Vec<Standing> {
+    let folder =
+        engine.baseline_folder(server).filter(|_| session.settings.purpose != Purpose::Compare);
     let standing = |load: &Load| {
         let Some(folder) = &folder else { return Standing::default() };
         of(&baselines::file(&session.root, folder, suite, &load.declared.name), session)
@@ -39,10 +47,14 @@ fn of(file: &Path, session: &Session) -> Standing {
     let (mut fault, mut note) = (None, None);
     match (baselines::find(file), session.settings.purpose) {
         (Found::Unusable(why), Purpose::Refresh) if session.settings.adds_session => {
-            fault = Some(format!("{}; a session is added only to what can be read", unusable(&why)));
+            fault =
+                Some(format!("{}; a session is added only to what can be read", unusable(&why)));
         }
         (Found::Unusable(why), Purpose::Refresh) => {
-            note = Some(format!("{}; it is replaced, and whatever sessions it held are lost", unusable(&why)));
+            note = Some(format!(
+                "{}; it is replaced, and whatever sessions it held are lost",
+                unusable(&why)
+            ));
         }
         (Found::Newer(why) | Found::Unusable(why), _) => fault = Some(unusable(&why)),
         (Found::Baseline(_) | Found::Nothing, Purpose::Refresh) => {}

@@ -10,7 +10,8 @@ use perf_model::record::sample::Sample;
 
 use crate::error::{Error, Result};
 
-/// Appends to the record of one run. Dropped without [`finish`](Self::finish) it marks the record incomplete.
+/// Appends to the record of one run. Dropped without [`finish`](Self::finish) it marks the record
+/// incomplete.
 pub(crate) struct RecordWriter {
     path: PathBuf,
     file: File,
@@ -21,8 +22,10 @@ impl RecordWriter {
     /// Begins a record, over an older one at the same place.
     pub(crate) fn begin(path: PathBuf, header: Header) -> Result<Self> {
         let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(|cause| Error::Write { path: folder.to_owned(), cause })?;
-        let file = File::create(&path).map_err(|cause| Error::Write { path: path.clone(), cause })?;
+        std::fs::create_dir_all(folder)
+            .map_err(|cause| Error::Write { path: folder.to_owned(), cause })?;
+        let file =
+            File::create(&path).map_err(|cause| Error::Write { path: path.clone(), cause })?;
         let mut writer = Self { path, file, finished: false };
         writer.append(&Line::Header(Box::new(header)))?;
         Ok(writer)
@@ -50,7 +53,8 @@ impl Drop for RecordWriter {
     fn drop(&mut self) {
         if !self.finished {
             let end = End { reason: Some("the run was given up".to_owned()), ..End::default() };
-            // Nobody is left to tell if this fails too; the record is incomplete without its last line just as well.
+            // Nobody is left to tell if this fails too; the record is incomplete without its last
+            // line just as well.
             let _ = self.append(&Line::End(end));
         }
     }
@@ -65,5 +69,6 @@ pub(crate) fn write_report(folder: &Path, report: &SuiteReport) -> Result {
 
 /// Writes a file whole or not at all, and the folders above it.
 pub(crate) fn write(path: &Path, text: &str) -> Result {
-    perf_baselines::write_whole(path, text).map_err(|cause| Error::Write { path: path.to_owned(), cause })
+    perf_baselines::write_whole(path, text)
+        .map_err(|cause| Error::Write { path: path.to_owned(), cause })
 }

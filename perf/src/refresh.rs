@@ -10,10 +10,17 @@ use crate::error::{Error, Result};
 use crate::records;
 use crate::session::Session;
 
-/// Makes a session that was measured the baseline, or one more session of the baseline, and keeps a copy with the records.
+/// Makes a session that was measured the baseline, or one more session of the baseline, and keeps a
+/// copy with the records.
 ///
-/// The file is read again for that, as the only one who may write: another refresh may have ended since the start.
-pub(crate) fn write_over(file: &Path, copy: &Path, measured: &Baseline, session: &Session) -> Result {
+/// The file is read again for that, as the only one who may write: another refresh may have ended
+/// since the start.
+pub(crate) fn write_over(
+    file: &Path,
+    copy: &Path,
+    measured: &Baseline,
+    session: &Session,
+) -> Result {
     let failed = |cause| Error::Write { path: file.to_owned(), cause };
     let _lock = Lock::on(file).map_err(failed)?;
     let baseline = match merged(find(file), measured.clone(), session.settings.adds_session) {
@@ -28,8 +35,13 @@ pub(crate) fn write_over(file: &Path, copy: &Path, measured: &Baseline, session:
     write(file, &baseline).map_err(failed)
 }
 
-/// What is to be there: what was measured, with the sessions that were there before it if they are to stay.
-fn merged(found: Found, measured: Baseline, adds_session: bool) -> std::result::Result<Baseline, String> {
+/// What is to be there: what was measured, with the sessions that were there before it if they are
+/// to stay.
+fn merged(
+    found: Found,
+    measured: Baseline,
+    adds_session: bool,
+) -> std::result::Result<Baseline, String> {
     let before = match found {
         Found::Newer(why) => return Err(why),
         Found::Unusable(why) if adds_session => return Err(why),
@@ -37,7 +49,8 @@ fn merged(found: Found, measured: Baseline, adds_session: bool) -> std::result::
         Found::Baseline(_) | Found::Unusable(_) | Found::Nothing => return Ok(measured),
     };
     // Sessions of different things would not be noise but a change.
-    let differences: Vec<String> = before.differences(&measured).iter().map(ToString::to_string).collect();
+    let differences: Vec<String> =
+        before.differences(&measured).iter().map(ToString::to_string).collect();
     if differences.is_empty() {
         return Ok(before.joined(&measured));
     }

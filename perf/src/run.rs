@@ -48,7 +48,11 @@ impl Run<'_> {
     /// Measures it, and keeps its record.
     pub(crate) async fn measure(&self) -> Result<StartEvidence> {
         let declared = &self.load.declared;
-        let folder = self.session.run_folder.join(self.suite).join(self.part.folder(self.start, self.number));
+        let folder = self
+            .session
+            .run_folder
+            .join(self.suite)
+            .join(self.part.folder(self.start, self.number));
         let seed = self.seed();
         let path = folder.join(format!("{}.jsonl", declared.name));
         let calibration = perf_load::calibration(self.clock).await;
@@ -82,13 +86,19 @@ impl Run<'_> {
             return Err(self.silent(why, count).await);
         }
         let cannot = |cause| Error::Load { load: declared.name.clone(), cause, log: None };
-        let Some(Measured { server, client, cache_reset, .. }) = measured.transpose().map_err(cannot)? else {
-            return Err(Error::Usage(format!("load `{}` was given up without a reason", declared.name)));
+        let Some(Measured { server, client, cache_reset, .. }) =
+            measured.transpose().map_err(cannot)?
+        else {
+            return Err(Error::Usage(format!(
+                "load `{}` was given up without a reason",
+                declared.name
+            )));
         };
         let end = End { complete: true, reason: None, server, client, cache_reset };
         record.finish(end.clone())?;
 
-        let Reading { summary, steady, faults, remarks, .. } = Reading::of(&Record { header, samples, end: Some(end) });
+        let Reading { summary, steady, faults, remarks, .. } =
+            Reading::of(&Record { header, samples, end: Some(end) });
         self.session.tell(self.suite, &self.in_a_word(&summary));
         let fingerprint = self.fingerprint.clone();
         Ok(StartEvidence {
@@ -121,8 +131,9 @@ impl Run<'_> {
         }
     }
 
-    /// Another for each load, start and run, the same in every run: a run can be repeated, and none finds the prompts of another
-    /// in a cache. A remote server outlives the run, so there each run has seeds of its own.
+    /// Another for each load, start and run, the same in every run: a run can be repeated, and none
+    /// finds the prompts of another in a cache. A remote server outlives the run, so there each run
+    /// has seeds of its own.
     fn seed(&self) -> u64 {
         let mut name = format!("{}/{}/{}", self.suite, self.load.declared.name, self.start);
         if self.number > 1 {

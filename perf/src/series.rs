@@ -50,7 +50,9 @@ impl<'a> Series<'a> {
         let wanted = report.starts < self.session.starts() as usize;
         match report.verdict {
             // What becomes a baseline rests on a whole session.
-            _ if self.session.settings.purpose == Purpose::Refresh => wanted && report.faults.is_empty(),
+            _ if self.session.settings.purpose == Purpose::Refresh => {
+                wanted && report.faults.is_empty()
+            }
             Verdict::Invalid => false,
             Verdict::Unrecorded | Verdict::Incomparable => wanted,
             _ => report.is_open(),
@@ -66,10 +68,18 @@ impl<'a> Series<'a> {
             let file = on_disk::file(&session.root, &folder, self.suite, &self.load.declared.name);
             let anchor = on_disk::anchor(&file);
             let found = match on_disk::find(&file) {
-                found if session.settings.purpose != Purpose::Refresh || session.settings.adds_session => found,
-                // A baseline that cannot be used, or lacks what is guarded by now, is what a refresh is for.
+                found
+                    if session.settings.purpose != Purpose::Refresh
+                        || session.settings.adds_session =>
+                {
+                    found
+                }
+                // A baseline that cannot be used, or lacks what is guarded by now, is what a
+                // refresh is for.
                 Found::Unusable(_) => Found::Nothing,
-                Found::Baseline(before) if guards.iter().any(|guard| before.sessions(guard.metric).is_empty()) => {
+                Found::Baseline(before)
+                    if guards.iter().any(|guard| before.sessions(guard.metric).is_empty()) =>
+                {
                     Found::Nothing
                 }
                 found => found,
@@ -86,7 +96,8 @@ impl<'a> Series<'a> {
             records: self.session.shown(&self.session.run_folder.join(self.suite)),
         };
         let evidence = evidence(self.suite, self.load, &self.starts);
-        let mut report = compare(&evidence, &place.found, &place.anchor, Judging::Baseline(gate), places);
+        let mut report =
+            compare(&evidence, &place.found, &place.anchor, Judging::Baseline(gate), places);
         if let Some(before) = &self.report {
             report.keep_settled(before);
         }
@@ -101,7 +112,10 @@ impl<'a> Series<'a> {
     /// The guards, and what their baseline holds of each.
     pub(crate) fn guarded(&self) -> impl Iterator<Item = (&Guard, &[Vec<Vec<f64>>])> {
         let baseline = self.baseline();
-        self.load.guards.iter().filter_map(move |guard| Some((guard, baseline?.sessions(guard.metric))))
+        self.load
+            .guards
+            .iter()
+            .filter_map(move |guard| Some((guard, baseline?.sessions(guard.metric))))
     }
 
     /// The guards that a duet may confirm or acquit.
@@ -137,14 +151,19 @@ impl<'a> Series<'a> {
 
     /// Gives the report, and leaves what was measured where it can be reviewed or accepted.
     ///
-    /// Starts that were judged never become a baseline: those that happened to be good or bad enough for a verdict would
-    /// shift it. A baseline is of starts that nobody looked at before.
+    /// Starts that were judged never become a baseline: those that happened to be good or bad
+    /// enough for a verdict would shift it. A baseline is of starts that nobody looked at before.
     pub(crate) fn finish(self) -> Result<Option<LoadReport>> {
         let (Some(report), Some(place)) = (self.report, self.baseline) else { return Ok(None) };
         let Some(measured) = evidence(self.suite, self.load, &self.starts).as_baseline() else {
             return Ok(Some(report));
         };
-        let candidate = on_disk::file(&self.session.run_folder, &place.folder, self.suite, &self.load.declared.name);
+        let candidate = on_disk::file(
+            &self.session.run_folder,
+            &place.folder,
+            self.suite,
+            &self.load.declared.name,
+        );
         if self.session.settings.purpose == Purpose::Refresh {
             // What may not be judged, because of what it would replace, replaces nothing.
             if report.faults.is_empty() {
@@ -161,5 +180,11 @@ impl<'a> Series<'a> {
 }
 
 fn evidence<'a>(suite: &'a str, load: &'a Load, starts: &'a [StartEvidence]) -> Evidence<'a> {
-    Evidence { suite, load: &load.declared, guards: &load.guards, published: &load.published, starts }
+    Evidence {
+        suite,
+        load: &load.declared,
+        guards: &load.guards,
+        published: &load.published,
+        starts,
+    }
 }

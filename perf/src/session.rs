@@ -32,8 +32,10 @@ impl Session {
             ))
         })?;
         let config = read_config(&root.join("perf.toml"))?;
-        let run_folder =
-            settings.run_folder.clone().unwrap_or_else(|| target_folder(&root).join("perf").join("cargo-test"));
+        let run_folder = settings
+            .run_folder
+            .clone()
+            .unwrap_or_else(|| target_folder(&root).join("perf").join("cargo-test"));
         Ok(Self { settings, config, root, run_folder })
     }
 
@@ -56,8 +58,8 @@ impl Session {
         }
     }
 
-    /// The gate for a suite with so many guards. The error rate is divided among all guards of the run, which only the one
-    /// who runs all suites knows.
+    /// The gate for a suite with so many guards. The error rate is divided among all guards of the
+    /// run, which only the one who runs all suites knows.
     pub(crate) fn gate(&self, guards: usize) -> Result<Gate> {
         let checks = self.settings.checks.map_or(guards, |checks| checks as usize);
         let gate = Gate::of_run(&self.config.gate, checks, self.settings.budget.starts);
@@ -69,7 +71,8 @@ impl Session {
         self.run_folder.join(suite).join(part.folder(start, 1)).join("server.log")
     }
 
-    /// Tells whoever waits for a long run what happens. Written past libtest's capture, and only under `cargo xtask perf`.
+    /// Tells whoever waits for a long run what happens. Written past libtest's capture, and only
+    /// under `cargo xtask perf`.
     pub(crate) fn tell(&self, suite: &str, what: &str) {
         use std::io::Write;
         if self.settings.run_folder.is_some() {
@@ -85,7 +88,8 @@ impl Session {
 
 /// cargo sets the variable for the tests it runs; the path of the build serves where no cargo is.
 fn root() -> PathBuf {
-    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
+    std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
 }
 
 /// What `cargo xtask perf` asked for; the defaults where nobody asks for anything.
@@ -99,7 +103,8 @@ fn read_settings() -> std::result::Result<Settings, String> {
 
 fn read_config(path: &Path) -> Result<Config> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Config::from_toml(&text).map_err(|error| Error::Usage(format!("{}: {error}", path.display()))),
+        Ok(text) => Config::from_toml(&text)
+            .map_err(|error| Error::Usage(format!("{}: {error}", path.display()))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
         Err(error) => Err(Error::Usage(format!("{} cannot be read: {error}", path.display()))),
     }
@@ -109,5 +114,6 @@ fn read_config(path: &Path) -> Result<Config> {
 fn target_folder(root: &Path) -> PathBuf {
     let binary = std::env::current_exe().ok();
     let deps = binary.as_deref().and_then(Path::parent).filter(|folder| folder.ends_with("deps"));
-    deps.and_then(|deps| deps.ancestors().nth(2)).map_or_else(|| root.join("target"), Path::to_path_buf)
+    deps.and_then(|deps| deps.ancestors().nth(2))
+        .map_or_else(|| root.join("target"), Path::to_path_buf)
 }

@@ -51,7 +51,8 @@ impl Stalls {
         }
         self.count += 1;
         self.in_a_row += 1;
-        let silent_since = sample.end_us.saturating_sub(u64::try_from(self.limit.as_micros()).unwrap_or(u64::MAX));
+        let silent_since =
+            sample.end_us.saturating_sub(u64::try_from(self.limit.as_micros()).unwrap_or(u64::MAX));
         if f64::from(self.count) > self.allowed {
             Some(GiveUp::TooMany)
         } else if self.in_a_row > self.width && self.answered_us <= silent_since {
@@ -73,8 +74,10 @@ mod tests {
 
     /// Of 20 requests, two at a time, of which a quarter may fail; after a second, one is silent.
     fn stalls(allowed: f64) -> Stalls {
-        let load =
-            Declared::new("l").requests(20).arrivals(Arrivals::Concurrency(2)).failures_allowed(percent(allowed));
+        let load = Declared::new("l")
+            .requests(20)
+            .arrivals(Arrivals::Concurrency(2))
+            .failures_allowed(percent(allowed));
         Stalls::of(&load.stall_limit(Duration::from_secs(1)).declared)
     }
 

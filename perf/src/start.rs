@@ -45,9 +45,13 @@ pub(crate) struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// Brings the server up, puts the loads on it one after the other, as often as there are to be runs, and takes it down.
-    /// Gives the runs of each load.
-    pub(crate) async fn measure(&self, loads: &[&Load], interrupt: &mut Interrupt) -> Result<Vec<Vec<StartEvidence>>> {
+    /// Brings the server up, puts the loads on it one after the other, as often as there are to be
+    /// runs, and takes it down. Gives the runs of each load.
+    pub(crate) async fn measure(
+        &self,
+        loads: &[&Load],
+        interrupt: &mut Interrupt,
+    ) -> Result<Vec<Vec<StartEvidence>>> {
         let Place { suite, session, server, clock } = self.place;
         let log = session.log(suite, self.part, self.number);
         let mut progress = |what: &str| session.tell(suite, what);
@@ -62,7 +66,9 @@ impl Start<'_> {
         stopped?;
         if log.is_file() {
             let faulty = evidence.iter_mut().flatten().filter(|run| !run.faults.is_empty());
-            faulty.for_each(|run| run.remarks.push(format!("the server's log is in {}", session.shown(&log))));
+            faulty.for_each(|run| {
+                run.remarks.push(format!("the server's log is in {}", session.shown(&log)))
+            });
         }
         Ok(evidence)
     }
@@ -86,14 +92,19 @@ impl Start<'_> {
     ) -> Result<Vec<Vec<StartEvidence>>> {
         let Place { suite, session, clock, .. } = self.place;
         let endpoint = match running.address() {
-            Address::Url(url) => Endpoint::http(url).map_err(|error| Error::Usage(error.to_string()))?,
+            Address::Url(url) => {
+                Endpoint::http(url).map_err(|error| Error::Usage(error.to_string()))?
+            }
             Address::InProcess(router) => Endpoint::in_process(router.clone()),
         };
         let fingerprint = running.fingerprint().clone();
         let interrupted = || Err(Error::Interrupted(session.run_folder.clone()));
         let mut evidence = vec![Vec::new(); loads.len()];
-        // Load by load, so that the runs of one lie apart: what drifts within a start is in their scatter.
-        for (number, at) in (1..=self.runs).flat_map(|number| (0..loads.len()).map(move |at| (number, at))) {
+        // Load by load, so that the runs of one lie apart: what drifts within a start is in their
+        // scatter.
+        for (number, at) in
+            (1..=self.runs).flat_map(|number| (0..loads.len()).map(move |at| (number, at)))
+        {
             let load = loads[at];
             let run = Run {
                 suite,
@@ -106,7 +117,10 @@ impl Start<'_> {
                 fingerprint: &fingerprint,
                 clock,
             };
-            let died = |death: Death| Error::ServerDied { load: load.declared.name.clone(), how: death.to_string() };
+            let died = |death: Death| Error::ServerDied {
+                load: load.declared.name.clone(),
+                how: death.to_string(),
+            };
             let measured = tokio::select! {
                 measured = run.measure() => measured,
                 death = running.died() => return Err(died(death)),
@@ -125,7 +139,8 @@ impl Start<'_> {
     }
 }
 
-/// Whether the server may be dying: one whose engine is dead fails every request, and is gone only seconds later.
+/// Whether the server may be dying: one whose engine is dead fails every request, and is gone only
+/// seconds later.
 fn requests_failed(measured: &Result<StartEvidence>) -> bool {
     match measured {
         Ok(evidence) => evidence.summary.failed() > 0,

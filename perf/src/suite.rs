@@ -26,7 +26,8 @@ use crate::session::Session;
 use crate::start::Place;
 use crate::vllm::Vllm;
 
-/// One server configuration and the loads that are put on it, one after the other, in each of its starts.
+/// One server configuration and the loads that are put on it, one after the other, in each of its
+/// starts.
 #[derive(Clone, Debug)]
 pub struct Suite {
     name: String,
@@ -35,7 +36,8 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// A suite with a name, which becomes its folder of baselines: letters, digits, `_`, `-` and `.`.
+    /// A suite with a name, which becomes its folder of baselines: letters, digits, `_`, `-` and
+    /// `.`.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), loads: Vec::new(), fails_to_start: None }
     }
@@ -47,7 +49,8 @@ impl Suite {
         self
     }
 
-    /// Adds a load for each of several values, such as the concurrency or the rate: a sweep. Each needs a name of its own.
+    /// Adds a load for each of several values, such as the concurrency or the rate: a sweep. Each
+    /// needs a name of its own.
     ///
     /// ```
     /// use perf::prelude::*;
@@ -62,11 +65,16 @@ impl Suite {
     /// });
     /// ```
     #[must_use]
-    pub fn sweep<T>(self, values: impl IntoIterator<Item = T>, load: impl FnMut(T) -> Load) -> Self {
+    pub fn sweep<T>(
+        self,
+        values: impl IntoIterator<Item = T>,
+        load: impl FnMut(T) -> Load,
+    ) -> Self {
         values.into_iter().map(load).fold(self, Self::load)
     }
 
-    /// Says that this server must fail to start, and how: a configuration that does not fit is a result too.
+    /// Says that this server must fail to start, and how: a configuration that does not fit is a
+    /// result too.
     #[must_use]
     pub fn fails_to_start(mut self, failure: StartFailure) -> Self {
         self.fails_to_start = Some(failure);
@@ -84,10 +92,16 @@ impl Suite {
         let (engine, gate) = match self.prepare(&server, &session) {
             Ok(prepared) => prepared,
             Err(error) => {
-                // Whoever plans a run reads it there. A name that is no folder's is in the error alone.
+                // Whoever plans a run reads it there. A name that is no folder's is in the error
+                // alone.
                 if session.settings.plans && is_file_name(&self.name) {
                     let kind = session.settings.engine;
-                    let report = SuiteReport::unmeasured(self.name, kind, Verdict::Invalid, error.to_string());
+                    let report = SuiteReport::unmeasured(
+                        self.name,
+                        kind,
+                        Verdict::Invalid,
+                        error.to_string(),
+                    );
                     records::write_report(&folder, &report)?;
                 }
                 return Err(error);
@@ -95,7 +109,11 @@ impl Suite {
         };
         let ended = |report: SuiteReport| -> Result<Outcome> {
             records::write_report(&folder, &report)?;
-            Ok(Outcome { report, purpose: session.settings.purpose, was_planned: session.settings.plans })
+            Ok(Outcome {
+                report,
+                purpose: session.settings.purpose,
+                was_planned: session.settings.plans,
+            })
         };
         let standing = preflight::look(&self.name, &self.loads, &engine, &server, &session);
         if session.settings.plans {
@@ -105,9 +123,15 @@ impl Suite {
             return ended(SuiteReport::unmeasured(self.name, engine.kind(), Verdict::Skipped, why));
         }
         let kind = engine.kind();
-        let faults: Vec<String> = standing.into_iter().filter_map(|standing| standing.fault).collect();
+        let faults: Vec<String> =
+            standing.into_iter().filter_map(|standing| standing.fault).collect();
         if !faults.is_empty() {
-            return ended(SuiteReport::unmeasured(self.name, kind, Verdict::Invalid, faults.join("\n")));
+            return ended(SuiteReport::unmeasured(
+                self.name,
+                kind,
+                Verdict::Invalid,
+                faults.join("\n"),
+            ));
         }
         let name = self.name.clone();
         let under_way = UnderWay::begin();
@@ -120,7 +144,8 @@ impl Suite {
             Err(error) => error,
         };
         let report = SuiteReport::unmeasured(name, kind, Verdict::Invalid, error.to_string());
-        // What went wrong first is what is told: where the report cannot be written either, it has the same cause.
+        // What went wrong first is what is told: where the report cannot be written either, it has
+        // the same cause.
         let _ = records::write_report(&folder, &report);
         if matches!(error, Error::Interrupted(_)) {
             under_way.end_interrupted();
@@ -128,11 +153,13 @@ impl Suite {
         Err(error)
     }
 
-    /// Refuses what cannot be run, before anything is started; gives the engine and the gate for what can.
+    /// Refuses what cannot be run, before anything is started; gives the engine and the gate for
+    /// what can.
     fn prepare(&mut self, server: &Server, session: &Session) -> Result<(Engine, Gate)> {
         let gate = self.check(server, session)?;
         for load in &mut self.loads {
-            perf_load::identify(&mut load.declared).map_err(|error| Error::Usage(error.to_string()))?;
+            perf_load::identify(&mut load.declared)
+                .map_err(|error| Error::Usage(error.to_string()))?;
         }
         if let Some(base) = &session.settings.base {
             Engine::of(base, &session.settings, &session.config)?;
@@ -140,7 +167,13 @@ impl Suite {
         Ok((Engine::new(&session.settings, &session.config)?, gate))
     }
 
-    async fn run(&self, place: Place<'_>, engine: &Engine, gate: &Gate, interrupt: Interrupt) -> Result<SuiteReport> {
+    async fn run(
+        &self,
+        place: Place<'_>,
+        engine: &Engine,
+        gate: &Gate,
+        interrupt: Interrupt,
+    ) -> Result<SuiteReport> {
         if let Some(expected) = self.fails_to_start {
             return self.watch_it_fail(expected, place, engine, interrupt).await;
         }
@@ -176,20 +209,26 @@ impl Suite {
             Err(error) => return Err(error.into()),
             Ok(running) => {
                 running.stop().await?;
-                let what =
-                    format!("used to fail to start with `{expected}` and starts now; turn it into a measurement");
+                let what = format!(
+                    "used to fail to start with `{expected}` and starts now; turn it into a measurement"
+                );
                 (Verdict::Improved, what)
             }
         };
         Ok(SuiteReport::unmeasured(self.name.clone(), engine.kind(), verdict, remark))
     }
 
-    /// Refuses declarations that cannot be run, before anything is started; gives the gate for those that can.
+    /// Refuses declarations that cannot be run, before anything is started; gives the gate for
+    /// those that can.
     fn check(&self, server: &Server, session: &Session) -> Result<Gate> {
-        let usage =
-            |message: String| -> Result<Gate> { Err(Error::Usage(format!("suite `{}`: {message}", self.name))) };
+        let usage = |message: String| -> Result<Gate> {
+            Err(Error::Usage(format!("suite `{}`: {message}", self.name)))
+        };
         if !is_file_name(&self.name) {
-            return usage("its name must be letters, digits, `_`, `-` and `.` only: it becomes a folder".to_owned());
+            return usage(
+                "its name must be letters, digits, `_`, `-` and `.` only: it becomes a folder"
+                    .to_owned(),
+            );
         }
         if server.model.is_empty() {
             return usage("the server has no model; add `.model(\"…\")`".to_owned());
@@ -206,13 +245,20 @@ impl Suite {
                 ));
             }
             if self.loads[..index].iter().any(|other| other.declared.name == *name) {
-                return usage(format!("two loads are called `{name}`; their baselines would overwrite each other"));
+                return usage(format!(
+                    "two loads are called `{name}`; their baselines would overwrite each other"
+                ));
             }
-            if declared.requests == 0 || declared.arrivals.width() == 0 || declared.workload.output.limit() == 0 {
+            if declared.requests == 0
+                || declared.arrivals.width() == 0
+                || declared.workload.output.limit() == 0
+            {
                 return usage(format!("the load `{name}` sends nothing or asks for nothing"));
             }
-            if let Some(guard) =
-                load.guards.iter().find(|guard| !(guard.slack.fraction() > 0.0 && guard.slack.fraction() < 0.5))
+            if let Some(guard) = load
+                .guards
+                .iter()
+                .find(|guard| !(guard.slack.fraction() > 0.0 && guard.slack.fraction() < 0.5))
             {
                 return usage(format!(
                     "the slack of {} in the load `{name}` is {}; it must be above 0 % and below 50 %",
@@ -239,16 +285,19 @@ where
     if kind == EngineKind::Simulated {
         return run_virtual(|clock| body(clock, Interrupt::never()));
     }
-    // One thread makes the requests, so that none waits for another thread to be woken; what becomes of samples and
-    // records stays on this one.
+    // One thread makes the requests, so that none waits for another thread to be woken; what
+    // becomes of samples and records stays on this one.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
-        .map_err(|error| Error::Usage(format!("cannot start the load generator's threads: {error}")))?;
+        .map_err(|error| {
+            Error::Usage(format!("cannot start the load generator's threads: {error}"))
+        })?;
     runtime.block_on(async {
-        let interrupt = Interrupt::listen()
-            .map_err(|error| Error::Usage(format!("cannot listen for Ctrl-C, so nothing is started: {error}")))?;
+        let interrupt = Interrupt::listen().map_err(|error| {
+            Error::Usage(format!("cannot listen for Ctrl-C, so nothing is started: {error}"))
+        })?;
         body(Clock::real(), interrupt).await
     })
 }
@@ -263,8 +312,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Passes if everything held or improved, and if this machine cannot run it at all (which `cargo xtask perf` says).
-    /// On a refresh it passes if there was something worth writing.
+    /// Passes if everything held or improved, and if this machine cannot run it at all (which
+    /// `cargo xtask perf` says). On a refresh it passes if there was something worth writing.
     ///
     /// # Panics
     /// With the whole report, if a guard does not hold: that is how a test fails.

@@ -6,8 +6,8 @@ use perf_model::spec::server::{Argument, Server};
 
 /// A vLLM server: its model, its GPUs, its engine arguments.
 ///
-/// Which image or command runs it is not declared here as a rule: that is what is under test, and comes from
-/// `perf.toml` or the command line.
+/// Which image or command runs it is not declared here as a rule: that is what is under test, and
+/// comes from `perf.toml` or the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Vllm {
     pub(crate) server: Server,
@@ -42,7 +42,8 @@ impl Vllm {
     /// An engine argument with its value: `.arg("--max-model-len", 8192)`.
     #[must_use]
     pub fn arg(mut self, flag: &str, value: impl Display) -> Self {
-        self.server.set_argument(Argument { flag: flag.to_owned(), value: Some(value.to_string()) });
+        self.server
+            .set_argument(Argument { flag: flag.to_owned(), value: Some(value.to_string()) });
         self
     }
 
@@ -67,7 +68,8 @@ impl Vllm {
         self
     }
 
-    /// Pins the image, for a scenario that is about one: without it, the image is what is under test.
+    /// Pins the image, for a scenario that is about one: without it, the image is what is under
+    /// test.
     #[must_use]
     pub fn image(mut self, image: &str) -> Self {
         self.server.image = Some(image.to_owned());

@@ -1,4 +1,5 @@
-//! Whatever is wrong with what a run is given, it says what, where, and what to do, and removes what it had started.
+//! Whatever is wrong with what a run is given, it says what, where, and what to do, and removes
+//! what it had started.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
 
@@ -45,14 +46,22 @@ fn a_wrong_key_in_perf_toml_is_named_with_the_nearest_known_one() {
     let place = Place::new();
     place.write("perf.toml", "starst = 3\n");
     let file = place.path("perf.toml").display().to_string();
-    place.simulated("").run().assert_failed_with(&[&file, "unknown field `starst`", "did you mean `starts`?"]);
+    place.simulated("").run().assert_failed_with(&[
+        &file,
+        "unknown field `starst`",
+        "did you mean `starts`?",
+    ]);
 }
 
 #[test]
 fn a_wrong_type_in_perf_toml_is_named_with_its_line() {
     let place = Place::new();
     place.write("perf.toml", "starts = 3\nstart_timeout_s = \"long\"\n");
-    place.simulated("").run().assert_failed_with(&["perf.toml", "line 2", "start_timeout_s = \"long\""]);
+    place.simulated("").run().assert_failed_with(&[
+        "perf.toml",
+        "line 2",
+        "start_timeout_s = \"long\"",
+    ]);
 }
 
 #[test]
@@ -65,21 +74,31 @@ fn a_perf_toml_that_cannot_be_read_is_named() {
 #[test]
 fn settings_that_are_garbage_are_never_taken_for_none() {
     let place = Place::new();
-    for garbage in [&b"hello"[..], b"", b"{\"engine\": \"dokcer\"}", b"{\"enigne\": \"docker\"}", b"{\xff}"] {
+    for garbage in
+        [&b"hello"[..], b"", b"{\"engine\": \"dokcer\"}", b"{\"enigne\": \"docker\"}", b"{\xff}"]
+    {
         let run = place.simulated("").env("PERF_SETTINGS", OsStr::from_bytes(garbage)).run();
-        run.assert_failed_with(&["the variable PERF_SETTINGS cannot be read: ", "start tests with `cargo xtask perf`"]);
+        run.assert_failed_with(&[
+            "the variable PERF_SETTINGS cannot be read: ",
+            "start tests with `cargo xtask perf`",
+        ]);
     }
 }
 
 #[test]
 fn declarations_that_make_no_sense_are_refused_before_anything_is_started() {
     let server = || Vllm::under_test().model("tiny").simulated_as("tiny-cpu");
-    let refused = |suite: Suite, server: Vllm| suite.run_on(server).expect_err("it must be refused").to_string();
+    let refused = |suite: Suite, server: Vllm| {
+        suite.run_on(server).expect_err("it must be refused").to_string()
+    };
     let with = |load: Load| refused(Suite::new("bad").load(load), server());
 
     for name in ["", "a/b", "..", ".hidden", "a b", "ä"] {
         let error = refused(Suite::new(name).load(Load::new("l")), server());
-        assert!(error.contains("its name must be letters, digits, `_`, `-` and `.` only"), "{error}");
+        assert!(
+            error.contains("its name must be letters, digits, `_`, `-` and `.` only"),
+            "{error}"
+        );
         let error = with(Load::new(name));
         assert!(error.contains(&format!("the load `{name}` must be letters, digits")), "{error}");
     }
@@ -97,7 +116,10 @@ fn declarations_that_make_no_sense_are_refused_before_anything_is_started() {
         "suite `bad`: the slack of output throughput in the load `l` is -1 %; it must be above 0 % and below 50 %"
     );
     assert!(refused(Suite::new("bad"), server()).contains("it has no load"));
-    assert!(refused(Suite::new("bad").load(Load::new("l")), Vllm::under_test()).contains("the server has no model"));
+    assert!(
+        refused(Suite::new("bad").load(Load::new("l")), Vllm::under_test())
+            .contains("the server has no model")
+    );
 }
 
 #[test]
@@ -110,7 +132,11 @@ fn an_unknown_hardware_profile_is_told_the_nearest() {
 #[test]
 fn an_unknown_fault_is_told_the_nearest() {
     let place = Place::new();
-    place.simulated("").inject("stal=1").run().assert_failed_with(&["cannot inject `stal`; did you mean `stall`?"]);
+    place
+        .simulated("")
+        .inject("stal=1")
+        .run()
+        .assert_failed_with(&["cannot inject `stal`; did you mean `stall`?"]);
 }
 
 #[test]
@@ -125,7 +151,8 @@ fn a_plan_that_cannot_be_followed_says_why_in_its_report() {
     };
     let stal = || Variant { inject: Some("stal=1".into()), ..Variant::default() };
     assert!(plan(&|settings| settings.candidate = stal()).contains("cannot inject `stal`"));
-    let base = plan(&|settings| (settings.purpose, settings.base) = (Purpose::Compare, Some(stal())));
+    let base =
+        plan(&|settings| (settings.purpose, settings.base) = (Purpose::Compare, Some(stal())));
     assert!(base.contains("cannot inject `stal`"), "{base}");
     let port = plan(&|settings| settings.candidate.arguments = vec!["--port=1".into()]);
     assert_eq!(port, "`--port` is set by the engine itself; take it out");
@@ -153,17 +180,27 @@ fn requests_that_fall_silent_may_fail_where_the_load_allows_it() {
     let place = Place::new();
     let ended = place.simulated("half may fail").inject("stall=0.25").run();
     assert_eq!(ended.report().verdict, Verdict::Unrecorded);
-    assert_eq!(place.record("first").samples.iter().filter(|sample| !sample.succeeded()).count(), 2);
+    assert_eq!(
+        place.record("first").samples.iter().filter(|sample| !sample.succeeded()).count(),
+        2
+    );
     let ended = place.simulated("half may fail").inject("stall=1").run().assert_failure();
     let remark = ended.remark();
-    assert!(remark.starts_with("the server hangs: 2 requests of load `first` were silent for 5s"), "{remark}");
+    assert!(
+        remark.starts_with("the server hangs: 2 requests of load `first` were silent for 5s"),
+        "{remark}"
+    );
 }
 
 #[test]
 fn an_engine_that_dies_makes_a_run_invalid_and_is_told() {
     let place = Place::new();
     let ended = place.simulated("").inject("die-after=10").run();
-    assert!(ended.remark().starts_with("the server died under load `second`: exit code 0"), "{}", ended.remark());
+    assert!(
+        ended.remark().starts_with("the server died under load `second`: exit code 0"),
+        "{}",
+        ended.remark()
+    );
     assert!(place.record("first").is_complete());
 }
 
@@ -171,7 +208,10 @@ fn an_engine_that_dies_makes_a_run_invalid_and_is_told() {
 fn two_simulated_runs_give_the_same_records_byte_for_byte() {
     let place = Place::new();
     for run in ["run-1", "run-2"] {
-        let ended = place.simulated("").settings(|settings| settings.run_folder = Some(place.path(run))).run();
+        let ended = place
+            .simulated("")
+            .settings(|settings| settings.run_folder = Some(place.path(run)))
+            .run();
         ended.assert_failed_with(&["UNRECORDED"]);
     }
     for start in 1..=3 {
@@ -192,8 +232,13 @@ fn an_engine_argument_that_vllm_does_not_know_is_named() {
             "" => place.process("").settings(|settings| settings.candidate.arguments = under_test),
             _ => place.process(behaviour),
         };
-        let ended = run.run().assert_failed_with(&["unknown argument, exit code 2", "--max-modle-len"]);
-        assert!(ended.remark().contains("unrecognized arguments: --max-modle-len 64"), "{}", ended.remark());
+        let ended =
+            run.run().assert_failed_with(&["unknown argument, exit code 2", "--max-modle-len"]);
+        assert!(
+            ended.remark().contains("unrecognized arguments: --max-modle-len 64"),
+            "{}",
+            ended.remark()
+        );
     }
     assert_eq!(place.processes(), [""; 0]);
 }
@@ -202,16 +247,22 @@ fn an_engine_argument_that_vllm_does_not_know_is_named() {
 fn a_model_that_is_not_there_is_named_with_where_it_was_looked_for() {
     let place = Place::new();
     let missing = place.path("no-model");
-    let run = place.process("").settings(|settings| settings.models = [("tiny".to_owned(), missing.clone())].into());
+    let run = place
+        .process("")
+        .settings(|settings| settings.models = [("tiny".to_owned(), missing.clone())].into());
     let ended = run.run().assert_failure();
-    let wanted = format!("the model `tiny` is not on this machine; looked in {}", missing.display());
+    let wanted =
+        format!("the model `tiny` is not on this machine; looked in {}", missing.display());
     assert!(ended.remark().starts_with(&wanted), "{}", ended.remark());
 }
 
 #[test]
 fn a_vllm_command_that_is_not_there_is_named() {
     let place = Place::new();
-    let ended = place.process("").settings(|settings| settings.candidate.vllm = Some("/no/such/vllm".into())).run();
+    let ended = place
+        .process("")
+        .settings(|settings| settings.candidate.vllm = Some("/no/such/vllm".into()))
+        .run();
     assert!(ended.remark().starts_with("cannot run `/no/such/vllm`: "), "{}", ended.remark());
     ended.assert_failure();
     assert_eq!(place.processes(), [""; 0]);
@@ -221,7 +272,8 @@ fn a_vllm_command_that_is_not_there_is_named() {
 fn a_lock_folder_that_cannot_be_made_is_named() {
     let place = Place::new();
     place.write("file", "");
-    let ended = place.process("").env("PERF_LOCK_DIR", place.path("file/locks")).run().assert_failure();
+    let ended =
+        place.process("").env("PERF_LOCK_DIR", place.path("file/locks")).run().assert_failure();
     let file = place.path("file/locks/cpu.lock");
     assert!(
         ended.remark().starts_with(&format!("cannot use the lock file {}: ", file.display())),
@@ -236,7 +288,11 @@ fn a_record_folder_that_cannot_be_made_is_named_and_the_server_removed() {
     place.write("run/inner/start-1", "a file in its place");
     let ended = place.process("").run().assert_failure();
     let folder = place.path("run/inner/start-1");
-    assert!(ended.remark().starts_with(&format!("cannot write {}: ", folder.display())), "{}", ended.remark());
+    assert!(
+        ended.remark().starts_with(&format!("cannot write {}: ", folder.display())),
+        "{}",
+        ended.remark()
+    );
     assert_eq!(place.read("run/inner/start-1"), "a file in its place");
     assert_eq!(place.processes(), [""; 0]);
 }
@@ -245,7 +301,9 @@ fn a_record_folder_that_cannot_be_made_is_named_and_the_server_removed() {
 fn what_went_wrong_is_told_even_where_no_report_can_be_written() {
     let place = Place::new();
     place.write("run/inner", "a file in its place");
-    let run = place.process("").settings(|settings| settings.candidate.vllm = Some("/no/such/vllm".into()));
+    let run = place
+        .process("")
+        .settings(|settings| settings.candidate.vllm = Some("/no/such/vllm".into()));
     run.run().assert_failed_with(&["cannot run `/no/such/vllm`: "]);
 }
 
@@ -257,7 +315,10 @@ fn a_full_disk_is_told_with_the_record_and_loses_no_other() {
     symlink("/dev/full", &record).unwrap();
     let ended = place.process("").run().assert_failure();
     let remark = ended.remark();
-    assert!(remark.starts_with(&format!("cannot write {}: No space left on device", record.display())), "{remark}");
+    assert!(
+        remark.starts_with(&format!("cannot write {}: No space left on device", record.display())),
+        "{remark}"
+    );
     assert!(remark.ends_with("make room or make it writable, then run again"), "{remark}");
     assert!(place.record("first").is_complete());
     assert_eq!(place.processes(), [""; 0]);

@@ -1,5 +1,5 @@
-//! Only a refresh writes baselines. Every other run reads them, refuses those that it cannot trust, and leaves what it
-//! measured beside them where there is something to review.
+//! Only a refresh writes baselines. Every other run reads them, refuses those that it cannot trust,
+//! and leaves what it measured beside them where there is something to review.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
 
@@ -54,7 +54,10 @@ fn assert_refused(place: &Place, baseline: impl AsRef<[u8]>, why: &str) {
     assert_eq!(report.verdict, Verdict::Invalid);
     let fault = format!("the baseline {BASELINE} cannot be used: ");
     ended.assert_failed_with(&["INVALID", &fault, why]);
-    assert!(!place.has(PENDING), "a pending snapshot would replace what somebody has to look at first");
+    assert!(
+        !place.has(PENDING),
+        "a pending snapshot would replace what somebody has to look at first"
+    );
     assert!(!place.has("run/inner/start-1"), "it was measured before it was refused");
 }
 
@@ -72,13 +75,27 @@ fn a_baseline_that_was_cut_off_is_refused() {
 #[test]
 fn a_baseline_that_was_edited_is_refused_with_the_line() {
     let place = recorded();
-    let line = |text: &str| text.lines().find(|line| line.contains("output_throughput")).unwrap().to_owned();
+    let line = |text: &str| {
+        text.lines().find(|line| line.contains("output_throughput")).unwrap().to_owned()
+    };
     let whole = place.read(BASELINE);
     let edited = whole.replacen("median: ", "median: 1", 1);
     let changed = edited.lines().find(|line| !whole.contains(*line)).unwrap().to_owned();
-    assert_refused(&place, &edited, &format!("it was edited by hand or cut off: the line `{changed}`"));
-    assert_refused(&place, whole.replace("output_throughput", "output_thruput"), "it was edited by hand or cut off");
-    assert_refused(&place, whole.replace(&format!("{}\n", line(&whole)), ""), "it was edited by hand or cut off");
+    assert_refused(
+        &place,
+        &edited,
+        &format!("it was edited by hand or cut off: the line `{changed}`"),
+    );
+    assert_refused(
+        &place,
+        whole.replace("output_throughput", "output_thruput"),
+        "it was edited by hand or cut off",
+    );
+    assert_refused(
+        &place,
+        whole.replace(&format!("{}\n", line(&whole)), ""),
+        "it was edited by hand or cut off",
+    );
     assert_refused(&place, whole.replace("suite:", "siute:"), "it cannot be read: ");
 }
 
@@ -87,16 +104,28 @@ fn a_baseline_of_a_newer_suite_is_refused() {
     let place = recorded();
     let whole = place.read(BASELINE);
     let newer = whole.replace("schema: 2\n", "schema: 3\nsomething: new\n");
-    assert_refused(&place, newer, "it has schema 3, and this version knows 2 at most; update the suite");
+    assert_refused(
+        &place,
+        newer,
+        "it has schema 3, and this version knows 2 at most; update the suite",
+    );
     let older = whole.replace("schema: 2\n", "schema: 1\n");
-    assert_refused(&place, older, "it has schema 1, and this version reads 2; `cargo xtask perf refresh`");
+    assert_refused(
+        &place,
+        older,
+        "it has schema 1, and this version reads 2; `cargo xtask perf refresh`",
+    );
 }
 
 #[test]
 fn a_file_that_is_no_baseline_is_refused() {
     let place = recorded();
     assert_refused(&place, "hello\n", "it is no snapshot file");
-    assert_refused(&place, "---\nsource: x\n---\nhello\n", "its first line is `hello`, not its schema");
+    assert_refused(
+        &place,
+        "---\nsource: x\n---\nhello\n",
+        "its first line is `hello`, not its schema",
+    );
     assert_refused(&place, [0xff, 0xfe, 0x00], "valid UTF-8");
 }
 
@@ -116,7 +145,10 @@ fn a_refresh_does_not_replace_a_baseline_of_a_newer_suite() {
     place.write(BASELINE, &newer);
     std::fs::remove_dir_all(place.path("run")).unwrap();
     let ended = place.simulated("").refresh().run();
-    ended.assert_failed_with(&["INVALID", "it has schema 3, and this version knows 2 at most; update the suite"]);
+    ended.assert_failed_with(&[
+        "INVALID",
+        "it has schema 3, and this version knows 2 at most; update the suite",
+    ]);
     assert_eq!(place.read(BASELINE), newer);
     assert!(!place.has("run/inner/start-1"), "it was measured before it was refused");
 }
@@ -133,8 +165,13 @@ fn a_session_is_added_to_nothing_that_cannot_be_read_and_nothing_is_measured_for
     ] {
         place.write(BASELINE, &text);
         let _ = std::fs::remove_dir_all(place.path("run"));
-        let ended = place.simulated("").refresh().settings(|settings| settings.adds_session = true).run();
-        ended.assert_failed_with(&["INVALID", &format!("the baseline {BASELINE} cannot be used: "), why]);
+        let ended =
+            place.simulated("").refresh().settings(|settings| settings.adds_session = true).run();
+        ended.assert_failed_with(&[
+            "INVALID",
+            &format!("the baseline {BASELINE} cannot be used: "),
+            why,
+        ]);
         assert_eq!(place.read(BASELINE), text);
         assert!(!place.has("run/inner/start-1"), "it was measured before it was refused");
     }
@@ -153,7 +190,12 @@ fn a_plan_names_what_stands_in_the_way_and_what_is_replaced_and_measures_nothing
     let (faults, notes) = planned(place.simulated(""));
     assert!(faults.starts_with(&told) && notes.is_empty(), "{faults}{notes}");
     let (faults, notes) = planned(place.simulated("").refresh());
-    assert!(faults.is_empty() && notes.starts_with(&told) && notes.contains("sessions it held are lost"), "{notes}");
+    assert!(
+        faults.is_empty()
+            && notes.starts_with(&told)
+            && notes.contains("sessions it held are lost"),
+        "{notes}"
+    );
     let add = place.simulated("").refresh().settings(|settings| settings.adds_session = true);
     assert!(planned(add).0.contains("a session is added only to what can be read"));
     assert_eq!(place.read(BASELINE), "hello\n");
@@ -250,7 +292,11 @@ fn a_regression_fails_with_its_table_and_leaves_nothing_that_could_be_accepted()
     assert_eq!(place.read(BASELINE), whole);
     // What was judged never becomes a baseline: it is measured afresh for that.
     assert!(!place.has(PENDING));
-    assert_eq!(place.read("run/baselines/simulated/inner/only-1.5.snap"), whole, "that of the refresh before");
+    assert_eq!(
+        place.read("run/baselines/simulated/inner/only-1.5.snap"),
+        whole,
+        "that of the refresh before"
+    );
 }
 
 #[test]
@@ -272,7 +318,12 @@ fn a_run_without_a_baseline_leaves_what_a_refresh_would_write() {
     let body = |file: &str| place.read(file).split_once("\n---\n").unwrap().1.to_owned();
     let pending = body(PENDING);
     // A run that is judged has one run a start.
-    place.simulated("").refresh().settings(|settings| settings.runs = Some(1)).run().assert_success();
+    place
+        .simulated("")
+        .refresh()
+        .settings(|settings| settings.runs = Some(1))
+        .run()
+        .assert_success();
     assert_eq!(pending, body(BASELINE));
     assert!(!place.has(PENDING), "what was refreshed is not to be reviewed");
 }
@@ -302,7 +353,12 @@ fn no_mode_of_insta_makes_a_run_write_a_baseline() {
         ("INSTA_FORCE_PASS", "1"),
     ];
     for (name, mode) in modes {
-        place.simulated("").env(name, mode).inject("decode=1.3").run().assert_failed_with(&["REGRESSED"]);
+        place
+            .simulated("")
+            .env(name, mode)
+            .inject("decode=1.3")
+            .run()
+            .assert_failed_with(&["REGRESSED"]);
         assert_eq!(place.read(BASELINE), whole, "{name}={mode}, regressed");
         // Twice the slack better: it passes, with other figures than the baseline's.
         place.simulated("").env(name, mode).inject("decode=0.9").run().assert_success();

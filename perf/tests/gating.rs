@@ -1,5 +1,5 @@
-//! How much is measured until a verdict stands: starts one by one, a duet before a regression fails, an anchor against creep,
-//! and two variants held against each other.
+//! How much is measured until a verdict stands: starts one by one, a duet before a regression
+//! fails, an anchor against creep, and two variants held against each other.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
 
@@ -57,7 +57,10 @@ fn a_regression_rests_on_three_starts_and_a_duet_with_what_the_baseline_was_meas
     assert_eq!(report.loads[0].starts, 3);
     let reason = report.loads[0].rows[0].guard.as_ref().unwrap().reason.clone().unwrap();
     assert!(reason.starts_with("confirmed in a duet of 2 pairs: -2"), "{reason}");
-    assert!(place.has("run/inner/base-1/steady.jsonl") && place.has("run/inner/candidate-2/steady.jsonl"));
+    assert!(
+        place.has("run/inner/base-1/steady.jsonl")
+            && place.has("run/inner/candidate-2/steady.jsonl")
+    );
 }
 
 #[test]
@@ -71,11 +74,15 @@ fn a_baseline_of_a_better_day_is_acquitted_where_a_duet_is_possible_and_stands_w
     place.write(BASELINE, faster(place.read(BASELINE), 1.2));
     let report = place.simulated("").run().assert_failure().report();
     assert_eq!(report.verdict, Verdict::Regressed);
-    assert!(report.loads[0].notes.iter().any(|note| note.contains("what changed is the machine")), "{report:?}");
+    assert!(
+        report.loads[0].notes.iter().any(|note| note.contains("what changed is the machine")),
+        "{report:?}"
+    );
 
     // An argument under test that changes nothing can be switched, and both sides come out even.
-    let switched =
-        place.simulated("").settings(|settings| settings.candidate.arguments = vec!["--max-num-seqs=200".into()]);
+    let switched = place
+        .simulated("")
+        .settings(|settings| settings.candidate.arguments = vec!["--max-num-seqs=200".into()]);
     let report = switched.run().assert_success().report();
     let guard = report.loads[0].rows[0].guard.clone().unwrap();
     assert_eq!(guard.verdict, Verdict::Held);
@@ -94,8 +101,14 @@ fn a_session_is_added_to_a_baseline_of_the_same_and_to_no_other() {
     add(1).run().assert_success();
     assert_eq!(sessions(&place), 2);
     let whole = place.read(BASELINE);
-    let other = add(2).settings(|settings| settings.candidate.arguments = vec!["--max-num-seqs=200".into()]).run();
-    other.assert_failed_with(&["no session was added to", "--max-num-seqs=200", "without --add-session"]);
+    let other = add(2)
+        .settings(|settings| settings.candidate.arguments = vec!["--max-num-seqs=200".into()])
+        .run();
+    other.assert_failed_with(&[
+        "no session was added to",
+        "--max-num-seqs=200",
+        "without --add-session",
+    ]);
     assert_eq!(place.read(BASELINE), whole);
 }
 
@@ -111,7 +124,11 @@ fn losses_that_were_accepted_one_by_one_fail_when_they_add_up() {
     ended.assert_failed_with(&["CREEP", "what was accepted since the anchor adds up to -9.1 %"]);
 
     place.write(ANCHOR, "reason: nothing");
-    place.simulated("").run().assert_failed_with(&["INVALID", "the anchor beside", "cannot be used"]);
+    place.simulated("").run().assert_failed_with(&[
+        "INVALID",
+        "the anchor beside",
+        "cannot be used",
+    ]);
 }
 
 #[test]

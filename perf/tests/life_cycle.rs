@@ -1,4 +1,5 @@
-//! Whatever ends a run, nothing of its server is left, the hardware can be leased again, and what was measured is kept.
+//! Whatever ends a run, nothing of its server is left, the hardware can be leased again, and what
+//! was measured is kept.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
 
@@ -22,7 +23,8 @@ fn inner_scenario() -> perf::Result {
     let few = load("few").requests(4).warmup(0).stall_limit(Duration::from_millis(300));
     // In a long run, there are more than any test waits for.
     let many = load("many").requests(if behaviour == "long" { 50_000 } else { 8 });
-    let outcome = Suite::new("inner").load(few).load(many).run_on(Vllm::under_test().model("tiny"))?;
+    let outcome =
+        Suite::new("inner").load(few).load(many).run_on(Vllm::under_test().model("tiny"))?;
     assert!(behaviour != "panic", "the scenario panics");
     outcome.hold()
 }
@@ -46,7 +48,8 @@ fn wait_for_load(run: &mut Started, place: &Place) {
     });
 }
 
-/// The load that had ended is whole; the other has its samples so far, and says that they are not all.
+/// The load that had ended is whole; the other has its samples so far, and says that they are not
+/// all.
 fn assert_kept(place: &Place) -> Record {
     let few = place.record("few");
     assert!(few.is_complete());
@@ -136,7 +139,11 @@ fn ctrl_c_while_the_server_starts_removes_it() {
     run.signal(Signal::INT);
     let ended = run.end();
     assert_eq!(ended.status.code(), Some(130), "{}", ended.output);
-    assert!(ended.remark().starts_with("interrupted; the server was removed"), "{}", ended.remark());
+    assert!(
+        ended.remark().starts_with("interrupted; the server was removed"),
+        "{}",
+        ended.remark()
+    );
     assert_nothing_left(&place);
 }
 
@@ -194,7 +201,9 @@ fn a_second_run_at_the_same_time_is_refused_and_takes_nothing_from_the_first() {
     let mut first = place.process("short").env("PERF_SIM_PROFILE", &profile).refresh().start();
     first.wait_until("its server was there", || place.has_server());
 
-    let second = place.process("short").settings(|settings| settings.run_folder = Some(place.path("second")));
+    let second = place
+        .process("short")
+        .settings(|settings| settings.run_folder = Some(place.path("second")));
     let second = second.run().assert_failure();
     let busy = format!("the CPU is in use by the run with process id {}", first.id());
     assert!(second.remark().starts_with(&busy), "{}", second.remark());

@@ -1,4 +1,5 @@
-//! `cargo xtask perf accept`: baselines that a run measured, here or on another machine, become this checkout's.
+//! `cargo xtask perf accept`: baselines that a run measured, here or on another machine, become
+//! this checkout's.
 
 use std::path::Path;
 
@@ -35,12 +36,15 @@ fn take(from: &str, filters: &[String]) -> Result<()> {
     }
     let mut accepted = Vec::new();
     for (name, path) in runs::baselines(&source, filters)? {
-        let baseline =
-            check(&name, &path).with_context(|| format!("{} is not taken, and nothing else", path.display()))?;
+        let baseline = check(&name, &path)
+            .with_context(|| format!("{} is not taken, and nothing else", path.display()))?;
         accepted.push((name, baseline));
     }
     if runs::was_interrupted(&run) {
-        eprintln!("warning: {} was interrupted; what it did not come to measure is not in it", run.display());
+        eprintln!(
+            "warning: {} was interrupted; what it did not come to measure is not in it",
+            run.display()
+        );
     }
     for (name, baseline) in accepted {
         let file = runs::root().join("baselines").join(&name);
@@ -55,7 +59,9 @@ fn take(from: &str, filters: &[String]) -> Result<()> {
 /// A baseline must be readable, and lie where its content says that it belongs.
 fn check(name: &str, file: &Path) -> Result<Baseline> {
     let baseline = runs::baseline(file)?;
-    let place = Path::new(&baseline.fingerprint.folder()).join(&baseline.suite).join(format!("{}.snap", baseline.load));
+    let place = Path::new(&baseline.fingerprint.folder())
+        .join(&baseline.suite)
+        .join(format!("{}.snap", baseline.load));
     if place != Path::new(name) {
         bail!("it says that it is {}, and lies at {name}", place.display());
     }

@@ -7,7 +7,8 @@ use perf_model::judge::anchor::anchor_file;
 use crate::runs;
 use crate::say::say;
 
-/// Moves the anchors of all baselines that the filters name to where these are now. Reads all before it writes the first.
+/// Moves the anchors of all baselines that the filters name to where these are now. Reads all
+/// before it writes the first.
 pub(crate) fn reset(filters: &[String], reason: &str) -> Result<()> {
     if reason.trim().is_empty() {
         bail!("--reason is empty; say why the anchors are moved, because reviewers read it");
@@ -15,7 +16,8 @@ pub(crate) fn reset(filters: &[String], reason: &str) -> Result<()> {
     let folder = runs::root().join("baselines");
     let mut moved = Vec::new();
     for (name, file) in runs::baselines(&folder, filters)? {
-        let baseline = runs::baseline(&file).with_context(|| format!("{name}; no anchor was moved"))?;
+        let baseline =
+            runs::baseline(&file).with_context(|| format!("{name}; no anchor was moved"))?;
         moved.push((file, baseline));
     }
     for (file, baseline) in moved {

@@ -27,7 +27,8 @@ pub(crate) struct Asked<'a> {
 impl<'a> Asked<'a> {
     pub(crate) fn gate(asked: &'a Gate) -> Self {
         let budget = asked.budget.unwrap_or_default();
-        let base = asked.base_vllm.clone().map(|vllm| Variant { vllm: Some(vllm), ..Variant::default() });
+        let base =
+            asked.base_vllm.clone().map(|vllm| Variant { vllm: Some(vllm), ..Variant::default() });
         Self { base, budget, ..Self::new(&asked.on, Purpose::Gate, variant(&asked.under_test)) }
     }
 
@@ -76,7 +77,10 @@ impl<'a> Asked<'a> {
             candidate: self.candidate,
             base: self.base,
             url: url.clone(),
-            models: model.iter().map(|(name, folder)| (name.clone(), PathBuf::from(folder))).collect(),
+            models: model
+                .iter()
+                .map(|(name, folder)| (name.clone(), PathBuf::from(folder)))
+                .collect(),
             noise: *noise,
             run_folder: None,
         })
@@ -94,7 +98,11 @@ impl<'a> Asked<'a> {
         let Variant { image, vllm, inject, arguments, environment } = &self.candidate;
         only(image.is_some(), "--image", EngineKind::Docker)?;
         only(vllm.is_some(), "--vllm", EngineKind::Process)?;
-        only(self.purpose == Purpose::Gate && self.base.is_some(), "--base-vllm", EngineKind::Process)?;
+        only(
+            self.purpose == Purpose::Gate && self.base.is_some(),
+            "--base-vllm",
+            EngineKind::Process,
+        )?;
         only(url.is_some(), "--url", EngineKind::Remote)?;
         only(inject.is_some(), "--inject", EngineKind::Simulated)?;
         only(*noise > 0, "--noise", EngineKind::Simulated)?;
@@ -109,10 +117,14 @@ impl<'a> Asked<'a> {
         }
         let needs_files = matches!(engine, EngineKind::Docker | EngineKind::Process);
         if !needs_files && !model.is_empty() {
-            bail!("--model does nothing with --engine {engine}, which reads no model's files; leave it out");
+            bail!(
+                "--model does nothing with --engine {engine}, which reads no model's files; leave it out"
+            );
         }
         if engine == EngineKind::Simulated && !environment.is_empty() {
-            bail!("--env does nothing with --engine simulated; faults are given as --inject decode=1.05");
+            bail!(
+                "--env does nothing with --engine simulated; faults are given as --inject decode=1.05"
+            );
         }
         Ok(())
     }
@@ -127,7 +139,9 @@ impl<'a> Asked<'a> {
                 image_reference::check(image).map_err(anyhow::Error::msg)?;
             }
             // A name alone is looked for where the shell looks for it.
-            if let Some(vllm) = side.vllm.as_ref().filter(|vllm| vllm.components().count() > 1 && !vllm.exists()) {
+            if let Some(vllm) =
+                side.vllm.as_ref().filter(|vllm| vllm.components().count() > 1 && !vllm.exists())
+            {
                 bail!(
                     "there is no {}; name a `vllm` command, or the folder of its virtual environment",
                     vllm.display()
@@ -135,7 +149,9 @@ impl<'a> Asked<'a> {
             }
         }
         if let Err(word) = parse_arguments(&self.candidate.arguments) {
-            bail!("`{word}` is no engine argument: write flags with their dashes, as in `-- --max-num-seqs 128`");
+            bail!(
+                "`{word}` is no engine argument: write flags with their dashes, as in `-- --max-num-seqs 128`"
+            );
         }
         Ok(())
     }
@@ -157,9 +173,13 @@ fn side(name: &str, engine: EngineKind) -> Result<Variant> {
     Ok(match engine {
         EngineKind::Docker => Variant { image: given, ..Variant::default() },
         EngineKind::Process => Variant { vllm: Some(PathBuf::from(name)), ..Variant::default() },
-        EngineKind::Simulated => Variant { inject: given.filter(|faults| faults != "none"), ..Variant::default() },
+        EngineKind::Simulated => {
+            Variant { inject: given.filter(|faults| faults != "none"), ..Variant::default() }
+        }
         EngineKind::Remote => {
-            bail!("--engine remote cannot be compared: its server cannot be switched; use docker or process")
+            bail!(
+                "--engine remote cannot be compared: its server cannot be switched; use docker or process"
+            )
         }
     })
 }

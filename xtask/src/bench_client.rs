@@ -1,6 +1,8 @@
-//! `cargo xtask bench-client`: what the load generator costs beside another client, on this machine.
+//! `cargo xtask bench-client`: what the load generator costs beside another client, on this
+//! machine.
 //!
-//! The measuring is `perf/load/benches/cost.rs`; this checks what was given, runs it, and hands its table through.
+//! The measuring is `perf/load/benches/cost.rs`; this checks what was given, runs it, and hands its
+//! table through.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,16 +16,20 @@ use perf_model::judge::exit_code;
 pub(crate) fn bench_client(asked: &BenchClient) -> Result<u8> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["bench", "--package", "perf-load", "--bench", "cost"]);
-    for (option, variable, path) in
-        [("--peer", "PERF_PEER", &asked.peer), ("--python-peer", "PERF_PYTHON_PEER", &asked.python_peer)]
-    {
+    for (option, variable, path) in [
+        ("--peer", "PERF_PEER", &asked.peer),
+        ("--python-peer", "PERF_PYTHON_PEER", &asked.python_peer),
+    ] {
         if let Some(path) = path {
             command.env(variable, program(option, path)?);
         }
     }
     if let Some(folder) = &asked.tokenizer {
         if !folder.join("tokenizer.json").is_file() {
-            bail!("--tokenizer {} holds no tokenizer.json; name the folder of a model", folder.display());
+            bail!(
+                "--tokenizer {} holds no tokenizer.json; name the folder of a model",
+                folder.display()
+            );
         }
         command.env("PERF_TOKENIZER", whole(folder)?);
     } else if asked.peer.is_some() || asked.python_peer.is_some() {
@@ -44,7 +50,10 @@ pub(crate) fn bench_client(asked: &BenchClient) -> Result<u8> {
 /// A peer's program, which must be there before minutes are spent on building.
 fn program(option: &str, path: &Path) -> Result<PathBuf> {
     if !path.is_file() {
-        bail!("{option} {} is no file; name the peer's program, such as the wheel's vllm/vllm-rs", path.display());
+        bail!(
+            "{option} {} is no file; name the peer's program, such as the wheel's vllm/vllm-rs",
+            path.display()
+        );
     }
     whole(path)
 }

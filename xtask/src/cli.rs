@@ -22,7 +22,8 @@ pub(crate) struct Cli {
 pub(crate) enum Task {
     /// Run the performance tests and hold them against their baselines
     Perf(Box<Perf>),
-    /// Measure how often the gate errs, by simulation of the shipped code: the table of docs/GATE.md
+    /// Measure how often the gate errs, by simulation of the shipped code: the table of
+    /// docs/GATE.md
     #[command(after_help = "\
 Examples:
   cargo xtask gate-lab                       the study, then whole simulated runs through the front door
@@ -112,7 +113,8 @@ Examples:
   cargo xtask perf refresh cpu_smoke --starts 10    one of them, on more engine starts
   cargo xtask perf refresh cpu_smoke --add-session  on another day: what differs from day to day counts as noise")]
     Refresh(Refresh),
-    /// Measure two images in turn on the same GPUs, and hold one against the other; no baseline is needed
+    /// Measure two images in turn on the same GPUs, and hold one against the other; no baseline is
+    /// needed
     #[command(after_help = "\
 Examples:
   cargo xtask perf compare --base vllm/vllm-openai:v0.31.0 --candidate vllm/vllm-openai:v0.32.0
@@ -202,7 +204,8 @@ pub(crate) struct Judge {
     /// The candidate's values; several files are judged one by one
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub(crate) candidate: Vec<PathBuf>,
-    /// How many guards share the error rate; the number of metrics in the baseline's file if not given
+    /// How many guards share the error rate; the number of metrics in the baseline's file if not
+    /// given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) checks: Option<u32>,
     /// The most engine starts of a candidate
@@ -241,7 +244,16 @@ mod tests {
 
     #[test]
     fn engine_arguments_come_after_two_dashes() {
-        let cli = Cli::parse_from(["xtask", "perf", "cpu_smoke", "--budget", "4", "--", "--max-num-seqs", "8"]);
+        let cli = Cli::parse_from([
+            "xtask",
+            "perf",
+            "cpu_smoke",
+            "--budget",
+            "4",
+            "--",
+            "--max-num-seqs",
+            "8",
+        ]);
         let Task::Perf(perf) = cli.task else { panic!("it is perf") };
         assert_eq!(perf.gate.on.filters, ["cpu_smoke"]);
         assert_eq!(perf.gate.under_test.arguments, ["--max-num-seqs", "8"]);
@@ -252,7 +264,9 @@ mod tests {
         for given in [&["--help"][..], &["--url", "http://h:1", "--sweep", "rate=1,2"][..]] {
             let cli = Cli::parse_from(["xtask", "perf", "load"].iter().chain(given));
             let Task::Perf(perf) = cli.task else { panic!("{given:?} is no perf") };
-            let Some(PerfCommand::Load { options }) = perf.command else { panic!("{given:?} is no load") };
+            let Some(PerfCommand::Load { options }) = perf.command else {
+                panic!("{given:?} is no load")
+            };
             assert_eq!(options, given);
         }
     }

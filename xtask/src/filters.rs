@@ -10,8 +10,15 @@ const PARTS: [char; 3] = [':', '/', '.'];
 ///
 /// # Errors
 /// When a filter names nothing: what was asked for would be left out unseen.
-pub(crate) fn pick<T>(kind: &str, all: Vec<T>, name: impl Fn(&T) -> &str, filters: &[String]) -> Result<Vec<T>> {
-    if let Some(filter) = filters.iter().find(|filter| !all.iter().any(|one| name(one).contains(filter.as_str()))) {
+pub(crate) fn pick<T>(
+    kind: &str,
+    all: Vec<T>,
+    name: impl Fn(&T) -> &str,
+    filters: &[String],
+) -> Result<Vec<T>> {
+    if let Some(filter) =
+        filters.iter().find(|filter| !all.iter().any(|one| name(one).contains(filter.as_str())))
+    {
         bail!(unknown(kind, filter, &all.iter().map(&name).collect::<Vec<_>>()));
     }
     Ok(all.into_iter().filter(|one| matches(name(one), filters)).collect())
@@ -22,12 +29,16 @@ pub(crate) fn matches(name: &str, filters: &[String]) -> bool {
     filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
 }
 
-/// What to say of a filter that names nothing: the nearest of what there is, by any part of their names.
+/// What to say of a filter that names nothing: the nearest of what there is, by any part of their
+/// names.
 fn unknown(kind: &str, filter: &str, all: &[&str]) -> String {
     let is_near = |name: &&&str| nearest(filter, name.split(PARTS).chain([**name])).is_some();
     let near: Vec<&str> = all.iter().filter(is_near).copied().collect();
-    let (what, names) =
-        if near.is_empty() { ("there are:", all) } else { ("did you mean one of these?", near.as_slice()) };
+    let (what, names) = if near.is_empty() {
+        ("there are:", all)
+    } else {
+        ("did you mean one of these?", near.as_slice())
+    };
     format!("no {kind} has `{filter}` in its name; {what}\n  {}", names.join("\n  "))
 }
 
@@ -55,6 +66,9 @@ mod tests {
             "no scenario has `cpu_smoek` in its name; did you mean one of these?\n  cpu_smoke::tiny_model"
         );
         let all = picked(&["zzz"]).unwrap_err().to_string();
-        assert!(all.contains("there are:\n  cpu_smoke::tiny_model\n  f0_qwen::awq_on_one_gpu"), "{all}");
+        assert!(
+            all.contains("there are:\n  cpu_smoke::tiny_model\n  f0_qwen::awq_on_one_gpu"),
+            "{all}"
+        );
     }
 }

@@ -8,7 +8,8 @@ use perf_model::judge::exit_code;
 
 use crate::runs;
 
-/// The study of the statistics alone, then whole runs through the front door. Fails if a promise is not kept.
+/// The study of the statistics alone, then whole runs through the front door. Fails if a promise is
+/// not kept.
 pub(crate) fn gate_lab(options: &[OsString]) -> Result<u8> {
     let study = bench(&["--package", "perf-gate", "--bench", "lab"], options)?;
     if !options.is_empty() {

@@ -1,4 +1,5 @@
-//! What only time tells of a verdict: the steps in which a baseline crept, from git, and since when one has been bettered.
+//! What only time tells of a verdict: the steps in which a baseline crept, from git, and since when
+//! one has been bettered.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -18,11 +19,16 @@ use crate::runs;
 
 const DAY_S: u64 = 86_400;
 
-/// Completes a report: names the steps of a creep, and turns what was bettered for too long into `Stale`.
+/// Completes a report: names the steps of a creep, and turns what was bettered for too long into
+/// `Stale`.
 pub(crate) fn tell(report: &mut SuiteReport, config: &Config) {
     for load in &mut report.loads {
-        let crept: Vec<Metric> =
-            load.rows.iter().filter(|row| is(row.guard.as_ref(), Verdict::Creep)).map(|row| row.metric).collect();
+        let crept: Vec<Metric> = load
+            .rows
+            .iter()
+            .filter(|row| is(row.guard.as_ref(), Verdict::Creep))
+            .map(|row| row.metric)
+            .collect();
         for metric in crept {
             load.notes.extend(steps(&runs::root(), &load.baseline_file, metric));
         }
@@ -34,7 +40,8 @@ pub(crate) fn tell(report: &mut SuiteReport, config: &Config) {
             bettered.take(load, now_s, u64::from(config.gate.stale_after_days) * DAY_S);
         }
         bettered.write();
-        report.verdict = Verdict::join(report.loads.iter().map(|load| load.verdict)).unwrap_or(report.verdict);
+        report.verdict =
+            Verdict::join(report.loads.iter().map(|load| load.verdict)).unwrap_or(report.verdict);
     }
 }
 
@@ -42,7 +49,8 @@ fn is(guard: Option<&perf_model::judge::report::GuardRow>, verdict: Verdict) -> 
     guard.is_some_and(|guard| guard.verdict == verdict)
 }
 
-/// Each commit that moved a metric's baseline, oldest first, in words. Nothing where git does not know the file.
+/// Each commit that moved a metric's baseline, oldest first, in words. Nothing where git does not
+/// know the file.
 fn steps(root: &Path, file: &str, metric: Metric) -> Vec<String> {
     let git = |arguments: &[&str]| -> Option<String> {
         let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
@@ -77,20 +85,27 @@ struct Bettered {
 /// Beside what other programs keep from run to run; a build folder would be cleaned away.
 fn state_file() -> Option<PathBuf> {
     let folder = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-    let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
+    let folder =
+        folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
     Some(folder.join("vllm-perf").join("bettered.json"))
 }
 
 impl Bettered {
     fn read(file: Option<PathBuf>) -> Self {
         let text = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
-        Self { file, since_s: text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default() }
+        Self {
+            file,
+            since_s: text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+        }
     }
 
-    /// Takes in a load's verdict. What is not bettered any more, or has a new baseline, begins anew.
+    /// Takes in a load's verdict. What is not bettered any more, or has a new baseline, begins
+    /// anew.
     fn take(&mut self, load: &mut LoadReport, now_s: u64, limit_s: u64) {
-        let baseline = std::fs::read_to_string(runs::root().join(&load.baseline_file)).unwrap_or_default();
-        // The same text gives the same hash; another version of Rust may begin anew, which only waits longer.
+        let baseline =
+            std::fs::read_to_string(runs::root().join(&load.baseline_file)).unwrap_or_default();
+        // The same text gives the same hash; another version of Rust may begin anew, which only
+        // waits longer.
         let mut hasher = DefaultHasher::new();
         baseline.hash(&mut hasher);
         let key = format!("{}/{}#{:016x}", load.suite, load.load, hasher.finish());
@@ -104,7 +119,9 @@ impl Bettered {
         let days = now_s.saturating_sub(since_s) / DAY_S;
         if now_s.saturating_sub(since_s) > limit_s {
             load.verdict = Verdict::Stale;
-            load.notes.push(format!("bettered for {days} days: a loss of what was gained would go unseen"));
+            load.notes.push(format!(
+                "bettered for {days} days: a loss of what was gained would go unseen"
+            ));
         }
     }
 
@@ -112,7 +129,10 @@ impl Bettered {
         let Some(file) = &self.file else { return };
         let text = serde_json::to_string_pretty(&self.since_s).unwrap_or_default();
         if let Err(error) = perf_baselines::write_whole(file, &text) {
-            eprintln!("warning: since when baselines are bettered is not remembered: {}: {error}", file.display());
+            eprintln!(
+                "warning: since when baselines are bettered is not remembered: {}: {error}",
+                file.display()
+            );
         }
     }
 }

@@ -17,10 +17,13 @@ pub(crate) fn import(asked: &Import) -> Result<u8> {
     let records: Vec<Record> = asked.files.iter().map(|file| read(file)).collect::<Result<_>>()?;
     let folder = runs::begin()?;
     for record in &records {
-        let place = folder.join(&record.header.suite).join(format!("start-{}", record.header.start));
-        std::fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
+        let place =
+            folder.join(&record.header.suite).join(format!("start-{}", record.header.start));
+        std::fs::create_dir_all(&place)
+            .with_context(|| format!("cannot make {}", place.display()))?;
         let path = place.join(format!("{}.jsonl", record.header.load));
-        std::fs::write(&path, text(record)).with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::write(&path, text(record))
+            .with_context(|| format!("cannot write {}", path.display()))?;
         say(terminal::figures(std::slice::from_ref(record)));
     }
     say(format!("records in {}", folder.display()));
@@ -28,7 +31,8 @@ pub(crate) fn import(asked: &Import) -> Result<u8> {
 }
 
 fn read(path: &Path) -> Result<Record> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let name = path.file_stem().map_or_else(|| "imported".into(), |stem| stem.to_string_lossy());
     vllm_bench::read(&text, &name).with_context(|| format!("{} cannot be imported", path.display()))
 }

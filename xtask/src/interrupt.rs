@@ -1,4 +1,5 @@
-//! Ctrl-C while a scenario runs: handed on to it, and waited for, because it has a server to remove.
+//! Ctrl-C while a scenario runs: handed on to it, and waited for, because it has a server to
+//! remove.
 
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
@@ -21,15 +22,22 @@ impl Interrupt {
     /// Listens for SIGINT, SIGTERM and SIGHUP from now on.
     pub(crate) fn listen() -> Result<Self> {
         let interrupt = Self { asked: Arc::default(), child: Arc::default() };
-        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
+        let mut signals =
+            Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
         let handed_on = interrupt.clone();
         std::thread::spawn(move || {
             for signal in signals.forever() {
                 handed_on.asked.store(true, Ordering::SeqCst);
-                let child = i32::try_from(handed_on.child.load(Ordering::SeqCst)).ok().and_then(Pid::from_raw);
+                let child = i32::try_from(handed_on.child.load(Ordering::SeqCst))
+                    .ok()
+                    .and_then(Pid::from_raw);
                 if let Some(child) = child {
-                    // A terminal signals the whole group, so the scenario may know already; hearing it twice is harmless.
-                    let _ = kill_process(child, if signal == SIGTERM { Signal::TERM } else { Signal::INT });
+                    // A terminal signals the whole group, so the scenario may know already; hearing
+                    // it twice is harmless.
+                    let _ = kill_process(
+                        child,
+                        if signal == SIGTERM { Signal::TERM } else { Signal::INT },
+                    );
                 }
             }
         });

@@ -30,7 +30,8 @@ pub(crate) fn judge(asked: &Judge) -> Result<u8> {
                     asked.baseline.display()
                 );
             };
-            let output = judge_input(&design, base, candidate).with_context(|| path.display().to_string())?;
+            let output = judge_input(&design, base, candidate)
+                .with_context(|| path.display().to_string())?;
             outputs.push((path.display().to_string(), output));
         }
     }
@@ -40,13 +41,16 @@ pub(crate) fn judge(asked: &Judge) -> Result<u8> {
     } else {
         say(terminal::judged(&outputs));
     }
-    let verdicts = outputs.iter().map(|(_, output)| perf_model::judge::gate::verdict_of(output.judgement.verdict));
+    let verdicts = outputs
+        .iter()
+        .map(|(_, output)| perf_model::judge::gate::verdict_of(output.judgement.verdict));
     Ok(Verdict::join(verdicts).map_or(exit_code::USAGE, exit_code::code))
 }
 
 /// One document, or a list of them.
 fn read(path: &Path) -> Result<Vec<Input>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let documents = if text.trim_start().starts_with('[') {
         serde_json::from_str(&text)
     } else {

@@ -1,6 +1,8 @@
-//! `cargo xtask perf load`: builds the load generator's own program and hands the command line on to it.
+//! `cargo xtask perf load`: builds the load generator's own program and hands the command line on
+//! to it.
 //!
-//! It is a program of its own because it speaks HTTP, which takes a minute to compile, and this one must not.
+//! It is a program of its own because it speaks HTTP, which takes a minute to compile, and this one
+//! must not.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -18,15 +20,20 @@ const TALK: [&str; 4] = ["-h", "--help", "-V", "--version"];
 pub(crate) fn load(arguments: &[OsString]) -> Result<u8> {
     let built = artifacts::build(&["build", "--package", "perf-cli"], "the load generator does")?;
     let program = built.into_iter().find_map(|artifact| artifact.executable);
-    let program = program.context("cargo built no program for `perf load`; is perf/cli as it should be?")?;
+    let program =
+        program.context("cargo built no program for `perf load`; is perf/cli as it should be?")?;
     let mut command = Command::new(&program);
-    let talks = arguments.is_empty() || arguments.iter().any(|argument| TALK.iter().any(|talk| argument == talk));
+    let talks = arguments.is_empty()
+        || arguments.iter().any(|argument| TALK.iter().any(|talk| argument == talk));
     let folder = if talks { None } else { Some(runs::begin()?) };
     if let Some(folder) = &folder {
         command.arg("--records").arg(folder);
     }
     let interrupt = Interrupt::listen()?;
-    let child = command.args(arguments).spawn().with_context(|| format!("cannot run {}", program.display()))?;
+    let child = command
+        .args(arguments)
+        .spawn()
+        .with_context(|| format!("cannot run {}", program.display()))?;
     let status = interrupt.wait(child)?;
     if let Some(folder) = folder {
         // Only an empty folder can be removed so: one in which nothing was recorded.

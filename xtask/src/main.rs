@@ -1,8 +1,8 @@
-//! `cargo xtask perf`: runs the performance tests, refreshes and accepts baselines, shows what was recorded.
-//! `cargo xtask bench-client`: measures the load generator itself.
+//! `cargo xtask perf`: runs the performance tests, refreshes and accepts baselines, shows what was
+//! recorded. `cargo xtask bench-client`: measures the load generator itself.
 //!
-//! One file a command. Deliberately light: nothing here knows Docker or HTTP; the tests and the load generator do, and they
-//! run in processes of their own.
+//! One file a command. Deliberately light: nothing here knows Docker or HTTP; the tests and the
+//! load generator do, and they run in processes of their own.
 
 mod accept;
 mod anchors;
@@ -45,7 +45,11 @@ fn main() -> ExitCode {
     done.map_or_else(
         |error| {
             eprintln!("error: {error:#}");
-            ExitCode::from(if error.is::<Unmeasurable>() { exit_code::INVALID } else { exit_code::USAGE })
+            ExitCode::from(if error.is::<Unmeasurable>() {
+                exit_code::INVALID
+            } else {
+                exit_code::USAGE
+            })
         },
         ExitCode::from,
     )

@@ -1,4 +1,5 @@
-//! `cargo xtask perf`, `refresh` and `compare`: pick an engine, run the scenarios, show what came of them.
+//! `cargo xtask perf`, `refresh` and `compare`: pick an engine, run the scenarios, show what came
+//! of them.
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -65,7 +66,12 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         eprintln!("{}", scenario.name);
         if settings.budget.gpu_s == Some(0.0) {
             let why = "the budget was used up before it could be measured".to_owned();
-            reports.push(SuiteReport::unmeasured(scenario.name.clone(), engine, Verdict::Inconclusive, why));
+            reports.push(SuiteReport::unmeasured(
+                scenario.name.clone(),
+                engine,
+                Verdict::Inconclusive,
+                why,
+            ));
             continue;
         }
         for mut report in run_scenario(scenario, &settings, &folder, &interrupt)? {
@@ -88,7 +94,11 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
     }
     if interrupt.asked() {
         // Where it was the terminal that went away, nobody reads this.
-        let _ = writeln!(std::io::stderr(), "interrupted; what was measured so far is kept in {}", folder.display());
+        let _ = writeln!(
+            std::io::stderr(),
+            "interrupted; what was measured so far is kept in {}",
+            folder.display()
+        );
         return Ok(exit_code::INTERRUPTED);
     }
     remember(&folder, &settings, true)?;
@@ -102,8 +112,8 @@ struct Run {
     gate: model::Gate,
 }
 
-/// Plans the run, and writes down what was asked for. Gives an exit code where measuring would be to no use, which has been
-/// said then.
+/// Plans the run, and writes down what was asked for. Gives an exit code where measuring would be
+/// to no use, which has been said then.
 fn prepare(
     picked: &[Scenario],
     settings: &mut Settings,
@@ -136,13 +146,21 @@ fn prepare(
 }
 
 /// Prints the verdict of the whole and gives its exit code.
-fn close(reports: &[SuiteReport], settings: &Settings, required: Option<Required>, folder: &Path) -> u8 {
+fn close(
+    reports: &[SuiteReport],
+    settings: &Settings,
+    required: Option<Required>,
+    folder: &Path,
+) -> u8 {
     let verdicts = || reports.iter().map(|report| report.verdict);
     if settings.purpose == Purpose::Refresh {
         let invalid = verdicts().filter(|verdict| *verdict == Verdict::Invalid).count();
         say(format!("records in {}", folder.display()));
         if invalid > 0 {
-            say(format!("{invalid} of {} suites could not be measured as they should", reports.len()));
+            say(format!(
+                "{invalid} of {} suites could not be measured as they should",
+                reports.len()
+            ));
         }
         return if invalid > 0 { exit_code::INVALID } else { exit_code::HELD };
     }
@@ -169,5 +187,6 @@ pub(crate) fn read_config() -> Result<Config> {
 fn remember(folder: &Path, settings: &Settings, complete: bool) -> Result<()> {
     let path = folder.join("run.json");
     let run = serde_json::json!({ "complete": complete, "settings": settings });
-    perf_baselines::write_whole(&path, &serde_json::to_string_pretty(&run)?).with_context(|| cannot_write(&path))
+    perf_baselines::write_whole(&path, &serde_json::to_string_pretty(&run)?)
+        .with_context(|| cannot_write(&path))
 }

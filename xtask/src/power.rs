@@ -31,29 +31,41 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
         runs::baselines(&folder, &asked.filters)?.into_iter().map(|(name, _)| name).collect();
     let interrupt = Interrupt::listen()?;
     let scratch = runs::begin()?;
-    let planned = scenario_run::plan(&scenarios::pick(&[])?, &Settings::default(), &scratch.join("plan"), &interrupt);
+    let planned = scenario_run::plan(
+        &scenarios::pick(&[])?,
+        &Settings::default(),
+        &scratch.join("plan"),
+        &interrupt,
+    );
     // Nothing was run.
     let _ = std::fs::remove_dir_all(scratch);
     if interrupt.asked() {
         return Ok(exit_code::INTERRUPTED);
     }
     let planned = planned?;
-    let gate = Gate::of_run(&config.gate, planned.iter().map(|load| load.rows.len()).sum(), asked.budget)?;
+    let gate =
+        Gate::of_run(&config.gate, planned.iter().map(|load| load.rows.len()).sum(), asked.budget)?;
     for suite in by_suite(runs::baselines(&folder, &[])?) {
         let (mut known, mut told) = (Vec::new(), Vec::new());
         for (name, path) in suite {
             let load = |baseline: &Baseline| {
-                planned.iter().find(|load| load.suite == baseline.suite && load.load == baseline.load)
+                planned
+                    .iter()
+                    .find(|load| load.suite == baseline.suite && load.load == baseline.load)
             };
             match runs::baseline(&path) {
                 Ok(baseline) => match load(&baseline) {
                     Some(load) => known.push((name, load, baseline)),
-                    None => told.push((name, "no scenario measures this load any more; delete the file".to_owned())),
+                    None => told.push((
+                        name,
+                        "no scenario measures this load any more; delete the file".to_owned(),
+                    )),
                 },
                 Err(why) => told.push((name, why.to_string())),
             }
         }
-        let pairs: Vec<_> = known.iter().map(|(_, load, baseline)| (*load, baseline.clone())).collect();
+        let pairs: Vec<_> =
+            known.iter().map(|(_, load, baseline)| (*load, baseline.clone())).collect();
         let gate = rests::learned(&gate, &pairs);
         for (name, load, baseline) in known {
             told.push((name.clone(), of(&name, &baseline, load, &gate)));

@@ -12,21 +12,31 @@ use perf_model::spec::guard::Guard;
 
 use crate::runs;
 
-/// The gate with what the baselines of these loads tell of the noise, which are a suite's of one machine.
+/// The gate with what the baselines of these loads tell of the noise, which are a suite's of one
+/// machine.
 pub(crate) fn learned(gate: &Gate, loads: &[(&LoadReport, Baseline)]) -> Gate {
-    let told: Vec<(Guard, &Baseline)> =
-        loads.iter().flat_map(|(load, baseline)| guards(load).map(move |guard| (guard, baseline))).collect();
+    let told: Vec<(Guard, &Baseline)> = loads
+        .iter()
+        .flat_map(|(load, baseline)| guards(load).map(move |guard| (guard, baseline)))
+        .collect();
     gate.learned(told.iter().map(|(guard, baseline)| (guard, baseline.sessions(guard.metric))))
 }
 
 /// The guards of a load.
 pub(crate) fn guards(load: &LoadReport) -> impl Iterator<Item = Guard> {
-    load.rows.iter().filter_map(|row| Some(Guard { metric: row.metric, slack: row.guard.as_ref()?.slack }))
+    load.rows
+        .iter()
+        .filter_map(|row| Some(Guard { metric: row.metric, slack: row.guard.as_ref()?.slack }))
 }
 
-/// What a refresh of these loads wrote and what it did not, as the disk has it: a line on each baseline, and one on each of
-/// its guards.
-pub(crate) fn on(root: &Path, loads: &[LoadReport], folder: &Path, gate: &Gate) -> Result<Vec<String>> {
+/// What a refresh of these loads wrote and what it did not, as the disk has it: a line on each
+/// baseline, and one on each of its guards.
+pub(crate) fn on(
+    root: &Path,
+    loads: &[LoadReport],
+    folder: &Path,
+    gate: &Gate,
+) -> Result<Vec<String>> {
     let copies = folder.join("baselines");
     let mut written: BTreeMap<(PathBuf, &str), Vec<(&LoadReport, Baseline)>> = BTreeMap::new();
     let mut missing: Vec<&LoadReport> = loads.iter().collect();
@@ -34,8 +44,11 @@ pub(crate) fn on(root: &Path, loads: &[LoadReport], folder: &Path, gate: &Gate) 
         let place = copy.strip_prefix(folder).unwrap_or(&copy);
         let file = root.join(place);
         let read = |path: &Path| std::fs::read_to_string(path).ok();
-        let (Ok(baseline), true) = (runs::baseline(&file), read(&file) == read(&copy)) else { continue };
-        let load = loads.iter().find(|load| load.suite == baseline.suite && load.load == baseline.load);
+        let (Ok(baseline), true) = (runs::baseline(&file), read(&file) == read(&copy)) else {
+            continue;
+        };
+        let load =
+            loads.iter().find(|load| load.suite == baseline.suite && load.load == baseline.load);
         let Some(load) = load else { continue };
         missing.retain(|other| !std::ptr::eq(*other, load));
         let machine = place.parent().unwrap_or(place).to_owned();
@@ -45,12 +58,18 @@ pub(crate) fn on(root: &Path, loads: &[LoadReport], folder: &Path, gate: &Gate) 
     for ((machine, _), suite) in &written {
         let gate = learned(gate, suite);
         let line = |(load, baseline): &(&LoadReport, Baseline)| {
-            line(&machine.join(format!("{}.snap", load.load)).display().to_string(), load, baseline, &gate)
+            line(
+                &machine.join(format!("{}.snap", load.load)).display().to_string(),
+                load,
+                baseline,
+                &gate,
+            )
         };
         lines.extend(suite.iter().map(line));
     }
     if !missing.is_empty() {
-        let names: Vec<String> = missing.iter().map(|load| format!("{} / {}", load.suite, load.load)).collect();
+        let names: Vec<String> =
+            missing.iter().map(|load| format!("{} / {}", load.suite, load.load)).collect();
         lines.push(format!("not written, and as before: {}", names.join(", ")));
     }
     Ok(lines)
@@ -81,7 +100,11 @@ fn line(file: &str, load: &LoadReport, baseline: &Baseline, gate: &Gate) -> Stri
                 );
             }
             Ok(found) => {
-                let _ = write!(text, "\n  {label}: catches a loss of {:.1} % with 95 %", found.detects * 100.0);
+                let _ = write!(
+                    text,
+                    "\n  {label}: catches a loss of {:.1} % with 95 %",
+                    found.detects * 100.0
+                );
             }
             Err(why) => {
                 let _ = write!(text, "\n  {label}: {why}");
@@ -149,7 +172,8 @@ mod tests {
             baseline.metrics.values_mut().flatten().for_each(|session| session.truncate(starts));
             perf_baselines::write(&folder.join(place(load)), &baseline).unwrap();
         };
-        // One was written, one was measured and could not be, one was never measured, one rests on too little.
+        // One was written, one was measured and could not be, one was never measured, one rests on
+        // too little.
         for (load, measured, there) in [("chat", 5, 5), ("closed_loop", 5, 4), ("few", 2, 2)] {
             put(run.path(), load, measured);
             put(root.path(), load, there);
@@ -158,11 +182,20 @@ mod tests {
         let loads = ["chat", "closed_loop", "saturated", "few"].map(planned);
         let gate = Gate::of_run(&perf_model::spec::config::Gate::default(), 4, None).unwrap();
         let lines = on(root.path(), &loads, run.path(), &gate).unwrap();
-        assert!(lines[0].starts_with(&format!("wrote {}: 5 starts in 1 session\n", place("chat"))), "{lines:?}");
+        assert!(
+            lines[0].starts_with(&format!("wrote {}: 5 starts in 1 session\n", place("chat"))),
+            "{lines:?}"
+        );
         assert!(lines[0].contains("output throughput: catches a loss of"), "{lines:?}");
-        assert!(lines[1].contains("against a baseline on 2 engine starts: 3 a side are needed"), "{lines:?}");
+        assert!(
+            lines[1].contains("against a baseline on 2 engine starts: 3 a side are needed"),
+            "{lines:?}"
+        );
         assert!(!lines[1].contains("catches"), "{lines:?}");
-        assert_eq!(lines[2], "not written, and as before: cpu_smoke / closed_loop, cpu_smoke / saturated");
+        assert_eq!(
+            lines[2],
+            "not written, and as before: cpu_smoke / closed_loop, cpu_smoke / saturated"
+        );
         assert_eq!(lines.len(), 3);
     }
 }

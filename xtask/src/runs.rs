@@ -11,14 +11,15 @@ use crate::unmeasurable::cannot_write;
 
 /// The repository's root: cargo sets the variable for `cargo xtask`.
 pub(crate) fn root() -> PathBuf {
-    let manifest =
-        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     manifest.parent().map_or(manifest.clone(), Path::to_path_buf)
 }
 
 /// The folder of all runs: beside what cargo builds, because a run is as disposable as a build.
 fn folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let target = if target.is_absolute() { target } else { root().join(target) };
     target.join("perf").join("runs")
 }
@@ -54,7 +55,10 @@ pub(crate) fn find(name: &str) -> Result<PathBuf> {
     match wanted.filter(|number| numbers.contains(number)) {
         Some(number) => Ok(folder.join(format!("{number:04}"))),
         None => {
-            bail!("there is no run `{name}`: it is no folder, and the runs in {} end with {last}", folder.display())
+            bail!(
+                "there is no run `{name}`: it is no folder, and the runs in {} end with {last}",
+                folder.display()
+            )
         }
     }
 }
@@ -77,7 +81,8 @@ pub(crate) fn baseline(file: &Path) -> Result<Baseline> {
 
 /// The baselines under a folder that the filters name: the path of each within it, and where it is.
 pub(crate) fn baselines(folder: &Path, filters: &[String]) -> Result<Vec<(String, PathBuf)>> {
-    let within = |file: PathBuf| (file.strip_prefix(folder).unwrap_or(&file).display().to_string(), file);
+    let within =
+        |file: PathBuf| (file.strip_prefix(folder).unwrap_or(&file).display().to_string(), file);
     let all: Vec<(String, PathBuf)> = files(folder, "snap")?.into_iter().map(within).collect();
     if all.is_empty() {
         bail!("{} holds no baselines", folder.display());
@@ -95,7 +100,8 @@ pub(crate) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        let entries = std::fs::read_dir(&folder)
+            .with_context(|| format!("cannot read {}", folder.display()))?;
         for entry in entries {
             let path = entry?.path();
             if path.is_dir() {

@@ -1,4 +1,5 @@
-//! Runs one scenario, a test in a process of its own, and reads the reports that it leaves: [`run_scenario`].
+//! Runs one scenario, a test in a process of its own, and reads the reports that it leaves:
+//! [`run_scenario`].
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -15,8 +16,8 @@ use crate::runs;
 use crate::scenarios::Scenario;
 use crate::unmeasurable::{Unmeasurable, cannot_write};
 
-/// What the scenarios would measure and guard, without measuring anything. A load that this machine cannot run is skipped,
-/// and one that would be measured to no use is invalid.
+/// What the scenarios would measure and guard, without measuring anything. A load that this machine
+/// cannot run is skipped, and one that would be measured to no use is invalid.
 ///
 /// # Errors
 /// When a scenario cannot be run as it is asked for.
@@ -33,7 +34,11 @@ pub(crate) fn plan(
             if let (Verdict::Invalid, Some(why)) = (report.verdict, report.remark) {
                 if report.suite == scenario.name {
                     // No suite is called so: the test left no report of its own.
-                    return Err(Unmeasurable(format!("{} cannot be planned: {why}", scenario.name)).into());
+                    return Err(Unmeasurable(format!(
+                        "{} cannot be planned: {why}",
+                        scenario.name
+                    ))
+                    .into());
                 }
                 bail!(why);
             }
@@ -74,18 +79,31 @@ pub(crate) fn run_scenario(
     let status = interrupt.wait(child)?;
     let mut reports = Vec::new();
     for path in reports_in(folder)?.difference(&before) {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        reports.push(serde_json::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?);
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        reports.push(
+            serde_json::from_str(&text)
+                .with_context(|| format!("cannot read {}", path.display()))?,
+        );
     }
     if reports.is_empty() && !interrupt.asked() {
-        let remark = format!("the test ended with {status} and left no report; its output:\n{}", tail(&log_path));
-        reports.push(SuiteReport::unmeasured(scenario.name.clone(), settings.engine, Verdict::Invalid, remark));
+        let remark = format!(
+            "the test ended with {status} and left no report; its output:\n{}",
+            tail(&log_path)
+        );
+        reports.push(SuiteReport::unmeasured(
+            scenario.name.clone(),
+            settings.engine,
+            Verdict::Invalid,
+            remark,
+        ));
     }
     Ok(reports)
 }
 
 fn reports_in(folder: &Path) -> Result<BTreeSet<PathBuf>> {
-    let reports = runs::files(folder, "json")?.into_iter().filter(|path| path.ends_with("report.json"));
+    let reports =
+        runs::files(folder, "json")?.into_iter().filter(|path| path.ends_with("report.json"));
     Ok(reports.collect())
 }
 

@@ -36,7 +36,10 @@ pub(crate) fn pick(filters: &[String]) -> Result<Vec<Scenario>> {
 }
 
 fn build() -> Result<Vec<Scenario>> {
-    let built = artifacts::build(&["test", "--package", "perf", "--test", "*", "--no-run"], "the scenarios do")?;
+    let built = artifacts::build(
+        &["test", "--package", "perf", "--test", "*", "--no-run"],
+        "the scenarios do",
+    )?;
     let mut scenarios = Vec::new();
     for artifact in built {
         let Artifact { target, executable: Some(binary) } = artifact else { continue };
@@ -63,7 +66,11 @@ fn tests_of(file: &str, binary: &Path) -> Result<Vec<Scenario>> {
     let listed = String::from_utf8_lossy(&output.stdout).into_owned();
     let tests = listed.lines().filter_map(|line| line.strip_suffix(": test"));
     Ok(tests
-        .map(|test| Scenario { name: format!("{file}::{test}"), test: test.to_owned(), binary: binary.to_owned() })
+        .map(|test| Scenario {
+            name: format!("{file}::{test}"),
+            test: test.to_owned(),
+            binary: binary.to_owned(),
+        })
         .collect())
 }
 

@@ -12,13 +12,17 @@ use crate::cli::Show;
 use crate::say::say;
 use crate::{filters, runs};
 
-/// Prints a table for each load of the run. A record that cannot be read takes nothing from the others.
+/// Prints a table for each load of the run. A record that cannot be read takes nothing from the
+/// others.
 pub(crate) fn show(asked: &Show) -> Result<u8> {
     let run = runs::find(&asked.run)?;
     let mut loads: BTreeMap<(String, String, Part), Vec<Record>> = BTreeMap::new();
     let mut unread = 0;
     for path in runs::files(&run, "jsonl")? {
-        if !filters::matches(&path.strip_prefix(&run).unwrap_or(&path).display().to_string(), &asked.filters) {
+        if !filters::matches(
+            &path.strip_prefix(&run).unwrap_or(&path).display().to_string(),
+            &asked.filters,
+        ) {
             continue;
         }
         match read(&path) {
@@ -39,11 +43,15 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
     match (unread, loads.is_empty()) {
         (0, true) => bail!("{} holds no records that were asked for", run.display()),
         (0, false) => Ok(exit_code::HELD),
-        _ => bail!("{unread} records of {} cannot be read, and are in no figure above", run.display()),
+        _ => bail!(
+            "{unread} records of {} cannot be read, and are in no figure above",
+            run.display()
+        ),
     }
 }
 
 fn read(path: &Path) -> Result<Record> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Record::parse(&text).with_context(|| path.display().to_string())
 }

@@ -1,4 +1,5 @@
-//! What keeps a run from being measured although nothing is wrong with what was asked for: [`Unmeasurable`].
+//! What keeps a run from being measured although nothing is wrong with what was asked for:
+//! [`Unmeasurable`].
 
 use std::fmt;
 

@@ -59,11 +59,18 @@ fn a_run_is_gated_recorded_shown_caught_when_slower_and_holds_again() {
     let folder = run_folder(&held);
     assert!(!folder.join("baselines").exists(), "a judged run left baselines");
     let refused = run(&mut perf(&["accept", "--from", folder.to_str().unwrap()]), 2);
-    assert!(err(&refused).contains("measure afresh with `cargo xtask perf refresh`"), "{}", err(&refused));
+    assert!(
+        err(&refused).contains("measure afresh with `cargo xtask perf refresh`"),
+        "{}",
+        err(&refused)
+    );
 
     let shown = run(&mut perf(&["show", folder.to_str().unwrap(), "closed_loop"]), 0);
     let figure = |text: &str| {
-        text.lines().find(|line| line.trim_start().starts_with("output throughput [tok/s]")).unwrap().to_owned()
+        text.lines()
+            .find(|line| line.trim_start().starts_with("output throughput [tok/s]"))
+            .unwrap()
+            .to_owned()
     };
     let measured = figure(&out(&held)).split_whitespace().nth(4).unwrap().to_owned();
     assert!(figure(&out(&shown)).ends_with(&measured), "{} in {}", measured, out(&shown));
@@ -76,7 +83,11 @@ fn a_run_is_gated_recorded_shown_caught_when_slower_and_holds_again() {
 
     let other_argument = ["cpu_smoke", "--engine", "simulated", "--", "--max-num-seqs", "4"];
     let changed = run(&mut perf(&other_argument), 1);
-    assert!(out(&changed).contains("under test: command line: none → --max-num-seqs=4"), "{}", out(&changed));
+    assert!(
+        out(&changed).contains("under test: command line: none → --max-num-seqs=4"),
+        "{}",
+        out(&changed)
+    );
 
     let cut = run(&mut perf(&["cpu_smoke", "--engine", "simulated", "--inject", "cut=0.01"]), 4);
     assert!(out(&cut).contains("response cut short"), "{}", out(&cut));
@@ -94,7 +105,8 @@ fn a_run_is_gated_recorded_shown_caught_when_slower_and_holds_again() {
 
 #[test]
 fn required_hardware_that_is_missing_is_no_fall_back() {
-    let output = run(perf(&["--require", "gpu"]).env("DOCKER_HOST", "unix:///nowhere/docker.sock"), 7);
+    let output =
+        run(perf(&["--require", "gpu"]).env("DOCKER_HOST", "unix:///nowhere/docker.sock"), 7);
     assert!(err(&output).contains("a GPU is required, but there is"), "{}", err(&output));
     assert!(!err(&output).contains("SIMULATED"), "{}", err(&output));
 }
@@ -102,33 +114,59 @@ fn required_hardware_that_is_missing_is_no_fall_back() {
 #[test]
 fn options_that_contradict_each_other_are_refused() {
     let says = |arguments: &[&str]| err(&run(&mut perf(arguments), 2));
-    assert!(says(&["--engine", "simulated", "--image", "x"]).contains("--image is for --engine docker"));
-    assert!(says(&["--engine", "docker", "--inject", "cut=1"]).contains("--inject is for --engine simulated"));
+    assert!(
+        says(&["--engine", "simulated", "--image", "x"]).contains("--image is for --engine docker")
+    );
+    assert!(
+        says(&["--engine", "docker", "--inject", "cut=1"])
+            .contains("--inject is for --engine simulated")
+    );
     assert!(says(&["--engine", "remote"]).contains("--url http://host:8000"));
     for url in ["gpu-box:8000", "https://", "http://h:1/v1/completions"] {
         let said = says(&["--engine", "remote", "--url", url]);
-        assert!(said.starts_with("error: --url: the server's address ") && said.lines().count() == 1, "{said}");
+        assert!(
+            said.starts_with("error: --url: the server's address ") && said.lines().count() == 1,
+            "{said}"
+        );
     }
     let remote = ["--engine", "remote", "--url", "http://h:1"];
     for under_test in [&["--env", "A=1"][..], &["--", "--max-num-seqs", "4"]] {
         let said = says(&[&remote[..], under_test].concat());
-        assert!(said.contains("do nothing with --engine remote") && said.lines().count() == 1, "{said}");
+        assert!(
+            said.contains("do nothing with --engine remote") && said.lines().count() == 1,
+            "{said}"
+        );
     }
-    assert!(says(&["--engine", "docker", "--image", "vLLM:1"]).starts_with("error: `vLLM:1` is no name of an image"));
     assert!(
-        says(&["--engine", "simulated", "--", "max-num-seqs", "4"]).contains("`max-num-seqs` is no engine argument")
+        says(&["--engine", "docker", "--image", "vLLM:1"])
+            .starts_with("error: `vLLM:1` is no name of an image")
     );
-    assert!(says(&["--engine", "simulated", "--env", "A=1"]).contains("--env does nothing with --engine simulated"));
     assert!(
-        says(&["--engine", "simulated", "--model", "a=/b"]).contains("--model does nothing with --engine simulated")
+        says(&["--engine", "simulated", "--", "max-num-seqs", "4"])
+            .contains("`max-num-seqs` is no engine argument")
+    );
+    assert!(
+        says(&["--engine", "simulated", "--env", "A=1"])
+            .contains("--env does nothing with --engine simulated")
+    );
+    assert!(
+        says(&["--engine", "simulated", "--model", "a=/b"])
+            .contains("--model does nothing with --engine simulated")
     );
     let no_vllm = "there is no /no/vllm; name a `vllm` command";
     assert!(says(&["--engine", "process", "--vllm", "/no/vllm"]).contains(no_vllm));
     assert!(says(&["--engine", "process", "--base-vllm", "/no/vllm"]).contains(no_vllm));
-    assert!(says(&["compare", "--engine", "process", "--base", "vllm", "--candidate", "/no/vllm"]).contains(no_vllm));
-    assert!(says(&["--budget", "0"]).contains("`0` is no budget: give engine starts (8) or GPU time (90m, 2h)"));
     assert!(
-        says(&["compare", "--engine", "remote", "--url", "http://h:1", "--base", "x"]).contains("cannot be compared")
+        says(&["compare", "--engine", "process", "--base", "vllm", "--candidate", "/no/vllm"])
+            .contains(no_vllm)
+    );
+    assert!(
+        says(&["--budget", "0"])
+            .contains("`0` is no budget: give engine starts (8) or GPU time (90m, 2h)")
+    );
+    assert!(
+        says(&["compare", "--engine", "remote", "--url", "http://h:1", "--base", "x"])
+            .contains("cannot be compared")
     );
     assert!(says(&["accept", "--reset-anchor"]).contains("--reason"));
 }
@@ -148,11 +186,17 @@ fn a_wrong_key_in_perf_toml_is_said_before_anything_is_built() {
 #[test]
 fn a_run_that_does_not_exist_is_named() {
     let repository = TempDir::new().unwrap();
-    assert!(err(&run(&mut perf_in(&repository, &["show", "last"]), 2)).contains("there is no run in"));
-    assert!(err(&run(&mut perf_in(&repository, &["accept", "--from", "12"]), 2)).contains("there is no run in"));
+    assert!(
+        err(&run(&mut perf_in(&repository, &["show", "last"]), 2)).contains("there is no run in")
+    );
+    assert!(
+        err(&run(&mut perf_in(&repository, &["accept", "--from", "12"]), 2))
+            .contains("there is no run in")
+    );
 }
 
-/// A run's folder as another machine would have left it, with one of this repository's baselines in it.
+/// A run's folder as another machine would have left it, with one of this repository's baselines in
+/// it.
 fn foreign_run(change: impl Fn(String) -> String) -> TempDir {
     let run = TempDir::new().unwrap();
     let baselines = root().join("baselines/simulated/cpu_smoke");
@@ -171,7 +215,11 @@ fn baselines_of_another_machine_are_accepted_as_they_are() {
     let (repository, run_folder) = (TempDir::new().unwrap(), foreign_run(|text| text));
     let from = run_folder.path().to_str().unwrap();
     let output = run(&mut perf_in(&repository, &["accept", "--from", from, "closed"]), 0);
-    assert!(out(&output).contains("wrote baselines/simulated/cpu_smoke/closed_loop.snap"), "{}", out(&output));
+    assert!(
+        out(&output).contains("wrote baselines/simulated/cpu_smoke/closed_loop.snap"),
+        "{}",
+        out(&output)
+    );
     let place = "baselines/simulated/cpu_smoke/closed_loop.snap";
     assert_eq!(
         std::fs::read(repository.path().join(place)).unwrap(),
@@ -197,8 +245,15 @@ fn one_bad_baseline_in_a_run_keeps_all_of_it_out() {
     ];
     for (change, wanted) in cases {
         let (repository, run_folder) = (TempDir::new().unwrap(), foreign_run(change));
-        let output = run(&mut perf_in(&repository, &["accept", "--from", run_folder.path().to_str().unwrap()]), 2);
-        assert!(err(&output).contains(wanted) && err(&output).contains("nothing else"), "{}", err(&output));
+        let output = run(
+            &mut perf_in(&repository, &["accept", "--from", run_folder.path().to_str().unwrap()]),
+            2,
+        );
+        assert!(
+            err(&output).contains(wanted) && err(&output).contains("nothing else"),
+            "{}",
+            err(&output)
+        );
         assert!(!repository.path().join("baselines").exists(), "something was taken");
     }
 }
@@ -207,7 +262,10 @@ fn one_bad_baseline_in_a_run_keeps_all_of_it_out() {
 fn an_interrupted_run_ends_with_130_and_leaves_no_server() {
     let stand_in = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("perf-sim");
     if !stand_in.exists() {
-        let built = Command::new(env!("CARGO")).args(["build", "--package", "perf-sim"]).current_dir(root()).status();
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--package", "perf-sim"])
+            .current_dir(root())
+            .status();
         assert!(built.unwrap().success());
     }
     let model = TempDir::new().unwrap();
@@ -229,7 +287,8 @@ fn an_interrupted_run_ends_with_130_and_leaves_no_server() {
 /// Whether some process on this machine has a text on its command line.
 fn runs_with(text: &str) -> bool {
     std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).any(|process| {
-        std::fs::read(process.path().join("cmdline")).is_ok_and(|words| String::from_utf8_lossy(&words).contains(text))
+        std::fs::read(process.path().join("cmdline"))
+            .is_ok_and(|words| String::from_utf8_lossy(&words).contains(text))
     })
 }
 
@@ -240,7 +299,11 @@ fn a_file_of_vllm_bench_becomes_a_run_that_is_shown() {
     let imported = run(&mut perf_in(&repository, &["import", file.to_str().unwrap()]), 0);
     assert!(out(&imported).contains("imported / vllm-bench-serve-0.32.0"), "{}", out(&imported));
     let shown = run(&mut perf_in(&repository, &["show", "last"]), 0);
-    assert!(out(&shown).contains("8 concurrent, 64 requests") && out(&shown).contains("4096"), "{}", out(&shown));
+    assert!(
+        out(&shown).contains("8 concurrent, 64 requests") && out(&shown).contains("4096"),
+        "{}",
+        out(&shown)
+    );
     let refused = run(&mut perf_in(&repository, &["import", "no-such.json"]), 2);
     assert!(err(&refused).contains("cannot read no-such.json"), "{}", err(&refused));
 }

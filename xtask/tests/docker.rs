@@ -17,12 +17,15 @@ fn image() -> String {
 /// Interrupts a run once it has said something, and looks for what it left.
 fn interrupt_after(text: &str) {
     let image = image();
-    let mut run = UnderWay::start(&mut perf(&["cpu_smoke", "--engine", "docker", "--image", &image]));
+    let mut run =
+        UnderWay::start(&mut perf(&["cpu_smoke", "--engine", "docker", "--image", &image]));
     run.wait_for(text);
     let (code, rest) = run.interrupt();
     assert_eq!(code, Some(130), "{rest}");
-    let listed =
-        Command::new("docker").args(["ps", "--all", "--quiet", "--filter", "label=vllm-perf"]).output().unwrap();
+    let listed = Command::new("docker")
+        .args(["ps", "--all", "--quiet", "--filter", "label=vllm-perf"])
+        .output()
+        .unwrap();
     assert_eq!(out(&listed), "", "a container was left behind");
     // The lease is free as well, or the next test could not start.
 }

@@ -1,4 +1,5 @@
-//! The commands around the gate as their user meets them: `compare`, `power`, `judge`, and anchors that are moved.
+//! The commands around the gate as their user meets them: `compare`, `power`, `judge`, and anchors
+//! that are moved.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
@@ -49,7 +50,10 @@ fn two_variants_are_compared_and_one_with_itself_is_even() {
 #[test]
 fn power_says_what_each_baseline_can_detect() {
     let told = run(&mut perf(&["power", "cpu_smoke/closed_loop"]), 0);
-    assert!(told.contains("simulated/cpu_smoke/closed_loop.snap   5 starts in 1 session"), "{told}");
+    assert!(
+        told.contains("simulated/cpu_smoke/closed_loop.snap   5 starts in 1 session"),
+        "{told}"
+    );
     assert!(told.contains("output throughput") && told.contains("% red"), "{told}");
     let nothing = run(&mut perf(&["power", "no_such_load"]), 2);
     assert!(nothing.contains("no baseline has `no_such_load` in its name"), "{nothing}");
@@ -66,13 +70,17 @@ fn raw_values_are_judged_in_a_table_and_as_json() {
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     };
-    let (base, same, slower) = (file("base", BASE), file("same", BASE), file("slower", &BASE.replace("21.", "23.")));
-    let judge =
-        |candidate: &str, code: i32| run(&mut perf(&["judge", "--baseline", &base, "--candidate", candidate]), code);
+    let (base, same, slower) =
+        (file("base", BASE), file("same", BASE), file("slower", &BASE.replace("21.", "23.")));
+    let judge = |candidate: &str, code: i32| {
+        run(&mut perf(&["judge", "--baseline", &base, "--candidate", candidate]), code)
+    };
     assert!(judge(&same, 0).contains("held"));
     assert!(judge(&slower, 1).contains("REGRESSED"));
 
-    let json = out(&perf(&["judge", "--json", "--baseline", &base, "--candidate", &slower]).output().unwrap());
+    let json = out(&perf(&["judge", "--json", "--baseline", &base, "--candidate", &slower])
+        .output()
+        .unwrap());
     let judged: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(judged[0]["judged"]["verdict"], "regressed");
     assert!(judged[0]["judged"]["change"].as_f64().unwrap() > 0.09, "{json}");
@@ -95,13 +103,25 @@ fn an_anchor_moves_only_with_a_reason_and_says_it() {
     let repository = repository();
     let anchor = repository.path().join("baselines/simulated/cpu_smoke/chat.anchor.yaml");
     run(&mut perf_in(repository.path(), &["accept", "--reset-anchor", "chat"]), 2);
-    let empty = run(&mut perf_in(repository.path(), &["accept", "--reset-anchor", "--reason", " ", "chat"]), 2);
+    let empty = run(
+        &mut perf_in(repository.path(), &["accept", "--reset-anchor", "--reason", " ", "chat"]),
+        2,
+    );
     assert!(empty.contains("--reason is empty") && !anchor.exists(), "{empty}");
 
     let reason = "traded for \"structured output\"";
-    run(&mut perf_in(repository.path(), &["accept", "--reset-anchor", "--reason", reason, "chat"]), 0);
-    assert_eq!(Anchor::from_text(&std::fs::read_to_string(&anchor).unwrap()).unwrap().reason, reason);
-    assert!(!anchor.with_file_name("saturated.anchor.yaml").exists(), "an anchor was moved that was not named");
+    run(
+        &mut perf_in(repository.path(), &["accept", "--reset-anchor", "--reason", reason, "chat"]),
+        0,
+    );
+    assert_eq!(
+        Anchor::from_text(&std::fs::read_to_string(&anchor).unwrap()).unwrap().reason,
+        reason
+    );
+    assert!(
+        !anchor.with_file_name("saturated.anchor.yaml").exists(),
+        "an anchor was moved that was not named"
+    );
 }
 
 #[test]
@@ -109,7 +129,10 @@ fn an_anchor_beside_a_baseline_that_cannot_be_read_is_not_moved_nor_any_other() 
     let repository = repository();
     let folder = repository.path().join("baselines/simulated/cpu_smoke");
     std::fs::write(folder.join("saturated.snap"), "hello\n").unwrap();
-    let told = run(&mut perf_in(repository.path(), &["accept", "--reset-anchor", "--reason", "because"]), 2);
+    let told = run(
+        &mut perf_in(repository.path(), &["accept", "--reset-anchor", "--reason", "because"]),
+        2,
+    );
     assert!(told.contains("saturated.snap; no anchor was moved"), "{told}");
     assert!(!folder.join("chat.anchor.yaml").exists());
 }

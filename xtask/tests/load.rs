@@ -1,4 +1,5 @@
-//! `cargo xtask perf load` as its user meets it: a load on a simulated server, and Ctrl-C in the middle of one.
+//! `cargo xtask perf load` as its user meets it: a load on a simulated server, and Ctrl-C in the
+//! middle of one.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
@@ -24,19 +25,26 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let build = Command::new(env!("CARGO")).args(["build", "--package", "perf-sim"]).current_dir(root()).status();
+        let build = Command::new(env!("CARGO"))
+            .args(["build", "--package", "perf-sim"])
+            .current_dir(root())
+            .status();
         assert!(build.unwrap().success());
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("perf-sim"))
-            .args(["serve", "tiny", "--host", "127.0.0.1", "--port", &port.to_string()])
-            .envs([("PERF_SIM_STARTUP_MS", "0"), ("PERF_SIM_PROFILE", "tiny-cpu")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            Command::new(Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("perf-sim"))
+                .args(["serve", "tiny", "--host", "127.0.0.1", "--port", &port.to_string()])
+                .envs([("PERF_SIM_STARTUP_MS", "0"), ("PERF_SIM_PROFILE", "tiny-cpu")])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        assert!(log.any(|line| line.contains("Application startup complete")), "it ended before it was ready");
+        assert!(
+            log.any(|line| line.contains("Application startup complete")),
+            "it ended before it was ready"
+        );
         // Whoever writes to a closed pipe dies: read on to the end.
         std::thread::spawn(move || log.for_each(drop));
         Self { child, url: format!("http://127.0.0.1:{port}") }
@@ -52,13 +60,17 @@ impl Drop for Server {
 
 /// The record that a run names on standard error.
 fn record_in(said: &str) -> (PathBuf, Record) {
-    let path = said.lines().find_map(|line| line.strip_prefix("record in ")).unwrap_or_else(|| panic!("{said}"));
+    let path = said
+        .lines()
+        .find_map(|line| line.strip_prefix("record in "))
+        .unwrap_or_else(|| panic!("{said}"));
     (path.into(), Record::parse(&std::fs::read_to_string(path).unwrap()).unwrap())
 }
 
 /// Waits until a run has recorded a request of a load of this name.
 fn wait_for_a_sample(load: &str) {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |given| root().join(given));
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |given| root().join(given));
     let runs = target.join("perf").join("runs");
     let begun = Instant::now();
     let is_there = || {
@@ -78,7 +90,8 @@ fn a_load_is_put_on_a_server_recorded_and_shown() {
     let server = Server::start();
     let options = "--prompts random:8..24 --output at-most:2..6 --arrivals concurrent:3 --requests 9 --name mixed \
                    --lateness-limit 60000";
-    let output = perf(&["load", "--url", &server.url]).args(options.split_whitespace()).output().unwrap();
+    let output =
+        perf(&["load", "--url", &server.url]).args(options.split_whitespace()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(out(&output).contains("output throughput [tok/s]"), "{}", out(&output));
@@ -115,6 +128,10 @@ fn an_interrupted_load_ends_with_130_and_keeps_what_it_measured() {
     assert_eq!(record.end.unwrap().reason.as_deref(), Some("interrupted by Ctrl-C (SIGINT)"));
     let run = path.ancestors().nth(3).unwrap();
     let shown = perf(&["show", run.to_str().unwrap()]).output().unwrap();
-    assert!(out(&shown).contains("start 1 is incomplete: interrupted by Ctrl-C"), "{}", out(&shown));
+    assert!(
+        out(&shown).contains("start 1 is incomplete: interrupted by Ctrl-C"),
+        "{}",
+        out(&shown)
+    );
     std::fs::remove_dir_all(run).unwrap();
 }

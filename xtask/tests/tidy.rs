@@ -39,10 +39,20 @@ fn files(extension: &str) -> Vec<PathBuf> {
 fn no_source_file_is_too_long_and_each_says_what_it_owns() {
     for path in files("rs") {
         let text = read(path.to_str().unwrap());
-        let is_test = path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs");
+        let is_test = path
+            .components()
+            .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs");
         let lines = text.lines().count();
-        assert!(is_test || lines <= LINES, "{} has {lines} lines; {LINES} is the most: cut it up", path.display());
-        assert!(text.starts_with("//!"), "{} does not begin with a line that says what it owns", path.display());
+        assert!(
+            is_test || lines <= LINES,
+            "{} has {lines} lines; {LINES} is the most: cut it up",
+            path.display()
+        );
+        assert!(
+            text.starts_with("//!"),
+            "{} does not begin with a line that says what it owns",
+            path.display()
+        );
     }
 }
 
@@ -50,7 +60,9 @@ fn no_source_file_is_too_long_and_each_says_what_it_owns() {
 fn every_path_that_the_documents_name_exists() {
     for document in ["docs/ARCHITECTURE.md", "README.md", "CONTRIBUTING.md"] {
         let text = read(document);
-        let words = text.split(['`', '(', ')', ' ', '\n']).map(|word| word.trim_end_matches([',', '.', ':', ';']));
+        let words = text
+            .split(['`', '(', ')', ' ', '\n'])
+            .map(|word| word.trim_end_matches([',', '.', ':', ';']));
         let paths = words.filter(|word| {
             let tops = ["perf/", "xtask/", "tests/", "docs/", "baselines/", ".github/"];
             tops.iter().any(|top| word.starts_with(top)) && !word.contains(['<', '*', '…'])
@@ -67,7 +79,9 @@ fn the_crates_depend_on_each_other_as_the_architecture_says() {
         .lines()
         .filter_map(|line| line.strip_prefix("    ")?.split_once(" → "))
         .filter(|(from, _)| from.starts_with("perf") || *from == "xtask")
-        .flat_map(|(from, to)| to.split(", ").map(|to| (from.to_owned(), to.to_owned())).collect::<Vec<_>>())
+        .flat_map(|(from, to)| {
+            to.split(", ").map(|to| (from.to_owned(), to.to_owned())).collect::<Vec<_>>()
+        })
         .collect();
     let mut real = BTreeSet::new();
     for manifest in [
@@ -84,7 +98,12 @@ fn the_crates_depend_on_each_other_as_the_architecture_says() {
         "xtask/",
     ] {
         let text = read(&format!("{manifest}Cargo.toml"));
-        let from = text.lines().find_map(|line| line.strip_prefix("name = ")).unwrap().trim_matches('"').to_owned();
+        let from = text
+            .lines()
+            .find_map(|line| line.strip_prefix("name = "))
+            .unwrap()
+            .trim_matches('"')
+            .to_owned();
         let dependencies = text.split("\n[dependencies]\n").nth(1).unwrap_or_default();
         let dependencies = dependencies.split("\n[").next().unwrap_or_default();
         for line in dependencies.lines().filter(|line| line.starts_with("perf")) {
@@ -101,18 +120,26 @@ fn every_suite_has_a_name_of_its_own_and_no_simulated_baseline_is_an_orphan() {
     for path in files("rs").into_iter().filter(|path| path.starts_with("tests")) {
         let text = read(path.to_str().unwrap());
         for name in names_after(&text, "Suite::new(\"") {
-            assert!(suites.insert(name.clone()), "two suites are called `{name}`; they would share their baselines");
+            assert!(
+                suites.insert(name.clone()),
+                "two suites are called `{name}`; they would share their baselines"
+            );
         }
         loads.extend(names_after(&text, "Load::new(\""));
     }
     for path in files("snap").into_iter().filter(|path| path.starts_with("baselines")) {
-        let parts: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        let parts: Vec<String> =
+            path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
         let [_, hardware, suite, load] = parts.as_slice() else {
             panic!("{} lies at no baseline's place", path.display())
         };
         if hardware == "simulated" {
             let load = load.trim_end_matches(".snap");
-            assert!(suites.contains(suite) && loads.contains(load), "{} belongs to no scenario", path.display());
+            assert!(
+                suites.contains(suite) && loads.contains(load),
+                "{} belongs to no scenario",
+                path.display()
+            );
         }
     }
 }
@@ -124,6 +151,10 @@ fn names_after(text: &str, start: &str) -> Vec<String> {
 #[test]
 fn the_schema_of_perf_toml_is_up_to_date_and_perf_toml_is_valid() {
     let schema = perf_model::spec::config::Config::schema();
-    assert_eq!(read("docs/perf.schema.json"), schema, "run `cargo xtask perf schema > docs/perf.schema.json`");
+    assert_eq!(
+        read("docs/perf.schema.json"),
+        schema,
+        "run `cargo xtask perf schema > docs/perf.schema.json`"
+    );
     perf_model::spec::config::Config::from_toml(&read("perf.toml")).unwrap();
 }

@@ -1,5 +1,5 @@
-//! Baselines on disk: where they lie ([`file()`]), what is found there ([`find`], [`anchor`]), and how they are written: whole
-//! or not at all ([`write_whole`]), and by one at a time ([`Lock`]).
+//! Baselines on disk: where they lie ([`file()`]), what is found there ([`find`], [`anchor`]), and
+//! how they are written: whole or not at all ([`write_whole`]), and by one at a time ([`Lock`]).
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
@@ -32,7 +32,9 @@ pub fn find(file: &Path) -> Found {
 /// Reads the text of a baseline's file.
 pub fn read(text: &str) -> Found {
     let Some((_, body)) = snapshot::split(text) else {
-        return Found::Unusable("it is no snapshot file; take it from git again, or refresh it".to_owned());
+        return Found::Unusable(
+            "it is no snapshot file; take it from git again, or refresh it".to_owned(),
+        );
     };
     match Baseline::from_yaml(body) {
         Ok(baseline) => Found::Baseline(Box::new(baseline)),
@@ -58,8 +60,8 @@ pub fn text(baseline: &Baseline) -> String {
     snapshot::render(SOURCE, &baseline.to_yaml())
 }
 
-/// Writes a baseline's file, takes away what an older run left to review beside it, and makes a measured baseline without
-/// an anchor its own.
+/// Writes a baseline's file, takes away what an older run left to review beside it, and makes a
+/// measured baseline without an anchor its own.
 ///
 /// # Errors
 /// When a file cannot be written; the old one is there then.
@@ -82,8 +84,9 @@ pub fn write_anchor(file: &Path, baseline: Baseline, reason: &str) -> io::Result
     write_whole(&anchor_file(file), &Anchor { reason: reason.to_owned(), baseline }.to_text())
 }
 
-/// Writes a file and the folders above it so that whoever looks, and whenever this ends, finds the old text or the new one:
-/// into another file of the same folder, which takes its place once it is on the disk.
+/// Writes a file and the folders above it so that whoever looks, and whenever this ends, finds the
+/// old text or the new one: into another file of the same folder, which takes its place once it is
+/// on the disk.
 ///
 /// # Errors
 /// When it cannot be written; the old one is there then, and nothing else.
@@ -92,9 +95,11 @@ pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    // What the umask leaves of this, as of any new file; a temporary file would be its owner's alone.
+    // What the umask leaves of this, as of any new file; a temporary file would be its owner's
+    // alone.
     let permissions = Permissions::from_mode(0o666);
-    let mut file = tempfile::Builder::new().prefix(".perf-").permissions(permissions).tempfile_in(folder)?;
+    let mut file =
+        tempfile::Builder::new().prefix(".perf-").permissions(permissions).tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(&path).map_err(|error| error.error)?;
@@ -108,7 +113,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Waits until nobody else writes baselines into the folder of this file, and makes that folder if there is none.
+    /// Waits until nobody else writes baselines into the folder of this file, and makes that folder
+    /// if there is none.
     ///
     /// # Errors
     /// When the folder cannot be made or locked.

@@ -73,7 +73,8 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) model: Option<String>,
 
-    /// Where the prompts come from; --help shows all kinds [default: random:64, with --chat verse:0,8]
+    /// Where the prompts come from; --help shows all kinds [default: random:64, with --chat
+    /// verse:0,8]
     #[arg(long, value_name = "PROMPTS", value_parser = spec::prompts)]
     pub(crate) prompts: Option<Prompts>,
 
@@ -105,11 +106,13 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "NUMBER", default_value_t = 0.0)]
     pub(crate) temperature: f64,
 
-    /// A bound in milliseconds that a request must meet to count for goodput: ttft, tpot or e2e; may be repeated
+    /// A bound in milliseconds that a request must meet to count for goodput: ttft, tpot or e2e;
+    /// may be repeated
     #[arg(long, value_name = "QUANTITY=MS", value_parser = spec::objective)]
     pub(crate) objective: Vec<Objective>,
 
-    /// Decides prompts and random arrivals; without it, another in each run, so that none finds another's prompts cached
+    /// Decides prompts and random arrivals; without it, another in each run, so that none finds
+    /// another's prompts cached
     #[arg(long)]
     pub(crate) seed: Option<u64>,
 
@@ -121,8 +124,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub(crate) request_limit: u64,
 
-    /// How late the sends of an open loop may be at P99, and half of how late the client's event loop may wake in any load,
-    /// before the client was the limit
+    /// How late the sends of an open loop may be at P99, and half of how late the client's event
+    /// loop may wake in any load, before the client was the limit
     #[arg(long, value_name = "MS", default_value_t = 5.0, value_parser = spec::milliseconds)]
     pub(crate) lateness_limit: f64,
 
@@ -210,7 +213,8 @@ mod tests {
         for line in WORDS.lines().chain(EXAMPLES.lines()) {
             assert!(line.len() < 80, "{line}");
         }
-        for code in [exit_code::HELD, exit_code::USAGE, exit_code::INVALID, exit_code::INTERRUPTED] {
+        for code in [exit_code::HELD, exit_code::USAGE, exit_code::INVALID, exit_code::INTERRUPTED]
+        {
             assert!(WORDS.contains(&format!("\n  {code:<3}  ")), "{code}");
         }
     }
@@ -226,7 +230,8 @@ mod tests {
         );
         assert_eq!(load.describe_arrivals(), "8 concurrent, 200 requests after 8 to warm up");
         assert_eq!(load.describe_objectives().as_deref(), Some("TTFT ≤ 200 ms"));
-        let chat = Cli::parse_from(["perf-load", "--url", "http://h:1", "--chat", "--warmup", "3"]).load();
+        let chat =
+            Cli::parse_from(["perf-load", "--url", "http://h:1", "--chat", "--warmup", "3"]).load();
         assert!(chat.describe().starts_with("8 random lines behind 0 shared lines of verse"));
         assert_eq!(chat.warmup, 3);
     }

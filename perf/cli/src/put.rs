@@ -1,4 +1,5 @@
-//! Puts the loads on the server, keeps their records and judges whether they may be believed: [`all`].
+//! Puts the loads on the server, keeps their records and judges whether they may be believed:
+//! [`all`].
 
 use std::pin::pin;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -46,11 +47,14 @@ struct Server<'a> {
 
 /// Puts every load on the server, tells what came of it, and gives the exit code.
 ///
-/// What was measured is told and saved even when a later load fails; that failure is told last and decides the code.
+/// What was measured is told and saved even when a later load fails; that failure is told last and
+/// decides the code.
 pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     let mut loads = sweep::points(asked)?;
     if asked.format == Format::VllmBench && asked.sweep.is_some() {
-        return Err(anyhow!("--format vllm-bench holds one run; with --sweep take --format json").into());
+        return Err(
+            anyhow!("--format vllm-bench holds one run; with --sweep take --format json").into()
+        );
     }
     for load in &mut loads {
         perf_load::check(load).map_err(|error| Failure::Usage(error.into()))?;
@@ -103,11 +107,12 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     })
 }
 
-/// Listens for Ctrl-C, and for whoever ends this process politely or closes its terminal; what it gives waits for any, and
-/// names it.
+/// Listens for Ctrl-C, and for whoever ends this process politely or closes its terminal; what it
+/// gives waits for any, and names it.
 fn interrupt() -> anyhow::Result<impl Future<Output = &'static str>> {
     let listen = |kind| signal(kind).context("cannot listen for Ctrl-C, so nothing is sent");
-    let (mut interrupted, mut terminated) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let (mut interrupted, mut terminated) =
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let mut hung_up = listen(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
@@ -158,7 +163,8 @@ impl Server<'_> {
         let trouble = writer.trouble();
         let record = Record { header, samples, end: Some(end) };
         let mut reading = Reading::of(&record);
-        // A gateway may serve what it does not list, so that this is said only of one that served nothing.
+        // A gateway may serve what it does not list, so that this is said only of one that served
+        // nothing.
         if reading.summary.failures.get(&FailureKind::Refused) == Some(&reading.summary.requests) {
             reading.remarks.extend(hint.clone());
         }

@@ -1,5 +1,5 @@
-//! The file of `--save`: [`Save`]. Opened before anything is sent, so that no measurement is lost to a mistyped path, and
-//! put in its place whole or not at all.
+//! The file of `--save`: [`Save`]. Opened before anything is sent, so that no measurement is lost
+//! to a mistyped path, and put in its place whole or not at all.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -18,10 +18,15 @@ pub(crate) struct Save {
 impl Save {
     /// Makes sure that the file can be written; what is there stays until the result is whole.
     pub(crate) fn begin(path: &Path) -> Result<Self> {
-        ensure!(!path.is_dir(), "cannot write {}: it is a folder; give a file's name", path.display());
+        ensure!(
+            !path.is_dir(),
+            "cannot write {}: it is a folder; give a file's name",
+            path.display()
+        );
         let why = || format!("cannot write {}, so nothing was sent", path.display());
         // What a link points to is written, not the link.
-        let path = if path.exists() { path.canonicalize().with_context(why)? } else { path.to_owned() };
+        let path =
+            if path.exists() { path.canonicalize().with_context(why)? } else { path.to_owned() };
         if path.exists() && !path.is_file() {
             let file = OpenOptions::new().write(true).open(&path).with_context(why)?;
             return Ok(Self { path, file, partial: None });
@@ -73,9 +78,15 @@ mod tests {
         let path = folder.path().join("result.json");
         std::fs::write(&path, "before").unwrap();
         drop(Save::begin(&path).unwrap());
-        assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), names(folder.path()).len()), ("before", 1));
+        assert_eq!(
+            (std::fs::read_to_string(&path).unwrap().as_str(), names(folder.path()).len()),
+            ("before", 1)
+        );
         Save::begin(&path).unwrap().finish("after").unwrap();
-        assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), names(folder.path()).len()), ("after", 1));
+        assert_eq!(
+            (std::fs::read_to_string(&path).unwrap().as_str(), names(folder.path()).len()),
+            ("after", 1)
+        );
     }
 
     #[test]
@@ -84,7 +95,10 @@ mod tests {
         let refused = |path: &Path| format!("{:#}", Save::begin(path).err().unwrap());
         assert!(refused(folder.path()).contains("it is a folder"));
         let nowhere = refused(&folder.path().join("no/such/result.json"));
-        assert!(nowhere.ends_with("so nothing was sent: No such file or directory (os error 2)"), "{nowhere}");
+        assert!(
+            nowhere.ends_with("so nothing was sent: No such file or directory (os error 2)"),
+            "{nowhere}"
+        );
         let full = Save::begin(Path::new("/dev/full")).unwrap().finish("result");
         assert!(format!("{:#}", full.unwrap_err()).contains("/dev/full: No space left on device"));
     }

@@ -15,7 +15,8 @@ const NAMED: usize = 8;
 /// What was found out about the server.
 pub(crate) struct Found {
     pub(crate) fingerprint: Fingerprint,
-    /// What to say of the model where the server refuses requests; absent when it lists the model, or lists none.
+    /// What to say of the model where the server refuses requests; absent when it lists the model,
+    /// or lists none.
     pub(crate) hint: Option<String>,
 }
 
@@ -25,7 +26,9 @@ pub(crate) async fn find(asked: &Cli, endpoint: &Endpoint, clock: Clock) -> Resu
     let (model, hint) = match (&asked.model, perf_load::models(endpoint, clock).await) {
         (Some(model), Ok(served)) => (model.clone(), unlisted(model, &served)),
         // There may be a server without a list.
-        (Some(model), Err(Unanswered::NotFound(_) | Unanswered::NoList(_))) => (model.clone(), None),
+        (Some(model), Err(Unanswered::NotFound(_) | Unanswered::NoList(_))) => {
+            (model.clone(), None)
+        }
         (None, Ok(served)) => {
             let first = served.into_iter().next();
             (first.context("the server lists no model at /v1/models; name one with --model")?, None)
@@ -60,13 +63,16 @@ fn unlisted(model: &str, served: &[String]) -> Option<String> {
     }
     let near = nearest(model, served.iter().map(String::as_str));
     let others = served.iter().map(String::as_str).filter(|name| Some(*name) != near);
-    let names: Vec<String> = near.into_iter().chain(others).map(|name| format!("`{name}`")).collect();
+    let names: Vec<String> =
+        near.into_iter().chain(others).map(|name| format!("`{name}`")).collect();
     let more = match names.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     let names = names[..names.len().min(NAMED)].join(", ");
-    Some(format!("the server does not list the model `{model}`; it has {names}{more}: take one of them with --model"))
+    Some(format!(
+        "the server does not list the model `{model}`; it has {names}{more}: take one of them with --model"
+    ))
 }
 
 #[cfg(test)]
@@ -77,7 +83,10 @@ mod tests {
     fn the_models_of_a_server_are_named_with_the_nearest_first() {
         let served = ["other", "qwen2.5-7b"].map(str::to_owned);
         let hint = unlisted("qwen2.5-7B", &served).unwrap();
-        assert!(hint.ends_with("it has `qwen2.5-7b`, `other`: take one of them with --model"), "{hint}");
+        assert!(
+            hint.ends_with("it has `qwen2.5-7b`, `other`: take one of them with --model"),
+            "{hint}"
+        );
         assert_eq!((unlisted("other", &served), unlisted("any", &[])), (None, None));
         let many: Vec<String> = (0..10).map(|number| format!("m{number}")).collect();
         assert!(unlisted("zzz", &many).unwrap().contains("`m7` and 2 more"));

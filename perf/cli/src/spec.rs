@@ -41,14 +41,19 @@ pub(crate) fn prompts(text: &str) -> Result<Prompts, String> {
         "text" => Ok(Prompts::Text(given(rest, "text:WORDS")?.to_owned())),
         "repeat" => {
             let form = "repeat:TIMES,SENTENCE";
-            let (times, sentence) = rest.split_once(',').ok_or_else(|| format!("write it like {form}"))?;
-            Ok(Prompts::RepeatedSentence { sentence: format!("{sentence} "), times: number(times, form)? })
+            let (times, sentence) =
+                rest.split_once(',').ok_or_else(|| format!("write it like {form}"))?;
+            Ok(Prompts::RepeatedSentence {
+                sentence: format!("{sentence} "),
+                times: number(times, form)?,
+            })
         }
         "file" => Ok(Prompts::JsonLines(given(rest, "file:PROMPTS.jsonl")?.into())),
         "sharegpt" => Ok(Prompts::ShareGpt(given(rest, "sharegpt:FILE.json")?.into())),
         "conversation" => {
             let form = "conversation:TURNS,WORDS";
-            let (turns, words) = rest.split_once(',').ok_or_else(|| format!("write it like {form}"))?;
+            let (turns, words) =
+                rest.split_once(',').ok_or_else(|| format!("write it like {form}"))?;
             Ok(Prompts::Conversations { turns: number(turns, form)?, words: length(words)? })
         }
         "trace" => Ok(Prompts::Trace(given(rest, "trace:FILE.jsonl")?.into())),
@@ -93,7 +98,8 @@ pub(crate) fn arrivals(text: &str) -> Result<Arrivals, String> {
             Arrivals::Ramp { from: per_second(from), to: per_second(to) }
         }
         "recorded" => {
-            let speed = if rest.is_empty() { 1.0 } else { number(rest, "recorded or recorded:SPEED")? };
+            let speed =
+                if rest.is_empty() { 1.0 } else { number(rest, "recorded or recorded:SPEED")? };
             Arrivals::Recorded { speed }
         }
         _ => {
@@ -129,7 +135,11 @@ pub(crate) fn milliseconds(text: &str) -> Result<f64, String> {
 /// A share in percent.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     let share: f64 = number(text, "2.5, in percent")?;
-    if (0.0..=100.0).contains(&share) { Ok(share) } else { Err("it must be a number from 0 to 100".to_owned()) }
+    if (0.0..=100.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err("it must be a number from 0 to 100".to_owned())
+    }
 }
 
 /// `concurrency=1,2,4` or `rate=5,10`.
@@ -137,7 +147,9 @@ pub(crate) fn sweep(text: &str) -> Result<Sweep, String> {
     let form = "concurrency=1,2,4 or rate=5,10,20";
     match text.split_once('=') {
         Some(("concurrency", points)) => Ok(Sweep::Concurrency(list(points, form)?)),
-        Some(("rate", points)) => Ok(Sweep::Rate(list(points, form)?.into_iter().map(per_second).collect())),
+        Some(("rate", points)) => {
+            Ok(Sweep::Rate(list(points, form)?.into_iter().map(per_second).collect()))
+        }
         _ => Err(format!("write it like {form}")),
     }
 }
@@ -157,8 +169,14 @@ fn length(text: &str) -> Result<Length, String> {
     let form = "512, 256..1024 or lognormal:MEDIAN,SIGMA,MAX";
     let length = if let Some(rest) = text.strip_prefix("lognormal:") {
         let parts: Vec<&str> = rest.split(',').collect();
-        let [median, sigma, max] = parts[..] else { return Err(format!("write the length like {form}")) };
-        Length::Lognormal { median: number(median, form)?, sigma: number(sigma, form)?, max: number(max, form)? }
+        let [median, sigma, max] = parts[..] else {
+            return Err(format!("write the length like {form}"));
+        };
+        Length::Lognormal {
+            median: number(median, form)?,
+            sigma: number(sigma, form)?,
+            max: number(max, form)?,
+        }
     } else if let Some((min, max)) = text.split_once("..") {
         Length::Uniform { min: number(min, form)?, max: number(max, form)? }
     } else {
@@ -198,11 +216,21 @@ mod tests {
         assert!(shown("prefix:4,512,64").starts_with("4 shared prefixes of 512 random tokens"));
         assert_eq!(shown("verse:4,8,a.txt"), "8 random lines behind 4 shared lines of a.txt");
         assert_eq!(shown("repeat:3,Hi, you."), "\"Hi, you. \" × 3");
-        assert!(shown("conversation:5,40").starts_with("conversations of 5 turns of 40 random words"));
-        assert_eq!(output("exactly:64..256"), Ok(OutputLength::ExactlyOf(Length::Uniform { min: 64, max: 256 })));
+        assert!(
+            shown("conversation:5,40").starts_with("conversations of 5 turns of 40 random words")
+        );
+        assert_eq!(
+            output("exactly:64..256"),
+            Ok(OutputLength::ExactlyOf(Length::Uniform { min: 64, max: 256 }))
+        );
         assert_eq!(output("at-most:9"), Ok(OutputLength::AtMost(9)));
-        assert_eq!(output("at-most:2..9"), Ok(OutputLength::AtMostOf(Length::Uniform { min: 2, max: 9 })));
-        for text in ["one-at-a-time", "waves:32", "constant:2.5", "gamma:10,0.5", "ramp:0,20", "recorded:2"] {
+        assert_eq!(
+            output("at-most:2..9"),
+            Ok(OutputLength::AtMostOf(Length::Uniform { min: 2, max: 9 }))
+        );
+        for text in
+            ["one-at-a-time", "waves:32", "constant:2.5", "gamma:10,0.5", "ramp:0,20", "recorded:2"]
+        {
             assert!(arrivals(text).is_ok(), "{text}");
         }
         assert_eq!(arrivals("recorded"), Ok(Arrivals::Recorded { speed: 1.0 }));

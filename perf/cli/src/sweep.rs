@@ -16,9 +16,10 @@ pub(crate) fn points(asked: &Cli) -> Result<Vec<Load>> {
         return Ok(vec![load]);
     };
     let arrivals: Result<Vec<(String, Arrivals)>> = match sweep {
-        Sweep::Concurrency(widths) => {
-            widths.iter().map(|width| Ok((format!("concurrency-{width}"), at_width(load.arrivals, *width)?))).collect()
-        }
+        Sweep::Concurrency(widths) => widths
+            .iter()
+            .map(|width| Ok((format!("concurrency-{width}"), at_width(load.arrivals, *width)?)))
+            .collect(),
         Sweep::Rate(rates) => rates
             .iter()
             .map(|rate| {
@@ -26,7 +27,9 @@ pub(crate) fn points(asked: &Cli) -> Result<Vec<Load>> {
                     Arrivals::ConstantRate(_) => Arrivals::ConstantRate(*rate),
                     Arrivals::Gamma { shape, .. } => Arrivals::Gamma { rate: *rate, shape },
                     Arrivals::OneAtATime | Arrivals::Poisson(_) => Arrivals::Poisson(*rate),
-                    others => bail!("a sweep of rates needs arrivals that have a rate, not {others}: poisson:1"),
+                    others => bail!(
+                        "a sweep of rates needs arrivals that have a rate, not {others}: poisson:1"
+                    ),
                 };
                 Ok((format!("rate-{}", rate.value()), arrivals))
             })
@@ -71,7 +74,9 @@ fn at_width(arrivals: Arrivals, width: u32) -> Result<Arrivals> {
     match arrivals {
         Arrivals::OneAtATime | Arrivals::Concurrency(_) => Ok(Arrivals::Concurrency(width)),
         Arrivals::Waves(_) => Ok(Arrivals::Waves(width)),
-        others => bail!("a sweep of concurrency needs a closed loop, not {others}: concurrent:1 or waves:1"),
+        others => bail!(
+            "a sweep of concurrency needs a closed loop, not {others}: concurrent:1 or waves:1"
+        ),
     }
 }
 
@@ -92,7 +97,10 @@ mod tests {
             .into_iter()
             .map(|load| (load.describe_arrivals(), load.name))
             .collect();
-        assert_eq!(shown[1], ("waves of 4, 20 requests after 4 to warm up".into(), "load-concurrency-4".into()));
+        assert_eq!(
+            shown[1],
+            ("waves of 4, 20 requests after 4 to warm up".into(), "load-concurrency-4".into())
+        );
         let rates = of("--sweep rate=0.5,8 --arrivals gamma:1,4").unwrap();
         assert_eq!(rates[0].name, "load-rate-0.5");
         assert_eq!(rates[1].arrivals.to_string(), "gamma 8 requests/s of shape 4");
@@ -101,7 +109,10 @@ mod tests {
     #[test]
     fn a_point_that_stands_there_twice_is_refused() {
         let refused = |line: &str| of(line).unwrap_err().to_string();
-        assert_eq!(refused("--sweep concurrency=1,4,4"), "the sweep has the point concurrency=4 twice; name each once");
+        assert_eq!(
+            refused("--sweep concurrency=1,4,4"),
+            "the sweep has the point concurrency=4 twice; name each once"
+        );
         assert!(refused("--sweep rate=1,2,1.0").contains("rate=1 twice"));
     }
 
@@ -109,7 +120,10 @@ mod tests {
     fn more_at_once_than_there_are_requests_is_refused() {
         let refused = |line: &str| of(line).unwrap_err().to_string();
         let error = refused("--sweep concurrency=1,32");
-        assert!(error.starts_with("20 requests can never be 32 concurrent; ask for at least 32"), "{error}");
+        assert!(
+            error.starts_with("20 requests can never be 32 concurrent; ask for at least 32"),
+            "{error}"
+        );
         assert!(refused("--arrivals waves:21").contains("20 requests can never be waves of 21"));
         let chats = "--chat --prompts conversation:5,8 --arrivals";
         assert!(refused(&format!("{chats} concurrent:5")).contains("at least 25"));
@@ -120,6 +134,8 @@ mod tests {
     fn a_sweep_that_does_not_fit_the_arrivals_says_what_would() {
         let error = of("--sweep concurrency=1,4 --arrivals poisson:2").unwrap_err().to_string();
         assert!(error.ends_with("not poisson 2 requests/s: concurrent:1 or waves:1"), "{error}");
-        assert!(of("--sweep rate=1 --arrivals waves:2").unwrap_err().to_string().contains("poisson:1"));
+        assert!(
+            of("--sweep rate=1 --arrivals waves:2").unwrap_err().to_string().contains("poisson:1")
+        );
     }
 }

@@ -53,8 +53,8 @@ struct Told<'a> {
     record: Option<String>,
 }
 
-/// Prints the result in the format that was asked for; one that is saved is printed as a table. A result that cannot be
-/// saved is printed even so.
+/// Prints the result in the format that was asked for; one that is saved is printed as a table. A
+/// result that cannot be saved is printed even so.
 pub(crate) fn result(asked: &Cli, all: &[Ran], save: Option<Save>) -> Result<()> {
     let text = text(asked, all)?;
     let (shown, saved) = match save {
@@ -71,9 +71,17 @@ pub(crate) fn result(asked: &Cli, all: &[Ran], save: Option<Save>) -> Result<()>
             eprintln!("invalid: {}: {fault}", ran.load.name);
         }
         if !ran.record.is_complete() {
-            let reason = ran.record.end.as_ref().and_then(|end| end.reason.as_deref()).unwrap_or("interrupted");
+            let reason = ran
+                .record
+                .end
+                .as_ref()
+                .and_then(|end| end.reason.as_deref())
+                .unwrap_or("interrupted");
             let (kept, all) = (ran.record.samples.len(), ran.load.requests);
-            eprintln!("{}: {reason} after {kept} of {all} requests; the figures are of these", ran.load.name);
+            eprintln!(
+                "{}: {reason} after {kept} of {all} requests; the figures are of these",
+                ran.load.name
+            );
         }
         if let Some(path) = &ran.path {
             eprintln!("record in {}", path.display());
@@ -106,7 +114,10 @@ fn text(asked: &Cli, all: &[Ran]) -> Result<String> {
 
 fn table(asked: &Cli, all: &[Ran]) -> String {
     if asked.sweep.is_none() {
-        return all.iter().map(|ran| terminal::figures(std::slice::from_ref(&ran.record))).collect();
+        return all
+            .iter()
+            .map(|ran| terminal::figures(std::slice::from_ref(&ran.record)))
+            .collect();
     }
     let point = |ran: &Ran| {
         let mark = if ran.record.is_complete() { "" } else { " (incomplete)" };

@@ -19,17 +19,22 @@ pub(crate) struct Writer {
 impl Writer {
     /// Begins the record of a load; without a folder there is none.
     pub(crate) fn begin(folder: Option<&Path>, header: &Header) -> Result<Self> {
-        let Some(folder) = folder else { return Ok(Self { path: None, file: None, trouble: None }) };
+        let Some(folder) = folder else {
+            return Ok(Self { path: None, file: None, trouble: None });
+        };
         let folder = folder.join(&header.suite).join(format!("start-{}", header.start));
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
         let path = folder.join(format!("{}.jsonl", header.load));
-        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let file =
+            File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         let mut writer = Self { path: Some(path), file: Some(file), trouble: None };
         writer.add(&Line::Header(Box::new(header.clone())));
         writer.trouble().map_or(Ok(writer), Err)
     }
 
-    /// Adds a line. When one cannot be written, none is afterwards: behind half a line nothing could be read.
+    /// Adds a line. When one cannot be written, none is afterwards: behind half a line nothing
+    /// could be read.
     pub(crate) fn add(&mut self, content: &Line) {
         let Some(file) = &mut self.file else { return };
         if let Err(error) = file.write_all(line(content).as_bytes()) {
@@ -63,7 +68,10 @@ mod tests {
         writer.add(&Line::End(End::default()));
         writer.add(&Line::End(End::default()));
         let trouble = format!("{:#}", writer.trouble().unwrap());
-        assert!(trouble.contains("load.jsonl; it is incomplete") && trouble.contains("os error"), "{trouble}");
+        assert!(
+            trouble.contains("load.jsonl; it is incomplete") && trouble.contains("os error"),
+            "{trouble}"
+        );
         assert!(writer.file.is_none() && writer.trouble().is_none());
         assert_eq!(std::fs::read_to_string(path).unwrap(), "");
     }

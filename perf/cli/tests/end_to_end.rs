@@ -37,7 +37,10 @@ impl Server {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        assert!(log.any(|line| line.contains("Application startup complete")), "it ended before it was ready");
+        assert!(
+            log.any(|line| line.contains("Application startup complete")),
+            "it ended before it was ready"
+        );
         // Whoever writes to a closed pipe dies: read on to the end.
         std::thread::spawn(move || log.for_each(drop));
         Self { child, url: format!("http://127.0.0.1:{port}") }
@@ -54,17 +57,29 @@ impl Drop for Server {
 /// The simulated server's program, which belongs to another package.
 fn program() -> PathBuf {
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "perf-sim", "--bin", "perf-sim", "--message-format=json"])
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "perf-sim",
+            "--bin",
+            "perf-sim",
+            "--message-format=json",
+        ])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let said = text(&output.stdout);
     let built = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    built.filter_map(|artifact| artifact["executable"].as_str().map(PathBuf::from)).next_back().unwrap()
+    built
+        .filter_map(|artifact| artifact["executable"].as_str().map(PathBuf::from))
+        .next_back()
+        .unwrap()
 }
 
-/// A server on loopback that answers so many completions with a token each, and hangs up on whoever asks then.
+/// A server on loopback that answers so many completions with a token each, and hangs up on whoever
+/// asks then.
 fn mortal(completions: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -88,17 +103,21 @@ fn answer(socket: TcpStream, left: &AtomicUsize) -> Option<()> {
         }
     }
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    std::io::copy(&mut socket.by_ref().take(length.map_or(0, |length| length.parse().unwrap())), &mut std::io::sink())
-        .ok()?;
+    std::io::copy(
+        &mut socket.by_ref().take(length.map_or(0, |length| length.parse().unwrap())),
+        &mut std::io::sink(),
+    )
+    .ok()?;
     let (status, body) = if head.starts_with("POST /v1/completions ") {
         left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).ok()?;
-        let chunk =
-            r#"{"choices":[{"text":"x","finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+        let chunk = r#"{"choices":[{"text":"x","finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
         ("200 OK", format!("data: {chunk}\n\ndata: [DONE]\n\n"))
     } else {
         ("404 Not Found", String::new())
     };
-    let head = format!("HTTP/1.1 {status}\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{body}");
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{body}"
+    );
     socket.get_mut().write_all(head.as_bytes()).ok()
 }
 
@@ -106,7 +125,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Runs `perf-load` with options parted by spaces. However busy this machine is, the client is not called the limit.
+/// Runs `perf-load` with options parted by spaces. However busy this machine is, the client is not
+/// called the limit.
 fn load(url: &str, options: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perf-load"));
     command
@@ -142,7 +162,10 @@ fn loads_of_every_kind_are_measured_recorded_and_told() {
     );
     assert_eq!(code(&json), 0, "{}", text(&json.stderr));
     let told: Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!((&told["model"], &told["seed"], &told["complete"]), (&"tiny".into(), &5.into(), &true.into()));
+    assert_eq!(
+        (&told["model"], &told["seed"], &told["complete"]),
+        (&"tiny".into(), &5.into(), &true.into())
+    );
     assert_eq!(told["summary"]["output_tokens"], told["server"]["output_tokens"]);
     assert_eq!(told["server"]["prefix_hits"], 0);
     let record = std::fs::read_to_string(folder.path().join("load/start-1/mixed.jsonl")).unwrap();
@@ -151,8 +174,10 @@ fn loads_of_every_kind_are_measured_recorded_and_told() {
     assert_eq!((record.samples.len(), record.header.seed), (9, 5));
 
     for options in [
-        "--chat --prompts conversation:2,5 --output at-most:4 --arrivals concurrent:2 --requests 4".to_owned(),
-        "--prompts prefix:2,32,8 --output exactly:3 --arrivals gamma:200,0.5 --requests 4".to_owned(),
+        "--chat --prompts conversation:2,5 --output at-most:4 --arrivals concurrent:2 --requests 4"
+            .to_owned(),
+        "--prompts prefix:2,32,8 --output exactly:3 --arrivals gamma:200,0.5 --requests 4"
+            .to_owned(),
         "--prompts verse:1,2 --output exactly:3 --arrivals ramp:100,300 --requests 4".to_owned(),
         format!("--prompts trace:{} --arrivals recorded --requests 2", trace.display()),
         "--chat --not-streamed --output exactly:3 --arrivals waves:2 --requests 4".to_owned(),
@@ -164,9 +189,13 @@ fn loads_of_every_kind_are_measured_recorded_and_told() {
 
     let sweep = load(&server.url, "--sweep concurrency=1,2 --output exactly:3 --requests 4");
     let table = text(&sweep.stdout);
-    assert!(code(&sweep) == 0 && table.contains("1 concurrent") && table.contains("2 concurrent"), "{table}");
+    assert!(
+        code(&sweep) == 0 && table.contains("1 concurrent") && table.contains("2 concurrent"),
+        "{table}"
+    );
 
-    // A second run with the seed of the first asks the same, and finds none of it cached: its salt is another.
+    // A second run with the seed of the first asks the same, and finds none of it cached: its salt
+    // is another.
     let long = "--prompts random:64 --output exactly:2 --requests 3 --seed 11";
     assert_eq!(code(&load(&server.url, long)), 0);
     let again = load(&server.url, long);
@@ -175,7 +204,8 @@ fn loads_of_every_kind_are_measured_recorded_and_told() {
 
 #[test]
 fn the_client_the_servers_own_times_and_its_cache_are_in_the_record() {
-    let server = Server::start_with(&["--enable-per-request-metrics"], &[("VLLM_SERVER_DEV_MODE", "1")]);
+    let server =
+        Server::start_with(&["--enable-per-request-metrics"], &[("VLLM_SERVER_DEV_MODE", "1")]);
     let folder = tempfile::tempdir().unwrap();
     let options = format!(
         "--output exactly:3 --arrivals poisson:200 --requests 20 --format json --records {}",
@@ -198,12 +228,20 @@ fn the_client_the_servers_own_times_and_its_cache_are_in_the_record() {
         assert!(times.e2e_ms().unwrap() <= seen_ms, "{sample:?}");
     }
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&told["cache_reset"], &told["client"]["threads"]), (&"done".into(), &client.threads.into()));
+    assert_eq!(
+        (&told["cache_reset"], &told["client"]["threads"]),
+        (&"done".into(), &client.threads.into())
+    );
     assert!(told["calibration"]["lateness_p99_us"].is_u64(), "{told}");
 
     let shown = load(&server.url, "--output exactly:3 --arrivals poisson:200 --requests 20");
     let table = text(&shown.stdout);
-    for line in ["sends late P99 [ms]", "client [cores]", "the client calibrated", "the prefix cache was emptied"] {
+    for line in [
+        "sends late P99 [ms]",
+        "client [cores]",
+        "the client calibrated",
+        "the prefix cache was emptied",
+    ] {
         assert!(table.contains(line), "{line}: {table}");
     }
 }
@@ -231,7 +269,8 @@ fn a_sweep_that_cannot_go_on_tells_and_saves_what_it_has() {
     let server = Server::start();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sweep.json");
-    // A record that is a folder cannot be written: the second point fails, whatever the server does.
+    // A record that is a folder cannot be written: the second point fails, whatever the server
+    // does.
     std::fs::create_dir_all(folder.path().join("load/start-1/load-concurrency-2.jsonl")).unwrap();
     let options = format!(
         "--sweep concurrency=1,2,4 --output exactly:3 --requests 8 --format json --save {} --records {}",
@@ -256,7 +295,10 @@ fn a_model_that_the_server_has_not_is_told_with_those_it_has() {
         let output = load(&server.url, options);
         let said = text(&output.stderr);
         assert_eq!(code(&output), code_is, "{said}");
-        assert!(said.contains("the server does not list the model `tinny`; it has `tiny`: take one"), "{said}");
+        assert!(
+            said.contains("the server does not list the model `tinny`; it has `tiny`: take one"),
+            "{said}"
+        );
     }
 }
 
@@ -264,12 +306,18 @@ fn a_model_that_the_server_has_not_is_told_with_those_it_has() {
 fn a_server_that_dies_between_two_points_leaves_the_first() {
     // Twenty POSTs of the first point and its warm-up are answered; whoever asks then finds nobody.
     let url = mortal(21);
-    let output = load(&url, "--model tiny --prompts text:hi --output exactly:1 --sweep concurrency=1,2");
+    let output =
+        load(&url, "--model tiny --prompts text:hi --output exactly:1 --sweep concurrency=1,2");
     let said = text(&output.stderr);
     assert_eq!(code(&output), 4, "{said}");
     assert!(said.contains("1 of 2 points were measured; the next could not be"), "{said}");
     // Either of the two may be told first.
-    assert!(said.contains(" of 2 to warm up the load `load-concurrency-2` failed, so nothing was measured"), "{said}");
+    assert!(
+        said.contains(
+            " of 2 to warm up the load `load-concurrency-2` failed, so nothing was measured"
+        ),
+        "{said}"
+    );
     assert!(text(&output.stdout).contains("1 concurrent"), "{}", text(&output.stdout));
 }
 
@@ -279,7 +327,10 @@ fn a_result_that_cannot_be_saved_is_printed_and_told_with_its_cause() {
     let output = load(&server.url, "--output exactly:3 --requests 4 --save /dev/full");
     let said = text(&output.stderr);
     assert_eq!(code(&output), 2, "{said}");
-    assert!(said.contains("the result cannot be saved in /dev/full: No space left on device"), "{said}");
+    assert!(
+        said.contains("the result cannot be saved in /dev/full: No space left on device"),
+        "{said}"
+    );
     assert!(said.contains("a client is checked from 1 s on"), "{said}");
     assert!(text(&output.stdout).contains("output throughput"), "{}", text(&output.stdout));
     // A record that cannot be written is told before anything is sent.
@@ -288,7 +339,10 @@ fn a_result_that_cannot_be_saved_is_printed_and_told_with_its_cause() {
     std::fs::create_dir_all(&records).unwrap();
     std::os::unix::fs::symlink("/dev/full", records.join("load.jsonl")).unwrap();
     let output = load(&server.url, &format!("--requests 4 --records {}", folder.path().display()));
-    assert!(code(&output) == 2 && text(&output.stderr).contains("load.jsonl; it is incomplete, and says so: No space"));
+    assert!(
+        code(&output) == 2
+            && text(&output.stderr).contains("load.jsonl; it is incomplete, and says so: No space")
+    );
     assert!(output.stdout.is_empty());
 }
 
@@ -305,11 +359,19 @@ fn what_cannot_be_run_says_why_with_its_exit_code() {
         ("--sweep rate=1 --format vllm-bench", 2, "with --sweep take --format json"),
         ("--model m --chat --prompts random:8", 2, "chat does not take"),
         ("--model m --output exactly:2", 4, "cannot connect: Connection refused"),
-        ("--save no/such/result.json", 2, "cannot write no/such/result.json, so nothing was sent: No such file"),
+        (
+            "--save no/such/result.json",
+            2,
+            "cannot write no/such/result.json, so nothing was sent: No such file",
+        ),
         ("--arrivals waves:64", 2, "20 requests can never be waves of 64"),
         ("--sweep rate=1,nan", 2, "no positive number of requests per second"),
         ("--stall-limit 0", 2, "its stall limit or request limit is zero"),
-        ("--model m --prompts trace:no/such.jsonl", 2, "the prompts in no/such.jsonl cannot be read"),
+        (
+            "--model m --prompts trace:no/such.jsonl",
+            2,
+            "the prompts in no/such.jsonl cannot be read",
+        ),
     ] {
         let output = load(url, options);
         assert_eq!(code(&output), exit, "{options}: {}", text(&output.stderr));

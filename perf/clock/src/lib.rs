@@ -1,12 +1,13 @@
 //! One clock for everything that waits or takes a time stamp: [`Clock`].
 //!
-//! Load generator, engine and simulated server ask this clock and never the operating system, so that the same code
-//! runs in real time against a real server and in virtual time against the simulated one. Virtual time costs nothing:
-//! it jumps to the next deadline as soon as every task waits, and gives the same stamps every time.
+//! Load generator, engine and simulated server ask this clock and never the operating system, so
+//! that the same code runs in real time against a real server and in virtual time against the
+//! simulated one. Virtual time costs nothing: it jumps to the next deadline as soon as every task
+//! waits, and gives the same stamps every time.
 //!
-//! Tokio's timers have a resolution of one millisecond, which would quantise a simulated token gap of 11.7 ms to 12.
-//! Virtual time therefore runs on a paused tokio clock slowed down a thousandfold: one tokio millisecond is one virtual
-//! microsecond.
+//! Tokio's timers have a resolution of one millisecond, which would quantise a simulated token gap
+//! of 11.7 ms to 12. Virtual time therefore runs on a paused tokio clock slowed down a
+//! thousandfold: one tokio millisecond is one virtual microsecond.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -60,7 +61,11 @@ impl Clock {
     }
 
     /// Runs `future` for at most `limit`.
-    pub async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+    pub async fn timeout<F: Future>(
+        &self,
+        limit: Duration,
+        future: F,
+    ) -> Result<F::Output, Elapsed> {
         tokio::time::timeout(self.to_tokio(limit), future).await.map_err(|_| Elapsed)
     }
 
@@ -74,8 +79,9 @@ impl Clock {
     }
 }
 
-/// One timer for many waits: what [`Clock::timeout`] does for each by itself, at a fraction of the cost where there are a
-/// hundred thousand a second. The timer is not moved with every wait, only when it finds that it has run out too early.
+/// One timer for many waits: what [`Clock::timeout`] does for each by itself, at a fraction of the
+/// cost where there are a hundred thousand a second. The timer is not moved with every wait, only
+/// when it finds that it has run out too early.
 #[derive(Debug)]
 pub struct Watchdog {
     clock: Clock,
@@ -84,15 +90,21 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// Runs `future` until `limit` has come. Limits that move forward from one wait to the next cost next to nothing.
-    pub async fn watch<F: Future>(&mut self, limit: Stamp, future: F) -> Result<F::Output, Elapsed> {
+    /// Runs `future` until `limit` has come. Limits that move forward from one wait to the next
+    /// cost next to nothing.
+    pub async fn watch<F: Future>(
+        &mut self,
+        limit: Stamp,
+        future: F,
+    ) -> Result<F::Output, Elapsed> {
         let mut future = pin!(future);
         poll_fn(|cx| {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
             let deadline = self.clock.origin + self.clock.to_tokio(limit);
-            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            let timer =
+                self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
             while timer.as_mut().poll(cx).is_ready() {
                 if timer.deadline() >= deadline {
                     return Poll::Ready(Err(Elapsed));

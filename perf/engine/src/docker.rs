@@ -51,10 +51,13 @@ pub(crate) async fn start(
     let files = engine.models.for_container(&plan.server.model)?;
     let daemon = daemon::connect().await?;
     for name in leftovers::sweep(&daemon).await? {
-        progress(&format!("removed the container {name}, which a run that was killed had left behind"));
+        progress(&format!(
+            "removed the container {name}, which a run that was killed had left behind"
+        ));
     }
     let image = image::find(&daemon, &name, progress).await?;
-    let hardware = if lease.leased().is_empty() { describe_cpu() } else { gpus::describe_all(lease.leased()) };
+    let hardware =
+        if lease.leased().is_empty() { describe_cpu() } else { gpus::describe_all(lease.leased()) };
     let driver = if lease.leased().is_empty() { None } else { gpus::driver() };
 
     progress(&format!("starting {name} on {hardware}"));
@@ -67,9 +70,11 @@ pub(crate) async fn start(
         // It ended before anybody could look at its port.
         return Err(start_failed(EngineKind::Docker, death.wait().await));
     };
-    // Not what Docker calls its host: inside a container that is the gateway, where nothing of 127.0.0.1 answers.
+    // Not what Docker calls its host: inside a container that is the gateway, where nothing of
+    // 127.0.0.1 answers.
     let url = format!("http://127.0.0.1:{port}");
-    let probe = Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
+    let probe =
+        Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
     wait(&kept, &probe, &plan, engine.start_timeout_s, clock, progress).await?;
 
     let fingerprint = Fingerprint {

@@ -46,13 +46,18 @@ enum How {
 }
 
 impl Engine {
-    /// Reads what a run asks for, with its candidate under test. Touches neither Docker nor any hardware.
+    /// Reads what a run asks for, with its candidate under test. Touches neither Docker nor any
+    /// hardware.
     pub fn new(settings: &Settings, config: &Config) -> Result<Self, EngineError> {
         Self::of(&settings.candidate, settings, config)
     }
 
     /// The same with another variant under test.
-    pub fn of(variant: &Variant, settings: &Settings, config: &Config) -> Result<Self, EngineError> {
+    pub fn of(
+        variant: &Variant,
+        settings: &Settings,
+        config: &Config,
+    ) -> Result<Self, EngineError> {
         let how = match settings.engine {
             EngineKind::Docker => How::Docker(DockerEngine {
                 image: variant.image.clone().unwrap_or_else(|| config.docker.image.clone()),
@@ -66,7 +71,8 @@ impl Engine {
                 start_timeout_s: config.start_timeout_s,
             }),
             EngineKind::Remote => {
-                let message = "the remote engine needs the address of a server; give one as http://HOST:PORT";
+                let message =
+                    "the remote engine needs the address of a server; give one as http://HOST:PORT";
                 let url = settings.url.clone().ok_or_else(|| EngineError::invalid(message))?;
                 if !(variant.arguments.is_empty() && variant.environment.is_empty()) {
                     let message = "engine arguments and variables do nothing to a remote server, which is up already; start it \
@@ -75,13 +81,16 @@ impl Engine {
                 }
                 How::Remote { url }
             }
-            EngineKind::Simulated => {
-                How::Simulated { injection: simulated::injection(variant.inject.as_deref())?, session: settings.noise }
-            }
+            EngineKind::Simulated => How::Simulated {
+                injection: simulated::injection(variant.inject.as_deref())?,
+                session: settings.noise,
+            },
         };
         if variant.inject.is_some() && settings.engine != EngineKind::Simulated {
-            let message =
-                format!("only the simulated engine shows faults on demand, and this is the {}", settings.engine);
+            let message = format!(
+                "only the simulated engine shows faults on demand, and this is the {}",
+                settings.engine
+            );
             return Err(EngineError::invalid(format!("{message} engine; take the injection out")));
         }
         Ok(Self { under_test: UnderTest::new(variant)?, how, gpus: None, locks: lease::folder() })
@@ -126,8 +135,8 @@ impl Engine {
         Ok(())
     }
 
-    /// The folder of `baselines/` in which those of a server lie, as far as that is known before a start: not where it may
-    /// lease GPUs of one kind or another.
+    /// The folder of `baselines/` in which those of a server lie, as far as that is known before a
+    /// start: not where it may lease GPUs of one kind or another.
     pub fn baseline_folder(&self, server: &Server) -> Option<String> {
         let hardware = match &self.how {
             How::Simulated { .. } => String::new(),
@@ -143,10 +152,12 @@ impl Engine {
         Some(Fingerprint { hardware, ..fingerprint }.folder())
     }
 
-    /// Leases the hardware, removes what a killed run left behind, starts the server and waits until it is ready.
+    /// Leases the hardware, removes what a killed run left behind, starts the server and waits
+    /// until it is ready.
     ///
-    /// `start` counts from 1, and is part of the seed of a simulated server. The log of a server that is started here is kept in
-    /// the file `log`, as far as it is of a bearable size; all of it is there when the server was stopped. When the future is dropped half way, whatever had
+    /// `start` counts from 1, and is part of the seed of a simulated server. The log of a server
+    /// that is started here is kept in the file `log`, as far as it is of a bearable size; all of
+    /// it is there when the server was stopped. When the future is dropped half way, whatever had
     /// been started is removed.
     pub async fn start(
         &self,
@@ -159,22 +170,35 @@ impl Engine {
         let mut plan = Plan::new(self.kind(), server, &self.under_test)?;
         plan.log = log.map(Path::to_owned);
         if clock.is_virtual() && self.kind() != EngineKind::Simulated {
-            return Err(EngineError::invalid(format!("the {} engine needs a real clock", self.kind())));
+            return Err(EngineError::invalid(format!(
+                "the {} engine needs a real clock",
+                self.kind()
+            )));
         }
         match &self.how {
             How::Simulated { injection, session } => {
-                simulated::start(plan, injection.clone(), simulated::seed(*session, start), clock).await
+                simulated::start(plan, injection.clone(), simulated::seed(*session, start), clock)
+                    .await
             }
             How::Remote { url } => remote::find(url, plan).await,
             How::Docker(engine) => {
                 plan.read_secrets()?;
                 plan.start_timeout_s = Some(engine.start_timeout_s);
-                docker::start(engine, plan, self.lease(server, clock).await?, &self.locks, clock, progress).await
+                docker::start(
+                    engine,
+                    plan,
+                    self.lease(server, clock).await?,
+                    &self.locks,
+                    clock,
+                    progress,
+                )
+                .await
             }
             How::Process(engine) => {
                 plan.read_secrets()?;
                 plan.start_timeout_s = Some(engine.start_timeout_s);
-                process::start(engine, plan, self.lease(server, clock).await?, clock, progress).await
+                process::start(engine, plan, self.lease(server, clock).await?, clock, progress)
+                    .await
             }
         }
     }
@@ -183,8 +207,8 @@ impl Engine {
         self.gpus.clone().unwrap_or_else(gpus::list)
     }
 
-    /// Leases what the server needs. A server that has just ended may hold its memory a moment longer, so what looks used is
-    /// looked at again.
+    /// Leases what the server needs. A server that has just ended may hold its memory a moment
+    /// longer, so what looks used is looked at again.
     async fn lease(&self, server: &Server, clock: Clock) -> Result<Lease, EngineError> {
         if server.gpus == 0 {
             return Lease::cpu(&self.locks);

@@ -20,7 +20,9 @@ pub enum EngineError {
         message: String,
     },
     /// A secret is declared and not set.
-    #[error("the test hands the environment variable `{name}` to the server as a secret, and it is not set; set it")]
+    #[error(
+        "the test hands the environment variable `{name}` to the server as a secret, and it is not set; set it"
+    )]
     SecretMissing {
         /// The variable.
         name: String,
@@ -64,7 +66,9 @@ pub enum EngineError {
         reason: String,
     },
     /// This machine has too few GPUs.
-    #[error("the server needs {needed} GPUs, this machine has {available}; run it elsewhere, or ask for fewer")]
+    #[error(
+        "the server needs {needed} GPUs, this machine has {available}; run it elsewhere, or ask for fewer"
+    )]
     NotEnoughGpus {
         /// What the test declares.
         needed: u8,
@@ -171,7 +175,10 @@ pub enum EngineError {
         answer: String,
     },
     /// A server that is up serves something else.
-    #[error("the server at {url} does not serve `{model}`; it serves {}; ask for one of these", list(served))]
+    #[error(
+        "the server at {url} does not serve `{model}`; it serves {}; ask for one of these",
+        list(served)
+    )]
     ModelNotServed {
         /// Its address.
         url: String,
@@ -232,7 +239,8 @@ fn tail(lines: &[String], log: Option<&Path>) -> String {
     if shown.is_empty() {
         return "; it logged nothing".to_owned();
     }
-    let all = log.map(|path| format!("\nall of its log is in {}", path.display())).unwrap_or_default();
+    let all =
+        log.map(|path| format!("\nall of its log is in {}", path.display())).unwrap_or_default();
     format!("\nthe end of its log:\n  | {}{all}", shown.join("\n  | "))
 }
 
@@ -253,12 +261,20 @@ mod tests {
         };
         let text = error.to_string();
         assert!(
-            text.starts_with("the server did not start (unknown argument, exit code 2): it does not know"),
+            text.starts_with(
+                "the server did not start (unknown argument, exit code 2): it does not know"
+            ),
             "{text}"
         );
         assert!(text.contains("\n  vllm: error: unrecognized arguments: --x\n"), "{text}");
-        assert!(text.ends_with("| line 39\nall of its log is in runs/1/start-1/server.log"), "{text}");
-        assert!(text.contains("| line 28") && text.contains("| line 39") && !text.contains("| line 27"), "{text}");
+        assert!(
+            text.ends_with("| line 39\nall of its log is in runs/1/start-1/server.log"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| line 28") && text.contains("| line 39") && !text.contains("| line 27"),
+            "{text}"
+        );
     }
 
     #[test]

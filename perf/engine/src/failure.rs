@@ -13,7 +13,8 @@ const USAGE: i64 = 2;
 pub enum StartFailure {
     /// The weights or the KV cache do not fit into the memory.
     OutOfMemory,
-    /// Capturing the CUDA graphs failed, mostly for want of the memory that is left beside weights and KV cache.
+    /// Capturing the CUDA graphs failed, mostly for want of the memory that is left beside weights
+    /// and KV cache.
     GraphCapture,
     /// The model's files are not where the server looks.
     ModelMissing,
@@ -78,10 +79,12 @@ const USAGE_ERRORS: &[&str] = &[UNKNOWN_ARGUMENT, ": error: argument "];
 impl StartFailure {
     /// Reads the reason from the exit code, the kernel's mark and the log.
     ///
-    /// Root causes come first: a graph capture that runs out of memory shows both texts, and both engine and API server
-    /// report every failure a second time as one of their own.
+    /// Root causes come first: a graph capture that runs out of memory shows both texts, and both
+    /// engine and API server report every failure a second time as one of their own.
     pub fn classify(exit_code: Option<i64>, oom_killed: bool, log: &[String]) -> Self {
-        let has = |patterns: &[&str]| log.iter().any(|line| patterns.iter().any(|pattern| line.contains(pattern)));
+        let has = |patterns: &[&str]| {
+            log.iter().any(|line| patterns.iter().any(|pattern| line.contains(pattern)))
+        };
         if oom_killed {
             Self::KilledByKernel
         } else if has(&[UNKNOWN_ARGUMENT]) {
@@ -110,14 +113,24 @@ impl StartFailure {
         self == Self::KilledByKernel
     }
 
-    /// The line of the log that names the root cause, where one does: vLLM's last lines only say that something failed.
+    /// The line of the log that names the root cause, where one does: vLLM's last lines only say
+    /// that something failed.
     pub(crate) fn cause(log: &[String]) -> Option<&str> {
-        let known =
-            [OUT_OF_MEMORY, CONTEXT_TOO_LONG, MODEL_MISSING, USAGE_ERRORS, &["CUDA error", "graph capture failed"]];
-        let is_cause = |line: &&String| known.iter().flat_map(|set| set.iter()).any(|pattern| line.contains(pattern));
+        let known = [
+            OUT_OF_MEMORY,
+            CONTEXT_TOO_LONG,
+            MODEL_MISSING,
+            USAGE_ERRORS,
+            &["CUDA error", "graph capture failed"],
+        ];
+        let is_cause = |line: &&String| {
+            known.iter().flat_map(|set| set.iter()).any(|pattern| line.contains(pattern))
+        };
         // A warning at every start quotes an error that it might lead to.
         let is_error = |line: &&String| {
-            line.contains("Error: ") && !line.contains("WARNING") && !line.contains("initialization failed")
+            line.contains("Error: ")
+                && !line.contains("WARNING")
+                && !line.contains("initialization failed")
         };
         let found = log.iter().find(is_cause).or_else(|| log.iter().find(is_error));
         found.map(|line| line.trim())
@@ -132,7 +145,9 @@ impl StartFailure {
             Self::GraphCapture => {
                 "capturing CUDA graphs failed; lower --gpu-memory-utilization or --max-model-len, or add --enforce-eager"
             }
-            Self::ModelMissing => "it did not find the model; check where `perf.toml` says that the files are",
+            Self::ModelMissing => {
+                "it did not find the model; check where `perf.toml` says that the files are"
+            }
             Self::UnknownArgument => {
                 "it does not know an argument; this version may have dropped it, or it is misspelt: see the log"
             }
@@ -149,8 +164,8 @@ impl StartFailure {
     }
 }
 
-/// Whether vLLM says that a process of its own ended by SIGKILL: it goes down with it in good order, and exits as if that were
-/// no news.
+/// Whether vLLM says that a process of its own ended by SIGKILL: it goes down with it in good
+/// order, and exits as if that were no news.
 fn tells_of_sigkill(line: &str) -> bool {
     let of_a_process = ["died unexpectedly (exit code: -9)", "died with exit code -9"];
     of_a_process.iter().any(|words| line.contains(words))
@@ -193,7 +208,10 @@ mod tests {
         assert_eq!(classify(2, capture!("bad-flag")), StartFailure::UnknownArgument);
         assert_eq!(classify(2, capture!("bad-value")), StartFailure::BadArgument);
         assert_eq!(classify(1, capture!("bad-model-path")), StartFailure::ModelMissing);
-        assert_eq!(classify(1, capture!("max-model-len-over-config")), StartFailure::ContextTooLong);
+        assert_eq!(
+            classify(1, capture!("max-model-len-over-config")),
+            StartFailure::ContextTooLong
+        );
         assert_eq!(classify(1, capture!("max-model-len-over-kv")), StartFailure::ContextTooLong);
         assert_eq!(classify(1, capture!("port-in-use")), StartFailure::PortTaken);
         assert_eq!(classify(1, capture!("kvcache-too-large")), StartFailure::OutOfMemory);
@@ -217,7 +235,8 @@ mod tests {
                    cuda_graph_memory_bytes = self.model_runner.capture_model()\n\
                    torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB.";
         assert_eq!(classify(1, log), StartFailure::GraphCapture);
-        let cuda = "RuntimeError: CUDA error: operation failed due to a previous error during capture";
+        let cuda =
+            "RuntimeError: CUDA error: operation failed due to a previous error during capture";
         assert_eq!(classify(1, cuda), StartFailure::GraphCapture);
     }
 
@@ -245,10 +264,18 @@ mod tests {
             StartFailure::cause(&log).unwrap().to_owned()
         };
         assert!(cause(capture!("max-model-len-over-kv")).contains("To serve at least one request"));
-        assert!(cause(capture!("kvcache-too-large")).contains("requested memory for kv (100.0 GiB)"));
-        assert_eq!(cause(capture!("bad-flag")), "vllm: error: unrecognized arguments: --no-such-flag 3");
+        assert!(
+            cause(capture!("kvcache-too-large")).contains("requested memory for kv (100.0 GiB)")
+        );
+        assert_eq!(
+            cause(capture!("bad-flag")),
+            "vllm: error: unrecognized arguments: --no-such-flag 3"
+        );
         assert!(cause(capture!("bad-value")).contains("invalid int value: 'lots'"));
-        assert!(cause(capture!("truncated-weights")).contains("incomplete metadata, file not fully covered"));
+        assert!(
+            cause(capture!("truncated-weights"))
+                .contains("incomplete metadata, file not fully covered")
+        );
         assert_eq!(cause(capture!("port-in-use")), "OSError: [Errno 98] Address already in use");
     }
 

@@ -21,7 +21,8 @@ pub struct Gpu {
     pub memory_mib: Option<u64>,
     /// What of that is in use now, where the driver tells.
     pub used_mib: Option<u64>,
-    /// What computes on it now. The driver does not name processes that it may not, those outside of a container say.
+    /// What computes on it now. The driver does not name processes that it may not, those outside
+    /// of a container say.
     pub users: Vec<User>,
 }
 
@@ -54,7 +55,8 @@ impl Gpu {
     }
 }
 
-/// The GPUs of this machine. A machine without NVIDIA's driver has none; a card that does not answer is left out.
+/// The GPUs of this machine. A machine without NVIDIA's driver has none; a card that does not
+/// answer is left out.
 pub(crate) fn list() -> Vec<Gpu> {
     let Ok(nvml) = Nvml::init() else { return Vec::new() };
     let count = nvml.device_count().unwrap_or(0);
@@ -85,7 +87,10 @@ fn users(device: &Device<'_>) -> Vec<User> {
         UsedGpuMemory::Unavailable => None,
     };
     let processes = device.running_compute_processes().unwrap_or_default();
-    processes.into_iter().map(|process| User { pid: process.pid, used_mib: used(process.used_gpu_memory) }).collect()
+    processes
+        .into_iter()
+        .map(|process| User { pid: process.pid, used_mib: used(process.used_gpu_memory) })
+        .collect()
 }
 
 /// `2 × NVIDIA GeForce RTX 4090`; cards that differ are named one by one.
@@ -105,13 +110,23 @@ mod tests {
     use super::*;
 
     fn named(name: &str) -> Gpu {
-        Gpu { index: 0, uuid: "GPU-0".into(), name: name.into(), memory_mib: None, used_mib: None, users: vec![] }
+        Gpu {
+            index: 0,
+            uuid: "GPU-0".into(),
+            name: name.into(),
+            memory_mib: None,
+            used_mib: None,
+            users: vec![],
+        }
     }
 
     #[test]
     fn gpus_are_counted_by_name() {
         assert_eq!(describe_all(&[named("NVIDIA H200"), named("NVIDIA H200")]), "2 × NVIDIA H200");
-        assert_eq!(describe_all(&[named("NVIDIA L4"), named("NVIDIA T4")]), "1 × NVIDIA L4, 1 × NVIDIA T4");
+        assert_eq!(
+            describe_all(&[named("NVIDIA L4"), named("NVIDIA T4")]),
+            "1 × NVIDIA L4, 1 × NVIDIA T4"
+        );
     }
 
     #[test]
@@ -121,12 +136,20 @@ mod tests {
 
     #[test]
     fn a_desktop_does_not_keep_a_gpu_from_being_free_and_what_computes_does() {
-        let gpu = |used_mib, users| Gpu { used_mib: Some(used_mib), users, ..named("NVIDIA GeForce RTX 4090") };
+        let gpu = |used_mib, users| Gpu {
+            used_mib: Some(used_mib),
+            users,
+            ..named("NVIDIA GeForce RTX 4090")
+        };
         assert!(gpu(700, vec![]).is_free());
         let unnamed = gpu(70_000, vec![]);
         assert!(!unnamed.is_free());
-        assert_eq!(unnamed.in_use_by(), "something that the driver does not name here, with 70000 MiB");
-        let users = vec![User { pid: 4242, used_mib: Some(500) }, User { pid: 4243, used_mib: None }];
+        assert_eq!(
+            unnamed.in_use_by(),
+            "something that the driver does not name here, with 70000 MiB"
+        );
+        let users =
+            vec![User { pid: 4242, used_mib: Some(500) }, User { pid: 4243, used_mib: None }];
         let named = gpu(700, users);
         assert!(!named.is_free());
         assert_eq!(named.in_use_by(), "process 4242 (500 MiB) and process 4243");

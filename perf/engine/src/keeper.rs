@@ -1,4 +1,5 @@
-//! What owns a server that was started here, until it is gone: [`Keeper`]; and how its death is told: [`DeathNotice`].
+//! What owns a server that was started here, until it is gone: [`Keeper`]; and how its death is
+//! told: [`DeathNotice`].
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use crate::tail::shown;
 /// How a server ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Death {
-    /// Its exit code; 128 and the signal's number when a signal ended it. vLLM exits with 0 when its engine dies.
+    /// Its exit code; 128 and the signal's number when a signal ended it. vLLM exits with 0 when
+    /// its engine dies.
     pub exit_code: Option<i64>,
     /// Whether the kernel ended it for want of memory.
     pub oom_killed: bool,
@@ -62,16 +64,20 @@ impl fmt::Display for Death {
             write!(f, ": {cause}")?;
         }
         self.log_tail.iter().try_for_each(|line| write!(f, "\n    {line}"))?;
-        self.log.iter().try_for_each(|path| write!(f, "\n  all of its log is in {}", path.display()))
+        self.log
+            .iter()
+            .try_for_each(|path| write!(f, "\n  all of its log is in {}", path.display()))
     }
 }
 
-/// Owns a server that was started here. Dropping a keeper without stopping it must leave nothing behind either.
+/// Owns a server that was started here. Dropping a keeper without stopping it must leave nothing
+/// behind either.
 pub(crate) trait Keeper: Send {
     /// The end of the server's log.
     fn log_tail(&self) -> Vec<String>;
 
-    /// Ends the server, removes what belongs to it and checks that it is gone. Blocks; only the first call acts.
+    /// Ends the server, removes what belongs to it and checks that it is gone. Blocks; only the
+    /// first call acts.
     fn stop(&mut self) -> Result<(), String>;
 }
 

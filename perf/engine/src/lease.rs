@@ -1,7 +1,7 @@
 //! Who may measure on which hardware: [`Lease`].
 //!
-//! A lease is an operating system lock on a file for each GPU, or for the CPU. It holds across threads and processes,
-//! and the kernel frees it when its holder dies, however that happens.
+//! A lease is an operating system lock on a file for each GPU, or for the CPU. It holds across
+//! threads and processes, and the kernel frees it when its holder dies, however that happens.
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -68,7 +68,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing frees it as well, unless a child process that another thread is just starting still has a copy.
+        // Closing frees it as well, unless a child process that another thread is just starting
+        // still has a copy.
         let _ = self.file.unlock();
     }
 }
@@ -90,17 +91,19 @@ impl Lease {
         }
     }
 
-    /// Leases `needed` of the GPUs, or none at all. Only those that nothing else computes on: what shares a GPU is no
-    /// measurement, and may not even start.
+    /// Leases `needed` of the GPUs, or none at all. Only those that nothing else computes on: what
+    /// shares a GPU is no measurement, and may not even start.
     pub(crate) fn gpus(folder: &Path, all: &[Gpu], needed: u8) -> Result<Self, EngineError> {
         if all.len() < usize::from(needed) {
             return Err(EngineError::NotEnoughGpus { needed, available: all.len() });
         }
-        // One chooses at a time: two runs that each hold a part of what the other wants would both go away empty-handed.
+        // One chooses at a time: two runs that each hold a part of what the other wants would both
+        // go away empty-handed.
         let _choosing = Lock::take(&folder.join("choosing.lock"))?;
         let mut candidates: Vec<&Gpu> = all.iter().collect();
         candidates.sort_by_key(|gpu| gpu.index);
-        let (mut gpus, mut locks, mut taken, mut in_use) = (Vec::new(), Vec::new(), None, Vec::new());
+        let (mut gpus, mut locks, mut taken, mut in_use) =
+            (Vec::new(), Vec::new(), None, Vec::new());
         for gpu in candidates {
             if gpus.len() == usize::from(needed) {
                 break;
@@ -122,9 +125,9 @@ impl Lease {
             }
             // Nobody has a lock on these, so it is no run of ours.
             _ if gpus.len() < usize::from(needed) => {
-                let used = in_use
-                    .iter()
-                    .map(|gpu| format!("GPU {} ({}) is in use by {}", gpu.index, gpu.name, gpu.in_use_by()));
+                let used = in_use.iter().map(|gpu| {
+                    format!("GPU {} ({}) is in use by {}", gpu.index, gpu.name, gpu.in_use_by())
+                });
                 Err(EngineError::GpusInUse { used: used.collect() })
             }
             _ => {
@@ -142,8 +145,8 @@ impl Lease {
 
 /// Opens a lock file, and makes it if there is none.
 ///
-/// Everybody may write it, so that a run as another user can lock it. Making comes second because Linux refuses to open
-/// another user's file in a sticky folder when asked to make it if missing.
+/// Everybody may write it, so that a run as another user can lock it. Making comes second because
+/// Linux refuses to open another user's file in a sticky folder when asked to make it if missing.
 fn open(path: &Path) -> io::Result<File> {
     match OpenOptions::new().read(true).write(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -155,7 +158,13 @@ fn open(path: &Path) -> io::Result<File> {
         std::fs::create_dir_all(folder)?;
         std::fs::set_permissions(folder, Permissions::from_mode(0o1777))?;
     }
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o666).open(path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o666)
+        .open(path)?;
     // The umask took bits off; it may also be somebody else's file by now, whose mode is right.
     let _ = file.set_permissions(Permissions::from_mode(0o666));
     Ok(file)
@@ -192,7 +201,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = Lease::cpu(folder.path()).unwrap();
         let busy = Lease::cpu(folder.path()).unwrap_err();
-        assert_eq!(busy, EngineError::Busy { what: "the CPU".into(), pid: Some(std::process::id()) });
+        assert_eq!(
+            busy,
+            EngineError::Busy { what: "the CPU".into(), pid: Some(std::process::id()) }
+        );
         drop(first);
         assert!(Lease::cpu(folder.path()).is_ok());
     }
@@ -203,7 +215,8 @@ mod tests {
         let all = [gpu(0, 0), gpu(1, 0), gpu(2, 0)];
         let first = Lease::gpus(folder.path(), &all, 1).unwrap();
         let second = Lease::gpus(folder.path(), &all, 2).unwrap();
-        let indices = |lease: &Lease| lease.leased().iter().map(|gpu| gpu.index).collect::<Vec<_>>();
+        let indices =
+            |lease: &Lease| lease.leased().iter().map(|gpu| gpu.index).collect::<Vec<_>>();
         assert_eq!((indices(&first), indices(&second)), (vec![0], vec![1, 2]));
     }
 
@@ -213,7 +226,10 @@ mod tests {
         let all = [gpu(0, 0), gpu(1, 0), gpu(2, 0)];
         let _first = Lease::gpus(folder.path(), &all, 2).unwrap();
         let busy = Lease::gpus(folder.path(), &all, 2).unwrap_err();
-        assert_eq!(busy, EngineError::Busy { what: "GPU 0 (NVIDIA H200)".into(), pid: Some(std::process::id()) });
+        assert_eq!(
+            busy,
+            EngineError::Busy { what: "GPU 0 (NVIDIA H200)".into(), pid: Some(std::process::id()) }
+        );
         // The one that was free is free again.
         assert_eq!(Lease::gpus(folder.path(), &all, 1).unwrap().leased(), &all[2..]);
     }

@@ -1,13 +1,14 @@
-//! The server under test: brings it up, says what it is, notices its death, and leaves nothing behind. Main type:
-//! [`Engine`], which starts a [`Running`].
+//! The server under test: brings it up, says what it is, notices its death, and leaves nothing
+//! behind. Main type: [`Engine`], which starts a [`Running`].
 //!
-//! There are four engines: an image through Docker, a `vllm serve` process, a server that is already up somewhere, and
-//! the simulated one in this process and in virtual time. The first two take a lease on the hardware, so that no two
-//! runs measure on the same GPU, and whatever they start is removed again when it is stopped, dropped, when the test
-//! panics, and, at the latest by the next run, when this process is killed.
+//! There are four engines: an image through Docker, a `vllm serve` process, a server that is
+//! already up somewhere, and the simulated one in this process and in virtual time. The first two
+//! take a lease on the hardware, so that no two runs measure on the same GPU, and whatever they
+//! start is removed again when it is stopped, dropped, when the test panics, and, at the latest by
+//! the next run, when this process is killed.
 //!
-//! Starting and stopping work on any tokio runtime that has time and I/O enabled, current-thread ones included: what
-//! has to happen when a [`Running`] is dropped happens on a thread of its own.
+//! Starting and stopping work on any tokio runtime that has time and I/O enabled, current-thread
+//! ones included: what has to happen when a [`Running`] is dropped happens on a thread of its own.
 
 mod docker;
 mod engine;

@@ -11,10 +11,11 @@ const BEGINNING: usize = 16 * 1024 * 1024;
 /// Bytes of its end that are kept where it is longer than that.
 const END: usize = 1024 * 1024;
 
-/// Writes a log to a file, line by line. Of one that is too long, beginning and end are kept; the end is written when this is
-/// closed or dropped.
+/// Writes a log to a file, line by line. Of one that is too long, beginning and end are kept; the
+/// end is written when this is closed or dropped.
 ///
-/// Nothing here fails: where the disk is full, the records say so, and a server is not to be given up for its log.
+/// Nothing here fails: where the disk is full, the records say so, and a server is not to be given
+/// up for its log.
 #[derive(Debug)]
 pub(crate) struct LogFile {
     path: PathBuf,
@@ -35,7 +36,14 @@ impl LogFile {
 
     fn bounded(path: &Path, room: usize) -> Self {
         let _ = std::fs::remove_file(path);
-        Self { path: path.to_owned(), file: None, room, end: VecDeque::new(), end_bytes: 0, left_out: 0 }
+        Self {
+            path: path.to_owned(),
+            file: None,
+            room,
+            end: VecDeque::new(),
+            end_bytes: 0,
+            left_out: 0,
+        }
     }
 
     /// Adds a line, given without its line feed.

@@ -28,7 +28,11 @@ pub(crate) enum Files {
 
 impl Models {
     pub(crate) fn new(settings: &Settings, config: &Config) -> Self {
-        Self { settings: settings.models.clone(), config: config.models.clone(), folder: config.models_folder.clone() }
+        Self {
+            settings: settings.models.clone(),
+            config: config.models.clone(),
+            folder: config.models_folder.clone(),
+        }
     }
 
     /// The model's folder on this machine.
@@ -50,9 +54,11 @@ impl Models {
 
     /// The known model whose name is the nearest.
     fn nearest(&self, model: &str) -> Option<String> {
-        let in_folder = self.folder.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+        let in_folder =
+            self.folder.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
         let in_folder = in_folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let known: Vec<String> = self.settings.keys().chain(self.config.keys()).cloned().chain(in_folder).collect();
+        let known: Vec<String> =
+            self.settings.keys().chain(self.config.keys()).cloned().chain(in_folder).collect();
         let others = known.iter().map(String::as_str).filter(|name| *name != model);
         nearest(model, others).map(str::to_owned)
     }
@@ -73,7 +79,8 @@ mod tests {
 
     fn models(settings: &[(&str, PathBuf)], config: &str) -> Models {
         let own = |(name, path): &(&str, PathBuf)| ((*name).to_owned(), path.clone());
-        let settings = Settings { models: settings.iter().map(own).collect(), ..Settings::default() };
+        let settings =
+            Settings { models: settings.iter().map(own).collect(), ..Settings::default() };
         Models::new(&settings, &Config::from_toml(config).unwrap())
     }
 
@@ -86,7 +93,10 @@ mod tests {
             path
         };
         let (first, second, third) = (place("first"), place("second"), place("all/m"));
-        let config = format!("models_folder = {:?}\n[models.m]\npath = {second:?}\n", root.path().join("all"));
+        let config = format!(
+            "models_folder = {:?}\n[models.m]\npath = {second:?}\n",
+            root.path().join("all")
+        );
         assert_eq!(models(&[("m", first.clone())], &config).on_host("m").unwrap(), first);
         assert_eq!(models(&[], &config).on_host("m").unwrap(), second);
         let folder_only = config.lines().next().unwrap();
@@ -106,22 +116,35 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("Qwen2.5-14B-Instruct-AWQ")).unwrap();
         let folder = format!("models_folder = {:?}", root.path());
-        let error = models(&[], &folder).on_host("Qwen2.5-14B-Instuct-AWQ").unwrap_err().to_string();
-        assert!(error.contains("the nearest that is known is `Qwen2.5-14B-Instruct-AWQ`"), "{error}");
+        let error =
+            models(&[], &folder).on_host("Qwen2.5-14B-Instuct-AWQ").unwrap_err().to_string();
         assert!(
-            error.contains("`path` under [models.\"Qwen2.5-14B-Instuct-AWQ\"] in perf.toml or with --model"),
+            error.contains("the nearest that is known is `Qwen2.5-14B-Instruct-AWQ`"),
+            "{error}"
+        );
+        assert!(
+            error.contains(
+                "`path` under [models.\"Qwen2.5-14B-Instuct-AWQ\"] in perf.toml or with --model"
+            ),
             "{error}"
         );
         let given = [("tinny", root.path().to_owned())];
         let error = models(&given, "").on_host("tiny").unwrap_err().to_string();
-        assert!(error.contains("the nearest that is known is `tinny`") && error.contains("[models.tiny]"), "{error}");
+        assert!(
+            error.contains("the nearest that is known is `tinny`")
+                && error.contains("[models.tiny]"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_container_takes_the_model_in_its_image_unless_the_settings_name_another() {
         let root = tempfile::tempdir().unwrap();
         let config = "[models.m]\nin_image = \"/models/m\"\n";
-        assert_eq!(models(&[], config).for_container("m").unwrap(), Files::InImage("/models/m".into()));
+        assert_eq!(
+            models(&[], config).for_container("m").unwrap(),
+            Files::InImage("/models/m".into())
+        );
         let own = models(&[("m", root.path().to_owned())], config);
         assert_eq!(own.for_container("m").unwrap(), Files::Host(root.path().to_owned()));
     }

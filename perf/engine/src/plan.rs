@@ -1,4 +1,5 @@
-//! What exactly is to be started: the declared server with what is put under test over it. Main type: [`Plan`].
+//! What exactly is to be started: the declared server with what is put under test over it. Main
+//! type: [`Plan`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,8 +15,10 @@ use crate::secrets::Secrets;
 /// Flags that this crate sets, as it has to know where the server listens and what it serves.
 const RESERVED: &[&str] = &["--host", "--port", "--model", "--served-model-name"];
 
-/// Variables for every server: it must not reach for the network, and a benchmark is no use to report.
-const ENVIRONMENT: &[(&str, &str)] = &[("HF_HUB_OFFLINE", "1"), ("VLLM_NO_USAGE_STATS", "1"), ("DO_NOT_TRACK", "1")];
+/// Variables for every server: it must not reach for the network, and a benchmark is no use to
+/// report.
+const ENVIRONMENT: &[(&str, &str)] =
+    &[("HF_HUB_OFFLINE", "1"), ("VLLM_NO_USAGE_STATS", "1"), ("DO_NOT_TRACK", "1")];
 
 /// How long vLLM's API server waits for its engine, in seconds.
 const READY_TIMEOUT: &str = "VLLM_ENGINE_READY_TIMEOUT_S";
@@ -30,7 +33,9 @@ pub(crate) struct UnderTest {
 impl UnderTest {
     pub(crate) fn new(variant: &Variant) -> Result<Self, EngineError> {
         let arguments = parse_arguments(&variant.arguments).map_err(|word| {
-            let message = format!("`{word}` is no engine argument; write --flag=value, or --flag for a switch");
+            let message = format!(
+                "`{word}` is no engine argument; write --flag=value, or --flag for a switch"
+            );
             EngineError::invalid(message)
         })?;
         arguments.iter().try_for_each(check)?;
@@ -55,12 +60,19 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Puts a server and what is under test together.
-    pub(crate) fn new(kind: EngineKind, server: &Server, under_test: &UnderTest) -> Result<Self, EngineError> {
+    pub(crate) fn new(
+        kind: EngineKind,
+        server: &Server,
+        under_test: &UnderTest,
+    ) -> Result<Self, EngineError> {
         server.arguments.iter().try_for_each(check)?;
-        if let Some(name) = server.secrets.iter().find(|name| under_test.environment.contains_key(*name)) {
+        if let Some(name) =
+            server.secrets.iter().find(|name| under_test.environment.contains_key(*name))
+        {
             // Its value would end up in the settings, the record and the report.
-            let message =
-                format!("`{name}` is a secret of this test; set it in the environment, not as a setting under test");
+            let message = format!(
+                "`{name}` is a secret of this test; set it in the environment, not as a setting under test"
+            );
             return Err(EngineError::invalid(message));
         }
         let mut planned = server.clone();
@@ -79,7 +91,13 @@ impl Plan {
             vllm: None,
             driver: None,
         };
-        Ok(Self { server: planned, secrets: Secrets::default(), start_timeout_s: None, log: None, fingerprint })
+        Ok(Self {
+            server: planned,
+            secrets: Secrets::default(),
+            start_timeout_s: None,
+            log: None,
+            fingerprint,
+        })
     }
 
     /// Reads the values of the secrets, for an engine that hands them on.
@@ -90,17 +108,28 @@ impl Plan {
 
     /// The arguments of a server that listens here, without the model's path.
     pub(crate) fn arguments(&self, host: &str, port: u16) -> Vec<String> {
-        let own =
-            ["--served-model-name", &self.server.model, "--host", host, "--port", &port.to_string()].map(str::to_owned);
+        let own = [
+            "--served-model-name",
+            &self.server.model,
+            "--host",
+            host,
+            "--port",
+            &port.to_string(),
+        ]
+        .map(str::to_owned);
         own.into_iter().chain(self.server.argument_words()).collect()
     }
 
     /// The environment variables, with the values of secrets.
     pub(crate) fn variables(&self) -> BTreeMap<String, String> {
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        let mut variables: BTreeMap<String, String> = ENVIRONMENT.iter().copied().map(own).collect();
-        // vLLM gives its engine ten minutes by itself, and a first compilation on several GPUs takes longer.
-        variables.extend(self.start_timeout_s.map(|limit| (READY_TIMEOUT.to_owned(), limit.to_string())));
+        let mut variables: BTreeMap<String, String> =
+            ENVIRONMENT.iter().copied().map(own).collect();
+        // vLLM gives its engine ten minutes by itself, and a first compilation on several GPUs
+        // takes longer.
+        variables.extend(
+            self.start_timeout_s.map(|limit| (READY_TIMEOUT.to_owned(), limit.to_string())),
+        );
         variables.extend(self.server.environment.clone());
         variables.extend(self.secrets.iter().map(own));
         variables
@@ -110,7 +139,10 @@ impl Plan {
 fn check(argument: &Argument) -> Result<(), EngineError> {
     let flag = argument.flag.replace('_', "-");
     if RESERVED.contains(&flag.as_str()) {
-        return Err(EngineError::invalid(format!("`{}` is set by the engine itself; take it out", argument.flag)));
+        return Err(EngineError::invalid(format!(
+            "`{}` is set by the engine itself; take it out",
+            argument.flag
+        )));
     }
     Ok(())
 }
@@ -144,7 +176,8 @@ mod tests {
 
     #[test]
     fn what_is_under_test_goes_over_what_is_declared_and_is_named_apart() {
-        let under_test = under_test(&["--max-model-len=4096", "--dtype=half"], &[("OMP_NUM_THREADS", "2")]);
+        let under_test =
+            under_test(&["--max-model-len=4096", "--dtype=half"], &[("OMP_NUM_THREADS", "2")]);
         let plan = Plan::new(EngineKind::Docker, &server(), &under_test).unwrap();
         let words = plan.arguments("0.0.0.0", 8000).join(" ");
         assert_eq!(
@@ -156,7 +189,10 @@ mod tests {
         assert!(!plan.variables().contains_key(READY_TIMEOUT));
         assert_eq!(plan.fingerprint.arguments, ["--max-model-len=2048", "--enforce-eager"]);
         assert_eq!(plan.fingerprint.environment, ["OMP_NUM_THREADS=1"]);
-        assert_eq!(plan.fingerprint.under_test, ["--max-model-len=4096", "--dtype=half", "OMP_NUM_THREADS=2"]);
+        assert_eq!(
+            plan.fingerprint.under_test,
+            ["--max-model-len=4096", "--dtype=half", "OMP_NUM_THREADS=2"]
+        );
     }
 
     #[test]
@@ -164,7 +200,10 @@ mod tests {
         let mut server = server();
         server.arguments = parse_arguments(&["--served_model_name=x"]).unwrap();
         let error = Plan::new(EngineKind::Docker, &server, &UnderTest::default()).unwrap_err();
-        assert_eq!(error.to_string(), "`--served_model_name` is set by the engine itself; take it out");
+        assert_eq!(
+            error.to_string(),
+            "`--served_model_name` is set by the engine itself; take it out"
+        );
     }
 
     #[test]
@@ -176,7 +215,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_handed_on_and_in_no_fingerprint_nor_debug_text() {
-        // PATH stands in for a secret: it is set everywhere, and a test must not set variables of its own process.
+        // PATH stands in for a secret: it is set everywhere, and a test must not set variables of
+        // its own process.
         let mut server = server();
         server.secrets = vec!["PATH".into()];
         let mut plan = Plan::new(EngineKind::Docker, &server, &UnderTest::default()).unwrap();
@@ -190,7 +230,13 @@ mod tests {
     fn a_secret_under_test_is_refused() {
         let mut server = server();
         server.secrets = vec!["HF_TOKEN".into()];
-        let error = Plan::new(EngineKind::Docker, &server, &under_test(&[], &[("HF_TOKEN", "abc")])).unwrap_err();
-        assert!(error.to_string().contains("`HF_TOKEN` is a secret") && !error.to_string().contains("abc"), "{error}");
+        let error =
+            Plan::new(EngineKind::Docker, &server, &under_test(&[], &[("HF_TOKEN", "abc")]))
+                .unwrap_err();
+        assert!(
+            error.to_string().contains("`HF_TOKEN` is a secret")
+                && !error.to_string().contains("abc"),
+            "{error}"
+        );
     }
 }

@@ -48,7 +48,8 @@ pub(crate) async fn start(
     let vllm = command_of(&engine.vllm)?;
     let port = free_port()?;
     let url = format!("http://{HOST}:{port}");
-    let hardware = if lease.leased().is_empty() { describe_cpu() } else { gpus::describe_all(lease.leased()) };
+    let hardware =
+        if lease.leased().is_empty() { describe_cpu() } else { gpus::describe_all(lease.leased()) };
     let driver = if lease.leased().is_empty() { None } else { gpus::driver() };
     let command = command(&vllm, &model, &plan, &lease, port);
 
@@ -56,14 +57,17 @@ pub(crate) async fn start(
     let (keeper, death) = ProcessKeeper::spawn(command, &plan.secrets, plan.log.clone())
         .map_err(|reason| EngineError::VllmNotFound { vllm: vllm.clone(), reason })?;
     let kept = Kept::new(Box::new(keeper), death, lease);
-    let probe = Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
+    let probe =
+        Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
     wait(&kept, &probe, &plan, engine.start_timeout_s, clock, progress).await?;
 
-    let fingerprint = Fingerprint { hardware, driver, vllm: probe.version().await, ..plan.fingerprint };
+    let fingerprint =
+        Fingerprint { hardware, driver, vllm: probe.version().await, ..plan.fingerprint };
     Ok(Running::new(Address::Url(url), fingerprint, Held::Kept(Some(kept))))
 }
 
-/// Waits until a server that was started here is ready. On an error the caller drops, and thereby removes, it.
+/// Waits until a server that was started here is ready. On an error the caller drops, and thereby
+/// removes, it.
 pub(crate) async fn wait(
     kept: &Kept,
     probe: &Probe,
@@ -93,16 +97,18 @@ pub(crate) fn start_failed(engine: EngineKind, death: Death) -> EngineError {
 /// The command that is meant: that of a virtual environment whose folder was named.
 fn command_of(vllm: &Path) -> Result<PathBuf, EngineError> {
     if vllm.to_str().is_some_and(|words| words.ends_with(" serve")) {
-        let message =
-            format!("`{}` is no command but one with its arguments; leave out `serve`, which is added", vllm.display());
+        let message = format!(
+            "`{}` is no command but one with its arguments; leave out `serve`, which is added",
+            vllm.display()
+        );
         return Err(EngineError::invalid(message));
     }
     let inside = vllm.join("bin/vllm");
     Ok(if inside.is_file() { inside } else { vllm.to_owned() })
 }
 
-/// The PATH with the folder of a command first that was named by its path, as if its virtual environment were active: vLLM
-/// compiles kernels with the `ninja` that lies beside it.
+/// The PATH with the folder of a command first that was named by its path, as if its virtual
+/// environment were active: vLLM compiles kernels with the `ninja` that lies beside it.
 fn path_for(vllm: &Path) -> Option<OsString> {
     let folder = vllm.parent().filter(|folder| !folder.as_os_str().is_empty())?;
     let folder = std::path::absolute(folder).ok()?;
@@ -119,17 +125,20 @@ fn command(vllm: &Path, model: &Path, plan: &Plan, lease: &Lease, port: u16) -> 
     // Whoever has it set has it for a server of their own; this one would refuse every request.
     command.env_remove("VLLM_API_KEY");
     command.envs(plan.variables());
-    // Numbers, in the order of the PCI bus that NVML counts in: not every vLLM reads UUIDs here. A server on the CPU is
-    // shown no GPU at all.
+    // Numbers, in the order of the PCI bus that NVML counts in: not every vLLM reads UUIDs here. A
+    // server on the CPU is shown no GPU at all.
     let numbers: Vec<String> = lease.leased().iter().map(|gpu| gpu.index.to_string()).collect();
     command.env("CUDA_DEVICE_ORDER", "PCI_BUS_ID").env("CUDA_VISIBLE_DEVICES", numbers.join(","));
     command
 }
 
-/// A port that is free now. Somebody may take it before the server does, which fails the start with a word about it.
+/// A port that is free now. Somebody may take it before the server does, which fails the start with
+/// a word about it.
 fn free_port() -> Result<u16, EngineError> {
     TcpListener::bind((HOST, 0))
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())
-        .map_err(|error| EngineError::invalid(format!("no port of {HOST} can be listened on: {error}")))
+        .map_err(|error| {
+            EngineError::invalid(format!("no port of {HOST} can be listened on: {error}"))
+        })
 }

@@ -1,4 +1,5 @@
-//! What a server over HTTP says about itself, and the wait until it says that it is ready. Main type: [`Probe`].
+//! What a server over HTTP says about itself, and the wait until it says that it is ready. Main
+//! type: [`Probe`].
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::keeper::{Death, DeathNotice};
 /// Between two looks at `/health`.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long one answer may take. A server that is busy starting may accept a connection and not answer it.
+/// How long one answer may take. A server that is busy starting may accept a connection and not
+/// answer it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Between two words about how the start is going.
@@ -59,7 +61,8 @@ impl Probe {
     /// The names of the models that `/v1/models` lists.
     pub(crate) async fn models(&self) -> Result<Vec<String>, String> {
         let body = self.json("/v1/models").await?;
-        let models = body.get("data").and_then(Value::as_array).ok_or("/v1/models lists no models")?;
+        let models =
+            body.get("data").and_then(Value::as_array).ok_or("/v1/models lists no models")?;
         Ok(models.iter().filter_map(|model| model.get("id")?.as_str().map(str::to_owned)).collect())
     }
 
@@ -110,7 +113,8 @@ impl Probe {
     }
 }
 
-/// An error with its causes: the outermost text of an HTTP client only says that something went wrong.
+/// An error with its causes: the outermost text of an HTTP client only says that something went
+/// wrong.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,5 @@
-//! A server that is already up somewhere. It is looked at, and never started or stopped. Main function: [`find`].
+//! A server that is already up somewhere. It is looked at, and never started or stopped. Main
+//! function: [`find`].
 
 use perf_model::record::fingerprint::Fingerprint;
 
@@ -17,7 +18,10 @@ pub(crate) async fn find(url: &str, plan: Plan) -> Result<Running, EngineError> 
     if health != 200 {
         return Err(EngineError::Unhealthy { url: shown, answer: format!("{health} to /health") });
     }
-    let served = probe.models().await.map_err(|answer| EngineError::Unhealthy { url: shown.clone(), answer })?;
+    let served = probe
+        .models()
+        .await
+        .map_err(|answer| EngineError::Unhealthy { url: shown.clone(), answer })?;
     let model = plan.server.model.clone();
     if !served.contains(&model) {
         return Err(EngineError::ModelNotServed { url: shown, model, served });
@@ -44,10 +48,15 @@ struct Remote {
 
 impl Remote {
     fn parse(text: &str) -> Result<Self, EngineError> {
-        let wrong = |why: &str| EngineError::invalid(format!("the server's address {why}; write http://HOST:PORT"));
-        let mut parsed = reqwest::Url::parse(text).map_err(|error| wrong(&format!("cannot be read ({error})")))?;
+        let wrong = |why: &str| {
+            EngineError::invalid(format!("the server's address {why}; write http://HOST:PORT"))
+        };
+        let mut parsed = reqwest::Url::parse(text)
+            .map_err(|error| wrong(&format!("cannot be read ({error})")))?;
         if parsed.scheme() != "http" {
-            return Err(wrong("must begin with http://, as encryption would be part of what is measured"));
+            return Err(wrong(
+                "must begin with http://, as encryption would be part of what is measured",
+            ));
         }
         let host = parsed.host_str().ok_or_else(|| wrong("names no host"))?.to_owned();
         let tidy = |url: &reqwest::Url| {

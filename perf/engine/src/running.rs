@@ -21,7 +21,8 @@ pub enum Address {
     InProcess(axum::Router),
 }
 
-/// A server that is up. Dropping it stops and removes it just as [`Running::stop`] does, which also says how that went.
+/// A server that is up. Dropping it stops and removes it just as [`Running::stop`] does, which also
+/// says how that went.
 pub struct Running {
     address: Address,
     fingerprint: Fingerprint,
@@ -38,7 +39,8 @@ pub(crate) enum Held {
     Simulated(Box<SimServer>),
 }
 
-/// A server that was started here. What is dropped first must be first: the hardware is free when the server is gone.
+/// A server that was started here. What is dropped first must be first: the hardware is free when
+/// the server is gone.
 pub(crate) struct Kept {
     keeper: Box<dyn Keeper>,
     death: DeathNotice,
@@ -58,7 +60,8 @@ impl Kept {
         self.keeper.log_tail()
     }
 
-    /// Stops on a thread of its own, so that it goes on to the end even when nobody waits for it any more.
+    /// Stops on a thread of its own, so that it goes on to the end even when nobody waits for it
+    /// any more.
     pub(crate) async fn stop(mut self) -> Result<(), EngineError> {
         let (done, outcome) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
@@ -67,7 +70,8 @@ impl Kept {
             // Nobody may be waiting any more.
             let _ = done.send(result);
         });
-        let result = outcome.await.unwrap_or_else(|_| Err("the thread that removes it broke".to_owned()));
+        let result =
+            outcome.await.unwrap_or_else(|_| Err("the thread that removes it broke".to_owned()));
         result.map_err(|reason| EngineError::NotRemoved { reason })
     }
 }
@@ -96,7 +100,8 @@ impl Running {
         &self.fingerprint
     }
 
-    /// Waits until the server dies by itself, for ever if it does not. A server elsewhere is not watched.
+    /// Waits until the server dies by itself, for ever if it does not. A server elsewhere is not
+    /// watched.
     ///
     /// May be dropped and called again.
     pub async fn died(&mut self) -> Death {
@@ -120,8 +125,8 @@ impl Running {
         }
     }
 
-    /// Stops the server, removes what belongs to it, checks that it is gone, and gives the hardware back. A server
-    /// elsewhere stays up.
+    /// Stops the server, removes what belongs to it, checks that it is gone, and gives the hardware
+    /// back. A server elsewhere stays up.
     ///
     /// When this future is dropped half way, the removal still goes on to its end.
     pub async fn stop(mut self) -> Result<(), EngineError> {

@@ -1,7 +1,7 @@
 //! Values that reach the server and nothing else: [`Secrets`].
 //!
-//! What is out of reach here: the Docker client writes the whole request to the `log` facade at debug level, so a program
-//! that installs a logger must keep `bollard` at info.
+//! What is out of reach here: the Docker client writes the whole request to the `log` facade at
+//! debug level, so a program that installs a logger must keep `bollard` at info.
 
 use std::fmt;
 
@@ -10,7 +10,8 @@ use crate::error::EngineError;
 /// What stands in place of a secret.
 const HIDDEN: &str = "[secret]";
 
-/// Environment variables whose values are shown nowhere, and taken out of whatever the server prints.
+/// Environment variables whose values are shown nowhere, and taken out of whatever the server
+/// prints.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets(Vec<(String, String)>);
 
@@ -47,7 +48,8 @@ mod tests {
 
     #[test]
     fn the_value_is_in_no_text() {
-        let secrets = Secrets(vec![("TOKEN".into(), "hf_abc".into()), ("EMPTY".into(), String::new())]);
+        let secrets =
+            Secrets(vec![("TOKEN".into(), "hf_abc".into()), ("EMPTY".into(), String::new())]);
         assert_eq!(secrets.redact("env: TOKEN=hf_abc"), "env: TOKEN=[secret]");
         assert_eq!(format!("{secrets:?}"), r#"["TOKEN", "EMPTY"]"#);
     }

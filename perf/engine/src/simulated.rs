@@ -20,24 +20,40 @@ pub(crate) fn injection(text: Option<&str>) -> Result<Injection, EngineError> {
     if parsed.is_empty() {
         return Ok(Injection::default());
     }
-    parsed.parse().map_err(|error: perf_sim::InjectionError| EngineError::invalid(error.to_string()))
+    parsed
+        .parse()
+        .map_err(|error: perf_sim::InjectionError| EngineError::invalid(error.to_string()))
 }
 
-/// The seed of a start in a session: another start, or the same in another session, is another draw.
+/// The seed of a start in a session: another start, or the same in another session, is another
+/// draw.
 pub(crate) fn seed(session: u64, start: u32) -> u64 {
     session.wrapping_shl(32).wrapping_add(u64::from(start))
 }
 
 /// Starts the planned server.
-pub(crate) async fn start(plan: Plan, injection: Injection, seed: u64, clock: Clock) -> Result<Running, EngineError> {
+pub(crate) async fn start(
+    plan: Plan,
+    injection: Injection,
+    seed: u64,
+    clock: Clock,
+) -> Result<Running, EngineError> {
     let name = plan.server.simulated_profile.as_deref().unwrap_or(DEFAULT_PROFILE);
-    let profile = perf_sim::profile(name).map_err(|error| EngineError::invalid(error.to_string()))?;
+    let profile =
+        perf_sim::profile(name).map_err(|error| EngineError::invalid(error.to_string()))?;
     let args = plan.server.argument_words();
     let options = Options { profile, args, model: plan.server.model.clone(), seed, injection };
     let server = SimServer::start(options, clock).await.map_err(|failure| explain(&failure))?;
-    let fingerprint =
-        Fingerprint { hardware: format!("simulated: {name}"), vllm: Some("simulated".to_owned()), ..plan.fingerprint };
-    Ok(Running::new(Address::InProcess(server.router()), fingerprint, Held::Simulated(Box::new(server))))
+    let fingerprint = Fingerprint {
+        hardware: format!("simulated: {name}"),
+        vllm: Some("simulated".to_owned()),
+        ..plan.fingerprint
+    };
+    Ok(Running::new(
+        Address::InProcess(server.router()),
+        fingerprint,
+        Held::Simulated(Box::new(server)),
+    ))
 }
 
 fn explain(failure: &SimulatedFailure) -> EngineError {

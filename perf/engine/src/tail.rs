@@ -9,7 +9,8 @@ use crate::secrets::Secrets;
 /// Lines that errors and reports show.
 pub(crate) const SHOWN: usize = 40;
 
-/// Lines that are kept to find the cause of a failure in: vLLM reports it again from every layer above.
+/// Lines that are kept to find the cause of a failure in: vLLM reports it again from every layer
+/// above.
 pub(crate) const KEPT: usize = 500;
 
 /// The last lines of a log that is being written. Cheap to clone; clones share the lines.
@@ -33,7 +34,8 @@ impl Tail {
     /// Adds a line as it was read, without its line feed.
     pub(crate) fn push(&self, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
-        // A progress bar writes itself over and over on one line; what it said last is what a terminal would show.
+        // A progress bar writes itself over and over on one line; what it said last is what a
+        // terminal would show.
         let text = text.trim_end().rsplit('\r').next().unwrap_or_default();
         let text = self.secrets.redact(text);
         if let Some(file) = &mut *self.file.lock().unwrap_or_else(PoisonError::into_inner) {

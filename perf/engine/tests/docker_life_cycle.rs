@@ -1,8 +1,8 @@
-//! The life of a container with a real vLLM in it: it starts, dies, is killed, and in each case leaves neither a
-//! container nor a lease behind.
+//! The life of a container with a real vLLM in it: it starts, dies, is killed, and in each case
+//! leaves neither a container nor a lease behind.
 //!
-//! `PERF_TEST_IMAGE` names the image, which carries a small model at `/models/tiny` and serves it on the CPU. One test at
-//! a time: each start takes half a minute and all the cores there are.
+//! `PERF_TEST_IMAGE` names the image, which carries a small model at `/models/tiny` and serves it
+//! on the CPU. One test at a time: each start takes half a minute and all the cores there are.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
 
@@ -45,7 +45,11 @@ fn alone() -> MutexGuard<'static, ()> {
 
 fn config() -> Config {
     let model = ModelLocation { in_image: Some("/models/tiny".into()), ..ModelLocation::default() };
-    let mut config = Config { start_timeout_s: 240, models: [("tiny".to_owned(), model)].into(), ..Config::default() };
+    let mut config = Config {
+        start_timeout_s: 240,
+        models: [("tiny".to_owned(), model)].into(),
+        ..Config::default()
+    };
     config.docker.shm_size_gib = 1;
     config
 }
@@ -60,23 +64,40 @@ fn engine(place: &Place, config: &Config) -> Engine {
 }
 
 fn server() -> Server {
-    Server { model: "tiny".into(), arguments: parse_arguments(ARGUMENTS).unwrap(), ..Server::default() }
+    Server {
+        model: "tiny".into(),
+        arguments: parse_arguments(ARGUMENTS).unwrap(),
+        ..Server::default()
+    }
 }
 
 async fn start(engine: &Engine, server: &Server) -> Result<Running, EngineError> {
     start_logged(engine, server, None).await
 }
 
-async fn start_logged(engine: &Engine, server: &Server, log: Option<&Path>) -> Result<Running, EngineError> {
+async fn start_logged(
+    engine: &Engine,
+    server: &Server,
+    log: Option<&Path>,
+) -> Result<Running, EngineError> {
     let begun = Instant::now();
-    let started = engine.start(server, 1, log, Clock::real(), &mut |step| eprintln!("{step}")).await;
-    eprintln!("{} after {:.1} s", if started.is_ok() { "ready" } else { "failed" }, begun.elapsed().as_secs_f64());
+    let started =
+        engine.start(server, 1, log, Clock::real(), &mut |step| eprintln!("{step}")).await;
+    eprintln!(
+        "{} after {:.1} s",
+        if started.is_ok() { "ready" } else { "failed" },
+        begun.elapsed().as_secs_f64()
+    );
     started
 }
 
 fn docker(words: &[&str]) -> String {
     let output = Command::new("docker").args(words).output().unwrap();
-    assert!(output.status.success(), "docker {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "docker {words:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -84,7 +105,10 @@ fn docker(words: &[&str]) -> String {
 fn containers(place: &Place) -> Vec<String> {
     let format = r#"{{.ID}} {{.Label "vllm-perf.lock"}}"#;
     let all = docker(&["ps", "--all", "--filter", "label=vllm-perf=1", "--format", format]);
-    let ours = all.lines().filter_map(|line| line.split_once(' ')).filter(|(_, lock)| lock.starts_with(&path(place)));
+    let ours = all
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(_, lock)| lock.starts_with(&path(place)));
     ours.map(|(id, _)| id.to_owned()).collect()
 }
 
@@ -96,7 +120,8 @@ fn assert_nothing_left(place: &Place) {
     assert_eq!(containers(place), Vec::<String>::new());
     assert!(support::is_unlocked(&place.locks().join("cpu.lock")), "the lease is left");
     let runs = std::fs::read_dir(place.locks()).unwrap();
-    let runs = runs.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("run-"));
+    let runs = runs
+        .filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("run-"));
     assert_eq!(runs.count(), 0, "a lock file of a run is left");
 }
 
@@ -106,21 +131,34 @@ fn a_server_starts_says_what_it_is_and_is_gone_after_its_stop() {
     let (_alone, place) = (alone(), Place::new());
     block_on(async {
         let file = place.path().join("start-1/server.log");
-        let running = start_logged(&engine(&place, &config()), &server(), Some(&file)).await.unwrap();
+        let running =
+            start_logged(&engine(&place, &config()), &server(), Some(&file)).await.unwrap();
         let fingerprint = running.fingerprint();
         assert_eq!(fingerprint.image, Some(image()));
-        assert!(fingerprint.image_digest.as_ref().unwrap().starts_with("sha256:"), "{fingerprint:?}");
+        assert!(
+            fingerprint.image_digest.as_ref().unwrap().starts_with("sha256:"),
+            "{fingerprint:?}"
+        );
         assert!(fingerprint.vllm.as_ref().unwrap().starts_with("0."), "{fingerprint:?}");
         assert!(fingerprint.hardware.starts_with("CPU: "), "{fingerprint:?}");
         let log = running.log_tail().join("\n");
         assert!(log.contains("Application startup complete."), "{log}");
-        let ports = docker(&["inspect", "--format", "{{json .NetworkSettings.Ports}}", &containers(&place)[0]]);
+        let ports = docker(&[
+            "inspect",
+            "--format",
+            "{{json .NetworkSettings.Ports}}",
+            &containers(&place)[0],
+        ]);
         assert!(ports.contains(r#""HostIp":"127.0.0.1""#) && !ports.contains("0.0.0.0"), "{ports}");
         let begun = Instant::now();
         running.stop().await.unwrap();
         eprintln!("removed after {:.1} s", begun.elapsed().as_secs_f64());
         let kept = place.read("start-1/server.log");
-        assert!(kept.starts_with(log.lines().next().unwrap()) || kept.lines().count() > log.lines().count(), "{kept}");
+        assert!(
+            kept.starts_with(log.lines().next().unwrap())
+                || kept.lines().count() > log.lines().count(),
+            "{kept}"
+        );
         assert!(kept.contains("Application startup complete."), "{kept}");
     });
     assert_nothing_left(&place);
@@ -131,7 +169,11 @@ fn a_server_starts_says_what_it_is_and_is_gone_after_its_stop() {
 fn a_model_of_this_machine_is_mounted_read_only_and_a_cache_is_kept() {
     let (_alone, place) = (alone(), Place::new());
     let created = docker(&["create", &image()]);
-    docker(&["cp", &format!("{}:/models/tiny", created.trim()), &place.folder("models").display().to_string()]);
+    docker(&[
+        "cp",
+        &format!("{}:/models/tiny", created.trim()),
+        &place.folder("models").display().to_string(),
+    ]);
     docker(&["rm", created.trim()]);
     let mut config = config();
     config.models.clear();
@@ -157,9 +199,16 @@ fn an_unknown_flag_is_told() {
     let mut server = server();
     server.arguments.extend(parse_arguments(&["--no-such-flag=3"]).unwrap());
     let file = place.path().join("start-1/server.log");
-    let error = block_on(start_logged(&engine(&place, &config()), &server, Some(&file))).unwrap_err();
-    let EngineError::StartFailed { kind, exit_code, oom_killed, cause, log, .. } = &error else { panic!("{error}") };
-    assert_eq!((*kind, *exit_code, *oom_killed), (StartFailure::UnknownArgument, Some(2), false), "{error}");
+    let error =
+        block_on(start_logged(&engine(&place, &config()), &server, Some(&file))).unwrap_err();
+    let EngineError::StartFailed { kind, exit_code, oom_killed, cause, log, .. } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        (*kind, *exit_code, *oom_killed),
+        (StartFailure::UnknownArgument, Some(2), false),
+        "{error}"
+    );
     assert!(cause.as_ref().unwrap().contains("--no-such-flag"), "{error}");
     assert_eq!(log.as_ref(), Some(&file));
     assert!(place.read("start-1/server.log").contains("unrecognized arguments: --no-such-flag"));
@@ -173,7 +222,10 @@ fn an_image_without_the_model_is_told() {
     let mut config = config();
     config.models.get_mut("tiny").unwrap().in_image = Some("/models/no-such-model".into());
     let error = block_on(start(&engine(&place, &config), &server())).unwrap_err();
-    assert!(matches!(error, EngineError::StartFailed { kind: StartFailure::ModelMissing, .. }), "{error}");
+    assert!(
+        matches!(error, EngineError::StartFailed { kind: StartFailure::ModelMissing, .. }),
+        "{error}"
+    );
     assert_nothing_left(&place);
 }
 
@@ -216,8 +268,14 @@ fn a_server_that_the_kernel_kills_is_told() {
     let mut config = config();
     config.docker.memory_mib = Some(700);
     let error = block_on(start(&engine(&place, &config), &server())).unwrap_err();
-    let EngineError::StartFailed { kind, oom_killed, exit_code, .. } = &error else { panic!("{error}") };
-    assert_eq!((*kind, *oom_killed, *exit_code), (StartFailure::KilledByKernel, true, Some(137)), "{error}");
+    let EngineError::StartFailed { kind, oom_killed, exit_code, .. } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        (*kind, *oom_killed, *exit_code),
+        (StartFailure::KilledByKernel, true, Some(137)),
+        "{error}"
+    );
     assert_nothing_left(&place);
 }
 
@@ -287,7 +345,8 @@ fn a_start_that_is_abandoned_leaves_nothing() {
     }
 }
 
-/// Starts a copy of this program that starts a container, kills the copy, and lets the next start find the container.
+/// Starts a copy of this program that starts a container, kills the copy, and lets the next start
+/// find the container.
 #[test]
 #[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
 fn what_a_killed_run_left_is_removed_by_the_next() {
@@ -316,11 +375,15 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
         engine.start(&server, 1, None, Clock::real(), &mut |step| steps.push(step.to_owned())).await
     });
     assert!(started.is_err());
-    assert!(steps.iter().any(|step| step.contains("which a run that was killed had left behind")), "{steps:?}");
+    assert!(
+        steps.iter().any(|step| step.contains("which a run that was killed had left behind")),
+        "{steps:?}"
+    );
     assert_nothing_left(&place);
 }
 
-/// A copy of this program looks for a daemon where none is, as a test cannot set variables of its own process.
+/// A copy of this program looks for a daemon where none is, as a test cannot set variables of its
+/// own process.
 #[test]
 fn a_daemon_that_is_not_there_is_told() {
     const SOCKET: &str = "unix:///no/such/docker.sock";

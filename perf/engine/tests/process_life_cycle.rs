@@ -1,5 +1,5 @@
-//! The life of a server process, with a script in place of `vllm`: it starts, answers, dies, hangs, and in each case
-//! leaves neither a process nor a lease behind.
+//! The life of a server process, with a script in place of `vllm`: it starts, answers, dies, hangs,
+//! and in each case leaves neither a process nor a lease behind.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
 
@@ -31,7 +31,8 @@ fn stand_in_command() -> PathBuf {
 
 /// The same by another name of its command.
 fn stand_in_of(place: &Place, command: PathBuf, behaviour: &str) -> (Engine, Server) {
-    let config = Config { start_timeout_s: if behaviour == "hang" { 1 } else { 60 }, ..Config::default() };
+    let config =
+        Config { start_timeout_s: if behaviour == "hang" { 1 } else { 60 }, ..Config::default() };
     let settings = Settings {
         engine: EngineKind::Process,
         candidate: vllm(command),
@@ -51,7 +52,11 @@ async fn start(engine: &Engine, server: &Server) -> Result<Running, EngineError>
     start_logged(engine, server, None).await
 }
 
-async fn start_logged(engine: &Engine, server: &Server, log: Option<&Path>) -> Result<Running, EngineError> {
+async fn start_logged(
+    engine: &Engine,
+    server: &Server,
+    log: Option<&Path>,
+) -> Result<Running, EngineError> {
     engine.start(server, 1, log, Clock::real(), &mut |_| {}).await
 }
 
@@ -83,21 +88,30 @@ fn a_server_starts_says_what_it_is_and_is_gone_after_its_stop() {
     });
     assert_nothing_left(&place);
     let arguments = place.read("arguments");
-    assert!(arguments.starts_with("serve\n/") && arguments.contains("--served-model-name\ntiny\n"), "{arguments}");
+    assert!(
+        arguments.starts_with("serve\n/") && arguments.contains("--served-model-name\ntiny\n"),
+        "{arguments}"
+    );
     let environment = place.read("environment");
-    assert!(environment.contains("HF_HUB_OFFLINE=1") && environment.contains("VLLM_NO_USAGE_STATS=1"));
+    assert!(
+        environment.contains("HF_HUB_OFFLINE=1") && environment.contains("VLLM_NO_USAGE_STATS=1")
+    );
     assert!(environment.contains("VLLM_ENGINE_READY_TIMEOUT_S=60"), "vLLM's own limit is ours");
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand_in:");
     let path = environment.lines().find(|line| line.starts_with("PATH=")).unwrap();
     assert!(path.contains(beside), "what lies beside `vllm` is not found: {path}");
-    assert!(environment.lines().any(|line| line == "CUDA_VISIBLE_DEVICES="), "a server on the CPU sees no GPU");
+    assert!(
+        environment.lines().any(|line| line == "CUDA_VISIBLE_DEVICES="),
+        "a server on the CPU sees no GPU"
+    );
 }
 
 #[test]
 fn a_secret_reaches_the_server_and_is_in_no_log_of_it() {
     let place = Place::new();
     let (engine, mut server) = stand_in(&place, "tell");
-    // It stands in for a secret, as it is set everywhere and a test cannot set variables of its own process.
+    // It stands in for a secret, as it is set everywhere and a test cannot set variables of its own
+    // process.
     server.secrets = vec!["HOME".into()];
     let log = place.path().join("start-1/server.log");
     let error = block_on(start_logged(&engine, &server, Some(&log))).unwrap_err();
@@ -113,9 +127,13 @@ fn a_wrong_argument_is_told_with_exit_code_and_log() {
     let (engine, server) = stand_in(&place, "usage");
     let log = place.path().join("start-1/server.log");
     let error = block_on(start_logged(&engine, &server, Some(&log))).unwrap_err();
-    assert!(error.to_string().ends_with(&format!("all of its log is in {}", log.display())), "{error}");
+    assert!(
+        error.to_string().ends_with(&format!("all of its log is in {}", log.display())),
+        "{error}"
+    );
     assert_eq!(place.read("start-1/server.log").lines().count(), 3);
-    let EngineError::StartFailed { kind, exit_code, oom_killed, cause, log_tail, .. } = error else {
+    let EngineError::StartFailed { kind, exit_code, oom_killed, cause, log_tail, .. } = error
+    else {
         panic!("{error}")
     };
     assert_eq!((kind, exit_code, oom_killed), (StartFailure::UnknownArgument, Some(2), false));
@@ -149,7 +167,13 @@ fn a_death_in_the_middle_is_reported() {
     let death = block_on(async {
         let mut running = start(&engine, &server).await.unwrap();
         let Address::Url(url) = running.address() else { panic!("a process answers over HTTP") };
-        let _ = reqwest::Client::builder().no_proxy().build().unwrap().get(format!("{url}/die")).send().await;
+        let _ = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .unwrap()
+            .get(format!("{url}/die"))
+            .send()
+            .await;
         let death = running.died().await;
         running.stop().await.unwrap();
         death
@@ -210,7 +234,8 @@ fn a_command_that_is_not_there_is_named() {
         models: [("tiny".to_owned(), place.folder("model"))].into(),
         ..Settings::default()
     };
-    let engine = Engine::new(&settings, &Config::default()).unwrap().with_lock_folder(place.locks());
+    let engine =
+        Engine::new(&settings, &Config::default()).unwrap().with_lock_folder(place.locks());
     let server = Server { model: "tiny".into(), ..Server::default() };
     let error = block_on(start(&engine, &server)).unwrap_err();
     assert!(matches!(error, EngineError::VllmNotFound { .. }), "{error}");
@@ -240,7 +265,10 @@ fn a_second_run_on_the_same_hardware_is_refused_with_the_number_of_the_first() {
     block_on(async {
         let running = start(&engine, &server).await.unwrap();
         let error = start(&engine, &server).await.unwrap_err();
-        assert_eq!(error, EngineError::Busy { what: "the CPU".into(), pid: Some(std::process::id()) });
+        assert_eq!(
+            error,
+            EngineError::Busy { what: "the CPU".into(), pid: Some(std::process::id()) }
+        );
         running.stop().await.unwrap();
         start(&engine, &server).await.unwrap().stop().await.unwrap();
     });
@@ -286,8 +314,14 @@ fn a_real_vllm_starts_on_the_cpu_and_is_gone_after_its_stop() {
     let place = Place::new();
     let settings = Settings {
         engine: EngineKind::Process,
-        candidate: Variant { vllm: std::env::var_os("PERF_TEST_VLLM").map(Into::into), ..Variant::default() },
-        models: std::env::var_os("PERF_TEST_MODEL").map(|path| ("tiny".to_owned(), path.into())).into_iter().collect(),
+        candidate: Variant {
+            vllm: std::env::var_os("PERF_TEST_VLLM").map(Into::into),
+            ..Variant::default()
+        },
+        models: std::env::var_os("PERF_TEST_MODEL")
+            .map(|path| ("tiny".to_owned(), path.into()))
+            .into_iter()
+            .collect(),
         ..Settings::default()
     };
     let words = ["--dtype=bfloat16", "--enforce-eager", "--max-model-len=2048", "--max-num-seqs=8"];
@@ -297,7 +331,8 @@ fn a_real_vllm_starts_on_the_cpu_and_is_gone_after_its_stop() {
         environment: [("VLLM_CPU_KVCACHE_SPACE".to_owned(), "1".to_owned())].into(),
         ..Server::default()
     };
-    let engine = Engine::new(&settings, &Config::default()).unwrap().with_lock_folder(place.locks());
+    let engine =
+        Engine::new(&settings, &Config::default()).unwrap().with_lock_folder(place.locks());
     block_on(async {
         let running = start(&engine, &server).await.unwrap();
         assert!(running.fingerprint().vllm.as_ref().unwrap().starts_with("0."), "{running:?}");

@@ -32,9 +32,12 @@ async fn serve(health: StatusCode) -> String {
 }
 
 async fn find(url: &str, model: &str) -> Result<Running, EngineError> {
-    let settings = Settings { engine: EngineKind::Remote, url: Some(url.to_owned()), ..Settings::default() };
+    let settings =
+        Settings { engine: EngineKind::Remote, url: Some(url.to_owned()), ..Settings::default() };
     let server = Server { model: model.into(), ..Server::default() };
-    Engine::new(&settings, &Config::default())?.start(&server, 1, None, Clock::real(), &mut |_| {}).await
+    Engine::new(&settings, &Config::default())?
+        .start(&server, 1, None, Clock::real(), &mut |_| {})
+        .await
 }
 
 #[test]
@@ -59,8 +62,13 @@ fn a_model_that_is_not_served_names_those_that_are() {
 
 #[test]
 fn a_server_that_is_not_well_is_not_measured() {
-    let error = block_on(async { find(&serve(StatusCode::SERVICE_UNAVAILABLE).await, "tiny").await }).unwrap_err();
-    assert!(matches!(&error, EngineError::Unhealthy { answer, .. } if answer == "503 to /health"), "{error}");
+    let error =
+        block_on(async { find(&serve(StatusCode::SERVICE_UNAVAILABLE).await, "tiny").await })
+            .unwrap_err();
+    assert!(
+        matches!(&error, EngineError::Unhealthy { answer, .. } if answer == "503 to /health"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The simulated engine: starts and failures in virtual time, through the same door as the real ones.
+//! The simulated engine: starts and failures in virtual time, through the same door as the real
+//! ones.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
 
@@ -15,7 +16,11 @@ fn start(settings: &Settings, server: &Server) -> Result<Running, EngineError> {
 }
 
 fn server(arguments: &[&str]) -> Server {
-    Server { model: "tiny".into(), arguments: parse_arguments(arguments).unwrap(), ..Server::default() }
+    Server {
+        model: "tiny".into(),
+        arguments: parse_arguments(arguments).unwrap(),
+        ..Server::default()
+    }
 }
 
 fn failure(error: &EngineError) -> (StartFailure, Option<i64>) {
@@ -26,7 +31,8 @@ fn failure(error: &EngineError) -> (StartFailure, Option<i64>) {
 
 #[test]
 fn it_starts_in_this_process_and_is_marked_as_simulated() {
-    let settings = of(Variant { arguments: vec!["--max-num-seqs=32".into()], ..Variant::default() });
+    let settings =
+        of(Variant { arguments: vec!["--max-num-seqs=32".into()], ..Variant::default() });
     let running = start(&settings, &server(&["--max-model-len=2048"])).unwrap();
     assert!(matches!(running.address(), Address::InProcess(_)));
     let fingerprint = running.fingerprint();
@@ -41,7 +47,10 @@ fn it_starts_in_this_process_and_is_marked_as_simulated() {
 #[test]
 fn its_failures_are_read_like_those_of_a_real_server() {
     let oom = of(inject("oom"));
-    assert_eq!(failure(&start(&oom, &server(&[])).unwrap_err()), (StartFailure::OutOfMemory, Some(1)));
+    assert_eq!(
+        failure(&start(&oom, &server(&[])).unwrap_err()),
+        (StartFailure::OutOfMemory, Some(1))
+    );
 
     let unknown = start(&Settings::default(), &server(&["--no-such-flag=3"])).unwrap_err();
     assert_eq!(failure(&unknown), (StartFailure::UnknownArgument, Some(2)));
@@ -58,17 +67,26 @@ fn its_failures_are_read_like_those_of_a_real_server() {
             "--max-model-len=8192",
         ])
     };
-    assert_eq!(failure(&start(&Settings::default(), &capture).unwrap_err()), (StartFailure::GraphCapture, Some(1)));
+    assert_eq!(
+        failure(&start(&Settings::default(), &capture).unwrap_err()),
+        (StartFailure::GraphCapture, Some(1))
+    );
 }
 
 #[test]
 fn what_does_not_exist_is_refused_with_what_does() {
     let profile = Server { simulated_profile: Some("generik".into()), ..server(&[]) };
     let error = start(&Settings::default(), &profile).unwrap_err();
-    assert!(matches!(error, EngineError::Invalid { .. }) && error.to_string().contains("generic"), "{error}");
+    assert!(
+        matches!(error, EngineError::Invalid { .. }) && error.to_string().contains("generic"),
+        "{error}"
+    );
 
     let error = start(&of(inject("decoed=1.1")), &server(&[])).unwrap_err();
-    assert!(matches!(error, EngineError::Invalid { .. }) && error.to_string().contains("decode"), "{error}");
+    assert!(
+        matches!(error, EngineError::Invalid { .. }) && error.to_string().contains("decode"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -87,7 +105,8 @@ fn a_real_engine_refuses_virtual_time() {
 
 #[test]
 fn it_needs_no_gpu_of_this_machine() {
-    let engine = Engine::new(&Settings::default(), &Config::default()).unwrap().with_gpus(Vec::new());
+    let engine =
+        Engine::new(&Settings::default(), &Config::default()).unwrap().with_gpus(Vec::new());
     assert_eq!(engine.can_run(&Server { gpus: 8, ..server(&[]) }), Ok(()));
     assert_eq!(engine.kind(), EngineKind::Simulated);
 }

@@ -4,10 +4,12 @@ use crate::design::{Design, DesignError};
 use crate::integrate;
 use crate::spending::{early, late};
 
-/// The bounds of z for a design and a baseline of so many starts. Computed, no table: a few milliseconds.
+/// The bounds of z for a design and a baseline of so many starts. Computed, no table: a few
+/// milliseconds.
 ///
-/// All looks share the baseline, whose error does not shrink as the candidate is measured again. With N₀ starts there and n
-/// here the information is 1 / (1/N₀ + 1/n), and looks at a small baseline are more alike than looks at a large one.
+/// All looks share the baseline, whose error does not shrink as the candidate is measured again.
+/// With N₀ starts there and n here the information is 1 / (1/N₀ + 1/n), and looks at a small
+/// baseline are more alike than looks at a large one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Boundaries {
     design: Design,
@@ -17,31 +19,43 @@ pub struct Boundaries {
 }
 
 impl Boundaries {
-    /// Computes them. Session drift is left out: it makes the looks more alike still, so that fewer cross by chance.
+    /// Computes them. Session drift is left out: it makes the looks more alike still, so that fewer
+    /// cross by chance.
     pub fn of(design: &Design, baseline_starts: usize) -> Result<Self, DesignError> {
         design.check()?;
         let base = 1.0 / baseline_starts.max(1) as f64;
-        Ok(Self::with_information(design, baseline_starts, |starts| 1.0 / (base + 1.0 / starts as f64)))
+        Ok(Self::with_information(design, baseline_starts, |starts| {
+            1.0 / (base + 1.0 / starts as f64)
+        }))
     }
 
-    /// For a series that is held against zero, such as the differences of pairs: the information grows with the looks.
+    /// For a series that is held against zero, such as the differences of pairs: the information
+    /// grows with the looks.
     pub fn of_pairs(design: &Design) -> Result<Self, DesignError> {
         design.check()?;
         Ok(Self::with_information(design, 0, |pairs| pairs as f64))
     }
 
-    fn with_information(design: &Design, baseline_starts: usize, of: impl Fn(usize) -> f64) -> Self {
+    fn with_information(
+        design: &Design,
+        baseline_starts: usize,
+        of: impl Fn(usize) -> f64,
+    ) -> Self {
         let all = of(design.max_starts);
-        let information: Vec<f64> = (1..=design.max_starts).map(|starts| of(starts) / all).collect();
+        let information: Vec<f64> =
+            (1..=design.max_starts).map(|starts| of(starts) / all).collect();
         let rate = design.false_alarms / design.checks as f64;
         let may_change = |starts: usize| starts >= design.min_starts;
-        let spent = |(starts, t): (usize, &f64)| if may_change(starts) { late(rate, *t) } else { 0.0 };
+        let spent =
+            |(starts, t): (usize, &f64)| if may_change(starts) { late(rate, *t) } else { 0.0 };
         let alarms: Vec<f64> = (1..).zip(&information).map(spent).collect();
         let misses: Vec<f64> = information.iter().map(|t| early(design.misses, *t)).collect();
         let change = integrate::bounds(&information, &alarms);
         // Where next to nothing may be spent, the bound is as good as out of reach.
         let change = change.into_iter().enumerate();
-        let change = change.map(|(look, bound)| may_change(look + 1).then(|| bound.unwrap_or(f64::MAX))).collect();
+        let change = change
+            .map(|(look, bound)| may_change(look + 1).then(|| bound.unwrap_or(f64::MAX)))
+            .collect();
         let held = integrate::bounds(&information, &misses);
         let held = held.into_iter().map(|bound| bound.unwrap_or(f64::MAX)).collect();
         Self { design: *design, baseline_starts, change, held }
@@ -57,13 +71,14 @@ impl Boundaries {
         self.baseline_starts
     }
 
-    /// The z that a loss or gain must reach after `starts` starts to be called a change; `None` while it may not be. From
-    /// the last look on it stays.
+    /// The z that a loss or gain must reach after `starts` starts to be called a change; `None`
+    /// while it may not be. From the last look on it stays.
     pub fn change(&self, starts: usize) -> Option<f64> {
         self.change[self.look(starts)]
     }
 
-    /// How many z a loss must lie below twice the tolerance after `starts` starts to be called held.
+    /// How many z a loss must lie below twice the tolerance after `starts` starts to be called
+    /// held.
     pub fn held(&self, starts: usize) -> f64 {
         self.held[self.look(starts)]
     }
@@ -79,8 +94,8 @@ mod tests {
 
     #[test]
     fn the_constants_of_an_independent_computation_come_out() {
-        // 40 checks, 8 looks, 10 starts in the baseline, 5 % each way: to within 0.05 where the spending is the same. That of
-        // misses is a little earlier than the constant 2.17 there.
+        // 40 checks, 8 looks, 10 starts in the baseline, 5 % each way: to within 0.05 where the
+        // spending is the same. That of misses is a little earlier than the constant 2.17 there.
         let bounds = Boundaries::of(&Design::default(), 10).unwrap();
         assert_eq!([bounds.change(1), bounds.change(2)], [None, None]);
         for (starts, wanted) in (3..).zip([4.30, 3.86, 3.58, 3.37, 3.22, 3.10]) {
@@ -104,12 +119,18 @@ mod tests {
 
     #[test]
     fn extreme_designs_have_finite_bounds_or_none() {
-        for (checks, max_starts, baseline) in [(1, 3, 3), (1, 1, 1), (1_000, 64, 3), (10_000, 20, 500)] {
-            let design = Design { checks, max_starts, min_starts: 3.min(max_starts), ..Design::default() };
+        for (checks, max_starts, baseline) in
+            [(1, 3, 3), (1, 1, 1), (1_000, 64, 3), (10_000, 20, 500)]
+        {
+            let design =
+                Design { checks, max_starts, min_starts: 3.min(max_starts), ..Design::default() };
             let bounds = Boundaries::of(&design, baseline).unwrap();
             let last = bounds.change(max_starts).unwrap();
             assert!(last > 1.0 && last < 7.0, "{checks} {max_starts} {baseline}: {last}");
-            assert!((1..=max_starts).all(|starts| bounds.held(starts) > 1.0 && bounds.held(starts) < 8.0));
+            assert!(
+                (1..=max_starts)
+                    .all(|starts| bounds.held(starts) > 1.0 && bounds.held(starts) < 8.0)
+            );
         }
     }
 }

@@ -62,7 +62,10 @@ mod tests {
     #[test]
     fn a_tolerance_or_prior_that_cannot_be_judged_is_refused() {
         for tolerance in [0.0, -0.1, 0.5, 2.5, f64::NAN] {
-            assert!(Check::new(Direction::LowerIsBetter, tolerance, Prior::default()).is_err(), "{tolerance}");
+            assert!(
+                Check::new(Direction::LowerIsBetter, tolerance, Prior::default()).is_err(),
+                "{tolerance}"
+            );
         }
         let prior = Prior { start_sd: 0.0, ..Prior::default() };
         assert_eq!(Check::new(Direction::LowerIsBetter, 0.025, prior), Err(CheckError::Prior));

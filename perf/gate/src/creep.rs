@@ -1,7 +1,8 @@
 //! The sum of many small losses, each within the tolerance: [`creep`].
 //!
-//! A baseline that follows every accepted change forgets where it came from. An anchor does not move: it is what was last
-//! decided on, by a person and with a reason, and everything is held against it as well.
+//! A baseline that follows every accepted change forgets where it came from. An anchor does not
+//! move: it is what was last decided on, by a person and with a reason, and everything is held
+//! against it as well.
 
 use serde::{Deserialize, Serialize};
 
@@ -49,14 +50,19 @@ impl Anchor {
     pub fn of(check: &Check, baseline: &Series) -> Self {
         let noise = estimate(&check.prior(), &[baseline]);
         let at = noise.locate(baseline);
-        Self { value: check.direction().value(at), error: noise.location_variance(&Layout::of(baseline)).sqrt() }
+        Self {
+            value: check.direction().value(at),
+            error: noise.location_variance(&Layout::of(baseline)).sqrt(),
+        }
     }
 }
 
-/// Holds a fresh baseline, or a candidate, against the anchor: crept if it is worse by the tolerance or more, and by more
-/// than chance explains at the check's share of the suite's false alarms.
+/// Holds a fresh baseline, or a candidate, against the anchor: crept if it is worse by the
+/// tolerance or more, and by more than chance explains at the check's share of the suite's false
+/// alarms.
 ///
-/// A fresh baseline tells far more than a candidate of few starts; hold both against it, the baseline before it is accepted.
+/// A fresh baseline tells far more than a candidate of few starts; hold both against it, the
+/// baseline before it is accepted.
 pub fn creep(design: &Design, check: &Check, anchor: &Anchor, series: &Series) -> Creep {
     let noise = estimate(&check.prior(), &[series]);
     let direction = check.direction();
@@ -86,8 +92,10 @@ mod tests {
     const BASE: [f64; 10] = [1.002, 0.999, 1.001, 0.997, 0.998, 1.003, 1.0, 1.001, 0.999, 1.0];
 
     fn at(level: f64) -> Series {
-        let sessions: Vec<Vec<Vec<f64>>> =
-            BASE.chunks(2).map(|pair| pair.iter().map(|value| vec![value * level]).collect()).collect();
+        let sessions: Vec<Vec<Vec<f64>>> = BASE
+            .chunks(2)
+            .map(|pair| pair.iter().map(|value| vec![value * level]).collect())
+            .collect();
         Series::new(Direction::HigherIsBetter, &sessions).unwrap()
     }
 
@@ -96,7 +104,9 @@ mod tests {
         let check = Check::new(Direction::HigherIsBetter, 0.025, Prior::default()).unwrap();
         let anchor = Anchor::of(&check, &at(1_000.0));
         assert!((anchor.value - 1_000.0).abs() < 1.0);
-        let crept = |upgrades: i32| creep(&Design::default(), &check, &anchor, &at(1_000.0 * 0.996_f64.powi(upgrades)));
+        let crept = |upgrades: i32| {
+            creep(&Design::default(), &check, &anchor, &at(1_000.0 * 0.996_f64.powi(upgrades)))
+        };
         assert!((0..=5).all(|upgrades| !crept(upgrades).crept));
         let caught = crept(7);
         assert!(caught.crept, "{caught:?}");

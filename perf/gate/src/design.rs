@@ -12,8 +12,8 @@ pub struct Design {
     pub max_starts: usize,
     /// The fewest starts, on either side, on which something may be called regressed or improved.
     pub min_starts: usize,
-    /// Runs of each start of the candidate. What is planned decides the effective tolerance; what was measured decides the
-    /// verdict, so that other numbers than this are judged rightly too.
+    /// Runs of each start of the candidate. What is planned decides the effective tolerance; what
+    /// was measured decides the verdict, so that other numbers than this are judged rightly too.
     pub runs: usize,
     /// The probability that a suite in which nothing changed shows any regression.
     pub false_alarms: f64,
@@ -37,7 +37,9 @@ pub enum DesignError {
     #[error("the design has starts without runs; let each have 1 at least")]
     NoRuns,
     /// More starts needed than there may be, or too many to compute.
-    #[error("verdicts from {min} starts on with {max} at most make no sense; let 1 ≤ min ≤ max ≤ 64")]
+    #[error(
+        "verdicts from {min} starts on with {max} at most make no sense; let 1 ≤ min ≤ max ≤ 64"
+    )]
     Starts {
         /// [`Design::min_starts`].
         min: usize,
@@ -91,7 +93,10 @@ mod tests {
         assert_eq!(Design { checks: 0, ..usual }.check(), Err(DesignError::NoChecks));
         assert_eq!(Design { runs: 0, ..usual }.check(), Err(DesignError::NoRuns));
         for (min, max) in [(0, 8), (9, 8), (3, 65)] {
-            assert!(Design { min_starts: min, max_starts: max, ..usual }.check().is_err(), "{min} {max}");
+            assert!(
+                Design { min_starts: min, max_starts: max, ..usual }.check().is_err(),
+                "{min} {max}"
+            );
         }
         for rate in [0.0, 0.5, 1.0, f64::NAN] {
             assert!(Design { false_alarms: rate, ..usual }.check().is_err(), "{rate}");

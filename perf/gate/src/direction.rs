@@ -13,7 +13,8 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The value on the scale of the gate: natural logarithm, + = worse. The value must be positive.
+    /// The value on the scale of the gate: natural logarithm, + = worse. The value must be
+    /// positive.
     pub fn cost(self, value: f64) -> f64 {
         match self {
             Self::LowerIsBetter => value.ln(),
@@ -29,8 +30,8 @@ impl Direction {
         }
     }
 
-    /// A difference of two costs as a relative change of the metric itself: +0.05 of a latency is 5 % slower, −0.05 of a
-    /// throughput 5 % less.
+    /// A difference of two costs as a relative change of the metric itself: +0.05 of a latency is 5
+    /// % slower, −0.05 of a throughput 5 % less.
     pub fn relative(self, difference: f64) -> f64 {
         match self {
             Self::LowerIsBetter => difference.exp_m1(),

@@ -1,7 +1,9 @@
-//! Both sides measured alternately in one session: [`DuetPlan::confirm`] a verdict, or [`compare_pairs`] with no baseline.
+//! Both sides measured alternately in one session: [`DuetPlan::confirm`] a verdict, or
+//! [`compare_pairs`] with no baseline.
 //!
-//! A baseline was measured on other days. What drifted since looks like a change and shows in no scatter of today's starts;
-//! the one way to tell is to measure the old image again, beside the new one.
+//! A baseline was measured on other days. What drifted since looks like a change and shows in no
+//! scatter of today's starts; the one way to tell is to measure the old image again, beside the new
+//! one.
 
 use serde::Serialize;
 
@@ -15,11 +17,12 @@ use crate::tails::{t_of_z, z_of_t};
 /// What was known of the noise counts no more than this, so that the pairs have their say.
 const KNOWN: f64 = 20.0;
 
-/// Runs of each load in a start of a duet, on which the error rates of [`DuetPlan`] were found: few loads share such a start,
-/// and it is the start that costs.
+/// Runs of each load in a start of a duet, on which the error rates of [`DuetPlan`] were found: few
+/// loads share such a start, and it is the start that costs.
 pub const DUET_RUNS: u32 = 3;
 
-/// How often chance alone may confirm a regression that the baseline showed: it has been found improbable once already.
+/// How often chance alone may confirm a regression that the baseline showed: it has been found
+/// improbable once already.
 const CONFIRM: f64 = 0.08;
 
 /// How often chance alone may decide for a regression where nothing was shown yet.
@@ -51,13 +54,15 @@ pub struct Duet {
     pub df: f64,
     /// How many z the candidate is worse.
     pub z: f64,
-    /// What `z` (or, for an improvement, `−z`) must reach now; `None` before there are enough pairs.
+    /// What `z` (or, for an improvement, `−z`) must reach now; `None` before there are enough
+    /// pairs.
     pub z_change: Option<f64>,
     /// How many z the loss lies below twice the tolerance.
     pub z_below: f64,
     /// What `z_below` must reach to rule such a loss out now.
     pub z_held: f64,
-    /// The tolerance that it is judged by, relative to the base: the check's, or more if the noise does not allow that much.
+    /// The tolerance that it is judged by, relative to the base: the check's, or more if the noise
+    /// does not allow that much.
     pub effective_tolerance: f64,
     /// The same as a difference of costs.
     #[serde(skip)]
@@ -82,23 +87,36 @@ impl DuetPlan {
             false_alarms,
             misses: OVERTURN,
         };
-        Ok(Self { confirm: Boundaries::of_pairs(&design(CONFIRM))?, decide: Boundaries::of_pairs(&design(DECIDE))? })
+        Ok(Self {
+            confirm: Boundaries::of_pairs(&design(CONFIRM))?,
+            decide: Boundaries::of_pairs(&design(DECIDE))?,
+        })
     }
 
-    /// Judges a verdict again on the pairs so far. [`Verdict::Regressed`] confirms it, [`Verdict::Held`] overturns it, with
-    /// [`Verdict::GoOn`] another pair is wanted; the last pair always decides.
+    /// Judges a verdict again on the pairs so far. [`Verdict::Regressed`] confirms it,
+    /// [`Verdict::Held`] overturns it, with [`Verdict::GoOn`] another pair is wanted; the last pair
+    /// always decides.
     ///
-    /// What was regressed is confirmed by half the effective tolerance, because it was shown once; what was inconclusive, or
-    /// anything else, must reach the whole of it, against a sharper bound.
+    /// What was regressed is confirmed by half the effective tolerance, because it was shown once;
+    /// what was inconclusive, or anything else, must reach the whole of it, against a sharper
+    /// bound.
     pub fn confirm(&self, check: &Check, judged: &Judgement, pairs: &Pairs) -> Duet {
         let shown = judged.verdict == Verdict::Regressed;
         let (bounds, share) = if shown { (&self.confirm, 0.5) } else { (&self.decide, 1.0) };
         let band = judged.resolution.effective;
-        let mut duet =
-            measure(bounds, check, pairs, &|runs| judged.noise.within_session(runs), judged.noise.df.min(KNOWN), band);
+        let mut duet = measure(
+            bounds,
+            check,
+            pairs,
+            &|runs| judged.noise.within_session(runs),
+            judged.noise.df.min(KNOWN),
+            band,
+        );
         let enough = duet.z_change.is_some();
-        let confirmed = duet.z_change.is_some_and(|bound| duet.z >= bound) && duet.loss >= share * band;
-        let overturned = (enough && duet.z_below >= duet.z_held) || pairs.count() >= bounds.design().max_starts;
+        let confirmed =
+            duet.z_change.is_some_and(|bound| duet.z >= bound) && duet.loss >= share * band;
+        let overturned =
+            (enough && duet.z_below >= duet.z_held) || pairs.count() >= bounds.design().max_starts;
         (duet.verdict, duet.reason) = match (confirmed, overturned) {
             (true, _) => (Verdict::Regressed, None),
             (false, true) => (Verdict::Held, Some(overturn(shown).to_owned())),
@@ -116,33 +134,40 @@ fn overturn(shown: bool) -> &'static str {
     }
 }
 
-/// Compares two sides by pairs alone, without any baseline. `boundaries` are [`Boundaries::of_pairs`].
+/// Compares two sides by pairs alone, without any baseline. `boundaries` are
+/// [`Boundaries::of_pairs`].
 ///
-/// Both directions are treated alike: exchanging the sides exchanges regressed and improved and nothing else.
+/// Both directions are treated alike: exchanging the sides exchanges regressed and improved and
+/// nothing else.
 ///
-/// How much the pairs scatter is not known beforehand, so the band can only be widened at the end: the last pair is judged by
-/// what that many pairs can tell apart, as [`Resolution`](crate::Resolution) has it, where the tolerance is less.
+/// How much the pairs scatter is not known beforehand, so the band can only be widened at the end:
+/// the last pair is judged by what that many pairs can tell apart, as
+/// [`Resolution`](crate::Resolution) has it, where the tolerance is less.
 pub fn compare_pairs(boundaries: &Boundaries, check: &Check, pairs: &Pairs) -> Duet {
     let prior = check.prior();
     let (known, tolerance) = (|_| prior.start_sd.powi(2), check.tolerance_cost());
     let mut duet = measure(boundaries, check, pairs, &known, prior.start_df, tolerance);
     let last = pairs.count() >= boundaries.design().max_starts;
     if let Some(bound) = duet.z_change.filter(|_| last) {
-        let resolved = f64::midpoint(t_of_z(bound, duet.df), t_of_z(duet.z_held, duet.df)) * duet.error;
+        let resolved =
+            f64::midpoint(t_of_z(bound, duet.df), t_of_z(duet.z_held, duet.df)) * duet.error;
         if resolved > tolerance {
             duet = measure(boundaries, check, pairs, &known, prior.start_df, resolved);
         }
     }
     let band = duet.effective;
     let above = z_of_t((2.0 * band + duet.loss) / duet.error, duet.df);
-    let changed = duet.loss.abs() >= band && duet.z_change.is_some_and(|bound| duet.z.abs() >= bound);
+    let changed =
+        duet.loss.abs() >= band && duet.z_change.is_some_and(|bound| duet.z.abs() >= bound);
     let held = duet.z_below.min(above) >= duet.z_held;
     (duet.verdict, duet.reason) = match (changed, held, last) {
         (true, ..) if duet.loss > 0.0 => (Verdict::Regressed, None),
         (true, ..) => (Verdict::Improved, None),
         (false, true, _) => (Verdict::Held, None),
         (false, false, false) => (Verdict::GoOn, None),
-        (false, false, true) => (Verdict::Inconclusive, Some(undecided(pairs.count(), duet.effective_tolerance))),
+        (false, false, true) => {
+            (Verdict::Inconclusive, Some(undecided(pairs.count(), duet.effective_tolerance)))
+        }
     };
     duet
 }
@@ -200,15 +225,18 @@ mod tests {
     }
 
     fn pairs(base: &[f64], candidate: &[f64]) -> Pairs {
-        let runs: Vec<_> = base.iter().zip(candidate).map(|(one, other)| (vec![*one], vec![*other])).collect();
+        let runs: Vec<_> =
+            base.iter().zip(candidate).map(|(one, other)| (vec![*one], vec![*other])).collect();
         Pairs::new(Direction::LowerIsBetter, &runs).unwrap()
     }
 
     fn regressed() -> Judgement {
         let base = [100.2, 99.9, 100.1, 99.7, 99.8, 100.3, 100.0, 100.1, 99.9, 100.0];
-        let side = |values: &[f64]| Series::of_one_session(Direction::LowerIsBetter, values).unwrap();
+        let side =
+            |values: &[f64]| Series::of_one_session(Direction::LowerIsBetter, values).unwrap();
         let boundaries = Boundaries::of(&Design::default(), base.len()).unwrap();
-        let judged = Plan::new(&boundaries, &check(), &side(&base)).judge(&side(&[107.0, 106.5, 107.4]));
+        let judged =
+            Plan::new(&boundaries, &check(), &side(&base)).judge(&side(&[107.0, 106.5, 107.4]));
         assert_eq!(judged.verdict, Verdict::Regressed);
         judged
     }
@@ -216,7 +244,9 @@ mod tests {
     #[test]
     fn a_regression_that_shows_side_by_side_is_confirmed_and_a_drift_overturned() {
         let plan = DuetPlan::new(4).unwrap();
-        let again = |base: &[f64], candidate: &[f64]| plan.confirm(&check(), &regressed(), &pairs(base, candidate));
+        let again = |base: &[f64], candidate: &[f64]| {
+            plan.confirm(&check(), &regressed(), &pairs(base, candidate))
+        };
         assert_eq!(again(&[100.0], &[107.0]).verdict, Verdict::GoOn);
         assert_eq!(again(&[100.0, 100.5], &[107.0, 106.8]).verdict, Verdict::Regressed);
         let drift = again(&[107.0, 106.8], &[107.2, 106.9]);
@@ -227,8 +257,11 @@ mod tests {
     #[test]
     fn the_last_pair_decides() {
         let plan = DuetPlan::new(4).unwrap();
-        let duet =
-            plan.confirm(&check(), &regressed(), &pairs(&[100.0, 109.0, 95.0, 103.0], &[104.0, 101.0, 107.0, 99.0]));
+        let duet = plan.confirm(
+            &check(),
+            &regressed(),
+            &pairs(&[100.0, 109.0, 95.0, 103.0], &[104.0, 101.0, 107.0, 99.0]),
+        );
         assert!(matches!(duet.verdict, Verdict::Held | Verdict::Regressed));
     }
 
@@ -236,7 +269,9 @@ mod tests {
     fn two_images_are_compared_without_a_baseline() {
         let design = Design { checks: 1, max_starts: 12, ..Design::default() };
         let bounds = Boundaries::of_pairs(&design).unwrap();
-        let said = |base: &[f64], candidate: &[f64]| compare_pairs(&bounds, &check(), &pairs(base, candidate)).verdict;
+        let said = |base: &[f64], candidate: &[f64]| {
+            compare_pairs(&bounds, &check(), &pairs(base, candidate)).verdict
+        };
         let base = [100.0, 100.4, 99.8, 100.1];
         assert_eq!(said(&base, &[106.0, 106.3, 105.9, 106.1]), Verdict::Regressed);
         assert_eq!(said(&base, &[94.0, 94.2, 93.9, 94.1]), Verdict::Improved);

@@ -1,8 +1,8 @@
 //! From the starts of one side or both to their noise: [`estimate`].
 //!
-//! A variance is moderated by what is known beforehand, (d₀·s₀² + f·s²) / (d₀ + f), as in Smyth, "Linear models and
-//! empirical Bayes methods", 2004; and residuals beyond two standard deviations count as two, so that one wild start cannot
-//! hide a regression.
+//! A variance is moderated by what is known beforehand, (d₀·s₀² + f·s²) / (d₀ + f), as in Smyth,
+//! "Linear models and empirical Bayes methods", 2004; and residuals beyond two standard deviations
+//! count as two, so that one wild start cannot hide a regression.
 
 use crate::huber::location;
 use crate::noise::{Noise, run_share};
@@ -13,24 +13,27 @@ use crate::sessions::{self, Mean};
 /// Where residuals are clipped, in standard deviations.
 const CLIP: f64 = 2.0;
 
-/// E[min(Z², 4)] of a standard normal Z, = 1 − 2·(2·φ(2) − 3·P(Z > 2)): what clipping takes from a variance.
+/// E[min(Z², 4)] of a standard normal Z, = 1 − 2·(2·φ(2) − 3·P(Z > 2)): what clipping takes from a
+/// variance.
 const CLIPPED: f64 = 0.9205;
 
-/// What is known of the scatter of runs beforehand: half of a start's variance, worth so many degrees of freedom.
+/// What is known of the scatter of runs beforehand: half of a start's variance, worth so many
+/// degrees of freedom.
 const RUN_DF: f64 = 2.0;
 
 /// The scatter of one side or several, each around a location of its own.
 pub(crate) fn estimate(prior: &Prior, sides: &[&Series]) -> Noise {
     let run = run_variance(prior, sides);
-    // What sessions contribute is hardly known without the starts' scatter, and the other way round: once each suffices, as
-    // the first round's is only used to clip.
+    // What sessions contribute is hardly known without the starts' scatter, and the other way
+    // round: once each suffices, as the first round's is only used to clip.
     let unknown = sessions::variance(prior, &[], 1.0);
     let first = start_variance(prior, sides, run, unknown);
     let session = sessions::variance(prior, &session_means(prior, sides, &first), 1.0);
     start_variance(prior, sides, run, session)
 }
 
-/// The variance between runs of one start, and its degrees of freedom; none if no start had several.
+/// The variance between runs of one start, and its degrees of freedom; none if no start had
+/// several.
 fn run_variance(prior: &Prior, sides: &[&Series]) -> (f64, f64) {
     let starts = || sides.iter().flat_map(|side| side.by_session().iter().flatten());
     let df: f64 = starts().map(|start| start.runs() as f64 - 1.0).sum();
@@ -43,7 +46,11 @@ fn run_variance(prior: &Prior, sides: &[&Series]) -> (f64, f64) {
             .map(|start| {
                 let runs = start.runs() as f64;
                 let reach = CLIP * scale * ((runs - 1.0) / runs).sqrt();
-                start.residuals.iter().map(|residual| residual.clamp(-reach, reach).powi(2)).sum::<f64>()
+                start
+                    .residuals
+                    .iter()
+                    .map(|residual| residual.clamp(-reach, reach).powi(2))
+                    .sum::<f64>()
             })
             .sum();
         (known + squares / correction) / (RUN_DF + df)
@@ -51,7 +58,8 @@ fn run_variance(prior: &Prior, sides: &[&Series]) -> (f64, f64) {
     (from_above(given(f64::MAX, 1.0), |variance| given(variance.sqrt(), CLIPPED)), RUN_DF + df)
 }
 
-/// Iterates downwards to a fixed point, so that of several the largest is found: each round clips a little more.
+/// Iterates downwards to a fixed point, so that of several the largest is found: each round clips a
+/// little more.
 fn from_above(start: f64, next: impl Fn(f64) -> f64) -> f64 {
     let mut variance = start;
     for _ in 0..40 {
@@ -65,15 +73,25 @@ fn from_above(start: f64, next: impl Fn(f64) -> f64) -> f64 {
 }
 
 /// The variance of one start of one run, given that between runs and between sessions.
-fn start_variance(prior: &Prior, sides: &[&Series], (run, run_df): (f64, f64), session: f64) -> Noise {
+fn start_variance(
+    prior: &Prior,
+    sides: &[&Series],
+    (run, run_df): (f64, f64),
+    session: f64,
+) -> Noise {
     let df: f64 = sides.iter().map(|side| side.starts() as f64 - 1.0).sum();
-    let mut noise =
-        Noise { start_sd: prior.start_sd, run_sd: run.sqrt(), session_sd: session.sqrt(), df: prior.start_df };
+    let mut noise = Noise {
+        start_sd: prior.start_sd,
+        run_sd: run.sqrt(),
+        session_sd: session.sqrt(),
+        df: prior.start_df,
+    };
     if df == 0.0 {
         noise.run_sd = noise.run_sd.min(noise.start_sd);
         return noise;
     }
-    // What the starts' means scatter less than single runs would: by several runs in each, and by sharing a session.
+    // What the starts' means scatter less than single runs would: by several runs in each, and by
+    // sharing a session.
     let averaged = run * sides.iter().map(|side| averaged(side)).sum::<f64>() / df;
     let shared = session * sides.iter().map(|side| shared(side)).sum::<f64>() / df;
     let mut freedom = df;
@@ -100,7 +118,8 @@ fn start_variance(prior: &Prior, sides: &[&Series], (run, run_df): (f64, f64), s
     noise
 }
 
-/// Σ of the squared residuals around the robust location, each clipped at `clip` of its standard deviations.
+/// Σ of the squared residuals around the robust location, each clipped at `clip` of its standard
+/// deviations.
 fn squares(side: &Series, noise: &Noise, clip: f64) -> f64 {
     let starts = side.by_session().iter().flatten();
     let variances: Vec<f64> = starts.map(|start| noise.start_variance(start.runs())).collect();
@@ -113,22 +132,25 @@ fn squares(side: &Series, noise: &Noise, clip: f64) -> f64 {
     clipped.sum()
 }
 
-/// How many run variances the sum of squared residuals is short of, because starts have several runs.
+/// How many run variances the sum of squared residuals is short of, because starts have several
+/// runs.
 fn averaged(side: &Series) -> f64 {
     let all = side.starts() as f64;
-    let short: f64 = side.by_session().iter().flatten().map(|start| 1.0 - run_share(start.runs())).sum();
+    let short: f64 =
+        side.by_session().iter().flatten().map(|start| 1.0 - run_share(start.runs())).sum();
     short * (all - 1.0) / all
 }
 
 /// How many session variances it is short of, because starts share a session: n·Σ(share)² − 1.
 fn shared(side: &Series) -> f64 {
     let all = side.starts() as f64;
-    let concentration: f64 = side.by_session().iter().map(|session| (session.len() as f64 / all).powi(2)).sum();
+    let concentration: f64 =
+        side.by_session().iter().map(|session| (session.len() as f64 / all).powi(2)).sum();
     all * concentration - 1.0
 }
 
-/// The means of each side's sessions, of starts that are clipped around the side's location, with the variance that their
-/// starts' scatter gives them.
+/// The means of each side's sessions, of starts that are clipped around the side's location, with
+/// the variance that their starts' scatter gives them.
 pub(crate) fn session_means(prior: &Prior, sides: &[&Series], noise: &Noise) -> Vec<Vec<Mean>> {
     let (mut squares, mut df) = (prior.start_df * prior.start_sd.powi(2), prior.start_df);
     let mut all = Vec::with_capacity(sides.len());
@@ -159,12 +181,15 @@ mod tests {
     use crate::direction::Direction;
 
     fn series(sessions: &[&[f64]]) -> Series {
-        let values: Vec<Vec<Vec<f64>>> =
-            sessions.iter().map(|session| session.iter().map(|cost| vec![cost.exp()]).collect()).collect();
+        let values: Vec<Vec<Vec<f64>>> = sessions
+            .iter()
+            .map(|session| session.iter().map(|cost| vec![cost.exp()]).collect())
+            .collect();
         Series::new(Direction::LowerIsBetter, &values).unwrap()
     }
 
-    const CALM: [&[f64]; 5] = [&[0.01, -0.01], &[0.012, -0.004], &[-0.013, 0.009], &[0.002, -0.012], &[-0.006, 0.011]];
+    const CALM: [&[f64]; 5] =
+        [&[0.01, -0.01], &[0.012, -0.004], &[-0.013, 0.009], &[0.002, -0.012], &[-0.006, 0.011]];
 
     #[test]
     fn the_scatter_of_the_starts_is_found() {
@@ -203,6 +228,9 @@ mod tests {
         let noise = estimate(&Prior::central(), &[&series]);
         // Half a difference of 0.0135 is a standard deviation of 0.019.
         assert!((noise.run_sd - 0.018).abs() < 0.003, "{noise:?}");
-        assert!(noise.df > 15.0 && noise.start_variance(2) < 0.75 * noise.start_variance(1), "{noise:?}");
+        assert!(
+            noise.df > 15.0 && noise.start_variance(2) < 0.75 * noise.start_variance(1),
+            "{noise:?}"
+        );
     }
 }

@@ -7,8 +7,8 @@
 //!   "values": [[[21.3], [21.1]], [[21.4], [21.2]]] }
 //! ```
 //!
-//! `values[session][start][run]` are in the metric's own unit. `tolerance` (relative; 0.025 if absent) and `prior` (by the
-//! metric's name if absent) are read from the baseline's document.
+//! `values[session][start][run]` are in the metric's own unit. `tolerance` (relative; 0.025 if
+//! absent) and `prior` (by the metric's name if absent) are read from the baseline's document.
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,9 @@ pub enum InputError {
         error: serde_json::Error,
     },
     /// Two metrics, or one in two units.
-    #[error("the baseline's {what} is {baseline}, the candidate's is {candidate}; give documents of the same metric")]
+    #[error(
+        "the baseline's {what} is {baseline}, the candidate's is {candidate}; give documents of the same metric"
+    )]
     Mismatch {
         /// What differs.
         what: &'static str,
@@ -110,12 +112,18 @@ pub enum InputError {
 
 /// Judges one document against another, both as text.
 pub fn judge_json(design: &Design, baseline: &str, candidate: &str) -> Result<Output, InputError> {
-    let read = |side, text| serde_json::from_str(text).map_err(|error| InputError::Unreadable { side, error });
+    let read = |side, text| {
+        serde_json::from_str(text).map_err(|error| InputError::Unreadable { side, error })
+    };
     judge_input(design, &read("baseline", baseline)?, &read("candidate", candidate)?)
 }
 
 /// Judges one document against another.
-pub fn judge_input(design: &Design, baseline: &Input, candidate: &Input) -> Result<Output, InputError> {
+pub fn judge_input(
+    design: &Design,
+    baseline: &Input,
+    candidate: &Input,
+) -> Result<Output, InputError> {
     same("metric", &baseline.metric, &candidate.metric)?;
     same("unit", &baseline.unit, &candidate.unit)?;
     same("direction", &name(baseline.direction), &name(candidate.direction))?;
@@ -149,7 +157,11 @@ fn same(what: &'static str, baseline: &str, candidate: &str) -> Result<(), Input
     if baseline == candidate {
         return Ok(());
     }
-    Err(InputError::Mismatch { what, baseline: baseline.to_owned(), candidate: candidate.to_owned() })
+    Err(InputError::Mismatch {
+        what,
+        baseline: baseline.to_owned(),
+        candidate: candidate.to_owned(),
+    })
 }
 
 fn name(direction: Direction) -> String {
@@ -161,11 +173,12 @@ mod tests {
     use super::*;
 
     fn document(metric: &str, direction: &str, values: &str) -> String {
-        format!(r#"{{"metric": "{metric}", "unit": "ms", "direction": "{direction}", "values": {values}}}"#)
+        format!(
+            r#"{{"metric": "{metric}", "unit": "ms", "direction": "{direction}", "values": {values}}}"#
+        )
     }
 
-    const BASE: &str =
-        "[[[100.2], [99.9]], [[100.1], [99.7]], [[99.8], [100.3]], [[100.0], [100.1]], [[99.9], [100.0]]]";
+    const BASE: &str = "[[[100.2], [99.9]], [[100.1], [99.7]], [[99.8], [100.3]], [[100.0], [100.1]], [[99.9], [100.0]]]";
 
     fn judged(metric: &str, direction: &str, values: &str) -> Result<Output, InputError> {
         let base = document("itl_p50_ms", "lower_is_better", BASE);
@@ -174,7 +187,8 @@ mod tests {
 
     #[test]
     fn two_documents_give_a_verdict_and_its_numbers() {
-        let output = judged("itl_p50_ms", "lower_is_better", "[[[107.0], [106.8], [107.1]]]").unwrap();
+        let output =
+            judged("itl_p50_ms", "lower_is_better", "[[[107.0], [106.8], [107.1]]]").unwrap();
         assert!((output.baseline - 100.0).abs() < 0.1 && (output.candidate - 107.0).abs() < 0.1);
         let json = serde_json::to_value(&output).unwrap();
         assert_eq!(json["verdict"], "regressed");
@@ -186,12 +200,16 @@ mod tests {
     #[test]
     fn a_document_survives_its_text() {
         let input: Input = serde_json::from_str(&document("a", "higher_is_better", BASE)).unwrap();
-        assert_eq!(serde_json::from_str::<Input>(&serde_json::to_string(&input).unwrap()).unwrap(), input);
+        assert_eq!(
+            serde_json::from_str::<Input>(&serde_json::to_string(&input).unwrap()).unwrap(),
+            input
+        );
     }
 
     #[test]
     fn bad_input_is_refused_and_says_what_to_do() {
-        let error = |metric, direction, values| judged(metric, direction, values).unwrap_err().to_string();
+        let error =
+            |metric, direction, values| judged(metric, direction, values).unwrap_err().to_string();
         let other = error("itl_p99_ms", "lower_is_better", BASE);
         assert_eq!(
             other,
@@ -199,10 +217,14 @@ mod tests {
         );
         assert!(error("itl_p50_ms", "higher_is_better", BASE).contains("direction"));
         let unknown = error("itl_p50_ms", "sideways", BASE);
-        assert!(unknown.contains("unknown variant `sideways`, expected `lower_is_better` or"), "{unknown}");
+        assert!(
+            unknown.contains("unknown variant `sideways`, expected `lower_is_better` or"),
+            "{unknown}"
+        );
         let zero = error("itl_p50_ms", "lower_is_better", "[[[1.0], [0.0]]]");
         assert!(
-            zero.contains("the candidate's values of itl_p50_ms") && zero.contains("start 2, run 1 is 0"),
+            zero.contains("the candidate's values of itl_p50_ms")
+                && zero.contains("start 2, run 1 is 0"),
             "{zero}"
         );
         for (values, told) in [

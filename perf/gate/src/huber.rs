@@ -1,11 +1,12 @@
 //! A location that a few wild starts cannot move far: [`location`].
 
-/// Residuals beyond this many scales count no more than this many. 1.345 keeps 95 % of the mean's efficiency when nothing
-/// is wild (Huber, "Robust Estimation of a Location Parameter", 1964; Holland and Welsch, 1977).
+/// Residuals beyond this many scales count no more than this many. 1.345 keeps 95 % of the mean's
+/// efficiency when nothing is wild (Huber, "Robust Estimation of a Location Parameter", 1964;
+/// Holland and Welsch, 1977).
 const K: f64 = 1.345;
 
-/// Huber's location of `values`, each with a variance of its own, which weighs it. With two values or fewer it is their
-/// weighted mean. `values` must not be empty, variances must be positive.
+/// Huber's location of `values`, each with a variance of its own, which weighs it. With two values
+/// or fewer it is their weighted mean. `values` must not be empty, variances must be positive.
 pub(crate) fn location(values: &[f64], variances: &[f64]) -> f64 {
     let precision: f64 = variances.iter().map(|variance| 1.0 / variance).sum();
     let few = values.len() <= 2;

@@ -1,29 +1,34 @@
-//! Bounds that an accumulating z crosses with given probabilities, by recursive numerical integration: [`bounds`].
+//! Bounds that an accumulating z crosses with given probabilities, by recursive numerical
+//! integration: [`bounds`].
 //!
-//! Armitage, McPherson and Rowe, "Repeated significance tests on accumulating data", JRSS A 132 (1969). With information
-//! fraction t the score B = z·√t is a Brownian motion: its increments are independent, with variance Δt. The density of
-//! those scores that have crossed nothing yet is carried from look to look on a grid.
+//! Armitage, McPherson and Rowe, "Repeated significance tests on accumulating data", JRSS A 132
+//! (1969). With information fraction t the score B = z·√t is a Brownian motion: its increments are
+//! independent, with variance Δt. The density of those scores that have crossed nothing yet is
+//! carried from look to look on a grid.
 
 use crate::tails::{normal_density, normal_tail};
 
-/// How far below zero the grid begins, in standard deviations; the mass beyond is 1e-9, and cannot come back to cross.
+/// How far below zero the grid begins, in standard deviations; the mass beyond is 1e-9, and cannot
+/// come back to cross.
 const DEPTH: f64 = 6.0;
 
 /// Bounds are sought up to here: 1e-15.
 const FAR: f64 = 8.0;
 
-/// Steps of the grid within one standard deviation of the smallest increment. Simpson's rule with three is exact to 1e-5.
+/// Steps of the grid within one standard deviation of the smallest increment. Simpson's rule with
+/// three is exact to 1e-5.
 const FINENESS: f64 = 3.0;
 
-/// The density of what has crossed nothing yet, at the points of a grid, with Simpson's weights multiplied in.
+/// The density of what has crossed nothing yet, at the points of a grid, with Simpson's weights
+/// multiplied in.
 struct Front {
     scores: Vec<f64>,
     mass: Vec<f64>,
     information: f64,
 }
 
-/// For each look the z that is first exceeded there with probability `spent[look] − spent[look − 1]`. `information` rises
-/// to 1, `spent` rises; `None` where nothing may be spent yet.
+/// For each look the z that is first exceeded there with probability `spent[look] − spent[look −
+/// 1]`. `information` rises to 1, `spent` rises; `None` where nothing may be spent yet.
 pub(crate) fn bounds(information: &[f64], spent: &[f64]) -> Vec<Option<f64>> {
     let mut front: Option<Front> = None;
     let mut before = 0.0;
@@ -47,7 +52,12 @@ fn crossing(front: Option<&Front>, t: f64, bound: f64) -> f64 {
         Some(front) => {
             let spread = (t - front.information).sqrt();
             let edge = bound * t.sqrt();
-            front.scores.iter().zip(&front.mass).map(|(score, mass)| mass * normal_tail((edge - score) / spread)).sum()
+            front
+                .scores
+                .iter()
+                .zip(&front.mass)
+                .map(|(score, mass)| mass * normal_tail((edge - score) / spread))
+                .sum()
         }
     }
 }
@@ -66,7 +76,8 @@ fn solve(front: Option<&Front>, t: f64, share: f64) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// The density at information `t` below `bound`, on a grid fine enough for the increment that follows and the one before.
+/// The density at information `t` below `bound`, on a grid fine enough for the increment that
+/// follows and the one before.
 fn advance(front: Option<&Front>, t: f64, bound: Option<f64>, next: f64) -> Front {
     let root = t.sqrt();
     let (low, high) = (-DEPTH * root, bound.unwrap_or(FAR) * root);
@@ -87,13 +98,18 @@ fn density(front: Option<&Front>, t: f64, score: f64) -> f64 {
         Some(front) => {
             let spread = (t - front.information).sqrt();
             let terms = front.scores.iter().zip(&front.mass);
-            terms.map(|(from, mass)| mass * normal_density((score - from) / spread)).sum::<f64>() / spread
+            terms.map(|(from, mass)| mass * normal_density((score - from) / spread)).sum::<f64>()
+                / spread
         }
     }
 }
 
 /// The next even number of grid steps, at least 32 and at most 4,096.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what fits before the cast")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to what fits before the cast"
+)]
 fn even(steps: f64) -> usize {
     2 * (steps.clamp(32.0, 4_096.0) / 2.0).ceil() as usize
 }
@@ -127,8 +143,9 @@ mod tests {
 
     #[test]
     fn published_constants_come_out() {
-        // Jennison and Turnbull, "Group Sequential Methods" (2000), tables 2.1 and 2.3, two-sided 5 %: Pocock's constant is
-        // 2.413 and O'Brien and Fleming's 2.040 at five looks. One side of two such bounds is crossed in 2.5 % of cases.
+        // Jennison and Turnbull, "Group Sequential Methods" (2000), tables 2.1 and 2.3, two-sided 5
+        // %: Pocock's constant is 2.413 and O'Brien and Fleming's 2.040 at five looks. One side of
+        // two such bounds is crossed in 2.5 % of cases.
         let five = equal_steps(5);
         assert!((crossed(&five, &[2.413; 5]) - 0.025).abs() < 2e-4);
         let falling: Vec<f64> = five.iter().map(|t| 2.040 / t.sqrt()).collect();
@@ -138,7 +155,8 @@ mod tests {
     #[test]
     fn bounds_that_were_solved_for_are_crossed_as_often_as_was_asked() {
         let information = [0.2, 0.37, 0.52, 0.64, 0.75, 0.85, 0.93, 1.0];
-        let spent: Vec<f64> = information.iter().map(|t| crate::spending::early(0.05, *t)).collect();
+        let spent: Vec<f64> =
+            information.iter().map(|t| crate::spending::early(0.05, *t)).collect();
         let bounds: Vec<f64> = bounds(&information, &spent).into_iter().flatten().collect();
         assert!((crossed(&information, &bounds) - 0.05).abs() < 1e-5);
     }

@@ -44,8 +44,8 @@ impl Verdict {
     }
 }
 
-/// What is said of one check, and every number that it rests on. Relative figures are of the metric itself, in the sign it
-/// moved: −0.05 of a throughput is 5 % less, +0.05 of a latency 5 % slower.
+/// What is said of one check, and every number that it rests on. Relative figures are of the metric
+/// itself, in the sign it moved: −0.05 of a throughput is 5 % less, +0.05 of a latency 5 % slower.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judgement {
     /// The verdict.
@@ -68,7 +68,8 @@ pub struct Judgement {
     pub noise: Noise,
     /// How many z the candidate is worse.
     pub z: f64,
-    /// What `z` or `−z` must reach to be called a change now; `None` before there are enough starts.
+    /// What `z` or `−z` must reach to be called a change now; `None` before there are enough
+    /// starts.
     pub z_change: Option<f64>,
     /// How many z the loss lies below twice the effective tolerance.
     pub z_below: f64,
@@ -80,7 +81,8 @@ pub struct Judgement {
     pub resolution: Resolution,
 }
 
-/// One check against one baseline, with everything that does not depend on the candidate worked out.
+/// One check against one baseline, with everything that does not depend on the candidate worked
+/// out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     boundaries: Boundaries,
@@ -90,8 +92,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Works it out. `boundaries` should be of this baseline's number of starts; if they are not, their design's are
-    /// computed, which takes milliseconds.
+    /// Works it out. `boundaries` should be of this baseline's number of starts; if they are not,
+    /// their design's are computed, which takes milliseconds.
     pub fn new(boundaries: &Boundaries, check: &Check, baseline: &Series) -> Self {
         let own = (boundaries.baseline_starts() != baseline.starts())
             .then(|| Boundaries::of(boundaries.design(), baseline.starts()).ok());
@@ -120,7 +122,8 @@ impl Plan {
         self.boundaries.design()
     }
 
-    /// Judges what was measured so far. To be asked again after every start while it says [`Verdict::GoOn`].
+    /// Judges what was measured so far. To be asked again after every start while it says
+    /// [`Verdict::GoOn`].
     pub fn judge(&self, candidate: &Series) -> Judgement {
         let (baseline, design) = (&self.baseline, self.boundaries.design());
         let noise = estimate(&self.check.prior(), &[baseline, candidate]);
@@ -165,7 +168,12 @@ impl Plan {
 }
 
 /// Judges one check once: [`Plan::new`] and [`Plan::judge`] in one.
-pub fn judge(boundaries: &Boundaries, check: &Check, baseline: &Series, candidate: &Series) -> Judgement {
+pub fn judge(
+    boundaries: &Boundaries,
+    check: &Check,
+    baseline: &Series,
+    candidate: &Series,
+) -> Judgement {
     Plan::new(boundaries, check, baseline).judge(candidate)
 }
 
@@ -220,15 +228,18 @@ impl Sight {
     }
 }
 
-/// Whether all starts but one in [`DISSENT`] lie on the side of the change, by half the band at least. A mode that one start
-/// in twenty falls into makes a few starts bad, and a change of the software all.
+/// Whether all starts but one in [`DISSENT`] lie on the side of the change, by half the band at
+/// least. A mode that one start in twenty falls into makes a few starts bad, and a change of the
+/// software all.
 fn agree(worse_by: &[f64], sign: f64, band: f64) -> bool {
     let dissenters = worse_by.iter().filter(|worse| sign * **worse < AGREEMENT * band).count();
     dissenters <= worse_by.len() / DISSENT
 }
 
 fn too_few(starts: usize, wanted: usize) -> String {
-    format!("the baseline rests on {starts} of at least {wanted} engine starts; refresh it with more")
+    format!(
+        "the baseline rests on {starts} of at least {wanted} engine starts; refresh it with more"
+    )
 }
 
 #[cfg(test)]
@@ -241,8 +252,10 @@ mod tests {
     const BASE: [f64; 10] = [100.2, 99.9, 100.1, 99.7, 99.8, 100.3, 100.0, 100.1, 99.9, 100.0];
 
     fn baseline(values: &[f64]) -> Series {
-        let sessions: Vec<Vec<Vec<f64>>> =
-            values.chunks(2).map(|session| session.iter().map(|value| vec![*value]).collect()).collect();
+        let sessions: Vec<Vec<Vec<f64>>> = values
+            .chunks(2)
+            .map(|session| session.iter().map(|value| vec![*value]).collect())
+            .collect();
         Series::new(Direction::LowerIsBetter, &sessions).unwrap()
     }
 
@@ -265,7 +278,10 @@ mod tests {
         }
         let judgement = verdict_on(&BASE, &[107.0, 106.5, 107.4]);
         assert_eq!(judgement.verdict, Verdict::Regressed);
-        assert!((judgement.change - 0.07).abs() < 0.005 && judgement.change_low > 0.05, "{judgement:?}");
+        assert!(
+            (judgement.change - 0.07).abs() < 0.005 && judgement.change_low > 0.05,
+            "{judgement:?}"
+        );
     }
 
     #[test]
@@ -291,7 +307,10 @@ mod tests {
         let judgement = verdict_on(&[100.0, 101.0], &[150.0, 151.0, 150.5]);
         assert_eq!(judgement.verdict, Verdict::Inconclusive);
         let reason = judgement.reason.unwrap();
-        assert_eq!(reason, "the baseline rests on 2 of at least 3 engine starts; refresh it with more");
+        assert_eq!(
+            reason,
+            "the baseline rests on 2 of at least 3 engine starts; refresh it with more"
+        );
     }
 
     #[test]
@@ -310,7 +329,8 @@ mod tests {
         let (low, high) = (Direction::LowerIsBetter, Direction::HigherIsBetter);
         let now = [103.0, 104.0, 103.5];
         let latency = judge(&boundaries, &check(low), &side(&BASE, low), &side(&now, low));
-        let throughput = judge(&boundaries, &check(high), &side(&flip(&BASE), high), &side(&flip(&now), high));
+        let throughput =
+            judge(&boundaries, &check(high), &side(&flip(&BASE), high), &side(&flip(&now), high));
         assert!((latency.loss - throughput.loss).abs() < 1e-12);
         assert!(throughput.change < 0.0 && throughput.change_low < throughput.change);
     }

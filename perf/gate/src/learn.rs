@@ -1,7 +1,8 @@
 //! What a suite's other baselines tell of a metric's noise: [`Prior::learned`].
 //!
-//! Ten starts in five sessions say little about one metric. The same sessions of the same machine, seen through every metric
-//! of their kind, say much more: how noisy this machine is, and how far its sessions drift (empirical Bayes).
+//! Ten starts in five sessions say little about one metric. The same sessions of the same machine,
+//! seen through every metric of their kind, say much more: how noisy this machine is, and how far
+//! its sessions drift (empirical Bayes).
 
 use crate::estimate::{estimate, session_means};
 use crate::prior::Prior;
@@ -11,13 +12,14 @@ use crate::sessions;
 /// What was known before counts as much as so many series.
 const KNOWN: f64 = 4.0;
 
-/// Metrics of the same sessions repeat each other. However many there are, about drift they tell as much as so many would
-/// that have nothing to do with each other.
+/// Metrics of the same sessions repeat each other. However many there are, about drift they tell as
+/// much as so many would that have nothing to do with each other.
 const INDEPENDENT: f64 = 8.0;
 
 impl Prior {
-    /// This prior, moved to what the baselines of metrics of its kind show: all that were measured in the same sessions on
-    /// the same machine, the one to be judged among them. With fewer than two it stays as it is.
+    /// This prior, moved to what the baselines of metrics of its kind show: all that were measured
+    /// in the same sessions on the same machine, the one to be judged among them. With fewer than
+    /// two it stays as it is.
     #[must_use]
     pub fn learned(self, baselines: &[&Series]) -> Self {
         if baselines.len() < 2 {
@@ -56,7 +58,10 @@ mod tests {
         let values: Vec<Vec<Vec<f64>>> = (0..5)
             .map(|at| {
                 let level = session * pattern[(at + 2) % 5];
-                let costs = [level + start * pattern[(at + turn) % 5], level - start * pattern[(at + turn + 3) % 5]];
+                let costs = [
+                    level + start * pattern[(at + turn) % 5],
+                    level - start * pattern[(at + turn + 3) % 5],
+                ];
                 costs.map(|cost| vec![cost.exp()]).to_vec()
             })
             .collect();
@@ -70,7 +75,8 @@ mod tests {
 
     #[test]
     fn a_noisy_machine_and_one_that_drifts_are_recognised() {
-        let (calm, noisy, drifting) = (learned(0.006, 0.001), learned(0.04, 0.001), learned(0.006, 0.015));
+        let (calm, noisy, drifting) =
+            (learned(0.006, 0.001), learned(0.04, 0.001), learned(0.006, 0.015));
         assert!(calm.start_sd < 0.009 && noisy.start_sd > 0.025, "{calm:?} {noisy:?}");
         assert!(calm.session_sd < 0.003 && drifting.session_sd > 0.006, "{calm:?} {drifting:?}");
     }

@@ -1,7 +1,9 @@
-//! The statistics of the gate: a metric's values in the engine starts of two sides → a verdict, after every start.
+//! The statistics of the gate: a metric's values in the engine starts of two sides → a verdict,
+//! after every start.
 //!
-//! Everything is on the log scale, and + is worse whatever the metric: a change is a ratio, and a latency and a throughput
-//! are judged alike. The crate is pure: no clock, no files, no threads. `docs/GATE.md` is the method in words.
+//! Everything is on the log scale, and + is worse whatever the metric: a change is a ratio, and a
+//! latency and a throughput are judged alike. The crate is pure: no clock, no files, no threads.
+//! `docs/GATE.md` is the method in words.
 //!
 //! ```text
 //! values of a side ─→ Series ─→ Noise (start, session) ─→ Resolution (tolerance, effective tolerance)

@@ -21,8 +21,9 @@ pub struct Noise {
     pub df: f64,
 }
 
-/// What the variance of a start's value is relative to that of one run's: 1/R for a mean, and for the median of a normal
-/// sample about π / (2·R + π − 2) (0.44 of three, where the exact value is 0.449).
+/// What the variance of a start's value is relative to that of one run's: 1/R for a mean, and for
+/// the median of a normal sample about π / (2·R + π − 2) (0.44 of three, where the exact value is
+/// 0.449).
 pub(crate) fn run_share(runs: usize) -> f64 {
     let (count, pi) = (runs as f64, std::f64::consts::PI);
     if runs <= 2 { 1.0 / count } else { pi / (2.0 * count + pi - 2.0) }
@@ -34,7 +35,13 @@ pub(crate) struct Layout(pub(crate) Vec<Vec<usize>>);
 
 impl Layout {
     pub(crate) fn of(series: &Series) -> Self {
-        Self(series.by_session().iter().map(|starts| starts.iter().map(Start::runs).collect()).collect())
+        Self(
+            series
+                .by_session()
+                .iter()
+                .map(|starts| starts.iter().map(Start::runs).collect())
+                .collect(),
+        )
     }
 
     /// At least so many starts, the new ones as those that were there, in as many sessions.
@@ -68,15 +75,20 @@ impl Noise {
         location(series.costs(), &variances)
     }
 
-    /// The variance of one side's location: 1.05 / Σw + q²·(h − k) with w = 1 / variance of a start, h = Σ over sessions of
-    /// (their share of the weights)², k the same over starts. One start already holds one session's drift, so that only
-    /// what more starts of the same session do not average out is added.
+    /// The variance of one side's location: 1.05 / Σw + q²·(h − k) with w = 1 / variance of a
+    /// start, h = Σ over sessions of (their share of the weights)², k the same over starts. One
+    /// start already holds one session's drift, so that only what more starts of the same session
+    /// do not average out is added.
     pub(crate) fn location_variance(&self, side: &Layout) -> f64 {
-        let weights: Vec<Vec<f64>> =
-            side.0.iter().map(|starts| starts.iter().map(|runs| 1.0 / self.start_variance(*runs)).collect()).collect();
+        let weights: Vec<Vec<f64>> = side
+            .0
+            .iter()
+            .map(|starts| starts.iter().map(|runs| 1.0 / self.start_variance(*runs)).collect())
+            .collect();
         let all: f64 = weights.iter().flatten().sum();
         let squared: f64 = weights.iter().flatten().map(|weight| (weight / all).powi(2)).sum();
-        let concentration: f64 = weights.iter().map(|session| (session.iter().sum::<f64>() / all).powi(2)).sum();
+        let concentration: f64 =
+            weights.iter().map(|session| (session.iter().sum::<f64>() / all).powi(2)).sum();
         INEFFICIENCY / all + self.session_sd.powi(2) * (concentration - squared).max(0.0)
     }
 
@@ -87,7 +99,8 @@ impl Noise {
 
     /// The variance of one start of so many runs around its session's level.
     pub(crate) fn within_session(&self, runs: usize) -> f64 {
-        // The two are estimated apart; where the sessions seem to scatter more than single starts, half is theirs.
+        // The two are estimated apart; where the sessions seem to scatter more than single starts,
+        // half is theirs.
         let start = self.start_variance(runs);
         (start - self.session_sd.powi(2)).max(start / 2.0)
     }
@@ -102,15 +115,17 @@ mod tests {
     #[test]
     fn an_error_shrinks_with_starts_but_not_below_the_drift_of_one_session() {
         let base = Layout(vec![vec![1, 1]; 5]);
-        let errors: Vec<f64> =
-            [1, 2, 4, 8, 1_000].map(|starts| NOISE.error(&Layout::one_session(starts, 1), &base)).to_vec();
+        let errors: Vec<f64> = [1, 2, 4, 8, 1_000]
+            .map(|starts| NOISE.error(&Layout::one_session(starts, 1), &base))
+            .to_vec();
         assert!(errors.windows(2).all(|pair| pair[1] < pair[0]), "{errors:?}");
         assert!(errors[4] > 0.005);
     }
 
     #[test]
     fn more_runs_average_out_what_is_between_runs_and_nothing_else() {
-        let variances: Vec<f64> = [1, 2, 3, 5, 1_000].map(|runs| NOISE.start_variance(runs)).to_vec();
+        let variances: Vec<f64> =
+            [1, 2, 3, 5, 1_000].map(|runs| NOISE.start_variance(runs)).to_vec();
         assert!(variances.windows(2).all(|pair| pair[1] < pair[0]), "{variances:?}");
         assert!((variances[0] - 1e-4).abs() < 1e-15 && (variances[1] - 0.68e-4).abs() < 1e-15);
         assert!((variances[4] - 0.36e-4).abs() < 1e-6);

@@ -4,8 +4,8 @@ use crate::direction::Direction;
 use crate::huber::{location, median};
 use crate::series::{Series, SeriesError, Start};
 
-/// The differences of neighbouring starts of two sides, measured in the order ABBA ABBA …: what drifts during a session is
-/// in both of a pair, and what drifts evenly cancels over two pairs.
+/// The differences of neighbouring starts of two sides, measured in the order ABBA ABBA …: what
+/// drifts during a session is in both of a pair, and what drifts evenly cancels over two pairs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pairs {
     differences: Vec<f64>,
@@ -14,14 +14,19 @@ pub struct Pairs {
 }
 
 impl Pairs {
-    /// Takes `pairs[pair]`, the runs of the base's and of the candidate's start, in the metric's own unit. In an error,
-    /// "session" is the pair, start 1 the base's and start 2 the candidate's.
+    /// Takes `pairs[pair]`, the runs of the base's and of the candidate's start, in the metric's
+    /// own unit. In an error, "session" is the pair, start 1 the base's and start 2 the
+    /// candidate's.
     pub fn new(direction: Direction, pairs: &[(Vec<f64>, Vec<f64>)]) -> Result<Self, SeriesError> {
         let sessions: Vec<Vec<Vec<f64>>> =
             pairs.iter().map(|(base, candidate)| vec![base.clone(), candidate.clone()]).collect();
         let series = Series::new(direction, &sessions)?;
         Ok(Self {
-            differences: series.by_session().iter().map(|pair| pair[1].cost - pair[0].cost).collect(),
+            differences: series
+                .by_session()
+                .iter()
+                .map(|pair| pair[1].cost - pair[0].cost)
+                .collect(),
             runs: series.by_session().iter().flatten().map(Start::runs).min().unwrap_or(1),
         })
     }
@@ -36,18 +41,24 @@ impl Pairs {
         &self.differences
     }
 
-    /// The robust location of the differences, its standard error, and the degrees of freedom of that, given what is known
-    /// of the variance of one start of so many runs and how many degrees of freedom that is worth.
+    /// The robust location of the differences, its standard error, and the degrees of freedom of
+    /// that, given what is known of the variance of one start of so many runs and how many degrees
+    /// of freedom that is worth.
     pub(crate) fn estimate(&self, known: &dyn Fn(usize) -> f64, known_df: f64) -> (f64, f64, f64) {
         let count = self.differences.len() as f64;
         let known = 2.0 * known(self.runs);
         let df = known_df + count - 1.0;
-        // Around the median nothing needs a scale yet. The squares are not clipped: with a handful of pairs a wild one must
-        // make the verdict less certain, not vanish.
+        // Around the median nothing needs a scale yet. The squares are not clipped: with a handful
+        // of pairs a wild one must make the verdict less certain, not vanish.
         let middle = median(&self.differences);
-        let rough: f64 = self.differences.iter().map(|difference| (difference - middle).powi(2)).sum();
-        let at = location(&self.differences, &vec![(known_df * known + rough) / df; self.differences.len()]);
-        let squares: f64 = self.differences.iter().map(|difference| (difference - at).powi(2)).sum();
+        let rough: f64 =
+            self.differences.iter().map(|difference| (difference - middle).powi(2)).sum();
+        let at = location(
+            &self.differences,
+            &vec![(known_df * known + rough) / df; self.differences.len()],
+        );
+        let squares: f64 =
+            self.differences.iter().map(|difference| (difference - at).powi(2)).sum();
         let variance = (known_df * known + squares) / df;
         (at, (variance / count).sqrt(), df)
     }
@@ -58,7 +69,8 @@ mod tests {
     use super::*;
 
     fn pairs(values: &[(f64, f64)]) -> Pairs {
-        let runs: Vec<(Vec<f64>, Vec<f64>)> = values.iter().map(|(one, other)| (vec![*one], vec![*other])).collect();
+        let runs: Vec<(Vec<f64>, Vec<f64>)> =
+            values.iter().map(|(one, other)| (vec![*one], vec![*other])).collect();
         Pairs::new(Direction::LowerIsBetter, &runs).unwrap()
     }
 

@@ -1,7 +1,7 @@
 //! What a gate would say of a change of known size, and after how many starts: [`power`].
 //!
-//! A seeded simulation of the judgement itself, so that nothing about it is approximated but the noise, which is taken to be
-//! normal and as large as the baseline says.
+//! A seeded simulation of the judgement itself, so that nothing about it is approximated but the
+//! noise, which is taken to be normal and as large as the baseline says.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -32,22 +32,25 @@ pub struct Power {
     pub starts: f64,
 }
 
-/// Judges `trials` candidates (2,000 give each probability to within ±2 %) whose metric truly changed by `change`: −0.05 is
-/// 5 % less, whatever the direction. Candidates are measured in one session.
+/// Judges `trials` candidates (2,000 give each probability to within ±2 %) whose metric truly
+/// changed by `change`: −0.05 is 5 % less, whatever the direction. Candidates are measured in one
+/// session.
 pub fn power(plan: &Plan, change: f64, trials: u32) -> Power {
     let mut draws = ChaCha8Rng::seed_from_u64(SEED);
     let mut normal = || -> f64 { StandardNormal.sample(&mut draws) };
     let direction = plan.check().direction();
     let noise = plan.resolution().noise;
     let run_sd = noise.run_sd;
-    // What is left of a start's scatter when its runs' is taken out; each start then gets as many runs as are planned.
+    // What is left of a start's scatter when its runs' is taken out; each start then gets as many
+    // runs as are planned.
     let start_sd = (noise.within_session(1) - run_sd.powi(2)).max(0.0).sqrt();
     let level = noise.locate(plan.baseline()) + direction.cost(1.0 + change.max(-0.999));
     let base_error = noise.location_variance(&Layout::of(plan.baseline())).sqrt();
     let mut counts = [0_u32; 4];
     let mut starts = 0_usize;
     for _ in 0..trials {
-        // The baseline's own error and the session's drift are the same for all starts of a candidate.
+        // The baseline's own error and the session's drift are the same for all starts of a
+        // candidate.
         let session = level + base_error * normal() + noise.session_sd * normal();
         let mut costs: Vec<Vec<f64>> = Vec::with_capacity(plan.design().max_starts);
         let verdict = loop {

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// What is known of a metric's noise before it was measured, and how much that weighs.
 ///
-/// Ten starts tell the noise to within a quarter at best, and three hardly at all; a verdict that believed them alone would
-/// now and then be certain by accident.
+/// Ten starts tell the noise to within a quarter at best, and three hardly at all; a verdict that
+/// believed them alone would now and then be certain by accident.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prior {
@@ -15,7 +15,8 @@ pub struct Prior {
     pub start_df: f64,
     /// The median of what is thought possible for the standard deviation between sessions.
     pub session_sd: f64,
-    /// The standard deviation of its natural logarithm: 0.7 is "within a factor of two, in two cases of three".
+    /// The standard deviation of its natural logarithm: 0.7 is "within a factor of two, in two
+    /// cases of three".
     pub session_spread: f64,
 }
 
@@ -30,11 +31,15 @@ impl Prior {
         Self { start_sd: 0.06, start_df: 2.0, ..Self::central() }
     }
 
-    /// By a metric's name: [`Prior::tail`] if it is a percentile from the 90th on or a maximum (`itl_p99_ms`, `ttft_max_ms`),
-    /// [`Prior::central`] otherwise.
+    /// By a metric's name: [`Prior::tail`] if it is a percentile from the 90th on or a maximum
+    /// (`itl_p99_ms`, `ttft_max_ms`), [`Prior::central`] otherwise.
     pub fn of_metric(name: &str) -> Self {
         let is_tail = |part: &str| part.starts_with("p9") || part == "max";
-        if name.to_ascii_lowercase().split('_').any(is_tail) { Self::tail() } else { Self::central() }
+        if name.to_ascii_lowercase().split('_').any(is_tail) {
+            Self::tail()
+        } else {
+            Self::central()
+        }
     }
 
     /// Whether the figures can be computed with.

@@ -11,12 +11,14 @@ use crate::series::Series;
 /// Beyond this many starts nobody would measure; what needs more is said to be out of reach.
 const MOST: usize = 1_000;
 
-/// A check whose noise puts the tolerance out of reach by more than this factor is not worth the whole budget: its second half
-/// would narrow the band by a quarter, and by far not to the tolerance. Its band is that of half the budget.
+/// A check whose noise puts the tolerance out of reach by more than this factor is not worth the
+/// whole budget: its second half would narrow the band by a quarter, and by far not to the
+/// tolerance. Its band is that of half the budget.
 const HOPELESS: f64 = 2.0;
 
-/// What a baseline can tell apart within a design's budget. Follows from the baseline alone, so that it can be shown and
-/// reviewed when the baseline is taken, before anything is judged against it.
+/// What a baseline can tell apart within a design's budget. Follows from the baseline alone, so
+/// that it can be shown and reviewed when the baseline is taken, before anything is judged against
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Resolution {
     /// How much starts and sessions scatter.
@@ -31,11 +33,11 @@ pub struct Resolution {
     pub effective_tolerance: f64,
     /// Whether the noise made it more.
     pub noise_limited: bool,
-    /// Starts on either side that would bring the effective tolerance down to the one asked for, with as many sessions.
-    /// `None` if no number does: then sessions drift too far.
+    /// Starts on either side that would bring the effective tolerance down to the one asked for,
+    /// with as many sessions. `None` if no number does: then sessions drift too far.
     pub starts_for_tolerance: Option<usize>,
-    /// The loss, relative to the baseline, that is caught in 1 − misses (usually 95 %) of cases: twice the effective
-    /// tolerance.
+    /// The loss, relative to the baseline, that is caught in 1 − misses (usually 95 %) of cases:
+    /// twice the effective tolerance.
     pub detects: f64,
     /// The effective tolerance as a difference of costs.
     #[serde(skip)]
@@ -44,10 +46,10 @@ pub struct Resolution {
 
 /// What `baseline` can tell apart.
 ///
-/// Held and regressed must leave no gap at the last look: z ≥ `change` beyond zero, or z ≥ `held` below twice the effective
-/// tolerance T. With standard error E there is none if 2·T ≥ (change + held)·E, so T is never less than half of that.
-/// The bounds are the normal ones; that E is an estimate leaves a small gap after all, and about one check in two hundred
-/// inconclusive.
+/// Held and regressed must leave no gap at the last look: z ≥ `change` beyond zero, or z ≥ `held`
+/// below twice the effective tolerance T. With standard error E there is none if 2·T ≥ (change +
+/// held)·E, so T is never less than half of that. The bounds are the normal ones; that E is an
+/// estimate leaves a small gap after all, and about one check in two hundred inconclusive.
 pub fn resolution(boundaries: &Boundaries, check: &Check, baseline: &Series) -> Resolution {
     let noise = estimate(&check.prior(), &[baseline]);
     let design = boundaries.design();
@@ -59,7 +61,11 @@ pub fn resolution(boundaries: &Boundaries, check: &Check, baseline: &Series) -> 
     };
     let base = Layout::of(baseline);
     let within = reach(&base, last);
-    let limit = if within > HOPELESS * wanted { reach(&base, design.min_starts.max(last / 2)) } else { within };
+    let limit = if within > HOPELESS * wanted {
+        reach(&base, design.min_starts.max(last / 2))
+    } else {
+        within
+    };
     let effective = wanted.max(limit);
     let from = last.min(baseline.starts());
     let reaches = |starts: usize| reach(&base.grown(starts), starts) <= wanted;
@@ -77,7 +83,8 @@ pub fn resolution(boundaries: &Boundaries, check: &Check, baseline: &Series) -> 
     }
 }
 
-/// The smallest number from `from` to [`MOST`] of which it is true; if it is true of one it is of all above.
+/// The smallest number from `from` to [`MOST`] of which it is true; if it is true of one it is of
+/// all above.
 fn first_that(from: usize, is_true: impl Fn(usize) -> bool) -> Option<usize> {
     if !is_true(MOST) {
         return None;
@@ -102,15 +109,19 @@ mod tests {
     use crate::prior::Prior;
 
     fn of(values: &[&[f64]]) -> Resolution {
-        let starts: Vec<Vec<Vec<f64>>> =
-            values.iter().map(|session| session.iter().map(|value| vec![*value]).collect()).collect();
+        let starts: Vec<Vec<Vec<f64>>> = values
+            .iter()
+            .map(|session| session.iter().map(|value| vec![*value]).collect())
+            .collect();
         let series = Series::new(Direction::LowerIsBetter, &starts).unwrap();
         let check = Check::new(Direction::LowerIsBetter, 0.025, Prior::default()).unwrap();
         resolution(&Boundaries::of(&Design::default(), series.starts()).unwrap(), &check, &series)
     }
 
-    const CALM: [&[f64]; 5] = [&[100.2, 99.9], &[100.1, 99.7], &[99.8, 100.3], &[100.0, 100.1], &[99.9, 100.0]];
-    const WILD: [&[f64]; 5] = [&[104.0, 97.0], &[101.0, 95.0], &[98.0, 103.0], &[100.0, 106.0], &[99.0, 94.0]];
+    const CALM: [&[f64]; 5] =
+        [&[100.2, 99.9], &[100.1, 99.7], &[99.8, 100.3], &[100.0, 100.1], &[99.9, 100.0]];
+    const WILD: [&[f64]; 5] =
+        [&[104.0, 97.0], &[101.0, 95.0], &[98.0, 103.0], &[100.0, 106.0], &[99.0, 94.0]];
 
     #[test]
     fn a_calm_metric_is_held_to_the_tolerance_asked_for() {
@@ -129,7 +140,8 @@ mod tests {
 
     #[test]
     fn where_sessions_drift_too_far_no_number_of_starts_helps() {
-        let drift = of(&[&[100.0, 100.1], &[106.0, 106.1], &[95.0, 95.1], &[103.0, 103.1], &[98.0, 97.9]]);
+        let drift =
+            of(&[&[100.0, 100.1], &[106.0, 106.1], &[95.0, 95.1], &[103.0, 103.1], &[98.0, 97.9]]);
         assert_eq!(drift.starts_for_tolerance, None, "{drift:?}");
         assert!(drift.effective_tolerance > 0.06);
     }

@@ -5,8 +5,8 @@ use crate::huber::median;
 
 /// The values of one metric on one side, one an engine start, in sessions.
 ///
-/// A session is a stretch of time on one machine, without a reboot or a long pause: what drifts from one day to the next
-/// is the same within it.
+/// A session is a stretch of time on one machine, without a reboot or a long pause: what drifts
+/// from one day to the next is the same within it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// Session by session.
@@ -18,7 +18,8 @@ pub struct Series {
 /// One engine start.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Start {
-    /// Median of its runs' costs (natural logarithm, + = worse), or their mean if there are two or fewer.
+    /// Median of its runs' costs (natural logarithm, + = worse), or their mean if there are two or
+    /// fewer.
     pub(crate) cost: f64,
     /// Each run's cost less the mean of all, one a run; empty if there was one run.
     pub(crate) residuals: Vec<f64>,
@@ -27,7 +28,8 @@ pub(crate) struct Start {
 impl Start {
     fn of(costs: &[f64]) -> Self {
         let mean = costs.iter().sum::<f64>() / costs.len() as f64;
-        let residuals = if costs.len() < 2 { vec![] } else { costs.iter().map(|cost| cost - mean).collect() };
+        let residuals =
+            if costs.len() < 2 { vec![] } else { costs.iter().map(|cost| cost - mean).collect() };
         Self { cost: median(costs), residuals }
     }
 
@@ -87,8 +89,8 @@ pub enum SeriesError {
 const MEASURABLE: std::ops::RangeInclusive<f64> = 1e-12..=1e15;
 
 impl Series {
-    /// Takes `values[session][start][run]`, in the metric's own unit. A start's value is the median of its runs' costs, or
-    /// their mean if there are two or fewer.
+    /// Takes `values[session][start][run]`, in the metric's own unit. A start's value is the median
+    /// of its runs' costs, or their mean if there are two or fewer.
     pub fn new(direction: Direction, values: &[Vec<Vec<f64>>]) -> Result<Self, SeriesError> {
         let mut sessions = Vec::with_capacity(values.len());
         for (session, starts) in (1..).zip(values) {
@@ -143,11 +145,18 @@ impl Series {
     }
 }
 
-fn read_start(direction: Direction, session: usize, start: usize, runs: &[f64]) -> Result<Start, SeriesError> {
+fn read_start(
+    direction: Direction,
+    session: usize,
+    start: usize,
+    runs: &[f64],
+) -> Result<Start, SeriesError> {
     if runs.is_empty() {
         return Err(SeriesError::Hole { session, start: Some(start) });
     }
-    if let Some((run, value)) = (1..).zip(runs).find(|(_, value)| !(value.is_finite() && **value > 0.0)) {
+    if let Some((run, value)) =
+        (1..).zip(runs).find(|(_, value)| !(value.is_finite() && **value > 0.0))
+    {
         return Err(SeriesError::NotPositive { session, start, run, value: value.to_string() });
     }
     if let Some((run, value)) = (1..).zip(runs).find(|(_, value)| !MEASURABLE.contains(value)) {
@@ -166,14 +175,18 @@ mod tests {
         let values = vec![vec![vec![1.0, 100.0, 2.0]], vec![vec![1.0, 4.0], vec![3.0]]];
         let series = Series::new(Direction::LowerIsBetter, &values).unwrap();
         let costs: Vec<f64> = series.costs().iter().map(|cost| cost.exp()).collect();
-        assert!(costs.iter().zip([2.0, 2.0, 3.0]).all(|(cost, wanted)| (cost - wanted).abs() < 1e-9), "{costs:?}");
+        assert!(
+            costs.iter().zip([2.0, 2.0, 3.0]).all(|(cost, wanted)| (cost - wanted).abs() < 1e-9),
+            "{costs:?}"
+        );
         assert_eq!((series.starts(), series.sessions()), (3, 2));
     }
 
     #[test]
     fn values_of_which_no_ratio_can_be_taken_are_refused_and_named() {
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            let error = Series::new(Direction::LowerIsBetter, &[vec![vec![1.0], vec![1.0, bad]]]).unwrap_err();
+            let error = Series::new(Direction::LowerIsBetter, &[vec![vec![1.0], vec![1.0, bad]]])
+                .unwrap_err();
             assert!(error.to_string().starts_with("session 1, start 2, run 2 is "), "{error}");
         }
         for bad in [1e308, 1e-300] {
@@ -186,6 +199,9 @@ mod tests {
         let hole = Series::new(Direction::LowerIsBetter, &[vec![vec![1.0]], vec![]]).unwrap_err();
         assert_eq!(hole.to_string(), "session 2 has no values; leave it out, or measure it again");
         let hole = Series::new(Direction::LowerIsBetter, &[vec![vec![1.0], vec![]]]).unwrap_err();
-        assert_eq!(hole.to_string(), "session 1 has no values in start 2; leave it out, or measure it again");
+        assert_eq!(
+            hole.to_string(),
+            "session 1 has no values in start 2; leave it out, or measure it again"
+        );
     }
 }

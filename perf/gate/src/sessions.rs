@@ -1,8 +1,9 @@
 //! How far sessions lie apart: [`variance`].
 //!
-//! Five sessions say little about the scatter of sessions, and one says nothing, so what is known beforehand stays in: a
-//! lognormal prior on the standard deviation, weighed with the likelihood of the sessions' means and averaged on a grid. Its
-//! long tail lets clear evidence prevail, where a fixed share of prior and data would not.
+//! Five sessions say little about the scatter of sessions, and one says nothing, so what is known
+//! beforehand stays in: a lognormal prior on the standard deviation, weighed with the likelihood of
+//! the sessions' means and averaged on a grid. Its long tail lets clear evidence prevail, where a
+//! fixed share of prior and data would not.
 
 use crate::prior::Prior;
 
@@ -17,8 +18,9 @@ pub(crate) struct Mean {
     pub(crate) variance: f64,
 }
 
-/// The posterior mean of the variance between sessions, given the means of each side's sessions. The likelihood is raised
-/// to `weight`: 1 if the sides are independent, less if they tell the same thing several times.
+/// The posterior mean of the variance between sessions, given the means of each side's sessions.
+/// The likelihood is raised to `weight`: 1 if the sides are independent, less if they tell the same
+/// thing several times.
 pub(crate) fn variance(prior: &Prior, sides: &[Vec<Mean>], weight: f64) -> f64 {
     let points = (0..=STEPS).map(|step| {
         let u = REACH * (2.0 * f64::from(step) / f64::from(STEPS) - 1.0);
@@ -29,8 +31,9 @@ pub(crate) fn variance(prior: &Prior, sides: &[Vec<Mean>], weight: f64) -> f64 {
     let points: Vec<(f64, f64)> = points.collect();
     let best = points.iter().map(|(_, weight)| *weight).fold(f64::NEG_INFINITY, f64::max);
     let weighed = points.iter().map(|(candidate, weight)| (candidate, (weight - best).exp()));
-    let (sum, weights) =
-        weighed.fold((0.0, 0.0), |(sum, all), (candidate, weight)| (sum + candidate * weight, all + weight));
+    let (sum, weights) = weighed.fold((0.0, 0.0), |(sum, all), (candidate, weight)| {
+        (sum + candidate * weight, all + weight)
+    });
     sum / weights
 }
 
@@ -42,8 +45,10 @@ fn log_likelihood(means: &[Mean], between: f64) -> f64 {
     let variance = |mean: &Mean| mean.variance + between;
     let precision: f64 = means.iter().map(|mean| 1.0 / variance(mean)).sum();
     let centre = means.iter().map(|mean| mean.value / variance(mean)).sum::<f64>() / precision;
-    let spread =
-        means.iter().map(|mean| variance(mean).ln() + (mean.value - centre).powi(2) / variance(mean)).sum::<f64>();
+    let spread = means
+        .iter()
+        .map(|mean| variance(mean).ln() + (mean.value - centre).powi(2) / variance(mean))
+        .sum::<f64>();
     -0.5 * (spread + precision.ln())
 }
 
@@ -67,9 +72,11 @@ mod tests {
     #[test]
     fn sessions_that_lie_far_apart_are_believed() {
         let prior = Prior::central();
-        let apart = variance(&prior, &[means(0.003, &[0.0, 0.02, -0.015, 0.01, -0.02])], 1.0).sqrt();
+        let apart =
+            variance(&prior, &[means(0.003, &[0.0, 0.02, -0.015, 0.01, -0.02])], 1.0).sqrt();
         assert!(apart > 0.01 && apart < 0.025, "{apart}");
-        let together = variance(&prior, &[means(0.003, &[0.0, 0.001, -0.001, 0.001, 0.0])], 1.0).sqrt();
+        let together =
+            variance(&prior, &[means(0.003, &[0.0, 0.001, -0.001, 0.001, 0.0])], 1.0).sqrt();
         assert!(together < 0.003, "{together}");
     }
 }

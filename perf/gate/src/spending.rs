@@ -1,19 +1,20 @@
 //! How much of an error rate may be spent by when: [`late`] and [`early`].
 //!
-//! Lan and DeMets, "Discrete sequential boundaries for clinical trials", Biometrika 70 (1983). `information` is the share of
-//! all information that is there, 0 to 1.
+//! Lan and DeMets, "Discrete sequential boundaries for clinical trials", Biometrika 70 (1983).
+//! `information` is the share of all information that is there, 0 to 1.
 
 use crate::tails::{normal_tail, normal_z};
 
-/// The way of O'Brien and Fleming: hardly anything early, so that the last look is almost as sharp as if it were the only
-/// one. For false alarms.
+/// The way of O'Brien and Fleming: hardly anything early, so that the last look is almost as sharp
+/// as if it were the only one. For false alarms.
 pub(crate) fn late(rate: f64, information: f64) -> f64 {
     2.0 * normal_tail(normal_z(rate / 2.0) / information.sqrt())
 }
 
-/// Half of it by a quarter of the information (Kim and DeMets' power family, with ½): what is clearly fine stops at the first
-/// start. For misses. Between 0.25 and 1 the power decided little but the cost: 0.5 saves 3 % of the GPU time that Pocock's
-/// constant bounds need, and loses 0.3 points of power.
+/// Half of it by a quarter of the information (Kim and DeMets' power family, with ½): what is
+/// clearly fine stops at the first start. For misses. Between 0.25 and 1 the power decided little
+/// but the cost: 0.5 saves 3 % of the GPU time that Pocock's constant bounds need, and loses 0.3
+/// points of power.
 pub(crate) fn early(rate: f64, information: f64) -> f64 {
     rate * information.sqrt()
 }
@@ -26,7 +27,8 @@ mod tests {
     fn in_the_end_everything_is_spent_and_never_less_than_before() {
         for spend in [late, early] {
             assert!((spend(0.05, 1.0) - 0.05).abs() < 1e-9);
-            let spent: Vec<f64> = (1..=20).map(|step| spend(0.05, f64::from(step) / 20.0)).collect();
+            let spent: Vec<f64> =
+                (1..=20).map(|step| spend(0.05, f64::from(step) / 20.0)).collect();
             assert!(spent.windows(2).all(|pair| pair[0] < pair[1]));
         }
         assert!(late(0.05, 0.2) < 1e-4 && early(0.05, 0.2) > 0.01);

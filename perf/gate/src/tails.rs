@@ -1,7 +1,7 @@
 //! Tails of the normal and of Student's t distribution, and the way from one to the other.
 //!
-//! The boundaries are computed for normal z; a change is divided by an *estimated* standard error, so its tail is
-//! Student's. [`z_of_t`] finds the z that is as improbable.
+//! The boundaries are computed for normal z; a change is divided by an *estimated* standard error,
+//! so its tail is Student's. [`z_of_t`] finds the z that is as improbable.
 
 use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
 use statrs::function::erf::{erfc, erfc_inv};
@@ -24,13 +24,16 @@ pub(crate) fn normal_density(z: f64) -> f64 {
     (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt()
 }
 
-/// The normal z that is as far in its tail as `t` is in Student's with `df` degrees of freedom (not necessarily whole).
+/// The normal z that is as far in its tail as `t` is in Student's with `df` degrees of freedom (not
+/// necessarily whole).
 pub(crate) fn z_of_t(t: f64, df: f64) -> f64 {
     if t < 0.0 {
         return -z_of_t(-t, df);
     }
-    // `df` is at least that of the prior, so it is positive; with an invalid one nothing may look significant.
-    StudentsT::new(0.0, 1.0, df).map_or(0.0, |student| normal_z(student.sf(t).max(f64::MIN_POSITIVE)))
+    // `df` is at least that of the prior, so it is positive; with an invalid one nothing may look
+    // significant.
+    StudentsT::new(0.0, 1.0, df)
+        .map_or(0.0, |student| normal_z(student.sf(t).max(f64::MIN_POSITIVE)))
 }
 
 /// The inverse of [`z_of_t`]: the t that is as far in its tail as `z` is in the normal's.
@@ -38,7 +41,8 @@ pub(crate) fn t_of_z(z: f64, df: f64) -> f64 {
     if z < 0.0 {
         return -t_of_z(-z, df);
     }
-    // t exceeds z, so Newton's steps start from there; z_of_t is concave, so that they never overshoot twice.
+    // t exceeds z, so Newton's steps start from there; z_of_t is concave, so that they never
+    // overshoot twice.
     let mut t = z;
     for _ in 0..60 {
         let at = z_of_t(t, df);
@@ -63,12 +67,17 @@ mod tests {
 
     #[test]
     fn tails_agree_with_published_tables() {
-        for (z, tail) in [(0.0, 0.5), (1.644_853_627, 0.05), (1.959_963_985, 0.025), (3.090_232_306, 0.001)] {
+        for (z, tail) in
+            [(0.0, 0.5), (1.644_853_627, 0.05), (1.959_963_985, 0.025), (3.090_232_306, 0.001)]
+        {
             assert!((normal_tail(z) - tail).abs() < 1e-9, "{z}");
             assert!((normal_z(tail) - z).abs() < 1e-6, "{tail}");
         }
-        // One-sided 5 % and 0.1 % points of Student's t: 2.015 and 5.893 with 5 degrees of freedom, 1.812 with 10.
-        for (t, df, tail) in [(2.015_048, 5.0, 0.05), (5.893_430, 5.0, 0.001), (1.812_461, 10.0, 0.05)] {
+        // One-sided 5 % and 0.1 % points of Student's t: 2.015 and 5.893 with 5 degrees of freedom,
+        // 1.812 with 10.
+        for (t, df, tail) in
+            [(2.015_048, 5.0, 0.05), (5.893_430, 5.0, 0.001), (1.812_461, 10.0, 0.05)]
+        {
             assert!((z_of_t(t, df) - normal_z(tail)).abs() < 1e-5, "{t} {df}");
             assert!((t_of_z(normal_z(tail), df) - t).abs() < 1e-4, "{t} {df}");
         }
@@ -82,7 +91,10 @@ mod tests {
         for df in [2.0, 4.5, 9.0, 30.0] {
             let zs: Vec<f64> = (0..400).map(|step| z_of_t(f64::from(step) * 0.25, df)).collect();
             assert!(zs.windows(2).all(|pair| pair[0] < pair[1]), "{df}");
-            assert!(zs.iter().zip(0..).all(|(z, step)| *z <= f64::from(step) * 0.25 + 1e-9), "{df}");
+            assert!(
+                zs.iter().zip(0..).all(|(z, step)| *z <= f64::from(step) * 0.25 + 1e-9),
+                "{df}"
+            );
         }
         assert!((z_of_t(-2.0, 7.0) + z_of_t(2.0, 7.0)).abs() < 1e-12);
         assert!(z_of_t(1e12, 3.0).is_finite());

@@ -1,15 +1,17 @@
-//! What the client costs over real sockets, in time of its own process, and what the peer costs on the same server.
+//! What the client costs over real sockets, in time of its own process, and what the peer costs on
+//! the same server.
 //!
 //!     cargo bench -p perf-load --bench cost
 //!     PERF_PEER=/path/to/vllm-rs PERF_TOKENIZER=/path/to/a/model cargo bench -p perf-load --bench cost
 //!     PERF_OTHER=/path/to/another/build/of/this/bench cargo bench -p perf-load --bench cost
 //!
-//! Server and clients are processes of their own, the server on the first core and a client on the second (`taskset`).
-//! A client's processor time is all that its process used, start included. Contenders alternate, five repetitions
-//! (`PERF_REPETITIONS`). `PERF_PEER` takes the options of `vllm-rs bench serve`, vLLM's own Rust client, which lies in the
-//! wheel of vLLM as `vllm/vllm-rs`; `PERF_PYTHON_PEER` is a `vllm`, whose client is given 10,000 requests at most;
-//! `PERF_OTHER` compares two versions of ours. `PERF_ROWS` picks rows by their names' beginning, separated by commas.
-//! `cargo xtask bench-client` sets all of these.
+//! Server and clients are processes of their own, the server on the first core and a client on the
+//! second (`taskset`). A client's processor time is all that its process used, start included.
+//! Contenders alternate, five repetitions (`PERF_REPETITIONS`). `PERF_PEER` takes the options of
+//! `vllm-rs bench serve`, vLLM's own Rust client, which lies in the wheel of vLLM as
+//! `vllm/vllm-rs`; `PERF_PYTHON_PEER` is a `vllm`, whose client is given 10,000 requests at most;
+//! `PERF_OTHER` compares two versions of ours. `PERF_ROWS` picks rows by their names' beginning,
+//! separated by commas. `cargo xtask bench-client` sets all of these.
 
 #![expect(
     clippy::print_stdout,
@@ -140,7 +142,8 @@ fn serve(row: &Row) {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        // A thousand connections at once do not fit into the usual queue, and would be asked for again a second later.
+        // A thousand connections at once do not fit into the usual queue, and would be asked for
+        // again a second later.
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = socket.listen(4_096).unwrap();
@@ -169,11 +172,14 @@ fn load(row: &Row, url: &str) {
         request_limit: Duration::from_mins(10),
         contents: None,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let samples = runtime.block_on(async {
         let mut samples: Vec<Sample> = Vec::new();
         let endpoint = Endpoint::http(url).unwrap();
-        measure(&load, &endpoint, "tiny", 7, Clock::real(), &mut |sample| samples.push(sample)).await.unwrap();
+        measure(&load, &endpoint, "tiny", 7, Clock::real(), &mut |sample| samples.push(sample))
+            .await
+            .unwrap();
         samples
     });
     let failed = samples.iter().find(|sample| !sample.succeeded());
@@ -203,8 +209,13 @@ enum Contender {
 
 impl Contender {
     fn run(&self, row: &Row, url: &str) -> Cost {
-        let task =
-            Task { url, requests: row.requests, warmup: row.warmup, concurrency: row.concurrency, tokens: row.tokens };
+        let task = Task {
+            url,
+            requests: row.requests,
+            warmup: row.warmup,
+            concurrency: row.concurrency,
+            tokens: row.tokens,
+        };
         let (path, word) = match self {
             Self::Peer(peer) => return peer.run(&task),
             Self::Ours(path) => (path, "load"),
@@ -213,7 +224,8 @@ impl Contender {
         let mut command = on_core("1", path);
         command.args([word, row.name, url]).stdout(Stdio::piped());
         let (said, cpu_s, peak_mb) = watch(command);
-        let ttft: Vec<f64> = said.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        let ttft: Vec<f64> =
+            said.split_whitespace().map(|number| number.parse().unwrap()).collect();
         Cost { requests: row.requests + row.warmup, cpu_s, peak_mb, ttft_ms: [ttft[0], ttft[1]] }
     }
 }
@@ -225,7 +237,9 @@ fn contenders() -> Vec<(&'static str, Contender)> {
     let mut all = vec![("ours", Contender::Ours(ours.clone()))];
     all.extend(given("PERF_OTHER").map(|path| ("other", Contender::Ours(path))));
     all.extend(given("PERF_PEER").map(|path| ("peer", Contender::Peer(Peer::new(path, false)))));
-    all.extend(given("PERF_PYTHON_PEER").map(|path| ("python", Contender::Peer(Peer::new(path, true)))));
+    all.extend(
+        given("PERF_PYTHON_PEER").map(|path| ("python", Contender::Peer(Peer::new(path, true)))),
+    );
     all.push(("bare", Contender::Bare(ours)));
     all
 }
@@ -233,23 +247,32 @@ fn contenders() -> Vec<(&'static str, Contender)> {
 fn compare() {
     let ours = std::env::current_exe().unwrap().to_string_lossy().into_owned();
     let wanted = std::env::var("PERF_ROWS").unwrap_or_default();
-    let repetitions: Option<usize> = std::env::var("PERF_REPETITIONS").ok().and_then(|count| count.parse().ok());
-    println!("events and requests a second of the client's processor time; TTFT in ms; MB at the peak");
+    let repetitions: Option<usize> =
+        std::env::var("PERF_REPETITIONS").ok().and_then(|count| count.parse().ok());
+    println!(
+        "events and requests a second of the client's processor time; TTFT in ms; MB at the peak"
+    );
     println!(
         "{:10} {:6} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>7}   median, and lowest and highest of the first",
         "row", "client", "events/s", "lowest", "highest", "req/s", "TTFT P50", "P99", "MB"
     );
     let all = contenders();
-    for row in ROWS.iter().filter(|row| wanted.is_empty() || wanted.split(',').any(|name| row.name.starts_with(name))) {
+    for row in ROWS
+        .iter()
+        .filter(|row| wanted.is_empty() || wanted.split(',').any(|name| row.name.starts_with(name)))
+    {
         let (server, url) = start_server(&ours, row);
-        // Only a burst has a least latency worth showing, and only what saturates can be asked of the slow one.
+        // Only a burst has a least latency worth showing, and only what saturates can be asked of
+        // the slow one.
         let fits = |name: &str| match name {
             "bare" => row.requests == row.concurrency && row.tokens == 1,
             "python" => row.gap_ms + row.first_ms == 0 && row.repetitions > 1,
             _ => true,
         };
         let mut costs: Vec<(&str, &Contender, Vec<Cost>)> = Vec::new();
-        costs.extend(all.iter().filter(|(name, _)| fits(name)).map(|(name, who)| (*name, who, Vec::new())));
+        costs.extend(
+            all.iter().filter(|(name, _)| fits(name)).map(|(name, who)| (*name, who, Vec::new())),
+        );
         for _ in 0..repetitions.unwrap_or(row.repetitions).min(row.repetitions) {
             for (_, who, costs) in &mut costs {
                 costs.push(who.run(row, &url));
@@ -283,7 +306,8 @@ fn show(row: &Row, name: &str, costs: &[Cost]) {
 }
 
 fn start_server(ours: &str, row: &Row) -> (Owned, String) {
-    let mut server = on_core("0", ours).args(["serve", row.name]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut server =
+        on_core("0", ours).args(["serve", row.name]).stdout(Stdio::piped()).spawn().unwrap();
     let mut address = String::new();
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut address).unwrap();
     (Owned(server), format!("http://{}", address.trim()))

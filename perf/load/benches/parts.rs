@@ -1,5 +1,5 @@
-//! What the parts of a measurement cost by themselves: splitting a stream into events, keeping a sample and its line in the
-//! record, the figures of a run, and a schedule.
+//! What the parts of a measurement cost by themselves: splitting a stream into events, keeping a
+//! sample and its line in the record, the figures of a run, and a schedule.
 
 #![expect(clippy::unwrap_used, reason = "a bench that has nobody to hand errors to")]
 
@@ -55,9 +55,16 @@ fn parts(criterion: &mut Criterion) {
 
     let stream: String = (1..=TOKENS).map(event).collect();
     group.throughput(Throughput::Elements(u64::from(TOKENS)));
-    group.bench_function("a stream split into events", |bencher| bencher.iter(|| split(black_box(stream.as_bytes()))));
-    group.bench_function("a stream read as an answer", |bencher| bencher.iter(|| read(black_box(stream.as_bytes()))));
-    assert_eq!((split(stream.as_bytes()), read(stream.as_bytes())), (TOKENS as usize, TOKENS as usize));
+    group.bench_function("a stream split into events", |bencher| {
+        bencher.iter(|| split(black_box(stream.as_bytes())))
+    });
+    group.bench_function("a stream read as an answer", |bencher| {
+        bencher.iter(|| read(black_box(stream.as_bytes())))
+    });
+    assert_eq!(
+        (split(stream.as_bytes()), read(stream.as_bytes())),
+        (TOKENS as usize, TOKENS as usize)
+    );
 
     let one = sample(0);
     let pairs: Vec<Chunk> = one.chunks.iter().collect();
@@ -65,7 +72,9 @@ fn parts(criterion: &mut Criterion) {
         bencher.iter(|| black_box(&pairs).iter().copied().collect::<Chunks>());
     });
     let one = Line::Sample(one);
-    group.bench_function("the line of a sample in the record", |bencher| bencher.iter(|| line(black_box(&one))));
+    group.bench_function("the line of a sample in the record", |bencher| {
+        bencher.iter(|| line(black_box(&one)))
+    });
 
     let samples: Vec<Sample> = (0..1_000).map(sample).collect();
     group.throughput(Throughput::Elements(1_000 * u64::from(TOKENS)));

@@ -1,15 +1,15 @@
 //! What a response said: [`Answer`].
 //!
-//! **Tokens are counted by the server, never by chunks.** Every chunk is asked to carry the running total
-//! (`continuous_usage_stats`), and its tokens are what the total grew by: none for the role chunk that opens a chat or
-//! for the usage chunk that closes a stream, several for a chunk the server glued together, one for half a UTF-8
-//! character without any text.
+//! **Tokens are counted by the server, never by chunks.** Every chunk is asked to carry the running
+//! total (`continuous_usage_stats`), and its tokens are what the total grew by: none for the role
+//! chunk that opens a chat or for the usage chunk that closes a stream, several for a chunk the
+//! server glued together, one for half a UTF-8 character without any text.
 //!
-//! A server that gives only the total at the end leaves the tokens of each chunk unknown, unless it lists their ids
-//! (`return_token_ids`), which count as well. Without them each chunk with a choice counts as one, the role chunk
-//! excepted, and the difference to the total is put right at the end: missing tokens are spread evenly over the chunks,
-//! excess ones taken from the last. Totals and latencies stay exact, gaps between tokens become approximate, and the
-//! sample says so.
+//! A server that gives only the total at the end leaves the tokens of each chunk unknown, unless it
+//! lists their ids (`return_token_ids`), which count as well. Without them each chunk with a choice
+//! counts as one, the role chunk excepted, and the difference to the total is put right at the end:
+//! missing tokens are spread evenly over the chunks, excess ones taken from the last. Totals and
+//! latencies stay exact, gaps between tokens become approximate, and the sample says so.
 
 use perf_model::record::chunks::Chunk;
 use perf_model::record::chunks::Chunks;
@@ -63,7 +63,8 @@ enum Split {
     /// The server has told it so far.
     #[default]
     Told,
-    /// A chunk was counted as one token for want of anything better, and nothing has spoken against it.
+    /// A chunk was counted as one token for want of anything better, and nothing has spoken against
+    /// it.
     Guessed,
     /// The chunks had to be made to add up to the total.
     Estimated,
@@ -85,18 +86,23 @@ impl Answer {
             return Ok(());
         }
         let message: Message = serde_json::from_slice(data).map_err(|error| {
-            Failure::new(FailureKind::Malformed, format!("an event is no chunk: {error}: {}", excerpt(data)))
+            Failure::new(
+                FailureKind::Malformed,
+                format!("an event is no chunk: {error}: {}", excerpt(data)),
+            )
         })?;
         let (choices, total) = self.take(&message, data)?;
         self.keep_text(data);
         if choices.is_empty() {
             return Ok(());
         }
-        let told = total.map(|total| total.saturating_sub(self.counted)).or_else(|| listed_in(choices));
+        let told =
+            total.map(|total| total.saturating_sub(self.counted)).or_else(|| listed_in(choices));
         if told.is_none() {
             self.split = Split::Guessed;
         }
-        let tokens = told.unwrap_or_else(|| u32::from(!choices.iter().all(Choice::only_names_the_role)));
+        let tokens =
+            told.unwrap_or_else(|| u32::from(!choices.iter().all(Choice::only_names_the_role)));
         self.total_is_last = total.is_some();
         if tokens > 0 {
             self.chunks.push(Chunk { at_us, tokens });
@@ -109,7 +115,11 @@ impl Answer {
     /// Takes the body of a response that is not streamed.
     pub(crate) fn take_whole(&mut self, body: &[u8]) -> Result<(), Failure> {
         let message: Message = serde_json::from_slice(body).map_err(|error| {
-            let kind = if error.classify() == Category::Eof { FailureKind::CutShort } else { FailureKind::Malformed };
+            let kind = if error.classify() == Category::Eof {
+                FailureKind::CutShort
+            } else {
+                FailureKind::Malformed
+            };
             Failure::new(kind, format!("the response is no whole JSON: {error}"))
         })?;
         self.take(&message, body)?;
@@ -124,9 +134,13 @@ impl Answer {
         }
     }
 
-    /// What both kinds of response have in common; gives the choices, and the total of output tokens if the server said
-    /// it. `bytes` is what the message was read from.
-    fn take<'a>(&mut self, message: &'a Message, bytes: &[u8]) -> Result<(&'a [Choice], Option<u32>), Failure> {
+    /// What both kinds of response have in common; gives the choices, and the total of output
+    /// tokens if the server said it. `bytes` is what the message was read from.
+    fn take<'a>(
+        &mut self,
+        message: &'a Message,
+        bytes: &[u8],
+    ) -> Result<(&'a [Choice], Option<u32>), Failure> {
         if let Some(error) = &message.error {
             return Err(Failure::new(FailureKind::ErrorInBand, message_of(error)));
         }
@@ -166,7 +180,9 @@ impl Answer {
         if !chunks.is_empty() {
             self.split = Split::Estimated;
         }
-        if let (Some(last), Some(missing)) = (chunks.len().checked_sub(1), total.checked_sub(self.counted)) {
+        if let (Some(last), Some(missing)) =
+            (chunks.len().checked_sub(1), total.checked_sub(self.counted))
+        {
             if is_guess {
                 spread(missing, &mut chunks);
             } else {
@@ -235,7 +251,9 @@ mod tests {
     }
 
     fn chunk(total: u32) -> String {
-        format!("{{\"choices\":[{{\"text\":\"\"}}],\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{total}}}}}")
+        format!(
+            "{{\"choices\":[{{\"text\":\"\"}}],\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{total}}}}}"
+        )
     }
 
     fn pairs(answer: &Answer) -> Vec<(u64, u32)> {
@@ -247,14 +265,20 @@ mod tests {
     const ROLE: &str = "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}";
 
     fn total(tokens: u32) -> String {
-        format!("{{\"choices\":[],\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{tokens}}}}}")
+        format!(
+            "{{\"choices\":[],\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{tokens}}}}}"
+        )
     }
 
     #[test]
     fn the_tokens_of_a_chunk_are_what_the_total_grew_by() {
-        let answer = read(&[&chunk(0), &chunk(1), &chunk(9), &chunk(9), &chunk(10), &total(10), "[DONE]"]);
+        let answer =
+            read(&[&chunk(0), &chunk(1), &chunk(9), &chunk(9), &chunk(10), &total(10), "[DONE]"]);
         assert_eq!(pairs(&answer), [(1, 1), (2, 8), (4, 1)]);
-        assert_eq!((answer.output_tokens, answer.prompt_tokens, answer.is_done), (Some(10), Some(3), true));
+        assert_eq!(
+            (answer.output_tokens, answer.prompt_tokens, answer.is_done),
+            (Some(10), Some(3), true)
+        );
     }
 
     #[test]
@@ -271,11 +295,20 @@ mod tests {
     #[test]
     fn without_running_totals_the_ids_of_tokens_are_counted() {
         let ids = |ids: &str| format!("{{\"choices\":[{{\"text\":\"x\",\"token_ids\":{ids}}}]}}");
-        let answer = read(&[ROLE, &ids("[7]"), &ids("[]"), &ids("[7,8,9]"), &ids("[1,2]"), &total(6), "[DONE]"]);
+        let answer = read(&[
+            ROLE,
+            &ids("[7]"),
+            &ids("[]"),
+            &ids("[7,8,9]"),
+            &ids("[1,2]"),
+            &total(6),
+            "[DONE]",
+        ]);
         assert_eq!(pairs(&answer), [(1, 1), (3, 3), (4, 2)]);
         // A running total is the stronger word, and what is no list says nothing.
         let with_total = chunk(4).replacen("\"text\"", "\"token_ids\":[1,2],\"text\"", 1);
-        let answer = read(&[&with_total, &ids("null"), &ids("\"7 8\""), &ids("{\"a\":1}"), &total(7)]);
+        let answer =
+            read(&[&with_total, &ids("null"), &ids("\"7 8\""), &ids("{\"a\":1}"), &total(7)]);
         assert_eq!(pairs(&answer), [(0, 4), (1, 1), (2, 1), (3, 1)]);
     }
 

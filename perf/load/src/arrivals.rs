@@ -1,6 +1,7 @@
 //! When the requests of an open loop are sent: [`schedule`].
 //!
-//! The whole schedule exists before the first send, so that nothing the server does can move a later one.
+//! The whole schedule exists before the first send, so that nothing the server does can move a
+//! later one.
 
 use std::time::Duration;
 
@@ -9,19 +10,27 @@ use rand_distr::{Distribution, Exp1, Gamma};
 
 use crate::seed::Stream;
 
-/// When each request of an open loop is to be sent, counted from the first, in whole microseconds and in order.
+/// When each request of an open loop is to be sent, counted from the first, in whole microseconds
+/// and in order.
 ///
-/// The first is sent at once and the last (requests − 1) / rate later. At a constant rate the ones between are evenly
-/// spaced; a Poisson schedule has exponential gaps and a gamma schedule gamma-distributed ones, stretched together so
-/// that the last falls on that same moment: the seed decides the pattern of a run and never how much is asked of the
-/// server. A ramp ends after (requests − 1) / the mean of its two rates. Empty for a closed loop, whose sends follow
-/// from the responses, and for recorded arrivals, whose moments are in the trace.
+/// The first is sent at once and the last (requests − 1) / rate later. At a constant rate the ones
+/// between are evenly spaced; a Poisson schedule has exponential gaps and a gamma schedule
+/// gamma-distributed ones, stretched together so that the last falls on that same moment: the seed
+/// decides the pattern of a run and never how much is asked of the server. A ramp ends after
+/// (requests − 1) / the mean of its two rates. Empty for a closed loop, whose sends follow from the
+/// responses, and for recorded arrivals, whose moments are in the trace.
 pub fn schedule(arrivals: Arrivals, requests: u32, seed: u64) -> Vec<Duration> {
     match arrivals {
-        Arrivals::OneAtATime | Arrivals::Concurrency(_) | Arrivals::Waves(_) | Arrivals::Recorded { .. } => Vec::new(),
-        Arrivals::ConstantRate(rate) => (0..requests).map(|index| at(f64::from(index), rate.value())).collect(),
+        Arrivals::OneAtATime
+        | Arrivals::Concurrency(_)
+        | Arrivals::Waves(_)
+        | Arrivals::Recorded { .. } => Vec::new(),
+        Arrivals::ConstantRate(rate) => {
+            (0..requests).map(|index| at(f64::from(index), rate.value())).collect()
+        }
         Arrivals::Poisson(rate) => at_random(&Exp1, rate.value(), requests, seed),
-        // The scale is of no account, as the gaps are stretched; a shape that is none was refused before.
+        // The scale is of no account, as the gaps are stretched; a shape that is none was refused
+        // before.
         Arrivals::Gamma { rate, shape } => match Gamma::new(shape, 1.0 / shape) {
             Ok(gaps) => at_random(&gaps, rate.value(), requests, seed),
             Err(_) => Vec::new(),
@@ -39,7 +48,12 @@ pub(crate) fn sped_up(recorded: &[Duration], speed: f64) -> Vec<Duration> {
 }
 
 /// A schedule with random gaps, stretched to the rate.
-fn at_random(gaps: &impl Distribution<f64>, per_second: f64, requests: u32, seed: u64) -> Vec<Duration> {
+fn at_random(
+    gaps: &impl Distribution<f64>,
+    per_second: f64,
+    requests: u32,
+    seed: u64,
+) -> Vec<Duration> {
     let gaps = gaps.sample_iter(Stream::Arrivals.generator(seed));
     let places: Vec<f64> = std::iter::once(0.0)
         .chain(gaps)
@@ -56,8 +70,9 @@ fn at_random(gaps: &impl Distribution<f64>, per_second: f64, requests: u32, seed
 
 /// When request `index` of 0 to `last` is due while the rate goes linearly from one to another.
 ///
-/// So many requests have been sent by a share x of the time: (from·x + (to − from)·x²/2) / ((from + to)/2) of them all.
-/// Solved for x, in the form that loses no digits where the two rates are close.
+/// So many requests have been sent by a share x of the time: (from·x + (to − from)·x²/2) / ((from +
+/// to)/2) of them all. Solved for x, in the form that loses no digits where the two rates are
+/// close.
 fn on_a_ramp(from: f64, to: f64, index: u32, last: u32) -> Duration {
     if index == 0 {
         return Duration::ZERO;
@@ -92,17 +107,22 @@ mod tests {
 
     #[test]
     fn a_constant_rate_is_evenly_spaced() {
-        let millis: Vec<u128> =
-            schedule(Arrivals::ConstantRate(per_second(8.0)), 4, 1).iter().map(Duration::as_millis).collect();
+        let millis: Vec<u128> = schedule(Arrivals::ConstantRate(per_second(8.0)), 4, 1)
+            .iter()
+            .map(Duration::as_millis)
+            .collect();
         assert_eq!(millis, [0, 125, 250, 375]);
     }
 
     #[test]
     fn the_gaps_of_a_poisson_schedule_are_exponential() {
         let moments = schedule(Arrivals::Poisson(per_second(10.0)), 20_001, 3);
-        let gaps: Vec<f64> = moments.windows(2).map(|pair| pair[1].as_secs_f64() - pair[0].as_secs_f64()).collect();
-        // Of exponential gaps the share longer than the mean is 1/e, and longer than twice the mean 1/e².
-        let share = |limit: f64| gaps.iter().filter(|gap| **gap > limit).count() as f64 / gaps.len() as f64;
+        let gaps: Vec<f64> =
+            moments.windows(2).map(|pair| pair[1].as_secs_f64() - pair[0].as_secs_f64()).collect();
+        // Of exponential gaps the share longer than the mean is 1/e, and longer than twice the mean
+        // 1/e².
+        let share =
+            |limit: f64| gaps.iter().filter(|gap| **gap > limit).count() as f64 / gaps.len() as f64;
         assert!((share(0.1) - (-1.0_f64).exp()).abs() < 0.01, "{}", share(0.1));
         assert!((share(0.2) - (-2.0_f64).exp()).abs() < 0.01, "{}", share(0.2));
     }
@@ -110,21 +130,33 @@ mod tests {
     #[test]
     fn a_ramp_goes_from_one_rate_to_the_other() {
         let ramp = |from, to| Arrivals::Ramp { from: per_second(from), to: per_second(to) };
-        // 100 gaps at a mean of 10 a second: 10 seconds, and a quarter of the gaps in the first half at 0 to 10.
+        // 100 gaps at a mean of 10 a second: 10 seconds, and a quarter of the gaps in the first
+        // half at 0 to 10.
         let moments = schedule(ramp(0.0, 20.0), 101, 1);
         assert_eq!((moments[25], moments[100]), (Duration::from_secs(5), Duration::from_secs(10)));
-        let gap = |moments: &[Duration], index: usize| moments[index + 1].as_secs_f64() - moments[index].as_secs_f64();
+        let gap = |moments: &[Duration], index: usize| {
+            moments[index + 1].as_secs_f64() - moments[index].as_secs_f64()
+        };
         let down = schedule(ramp(20.0, 5.0), 1_001, 1);
-        assert!((gap(&down, 0) - 1.0 / 20.0).abs() < 1e-4 && (gap(&down, 999) - 1.0 / 5.0).abs() < 1e-2);
-        assert_eq!(schedule(ramp(8.0, 8.0), 50, 1), schedule(Arrivals::ConstantRate(per_second(8.0)), 50, 1));
+        assert!(
+            (gap(&down, 0) - 1.0 / 20.0).abs() < 1e-4 && (gap(&down, 999) - 1.0 / 5.0).abs() < 1e-2
+        );
+        assert_eq!(
+            schedule(ramp(8.0, 8.0), 50, 1),
+            schedule(Arrivals::ConstantRate(per_second(8.0)), 50, 1)
+        );
     }
 
     #[test]
     fn the_gaps_of_a_gamma_schedule_vary_as_its_shape_says() {
         for shape in [0.25, 1.0, 4.0] {
             let moments = schedule(Arrivals::Gamma { rate: per_second(10.0), shape }, 40_001, 3);
-            let gaps: Vec<f64> = moments.windows(2).map(|pair| pair[1].as_secs_f64() - pair[0].as_secs_f64()).collect();
-            let variance = gaps.iter().map(|gap| (gap - 0.1).powi(2)).sum::<f64>() / gaps.len() as f64;
+            let gaps: Vec<f64> = moments
+                .windows(2)
+                .map(|pair| pair[1].as_secs_f64() - pair[0].as_secs_f64())
+                .collect();
+            let variance =
+                gaps.iter().map(|gap| (gap - 0.1).powi(2)).sum::<f64>() / gaps.len() as f64;
             // The squared coefficient of variation of a gamma distribution is 1 / shape.
             assert!((variance / 0.01 * shape - 1.0).abs() < 0.1, "{shape}: {variance}");
         }

@@ -1,4 +1,5 @@
-//! Doors to the parsers for this crate's benches, and for nothing else: no part of what the crate promises.
+//! Doors to the parsers for this crate's benches, and for nothing else: no part of what the crate
+//! promises.
 
 use std::convert::Infallible;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! How much a load may ask for: [`excess`] names what no client could hold or nobody would wait for. A slip of a finger
-//! is refused here, not when memory is used up.
+//! How much a load may ask for: [`excess`] names what no client could hold or nobody would wait
+//! for. A slip of a finger is refused here, not when memory is used up.
 
 use std::time::Duration;
 
@@ -8,10 +8,12 @@ use perf_model::spec::load::{Arrivals, Length, Load, Prompts};
 /// The most requests of a run, and of its warm-up: every request is kept until the run is over.
 const REQUESTS: u32 = 1_000_000;
 
-/// The most at once: each takes a connection, of which there are so many from one address to another.
+/// The most at once: each takes a connection, of which there are so many from one address to
+/// another.
 const WIDTH: u32 = 50_000;
 
-/// The longest prompt or answer in tokens, more than any model reads; for verse in lines, for a sentence in repetitions.
+/// The longest prompt or answer in tokens, more than any model reads; for verse in lines, for a
+/// sentence in repetitions.
 const LENGTH: u32 = 10_000_000;
 
 /// The most tokens of all prompts together: they are drawn before the first is sent.
@@ -30,7 +32,9 @@ const TIME: Duration = Duration::from_hours(30 * 24);
 pub(crate) fn excess(load: &Load) -> Option<String> {
     let (requests, output) = (load.requests.max(load.warmup), load.workload.output.limit());
     if requests > REQUESTS {
-        return Some(format!("it has {requests} requests, and a run holds {REQUESTS} at most; ask for fewer"));
+        return Some(format!(
+            "it has {requests} requests, and a run holds {REQUESTS} at most; ask for fewer"
+        ));
     }
     if load.arrivals.width() > WIDTH {
         let width = load.arrivals.width();
@@ -54,8 +58,13 @@ pub(crate) fn excess(load: &Load) -> Option<String> {
     }
     pace(load).or_else(|| {
         let limit = load.stall_limit.max(load.request_limit);
-        (limit > TIME)
-            .then(|| format!("it waits up to {} s for an answer; {} is the most", limit.as_secs(), TIME.as_secs()))
+        (limit > TIME).then(|| {
+            format!(
+                "it waits up to {} s for an answer; {} is the most",
+                limit.as_secs(),
+                TIME.as_secs()
+            )
+        })
     })
 }
 
@@ -65,10 +74,14 @@ fn pace(load: &Load) -> Option<String> {
         Arrivals::ConstantRate(rate) | Arrivals::Poisson(rate) | Arrivals::Gamma { rate, .. } => {
             (rate.value(), rate.value())
         }
-        Arrivals::Ramp { from, to } => (from.value().max(to.value()), f64::midpoint(from.value(), to.value())),
+        Arrivals::Ramp { from, to } => {
+            (from.value().max(to.value()), f64::midpoint(from.value(), to.value()))
+        }
         Arrivals::Recorded { speed } if !SPEED.contains(&speed) => {
             let (least, most) = (SPEED.start(), SPEED.end());
-            return Some(format!("it follows its trace {speed} times as fast; from {least} to {most} is possible"));
+            return Some(format!(
+                "it follows its trace {speed} times as fast; from {least} to {most} is possible"
+            ));
         }
         _ => return None,
     };
@@ -139,7 +152,11 @@ mod tests {
         assert_eq!(of(|_| ()), None);
         assert_eq!(of(|load| load.requests = REQUESTS), None);
         assert_eq!(of(|load| load.arrivals = Arrivals::Poisson(per_second(0.01))), None);
-        assert_eq!(of(|load| load.arrivals = Arrivals::Ramp { from: per_second(0.0), to: per_second(900.0) }), None);
+        assert_eq!(
+            of(|load| load.arrivals =
+                Arrivals::Ramp { from: per_second(0.0), to: per_second(900.0) }),
+            None
+        );
     }
 
     #[test]
@@ -147,16 +164,37 @@ mod tests {
         let random = |tokens| Prompts::RandomTokens { length: Length::Fixed(tokens) };
         let uniform = Length::Uniform { min: 1, max: u32::MAX };
         for (refused, why) in [
-            (of(|load| load.requests = u32::MAX), "it has 4294967295 requests, and a run holds 1000000 at most"),
+            (
+                of(|load| load.requests = u32::MAX),
+                "it has 4294967295 requests, and a run holds 1000000 at most",
+            ),
             (of(|load| load.warmup = u32::MAX), "a run holds 1000000 at most"),
             (of(|load| load.arrivals = Arrivals::Waves(60_000)), "60000 requests at once"),
-            (of(|load| load.workload.output = OutputLength::Exactly(u32::MAX)), "4294967295 output tokens"),
-            (of(|load| load.workload.output = OutputLength::AtMostOf(uniform)), "4294967295 output tokens"),
-            (of(|load| load.workload.prompts = random(u32::MAX)), "its prompts are 4294967295 long"),
-            (of(|load| load.workload.prompts = random(2_000_000)), "1200000000 tokens or words in all"),
+            (
+                of(|load| load.workload.output = OutputLength::Exactly(u32::MAX)),
+                "4294967295 output tokens",
+            ),
+            (
+                of(|load| load.workload.output = OutputLength::AtMostOf(uniform)),
+                "4294967295 output tokens",
+            ),
+            (
+                of(|load| load.workload.prompts = random(u32::MAX)),
+                "its prompts are 4294967295 long",
+            ),
+            (
+                of(|load| load.workload.prompts = random(2_000_000)),
+                "1200000000 tokens or words in all",
+            ),
             (of(|load| load.arrivals = Arrivals::Poisson(per_second(1e9))), "1000000 is the most"),
-            (of(|load| load.arrivals = Arrivals::ConstantRate(per_second(1e-9))), "is the most: raise the rate"),
-            (of(|load| load.arrivals = Arrivals::Recorded { speed: 1e-300 }), "from 0.001 to 1000000 is possible"),
+            (
+                of(|load| load.arrivals = Arrivals::ConstantRate(per_second(1e-9))),
+                "is the most: raise the rate",
+            ),
+            (
+                of(|load| load.arrivals = Arrivals::Recorded { speed: 1e-300 }),
+                "from 0.001 to 1000000 is possible",
+            ),
             (of(|load| load.stall_limit = Duration::MAX), "2592000 is the most"),
         ] {
             assert!(refused.as_deref().is_some_and(|refused| refused.contains(why)), "{refused:?}");

@@ -1,7 +1,8 @@
 //! The server's prefix cache is emptied before a load, where the server offers that: [`reset`].
 //!
-//! vLLM offers it in development mode (`VLLM_SERVER_DEV_MODE=1`). It refuses while requests hold blocks of the cache, and
-//! those of the warm-up may hold theirs a moment longer than their answers take.
+//! vLLM offers it in development mode (`VLLM_SERVER_DEV_MODE=1`). It refuses while requests hold
+//! blocks of the cache, and those of the warm-up may hold theirs a moment longer than their answers
+//! take.
 
 use std::time::Duration;
 
@@ -65,7 +66,9 @@ fn judge(status: StatusCode, body: &[u8]) -> Answer {
     }
     match status {
         // Older versions say nothing, and have done it.
-        StatusCode::OK if serde_json::from_slice(body).is_ok_and(|said: Said| !said.success) => Answer::Held,
+        StatusCode::OK if serde_json::from_slice(body).is_ok_and(|said: Said| !said.success) => {
+            Answer::Held
+        }
         StatusCode::OK => Answer::Final(CacheReset::Done),
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
             Answer::Final(CacheReset::NotOffered)
@@ -85,7 +88,9 @@ mod tests {
     use super::*;
 
     /// What is made of a server that answers the n-th question so.
-    fn asked(answer: impl Fn(u32) -> (u16, &'static str) + Clone + Send + Sync + 'static) -> (CacheReset, u32) {
+    fn asked(
+        answer: impl Fn(u32) -> (u16, &'static str) + Clone + Send + Sync + 'static,
+    ) -> (CacheReset, u32) {
         let count = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&count);
         let handler = move || {
@@ -106,14 +111,17 @@ mod tests {
     #[test]
     fn a_server_without_the_route_offers_no_reset() {
         let endpoint = Endpoint::in_process(Router::new().route(PATH, get(|| async {})));
-        let what = |endpoint: Endpoint| perf_clock::run_virtual(|clock| async move { reset(&endpoint, clock).await });
+        let what = |endpoint: Endpoint| {
+            perf_clock::run_virtual(|clock| async move { reset(&endpoint, clock).await })
+        };
         assert_eq!(what(endpoint), CacheReset::NotOffered);
         assert_eq!(what(Endpoint::in_process(Router::new())), CacheReset::NotOffered);
     }
 
     #[test]
     fn a_cache_that_is_held_is_asked_for_again() {
-        let later = |turn| (200, if turn < 3 { "{\"success\":false}" } else { "{\"success\":true}" });
+        let later =
+            |turn| (200, if turn < 3 { "{\"success\":false}" } else { "{\"success\":true}" });
         assert_eq!(asked(later), (CacheReset::Done, 4));
         let never = asked(|_| (200, "{\"success\":false}"));
         assert_eq!(never, (CacheReset::Refused("requests held blocks of it".to_owned()), ATTEMPTS));
@@ -122,6 +130,9 @@ mod tests {
     #[test]
     fn a_refusal_is_kept_in_the_servers_words() {
         let refused = asked(|_| (500, "{\"error\":{\"message\":\"the engine is busy\"}}")).0;
-        assert_eq!(refused, CacheReset::Refused("500 Internal Server Error: the engine is busy".to_owned()));
+        assert_eq!(
+            refused,
+            CacheReset::Refused("500 Internal Server Error: the engine is busy".to_owned())
+        );
     }
 }

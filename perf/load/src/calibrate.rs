@@ -1,8 +1,8 @@
 //! What the client can do on this machine: [`calibration`].
 //!
-//! Before the first measurement the client measures itself, with the code that measures a server: an open loop of short
-//! streams, and then many streams side by side. Client and server have a thread each, so that the client's processor time
-//! can be told from the server's.
+//! Before the first measurement the client measures itself, with the code that measures a server:
+//! an open loop of short streams, and then many streams side by side. Client and server have a
+//! thread each, so that the client's processor time can be told from the server's.
 
 mod server;
 
@@ -28,8 +28,8 @@ use crate::watch::{processor_time, rank};
 /// How many sends a round of the open loop has; its 99th percentile is the worst of them.
 const SENDS: u32 = 40;
 
-/// From one of them to the next. Closer ones would be waited for awake all the time, and a kernel that has others to run
-/// takes the processor from whoever never sleeps.
+/// From one of them to the next. Closer ones would be waited for awake all the time, and a kernel
+/// that has others to run takes the processor from whoever never sleeps.
 const GAP: Duration = Duration::from_micros(2_500);
 
 /// What disturbs a round is not the client's doing, so the best of so many counts.
@@ -49,12 +49,15 @@ static CALIBRATION: OnceCell<Option<Calibration>> = OnceCell::const_new();
 
 /// What the client can do on this machine, found out once in each process, in under half a second.
 ///
-/// `None` in virtual time, where the client costs nothing, and where there is no loopback to try it on.
+/// `None` in virtual time, where the client costs nothing, and where there is no loopback to try it
+/// on.
 pub async fn calibration(clock: Clock) -> Option<Calibration> {
     if clock.is_virtual() {
         return None;
     }
-    *CALIBRATION.get_or_init(|| async { tokio::task::spawn_blocking(calibrate).await.ok().flatten() }).await
+    *CALIBRATION
+        .get_or_init(|| async { tokio::task::spawn_blocking(calibrate).await.ok().flatten() })
+        .await
 }
 
 /// Calibrates on this thread, with a runtime of its own.
@@ -81,7 +84,8 @@ fn worst(of: &Calibration) -> u64 {
     of.lateness_p99_us.max(of.stamp_lag_p99_us)
 }
 
-/// An open loop of answers of one event: how late they are asked for, and how late the event is stamped.
+/// An open loop of answers of one event: how late they are asked for, and how late the event is
+/// stamped.
 async fn punctuality() -> Option<Calibration> {
     let (clock, made) = (Clock::real(), Instant::now());
     let server = Server::start(1, 1).await?;
@@ -95,7 +99,8 @@ async fn punctuality() -> Option<Calibration> {
         Some(narrow(stamped.saturating_sub(written).as_micros()))
     };
     let mut lags: Vec<u32> = samples.iter().map(lag).collect::<Option<_>>()?;
-    let late = |sample: &Sample| narrow(u128::from(sample.sent_us.saturating_sub(sample.intended_us)));
+    let late =
+        |sample: &Sample| narrow(u128::from(sample.sent_us.saturating_sub(sample.intended_us)));
     let mut late: Vec<u32> = samples.iter().map(late).collect();
     late.sort_unstable();
     lags.sort_unstable();
@@ -108,17 +113,20 @@ async fn punctuality() -> Option<Calibration> {
     })
 }
 
-/// Streams side by side, each event in a write of its own: how many of them a second of this thread takes.
+/// Streams side by side, each event in a write of its own: how many of them a second of this thread
+/// takes.
 async fn capacity() -> Option<u64> {
     let server = Server::start(STREAMS, EVENTS).await?;
     let before = processor_time(ClockId::ThreadCPUTime);
-    fly(&server, Clock::real(), Arrivals::Concurrency(STREAMS), Vec::new(), STREAMS, EVENTS).await?;
+    fly(&server, Clock::real(), Arrivals::Concurrency(STREAMS), Vec::new(), STREAMS, EVENTS)
+        .await?;
     let used = processor_time(ClockId::ThreadCPUTime).saturating_sub(before);
     let used_us = u64::try_from(used.as_micros()).ok().filter(|used| *used > 0)?;
     Some(u64::from(STREAMS) * u64::from(EVENTS) * 1_000_000 / used_us)
 }
 
-/// Makes so many requests for so many tokens each; gives the samples and the moment on the clock that they count from.
+/// Makes so many requests for so many tokens each; gives the samples and the moment on the clock
+/// that they count from.
 async fn fly(
     server: &Server,
     clock: Clock,
@@ -128,7 +136,8 @@ async fn fly(
     tokens: u32,
 ) -> Option<(Vec<Sample>, Duration)> {
     let endpoint = Endpoint::http(&server.url()).ok()?;
-    let asked = Asked { output: OutputLength::Exactly(tokens), prompt_tokens: None, streamed: true };
+    let asked =
+        Asked { output: OutputLength::Exactly(tokens), prompt_tokens: None, streamed: true };
     let call = |index: u32| Call {
         index,
         path: "/v1/completions",
@@ -165,7 +174,10 @@ mod tests {
             (calibration(clock).await, calibration(clock).await)
         });
         let found = first.unwrap();
-        assert!(found.events_per_second > 0 && found.lateness_p50_us <= found.lateness_p99_us, "{found:?}");
+        assert!(
+            found.events_per_second > 0 && found.lateness_p50_us <= found.lateness_p99_us,
+            "{found:?}"
+        );
         assert!(found.stamp_lag_p50_us <= found.stamp_lag_p99_us, "{found:?}");
         assert_eq!(second, Some(found));
     }

@@ -34,7 +34,9 @@ fn fault(load: &Load) -> Option<String> {
         return Some("its temperature is no number from 0 up".to_owned());
     }
     if load.stall_limit.is_zero() || load.request_limit.is_zero() {
-        return Some("its stall limit or request limit is zero, which no response can meet".to_owned());
+        return Some(
+            "its stall limit or request limit is zero, which no response can meet".to_owned(),
+        );
     }
     empty(&workload.prompts).or_else(|| unfit(load).map(str::to_owned)).or_else(|| excess(load))
 }
@@ -47,8 +49,12 @@ fn empty(prompts: &Prompts) -> Option<String> {
         | Prompts::RepeatedSentence { times: 0, .. }
         | Prompts::Verse { shared: 0, own: 0, .. } => Some(empty),
         Prompts::RandomTokens { length } => length.fault(),
-        Prompts::SharedPrefix { prefixes: 0, .. } => Some("it has 0 shared prefixes; ask for at least one".to_owned()),
-        Prompts::SharedPrefix { prefix_length, suffix_length, .. } => prefix_length.fault().or(suffix_length.fault()),
+        Prompts::SharedPrefix { prefixes: 0, .. } => {
+            Some("it has 0 shared prefixes; ask for at least one".to_owned())
+        }
+        Prompts::SharedPrefix { prefix_length, suffix_length, .. } => {
+            prefix_length.fault().or(suffix_length.fault())
+        }
         Prompts::Conversations { turns: 0, .. } => {
             Some("its conversations have 0 turns; ask for at least one".to_owned())
         }
@@ -61,20 +67,22 @@ fn empty(prompts: &Prompts) -> Option<String> {
 fn unfit(load: &Load) -> Option<&'static str> {
     let prompts = &load.workload.prompts;
     match (prompts, load.workload.api, load.arrivals) {
-        (_, Api::Chat, _) if prompts.are_token_ids() => {
-            Some("random tokens are sent as ids, which chat does not take; use completions or prompts of text")
-        }
+        (_, Api::Chat, _) if prompts.are_token_ids() => Some(
+            "random tokens are sent as ids, which chat does not take; use completions or prompts of text",
+        ),
         (Prompts::Conversations { .. }, Api::Completions, _) => {
             Some("conversations are chats, and it asks for completions; declare it as a chat")
         }
         (Prompts::Conversations { .. }, _, arrivals)
             if !matches!(arrivals, Arrivals::OneAtATime | Arrivals::Concurrency(_)) =>
         {
-            Some("in conversations each request waits for an answer; let them arrive one at a time or concurrently")
+            Some(
+                "in conversations each request waits for an answer; let them arrive one at a time or concurrently",
+            )
         }
-        (prompts, _, Arrivals::Recorded { .. }) if !matches!(prompts, Prompts::Trace(_)) => {
-            Some("recorded arrivals are those of a trace, and its prompts come from none; take them from the trace")
-        }
+        (prompts, _, Arrivals::Recorded { .. }) if !matches!(prompts, Prompts::Trace(_)) => Some(
+            "recorded arrivals are those of a trace, and its prompts come from none; take them from the trace",
+        ),
         _ => None,
     }
 }

@@ -1,8 +1,8 @@
 //! One request and its answer: [`Call`], which [`Call::make`] turns into a [`Sample`].
 //!
-//! There is no retry: what failed is a failed sample. (A request whose kept connection the server was just closing goes out
-//! once more, and its sample says so.) The clock of a request starts once. A piece of a response is
-//! stamped when it arrives, before it is parsed.
+//! There is no retry: what failed is a failed sample. (A request whose kept connection the server
+//! was just closing goes out once more, and its sample says so.) The clock of a request starts
+//! once. A piece of a response is stamped when it arrives, before it is parsed.
 
 use std::time::Duration;
 
@@ -19,8 +19,9 @@ use crate::judge::Asked;
 use crate::said::Says;
 use crate::sse::Splitter;
 
-/// How long the connection may take to end after the stream announced its end. Reading to the end keeps the connection
-/// for the next request; a server that leaves it open is not waited for longer, and that wait is nobody's latency.
+/// How long the connection may take to end after the stream announced its end. Reading to the end
+/// keeps the connection for the next request; a server that leaves it open is not waited for
+/// longer, and that wait is nobody's latency.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// As much of the body of an error is read as could hold its message.
@@ -52,7 +53,8 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) struct Landed {
     pub(crate) sample: Sample,
-    /// When the client had done with it: after the sample's end where the connection was left open behind the answer.
+    /// When the client had done with it: after the sample's end where the connection was left open
+    /// behind the answer.
     pub(crate) free_us: u64,
     /// The answer's text, for the conversation that it belongs to.
     pub(crate) said: Option<String>,
@@ -79,7 +81,13 @@ struct Exchange<'a> {
 
 impl Call {
     /// Sends the request and reads its answer to the end. Times count from `origin`.
-    pub(crate) async fn make(mut self, endpoint: Endpoint, intended_us: u64, origin: Stamp, clock: Clock) -> Landed {
+    pub(crate) async fn make(
+        mut self,
+        endpoint: Endpoint,
+        intended_us: u64,
+        origin: Stamp,
+        clock: Clock,
+    ) -> Landed {
         let sent = clock.now();
         let answer = if self.says.is_some() { Answer::keeping_text() } else { Answer::default() };
         // What was sent needs no place any more while its answer comes.
@@ -134,14 +142,23 @@ impl Exchange<'_> {
         let sent = self.watchdog.watch(self.limit(), sending).await;
         self.end = self.clock.now();
         self.heard = self.end;
-        let incoming = sent.map_err(|_| self.too_long("no response"))?.map_err(|Broke { is_reset, what }| {
-            Failure::new(if is_reset { FailureKind::Reset } else { FailureKind::Connection }, what)
-        })?;
+        let incoming = sent.map_err(|_| self.too_long("no response"))?.map_err(
+            |Broke { is_reset, what }| {
+                Failure::new(
+                    if is_reset { FailureKind::Reset } else { FailureKind::Connection },
+                    what,
+                )
+            },
+        )?;
         self.resent = incoming.resent;
         if incoming.status != StatusCode::OK {
             return self.read_refusal(incoming).await;
         }
-        if self.call.asked.streamed { self.read_stream(incoming).await } else { self.read_whole(incoming).await }
+        if self.call.asked.streamed {
+            self.read_stream(incoming).await
+        } else {
+            self.read_whole(incoming).await
+        }
     }
 
     /// Reads the next piece of the body, and stamps it; `false` at the body's end.
@@ -163,7 +180,10 @@ impl Exchange<'_> {
 
     async fn read_stream(&mut self, mut incoming: Incoming) -> Result<(), Failure> {
         // A type that is not given is no reason to refuse what follows; another one is.
-        let mime = incoming.content_type.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let mime = incoming
+            .content_type
+            .as_ref()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         if let Some(other) = mime.filter(|mime| !mime.starts_with("text/event-stream")) {
             return Err(Failure::new(
                 FailureKind::Malformed,
@@ -188,7 +208,10 @@ impl Exchange<'_> {
             }
         }
         let place = if splitter.is_inside_event() { "inside an event" } else { "without [DONE]" };
-        Err(Failure::new(FailureKind::CutShort, format!("the stream ended {place}; {}", self.progress())))
+        Err(Failure::new(
+            FailureKind::CutShort,
+            format!("the stream ended {place}; {}", self.progress()),
+        ))
     }
 
     /// Reads what follows the announced end, which counts for nothing.
@@ -223,10 +246,16 @@ impl Exchange<'_> {
             body.extend_from_slice(&self.read);
         }
         let message = server_message(&body);
-        let detail =
-            if message.is_empty() { incoming.status.to_string() } else { format!("{}: {message}", incoming.status) };
+        let detail = if message.is_empty() {
+            incoming.status.to_string()
+        } else {
+            format!("{}: {message}", incoming.status)
+        };
         let is_server = incoming.status.is_server_error();
-        Err(Failure::new(if is_server { FailureKind::ServerError } else { FailureKind::Refused }, detail))
+        Err(Failure::new(
+            if is_server { FailureKind::ServerError } else { FailureKind::Refused },
+            detail,
+        ))
     }
 
     /// Until when something must come.
@@ -241,9 +270,15 @@ impl Exchange<'_> {
         let progress = self.progress();
         if self.sent.saturating_add(request) <= self.heard.saturating_add(stall) {
             let seconds = request.as_secs_f64();
-            return Failure::new(FailureKind::TimedOut, format!("not over after {seconds} s; {progress}"));
+            return Failure::new(
+                FailureKind::TimedOut,
+                format!("not over after {seconds} s; {progress}"),
+            );
         }
-        Failure::new(FailureKind::Stalled, format!("{what} for {} s; {progress}", stall.as_secs_f64()))
+        Failure::new(
+            FailureKind::Stalled,
+            format!("{what} for {} s; {progress}", stall.as_secs_f64()),
+        )
     }
 
     fn progress(&self) -> String {

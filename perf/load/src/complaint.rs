@@ -5,8 +5,9 @@ use serde_json::Value;
 /// The longest text of a server that a failure repeats, in characters.
 const EXCERPT: usize = 200;
 
-/// The message of a server's error, at most [`EXCERPT`] characters of it: vLLM's `{"error": {"message": …}}`, older
-/// vLLM's `{"message": …}`, `FastAPI`'s `{"detail": …}`, or whatever else came.
+/// The message of a server's error, at most [`EXCERPT`] characters of it: vLLM's `{"error":
+/// {"message": …}}`, older vLLM's `{"message": …}`, `FastAPI`'s `{"detail": …}`, or whatever else
+/// came.
 pub(crate) fn server_message(body: &[u8]) -> String {
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return excerpt(body) };
     message_of(value.get("error").unwrap_or(&value))
@@ -24,8 +25,12 @@ pub(crate) fn message_of(error: &Value) -> String {
 /// The beginning of a text, on one line.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(8 * EXCERPT)]);
-    let mut line: String =
-        text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(EXCERPT + 1).collect();
+    let mut line: String = text
+        .trim()
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(EXCERPT + 1)
+        .collect();
     if let Some((cut, _)) = line.char_indices().nth(EXCERPT) {
         let (keep, _) = line.char_indices().nth(EXCERPT - 1).unwrap_or((cut, ' '));
         line.truncate(keep);

@@ -22,7 +22,9 @@ impl Conversation {
             let opens = call.says.as_ref().is_none_or(|says| says.opens);
             match conversations.back_mut().filter(|_| !opens) {
                 Some(conversation) => conversation.calls.push_back(call),
-                None => conversations.push_back(Self { calls: [call].into(), history: String::new() }),
+                None => {
+                    conversations.push_back(Self { calls: [call].into(), history: String::new() })
+                }
             }
         }
         conversations
@@ -40,7 +42,8 @@ impl Conversation {
             self.add(&says.message);
             // The body is an object without messages, from its brace on.
             let rest = call.body.get(1..).unwrap_or_default();
-            call.body = Bytes::from([b"{\"messages\":[", self.history.as_bytes(), b"],", rest].concat());
+            call.body =
+                Bytes::from([b"{\"messages\":[", self.history.as_bytes(), b"],", rest].concat());
         }
         Some(call)
     }

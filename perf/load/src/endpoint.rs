@@ -1,7 +1,7 @@
 //! Where requests go: [`Endpoint`], a URL or a service in this process.
 //!
-//! Both give the same thing, a status and a stream of byte pieces as they arrive, so that nothing after this module can
-//! tell them apart.
+//! Both give the same thing, a status and a stream of byte pieces as they arrive, so that nothing
+//! after this module can tell them apart.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -67,7 +67,9 @@ pub enum EndpointError {
         scheme: String,
     },
     /// A user name or password in the URL, which is not repeated here.
-    #[error("the endpoint's URL holds a user name or password, which would be written to records; leave it out")]
+    #[error(
+        "the endpoint's URL holds a user name or password, which would be written to records; leave it out"
+    )]
     Credentials,
     /// A URL of the API instead of the server.
     #[error(
@@ -110,17 +112,26 @@ impl Incoming {
 impl Endpoint {
     /// A server at a URL like `http://127.0.0.1:8000`, with a connection pool of its own.
     ///
-    /// Plain HTTP/1.1, past any proxy that the environment names, without redirects and time limits: what may take how long
-    /// is the load's business. A request is repeated in one case only: its kept connection was closed by the server
-    /// before one byte of a response had come.
+    /// Plain HTTP/1.1, past any proxy that the environment names, without redirects and time
+    /// limits: what may take how long is the load's business. A request is repeated in one case
+    /// only: its kept connection was closed by the server before one byte of a response had come.
     pub fn http(base_url: &str) -> Result<Self, EndpointError> {
-        let not_a_url = |cause: &str| EndpointError::NotAUrl { url: base_url.to_owned(), cause: cause.to_owned() };
-        // Whoever pasted a password is not to find it in the error, whatever else is wrong with the URL.
+        let not_a_url = |cause: &str| EndpointError::NotAUrl {
+            url: base_url.to_owned(),
+            cause: cause.to_owned(),
+        };
+        // Whoever pasted a password is not to find it in the error, whatever else is wrong with the
+        // URL.
         let after_scheme = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
-        if after_scheme.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@')) {
+        if after_scheme
+            .split(['/', '?', '#'])
+            .next()
+            .is_some_and(|authority| authority.contains('@'))
+        {
             return Err(EndpointError::Credentials);
         }
-        let url: Uri = base_url.parse().map_err(|cause: InvalidUri| not_a_url(&cause.to_string()))?;
+        let url: Uri =
+            base_url.parse().map_err(|cause: InvalidUri| not_a_url(&cause.to_string()))?;
         let scheme = url.scheme_str().ok_or_else(|| not_a_url("it names no scheme"))?;
         if scheme != "http" {
             return Err(EndpointError::Scheme { scheme: scheme.to_owned() });
@@ -130,12 +141,18 @@ impl Endpoint {
         }
         let prefix = url.path().trim_end_matches('/');
         if prefix.ends_with("/v1")
-            || ["models", "completions", "chat"].iter().any(|of| prefix.contains(&format!("/v1/{of}")))
+            || ["models", "completions", "chat"]
+                .iter()
+                .any(|of| prefix.contains(&format!("/v1/{of}")))
         {
             return Err(EndpointError::ApiPath { url: base_url.to_owned() });
         }
-        let host = url.host().filter(|host| !host.is_empty()).ok_or_else(|| not_a_url("it names no host"))?;
-        let lines = Lines::to(host, url.port_u16().unwrap_or(80)).ok_or_else(|| not_a_url("its host is no name"))?;
+        let host = url
+            .host()
+            .filter(|host| !host.is_empty())
+            .ok_or_else(|| not_a_url("it names no host"))?;
+        let lines = Lines::to(host, url.port_u16().unwrap_or(80))
+            .ok_or_else(|| not_a_url("its host is no name"))?;
         let base = base_url.trim_end_matches('/').to_owned();
         Ok(Self(Route::Http { lines, prefix: prefix.to_owned(), base }))
     }
@@ -143,7 +160,11 @@ impl Endpoint {
     /// A service in this process: an `axum::Router`, or any other tower service.
     pub fn in_process<S, B>(service: S) -> Self
     where
-        S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
         S::Future: Send + 'static,
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
@@ -164,8 +185,14 @@ impl Endpoint {
         }
     }
 
-    /// Sends a request and waits for the response's status. The error says what happened to the connection.
-    pub(crate) async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, Broke> {
+    /// Sends a request and waits for the response's status. The error says what happened to the
+    /// connection.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Incoming, Broke> {
         match &self.0 {
             Route::Http { lines, prefix, .. } => {
                 let mut answered = if prefix.is_empty() {
@@ -245,7 +272,10 @@ mod tests {
         for url in ["http://127.0.0.1:8000", "http://127.0.0.1:8000/", "http://gateway/vllm/"] {
             assert!(Endpoint::http(url).is_ok(), "{url}");
         }
-        assert_eq!(format!("{:?}", Endpoint::http("http://h:1/").unwrap()), "Endpoint(\"http://h:1\")");
+        assert_eq!(
+            format!("{:?}", Endpoint::http("http://h:1/").unwrap()),
+            "Endpoint(\"http://h:1\")"
+        );
     }
 
     #[test]
@@ -254,7 +284,8 @@ mod tests {
         assert!(refused("127.0.0.1:8000").contains("http"), "{}", refused("127.0.0.1:8000"));
         assert!(refused("somewhere").contains("write it like http://127.0.0.1:8000"));
         assert!(refused("https://h/").contains("forward a local port"));
-        for api in ["http://h:8000/v1/", "http://h:8000/v1/chat/completions", "http://h:8000/v1/v1"] {
+        for api in ["http://h:8000/v1/", "http://h:8000/v1/chat/completions", "http://h:8000/v1/v1"]
+        {
             assert!(refused(api).contains("leave out `/v1` and what follows"), "{api}");
         }
     }
@@ -268,7 +299,8 @@ mod tests {
 
     #[test]
     fn a_router_in_this_process_is_an_endpoint() {
-        let router = axum::Router::new().route("/version", axum::routing::get(|| async { "{\"version\":\"1.2.3\"}" }));
+        let router = axum::Router::new()
+            .route("/version", axum::routing::get(|| async { "{\"version\":\"1.2.3\"}" }));
         let endpoint = Endpoint::in_process(router);
         let asked = perf_clock::run_virtual(|clock| async move {
             (crate::version(&endpoint, clock).await, endpoint.get_text("/metrics", clock).await)

@@ -1,6 +1,8 @@
-//! What only some servers say, or say under certain flags: [`server_times`], and the [`Count`] of a list.
+//! What only some servers say, or say under certain flags: [`server_times`], and the [`Count`] of a
+//! list.
 //!
-//! Nothing here makes a response malformed: another server may mean something else by the same name.
+//! Nothing here makes a response malformed: another server may mean something else by the same
+//! name.
 
 use std::time::Duration;
 
@@ -11,7 +13,9 @@ use serde_json::Value;
 
 /// What vLLM says of its own time for a request; `None` for anything else under that name.
 pub(crate) fn server_times(metrics: &Value) -> Option<ServerTimes> {
-    let us = |name: &str| Some(Duration::try_from_secs_f64(metrics.get(name)?.as_f64()? / 1_000.0).ok()?.as_micros());
+    let us = |name: &str| {
+        Some(Duration::try_from_secs_f64(metrics.get(name)?.as_f64()? / 1_000.0).ok()?.as_micros())
+    };
     let us = |name: &str| u64::try_from(us(name)?).ok();
     let times = ServerTimes {
         queue_us: us("queue_time_ms"),
@@ -53,7 +57,8 @@ mod tests {
         let metrics = "{\"time_to_first_token_ms\":23.46132499997111,\"generation_time_ms\":16.414072000316082,\
                        \"queue_time_ms\":0.033617000099184224,\"mean_itl_ms\":5.471357333438694,\
                        \"tokens_per_second\":100.3124809007216,\"speculative_decoding\":null}";
-        let times = ServerTimes { queue_us: Some(33), prefill_us: Some(23_461), decode_us: Some(16_414) };
+        let times =
+            ServerTimes { queue_us: Some(33), prefill_us: Some(23_461), decode_us: Some(16_414) };
         assert_eq!(said(metrics), Some(times));
         assert_eq!(
             said("{\"queue_time_ms\":1}"),
@@ -63,7 +68,14 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_nothing() {
-        for other in ["null", "{}", "[1]", "\"fast\"", "{\"queue_time_ms\":null}", "{\"queue_time_ms\":-1.0}"] {
+        for other in [
+            "null",
+            "{}",
+            "[1]",
+            "\"fast\"",
+            "{\"queue_time_ms\":null}",
+            "{\"queue_time_ms\":-1.0}",
+        ] {
             assert_eq!(said(other), None, "{other}");
         }
     }

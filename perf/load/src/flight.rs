@@ -1,8 +1,8 @@
-//! Requests under way: [`Flight`] sends them as tasks, in the rhythm of the arrivals, and hands over each sample as it
-//! lands.
+//! Requests under way: [`Flight`] sends them as tasks, in the rhythm of the arrivals, and hands
+//! over each sample as it lands.
 //!
-//! A request is a task of its own, so that pacing the sends never delays the stamp of a chunk. Dropping the flight stops
-//! every request in it.
+//! A request is a task of its own, so that pacing the sends never delays the stamp of a chunk.
+//! Dropping the flight stops every request in it.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -20,7 +20,8 @@ use crate::conversation::Conversation;
 use crate::endpoint::Endpoint;
 use crate::watch::Awake;
 
-/// Tokio's timers are late by up to a millisecond and a half; the last stretch before a send is waited for awake.
+/// Tokio's timers are late by up to a millisecond and a half; the last stretch before a send is
+/// waited for awake.
 const TIMER_LATENESS: Duration = Duration::from_micros(1_500);
 
 /// Takes each sample as it lands, and says whether to go on.
@@ -68,11 +69,19 @@ impl<'a> Flight<'a> {
         self.awake.clone()
     }
 
-    /// Makes all calls in the rhythm of `arrivals` and waits for the last to land, or for the observer to stop it.
-    pub(crate) async fn fly(mut self, arrivals: Arrivals, calls: Vec<Call>, schedule: Vec<Duration>) {
+    /// Makes all calls in the rhythm of `arrivals` and waits for the last to land, or for the
+    /// observer to stop it.
+    pub(crate) async fn fly(
+        mut self,
+        arrivals: Arrivals,
+        calls: Vec<Call>,
+        schedule: Vec<Duration>,
+    ) {
         // Whether the observer stopped it is known to whoever gave the observer.
         let _ = match arrivals {
-            _ if calls.iter().any(|call| call.says.is_some()) => self.conversations(calls, arrivals.width()).await,
+            _ if calls.iter().any(|call| call.says.is_some()) => {
+                self.conversations(calls, arrivals.width()).await
+            }
             Arrivals::OneAtATime => self.closed_loop(calls, 1).await,
             Arrivals::Concurrency(width) => self.closed_loop(calls, width).await,
             Arrivals::Waves(width) => self.waves(calls, width).await,
@@ -84,8 +93,8 @@ impl<'a> Flight<'a> {
         };
     }
 
-    /// The turn of a request comes when the client has done with the one that it follows: the moment until its send
-    /// counts as latency.
+    /// The turn of a request comes when the client has done with the one that it follows: the
+    /// moment until its send counts as latency.
     async fn closed_loop(&mut self, calls: Vec<Call>, width: u32) -> ControlFlow<()> {
         let mut calls = calls.into_iter();
         for call in calls.by_ref().take(width as usize) {
@@ -100,8 +109,9 @@ impl<'a> Flight<'a> {
         ControlFlow::Continue(())
     }
 
-    /// So many conversations at once; in each, the next request when the last was answered. One that fails ends its
-    /// conversation: nobody knows what the next would have said. Those that are not sent are failures as well.
+    /// So many conversations at once; in each, the next request when the last was answered. One
+    /// that fails ends its conversation: nobody knows what the next would have said. Those that are
+    /// not sent are failures as well.
     async fn conversations(&mut self, calls: Vec<Call>, width: u32) -> ControlFlow<()> {
         let mut waiting = Conversation::split(calls);
         let mut open: HashMap<u32, Conversation> = HashMap::new();
@@ -148,7 +158,12 @@ impl<'a> Flight<'a> {
     }
 
     /// Sends a conversation's next request, if it has one.
-    fn go_on(&mut self, mut conversation: Conversation, turn_us: u64, open: &mut HashMap<u32, Conversation>) -> bool {
+    fn go_on(
+        &mut self,
+        mut conversation: Conversation,
+        turn_us: u64,
+        open: &mut HashMap<u32, Conversation>,
+    ) -> bool {
         let Some(call) = conversation.next() else { return false };
         open.insert(call.index, conversation);
         self.send(call, turn_us);
@@ -193,7 +208,12 @@ impl<'a> Flight<'a> {
     }
 
     fn send(&mut self, call: Call, intended_us: u64) {
-        self.under_way.spawn(call.make(self.endpoint.clone(), intended_us, self.origin, self.clock));
+        self.under_way.spawn(call.make(
+            self.endpoint.clone(),
+            intended_us,
+            self.origin,
+            self.clock,
+        ));
     }
 
     /// Waits for the next request to land; `None` when none is under way.
@@ -217,7 +237,8 @@ impl<'a> Flight<'a> {
 }
 
 impl Drop for Flight<'_> {
-    /// Hands over what has landed and was not looked at yet; what is still under way is stopped with the set.
+    /// Hands over what has landed and was not looked at yet; what is still under way is stopped
+    /// with the set.
     fn drop(&mut self) {
         while let Some(landed) = self.under_way.try_join_next() {
             if let Ok(Landed { sample, .. }) = landed {

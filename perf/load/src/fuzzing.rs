@@ -1,5 +1,5 @@
-//! Doors to the parsers, for the fuzzer alone: they exist only where it compiles this crate. Each panics when what must
-//! always hold does not.
+//! Doors to the parsers, for the fuzzer alone: they exist only where it compiles this crate. Each
+//! panics when what must always hold does not.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,19 +9,23 @@ use crate::metrics;
 use crate::sse::Splitter;
 use crate::wire::{self, Body};
 
-/// A stream that arrives in pieces, and the same in one: the events are the same, each as old as its first byte, and the
-/// tokens of the chunks add up.
+/// A stream that arrives in pieces, and the same in one: the events are the same, each as old as
+/// its first byte, and the tokens of the chunks add up.
 ///
 /// # Panics
 /// When they are not.
 pub fn stream(bytes: &[u8], cuts: &[u8]) {
     let whole = events(&[bytes]);
     let cut = events(&pieces(bytes, cuts));
-    assert!(whole.iter().map(|(_, data)| data).eq(cut.iter().map(|(_, data)| data)), "{whole:?}\n{cut:?}");
+    assert!(
+        whole.iter().map(|(_, data)| data).eq(cut.iter().map(|(_, data)| data)),
+        "{whole:?}\n{cut:?}"
+    );
     assert!(cut.is_sorted_by_key(|(since, _)| *since), "{cut:?}");
 
     let mut answer = Answer::default();
-    let is_well = whole.iter().zip(0..).all(|((_, data), at_us)| answer.take_event(at_us, data).is_ok());
+    let is_well =
+        whole.iter().zip(0..).all(|((_, data), at_us)| answer.take_event(at_us, data).is_ok());
     answer.settle();
     let sum: u64 = answer.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
     assert!(answer.chunks.iter().all(|chunk| chunk.tokens > 0), "{answer:?}");
@@ -32,20 +36,23 @@ pub fn stream(bytes: &[u8], cuts: &[u8]) {
     let _ = Answer::default().take_whole(bytes);
 }
 
-/// A response over HTTP/1.1 whose body arrives in pieces, and the same in one: the content is the same, and so is the
-/// place where the body ends or breaks.
+/// A response over HTTP/1.1 whose body arrives in pieces, and the same in one: the content is the
+/// same, and so is the place where the body ends or breaks.
 ///
 /// # Panics
 /// When it is not.
 pub fn response(bytes: &[u8], cuts: &[u8]) {
     let Ok(Some((length, head))) = wire::head(bytes) else { return };
     let body = &bytes[length..];
-    let Ok(Some((again, other))) = wire::head(&bytes[..length]) else { panic!("a head needs what follows it") };
+    let Ok(Some((again, other))) = wire::head(&bytes[..length]) else {
+        panic!("a head needs what follows it")
+    };
     assert_eq!(length, again);
     assert_eq!(content(head.body, &[body]), content(other.body, &pieces(body, cuts)));
 }
 
-/// What of these pieces is a body's content, whether it is done, and how many bytes were left; or how it broke.
+/// What of these pieces is a body's content, whether it is done, and how many bytes were left; or
+/// how it broke.
 fn content(mut body: Body, pieces: &[&[u8]]) -> (Vec<u8>, Result<(bool, usize), &'static str>) {
     let (mut content, mut left) = (Vec::new(), 0);
     for piece in pieces {

@@ -15,8 +15,9 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Whether a response that ended well is what was asked for. The first thing that is wrong is named: a prompt that
-    /// the server shortened explains an output of another length, not the other way round.
+    /// Whether a response that ended well is what was asked for. The first thing that is wrong is
+    /// named: a prompt that the server shortened explains an output of another length, not the
+    /// other way round.
     pub(crate) fn judge(&self, answer: &Answer) -> Result<(), Failure> {
         let came = self.came(answer)?;
         if let (Some(sent), Some(read)) = (self.prompt_tokens, answer.prompt_tokens)
@@ -28,13 +29,17 @@ impl Asked {
             ));
         }
         let reason = answer.finish_reason.as_deref();
-        let said = reason.map_or_else(|| "no finish reason".to_owned(), |reason| format!("finish reason {reason}"));
+        let said = reason.map_or_else(
+            || "no finish reason".to_owned(),
+            |reason| format!("finish reason {reason}"),
+        );
         let limit = self.output.limit();
         let (word, is_wrong_length, fits) = match self.output {
             OutputLength::Exactly(_) | OutputLength::ExactlyOf(_) => {
                 ("exactly", came != limit, reason == Some("length"))
             }
-            // "length" below the limit: the server shortened the request by itself, to its context length for one.
+            // "length" below the limit: the server shortened the request by itself, to its context
+            // length for one.
             OutputLength::AtMost(_) | OutputLength::AtMostOf(_) => (
                 "at most",
                 came > limit || (came < limit && reason == Some("length")),
@@ -48,7 +53,10 @@ impl Asked {
             ));
         }
         if !fits {
-            return Err(Failure::new(FailureKind::WrongFinishReason, format!("{said} after {came} tokens")));
+            return Err(Failure::new(
+                FailureKind::WrongFinishReason,
+                format!("{said} after {came} tokens"),
+            ));
         }
         Ok(())
     }
@@ -63,7 +71,10 @@ impl Asked {
             }
             Some(came) => Ok(came),
             None if !answer.saw_choice => empty("the response held nothing".to_owned()),
-            None => Err(Failure::new(FailureKind::MissingUsage, "no usage with or after the last chunk")),
+            None => Err(Failure::new(
+                FailureKind::MissingUsage,
+                "no usage with or after the last chunk",
+            )),
         }
     }
 }
@@ -86,7 +97,10 @@ mod tests {
         assert_eq!(with_ids.judge(&answer), judged);
         if judged.is_ok() {
             let of_another_length = Asked { prompt_tokens: Some(4), ..asked };
-            assert_eq!(of_another_length.judge(&answer).unwrap_err().kind, FailureKind::WrongPromptLength);
+            assert_eq!(
+                of_another_length.judge(&answer).unwrap_err().kind,
+                FailureKind::WrongPromptLength
+            );
         }
         judged.err().map(|failure| failure.kind)
     }

@@ -1,8 +1,9 @@
 //! How long each prompt or answer is: [`lengths`].
 //!
-//! Lengths that differ are taken at even steps through their distribution and put into an order from the seed. Drawn one
-//! by one, a hundred lengths of a wide distribution would differ by several percent in their sum between two seeds, and
-//! so would the throughput of a server that did nothing else.
+//! Lengths that differ are taken at even steps through their distribution and put into an order
+//! from the seed. Drawn one by one, a hundred lengths of a wide distribution would differ by
+//! several percent in their sum between two seeds, and so would the throughput of a server that did
+//! nothing else.
 
 use perf_model::spec::load::Length;
 use rand::seq::SliceRandom;
@@ -13,13 +14,16 @@ use crate::seed::Stream;
 pub(crate) fn lengths(length: Length, count: u32, stream: Stream, seed: u64) -> Vec<u32> {
     let at = |share: f64| match length {
         Length::Fixed(tokens) => tokens,
-        Length::Uniform { min, max } => min + whole(share * f64::from(max - min + 1)).min(max - min),
+        Length::Uniform { min, max } => {
+            min + whole(share * f64::from(max - min + 1)).min(max - min)
+        }
         Length::Lognormal { median, sigma, max } => {
             let tokens = f64::from(median) * (sigma * normal_quantile(share)).exp();
             whole(tokens.round()).clamp(1, max)
         }
     };
-    let mut lengths: Vec<u32> = (0..count).map(|index| at((f64::from(index) + 0.5) / f64::from(count))).collect();
+    let mut lengths: Vec<u32> =
+        (0..count).map(|index| at((f64::from(index) + 0.5) / f64::from(count))).collect();
     if !matches!(length, Length::Fixed(_)) {
         lengths.shuffle(&mut stream.generator(seed));
     }
@@ -27,14 +31,18 @@ pub(crate) fn lengths(length: Length, count: u32, stream: Stream, seed: u64) -> 
 }
 
 fn whole(number: f64) -> u32 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and saturating")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and saturating"
+    )]
     {
         number as u32
     }
 }
 
-/// The value below which this share of a standard normal distribution lies: Acklam's rational approximation, whose
-/// relative error is below 1.2e-9. `share` lies between 0 and 1.
+/// The value below which this share of a standard normal distribution lies: Acklam's rational
+/// approximation, whose relative error is below 1.2e-9. `share` lies between 0 and 1.
 fn normal_quantile(share: f64) -> f64 {
     const A: [f64; 6] = [
         -3.969_683_028_665_376e1,
@@ -60,10 +68,16 @@ fn normal_quantile(share: f64) -> f64 {
         4.374_664_141_464_968,
         2.938_163_982_698_783,
     ];
-    const D: [f64; 5] =
-        [7.784_695_709_041_462e-3, 3.224_671_290_700_398e-1, 2.445_134_137_142_996, 3.754_408_661_907_416, 1.0];
+    const D: [f64; 5] = [
+        7.784_695_709_041_462e-3,
+        3.224_671_290_700_398e-1,
+        2.445_134_137_142_996,
+        3.754_408_661_907_416,
+        1.0,
+    ];
     const TAIL: f64 = 0.024_25;
-    let polynomial = |factors: &[f64], at: f64| factors.iter().fold(0.0, |sum, factor| sum * at + factor);
+    let polynomial =
+        |factors: &[f64], at: f64| factors.iter().fold(0.0, |sum, factor| sum * at + factor);
     let tail = |share: f64| {
         let at = (-2.0 * share.ln()).sqrt();
         polynomial(&C, at) / polynomial(&D, at)
@@ -89,8 +103,14 @@ mod tests {
 
     #[test]
     fn the_quantiles_of_the_normal_distribution_are_known() {
-        for (share, value) in [(0.5, 0.0), (0.841_344_746, 1.0), (0.975, 1.959_963_985), (0.01, -2.326_347_874)] {
-            assert!((normal_quantile(share) - value).abs() < 1e-6, "{share}: {}", normal_quantile(share));
+        for (share, value) in
+            [(0.5, 0.0), (0.841_344_746, 1.0), (0.975, 1.959_963_985), (0.01, -2.326_347_874)]
+        {
+            assert!(
+                (normal_quantile(share) - value).abs() < 1e-6,
+                "{share}: {}",
+                normal_quantile(share)
+            );
         }
     }
 
@@ -103,7 +123,11 @@ mod tests {
         let mean = drawn.iter().copied().map(f64::from).sum::<f64>() / drawn.len() as f64;
         let meant = 500.0 * (0.5_f64 * 0.5 / 2.0).exp();
         assert!((mean / meant - 1.0).abs() < 0.005, "{mean} for {meant}");
-        assert!(of(Length::Lognormal { median: 500, sigma: 2.0, max: 900 }, 99, 1).iter().all(|tokens| *tokens <= 900));
+        assert!(
+            of(Length::Lognormal { median: 500, sigma: 2.0, max: 900 }, 99, 1)
+                .iter()
+                .all(|tokens| *tokens <= 900)
+        );
     }
 
     proptest! {

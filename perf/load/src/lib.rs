@@ -1,12 +1,14 @@
-//! The load generator: what turns a declared [`Load`](perf_model::spec::load::Load) into requests, and responses into
-//! [`Sample`](perf_model::record::sample::Sample)s.
+//! The load generator: what turns a declared [`Load`](perf_model::spec::load::Load) into requests,
+//! and responses into [`Sample`](perf_model::record::sample::Sample)s.
 //!
-//! It knows an [`Endpoint`] (a URL, or a service in this process) and a [`Clock`](perf_clock::Clock), and nothing of
-//! containers or GPUs. The path of a run through the modules: `workload` draws what is asked and `arrivals`
-//! when, both from the run's seed and before the first send; `request` makes the bodies; [`measure`] warms up and sends;
-//! `client` makes one request, over one of the `lines` to the server (`wire` is the HTTP on it), and reads its answer with
-//! `sse`, `answer` counts the tokens in it and `judge` holds it against what was asked; `metrics` asks the server for its
-//! own count. [`calibration`] tells what the client can do on this machine, and `watch` what it used in a run.
+//! It knows an [`Endpoint`] (a URL, or a service in this process) and a
+//! [`Clock`](perf_clock::Clock), and nothing of containers or GPUs. The path of a run through the
+//! modules: `workload` draws what is asked and `arrivals` when, both from the run's seed and before
+//! the first send; `request` makes the bodies; [`measure`] warms up and sends; `client` makes one
+//! request, over one of the `lines` to the server (`wire` is the HTTP on it), and reads its answer
+//! with `sse`, `answer` counts the tokens in it and `judge` holds it against what was asked;
+//! `metrics` asks the server for its own count. [`calibration`] tells what the client can do on
+//! this machine, and `watch` what it used in a run.
 
 mod answer;
 mod arrivals;

@@ -1,14 +1,16 @@
 //! The connections to one server, over which plain HTTP/1.1 is spoken: [`Lines`].
 //!
-//! A connection has no task of its own. Whoever reads a response reads the connection that it comes on, so that a piece
-//! goes from the socket to its stamp without waking a second task in between: that hop costs processor time, and delay
-//! where many streams are due at once. One read takes all that has arrived, and is one system call: a read that did not
-//! fill its buffer has emptied the socket and is not tried again before the kernel says that there is more.
+//! A connection has no task of its own. Whoever reads a response reads the connection that it comes
+//! on, so that a piece goes from the socket to its stamp without waking a second task in between:
+//! that hop costs processor time, and delay where many streams are due at once. One read takes all
+//! that has arrived, and is one system call: a read that did not fill its buffer has emptied the
+//! socket and is not tried again before the kernel says that there is more.
 //!
-//! A request is sent once, with one exception. A server may close a connection that was kept for the next request in the
-//! moment when that request is on its way; nothing of it is known to have been read then. A request that went out on a kept
-//! connection which ended without one byte of a response is therefore sent once more, on a new one, and [`Answered::resent`]
-//! says so. On a new connection nothing is ever sent again.
+//! A request is sent once, with one exception. A server may close a connection that was kept for
+//! the next request in the moment when that request is on its way; nothing of it is known to have
+//! been read then. A request that went out on a kept connection which ended without one byte of a
+//! response is therefore sent once more, on a new one, and [`Answered::resent`] says so. On a new
+//! connection nothing is ever sent again.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -29,21 +31,23 @@ use tokio::time::Instant;
 use crate::error::Broke;
 use crate::wire::{self, Head};
 
-/// An idle connection is closed before the server does: uvicorn closes after 5 s, and a request written into a closing
-/// connection fails.
+/// An idle connection is closed before the server does: uvicorn closes after 5 s, and a request
+/// written into a closing connection fails.
 const IDLE_CONNECTION: Duration = Duration::from_secs(3);
 
 /// How many connections are opened at a time: fewer than any server lets wait to be accepted.
 const AT_ONCE: usize = 64;
 
-/// How much is read at once. It lies on the stack, so that a thousand connections hold no thousand buffers.
+/// How much is read at once. It lies on the stack, so that a thousand connections hold no thousand
+/// buffers.
 const READ: usize = 32 * 1024;
 
 /// A response whose head has come. It keeps its connection until its body has ended.
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) head: Head,
-    /// Whether the request was sent a second time, because the server had closed the kept connection of the first.
+    /// Whether the request was sent a second time, because the server had closed the kept
+    /// connection of the first.
     pub(crate) resent: bool,
     /// What came with the head.
     early: Vec<u8>,
@@ -96,10 +100,15 @@ impl Lines {
     pub(crate) fn to(host: &str, port: u16) -> Option<Self> {
         let name = if port == 80 { host.to_owned() } else { format!("{host}:{port}") };
         HeaderValue::from_str(&name).ok()?;
-        Some(Self { address: format!("{host}:{port}").into(), host: name.into(), idle: Arc::default() })
+        Some(Self {
+            address: format!("{host}:{port}").into(),
+            host: name.into(),
+            idle: Arc::default(),
+        })
     }
 
-    /// Opens connections until so many are idle. One that cannot be opened fails the request that will need it.
+    /// Opens connections until so many are idle. One that cannot be opened fails the request that
+    /// will need it.
     pub(crate) async fn open(&self, count: usize) {
         let there = {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,17 +125,29 @@ impl Lines {
         while opening.next().await.is_some() {}
     }
 
-    /// Sends a request and waits for the head of the response. The error says what happened to the connection.
-    pub(crate) async fn send(&self, method: &Method, path: &str, body: Bytes) -> Result<Answered, Broke> {
-        let request = Unsent { head: wire::request(method, path, &self.host, body.len()).into(), body };
+    /// Sends a request and waits for the head of the response. The error says what happened to the
+    /// connection.
+    pub(crate) async fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Answered, Broke> {
+        let request =
+            Unsent { head: wire::request(method, path, &self.host, body.len()).into(), body };
         if let Some(line) = self.take() {
             match self.ask(line, request.clone()).await {
                 Ok(answered) => return Ok(answered),
                 Err(Unanswered { is_silent: false, what }) => return Err(what),
                 Err(Unanswered { is_silent: true, .. }) => {
-                    let again =
-                        async { self.ask(self.connect().await?, request).await.map_err(|unanswered| unanswered.what) };
-                    let answered = again.await.map_err(|what: Broke| what.and(", when it was sent once more"))?;
+                    let again = async {
+                        self.ask(self.connect().await?, request)
+                            .await
+                            .map_err(|unanswered| unanswered.what)
+                    };
+                    let answered = again
+                        .await
+                        .map_err(|what: Broke| what.and(", when it was sent once more"))?;
                     return Ok(Answered { resent: true, ..answered });
                 }
             }
@@ -140,13 +161,21 @@ impl Lines {
         let mut early = Vec::new();
         let head = poll_fn(|cx| line.poll_head(cx, &mut early)).await;
         let head = head.map_err(|what| Unanswered { is_silent: early.is_empty(), what })?;
-        Ok(Answered { head, resent: false, early, line: Some(line), broken: None, lines: self.clone() })
+        Ok(Answered {
+            head,
+            resent: false,
+            early,
+            line: Some(line),
+            broken: None,
+            lines: self.clone(),
+        })
     }
 
     /// The connection that was idle for the shortest time, if it still stands.
     fn take(&self) -> Option<Line> {
         loop {
-            let Idle { line, since } = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            let Idle { line, since } =
+                self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             if since.elapsed() >= IDLE_CONNECTION {
                 // Those below have been idle for longer.
                 self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -161,8 +190,12 @@ impl Lines {
     }
 
     async fn connect(&self) -> Result<Line, Broke> {
-        let socket = TcpStream::connect(&*self.address).await.map_err(|error| Broke::by(&error, "cannot connect"))?;
-        socket.set_nodelay(true).map_err(|error| Broke::by(&error, "cannot set up the connection"))?;
+        let socket = TcpStream::connect(&*self.address)
+            .await
+            .map_err(|error| Broke::by(&error, "cannot connect"))?;
+        socket
+            .set_nodelay(true)
+            .map_err(|error| Broke::by(&error, "cannot set up the connection"))?;
         Ok(Line { socket, unsent: Unsent::default() })
     }
 
@@ -178,20 +211,27 @@ impl Line {
         self.unsent.head.is_empty() && self.unsent.body.is_empty()
     }
 
-    /// Sends what is left of the request, and reads until the head of its response is whole. `read` keeps what came behind.
+    /// Sends what is left of the request, and reads until the head of its response is whole. `read`
+    /// keeps what came behind.
     fn poll_head(&mut self, cx: &mut Context<'_>, read: &mut Vec<u8>) -> Poll<Result<Head, Broke>> {
         loop {
-            // A server may refuse a request before it has read it whole, so that what it says counts for more than that the
-            // rest could not be sent.
+            // A server may refuse a request before it has read it whole, so that what it says
+            // counts for more than that the rest could not be sent.
             let sent = self.poll_send(cx);
             let what = match (self.poll_read(cx, |bytes| read.extend_from_slice(bytes)), sent) {
-                (Poll::Pending, Poll::Ready(Err(error))) => Broke::by(&error, "the request could not be sent"),
+                (Poll::Pending, Poll::Ready(Err(error))) => {
+                    Broke::by(&error, "the request could not be sent")
+                }
                 (Poll::Pending, _) => return Poll::Pending,
                 (Poll::Ready(Ok(0)), _) if read.is_empty() => {
                     Broke::otherwise("the connection ended without a response")
                 }
-                (Poll::Ready(Ok(0)), _) => Broke::otherwise("the connection ended inside the head of the response"),
-                (Poll::Ready(Err(error)), _) => Broke::by(&error, "the connection broke before a response"),
+                (Poll::Ready(Ok(0)), _) => {
+                    Broke::otherwise("the connection ended inside the head of the response")
+                }
+                (Poll::Ready(Err(error)), _) => {
+                    Broke::by(&error, "the connection broke before a response")
+                }
                 (Poll::Ready(Ok(_)), _) => match wire::head(read) {
                     Ok(None) => continue,
                     Ok(Some((length, head))) => {
@@ -225,7 +265,11 @@ impl Line {
         clippy::large_stack_arrays,
         reason = "nothing is written to it but what arrives, and nothing is called below"
     )]
-    fn poll_read(&mut self, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&[u8]),
+    ) -> Poll<io::Result<usize>> {
         let mut space = [MaybeUninit::uninit(); READ];
         let mut read = ReadBuf::uninit(&mut space);
         ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
@@ -236,7 +280,11 @@ impl Line {
 
 impl Answered {
     /// Appends the next piece of the body to `into`, all that has arrived; `None` at its end.
-    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<Option<Result<(), Broke>>> {
+    pub(crate) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut Vec<u8>,
+    ) -> Poll<Option<Result<(), Broke>>> {
         let before = into.len();
         loop {
             if let Some(what) = self.broken.take() {
@@ -250,9 +298,15 @@ impl Answered {
                 let _ = line.poll_send(cx);
                 match ready!(line.poll_read(cx, |bytes| taken = body.take(bytes, into))) {
                     Ok(0) if body.may_end() => None,
-                    Ok(0) => return self.breaks(Broke::otherwise("the connection ended inside the response")),
+                    Ok(0) => {
+                        return self
+                            .breaks(Broke::otherwise("the connection ended inside the response"));
+                    }
                     Ok(read) => Some(read),
-                    Err(error) => return self.breaks(Broke::by(&error, "the connection broke inside the response")),
+                    Err(error) => {
+                        return self
+                            .breaks(Broke::by(&error, "the connection broke inside the response"));
+                    }
                 }
             } else {
                 let early = std::mem::take(&mut self.early);

@@ -60,9 +60,9 @@ impl<'de> Deserialize<'de> for Text {
 impl Choice {
     /// Whether it is the chunk that opens a chat.
     pub(crate) fn only_names_the_role(&self) -> bool {
-        self.delta
-            .as_ref()
-            .is_some_and(|delta| delta.role.is_some() && delta.content.as_ref().is_none_or(|content| content.is_empty))
+        self.delta.as_ref().is_some_and(|delta| {
+            delta.role.is_some() && delta.content.as_ref().is_none_or(|content| content.is_empty)
+        })
     }
 }
 

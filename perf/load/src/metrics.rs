@@ -1,4 +1,5 @@
-//! What the server itself counts: [`Meter`] reads the counters of `/metrics` and gives their growth.
+//! What the server itself counts: [`Meter`] reads the counters of `/metrics` and gives their
+//! growth.
 
 use std::time::Duration;
 
@@ -29,12 +30,14 @@ impl Meter {
         Self { last: scrape(endpoint, clock).await }
     }
 
-    /// By how much the counters have grown since they were last read, after so many output tokens and requests.
+    /// By how much the counters have grown since they were last read, after so many output tokens
+    /// and requests.
     ///
-    /// They may lag a moment behind the last response, or a busy server may not answer at once, so they are read until they
-    /// hold at least what the client saw, for [`LAG`] at most. `None` when the server never had any counters; a single one
-    /// that the server lacks is `None` in the result. Where one is gone that was there, or has shrunk because the server
-    /// started again, the result says so: see [`ServerCounts::lost`].
+    /// They may lag a moment behind the last response, or a busy server may not answer at once, so
+    /// they are read until they hold at least what the client saw, for [`LAG`] at most. `None` when
+    /// the server never had any counters; a single one that the server lacks is `None` in the
+    /// result. Where one is gone that was there, or has shrunk because the server started again,
+    /// the result says so: see [`ServerCounts::lost`].
     pub(crate) async fn growth(
         &mut self,
         output_tokens: u64,
@@ -51,7 +54,8 @@ impl Meter {
                 && growth.output_tokens.is_none_or(|seen| seen >= output_tokens)
                 && growth.requests.is_none_or(|seen| seen >= requests);
             if is_complete || clock.now() >= deadline {
-                // What could not be read is still known from before; the next growth would hold both.
+                // What could not be read is still known from before; the next growth would hold
+                // both.
                 self.last = after.or(self.last);
                 return Some(growth);
             }
@@ -70,7 +74,8 @@ const COUNTED: [fn(&ServerCounts) -> Option<u64>; 3] =
     [|counts| counts.prompt_tokens, |counts| counts.output_tokens, |counts| counts.requests];
 
 fn difference(before: &ServerCounts, after: &ServerCounts) -> ServerCounts {
-    let grown = |counter: fn(&ServerCounts) -> Option<u64>| counter(after)?.checked_sub(counter(before)?);
+    let grown =
+        |counter: fn(&ServerCounts) -> Option<u64>| counter(after)?.checked_sub(counter(before)?);
     ServerCounts {
         prompt_tokens: grown(|counts| counts.prompt_tokens),
         output_tokens: grown(|counts| counts.output_tokens),
@@ -82,12 +87,14 @@ fn difference(before: &ServerCounts, after: &ServerCounts) -> ServerCounts {
         ttft_count: grown(|counts| counts.ttft_count),
         e2e_sum_us: grown(|counts| counts.e2e_sum_us),
         e2e_count: grown(|counts| counts.e2e_count),
-        lost: COUNTED.into_iter().any(|counter| counter(before).is_some() && grown(counter).is_none()),
+        lost: COUNTED
+            .into_iter()
+            .any(|counter| counter(before).is_some() && grown(counter).is_none()),
     }
 }
 
-/// The counters in a text of Prometheus' format, each summed over its label sets: a server with several engines counts
-/// for each.
+/// The counters in a text of Prometheus' format, each summed over its label sets: a server with
+/// several engines counts for each.
 pub(crate) fn parse(text: &str) -> ServerCounts {
     let mut counts = ServerCounts::default();
     for line in text.lines() {
@@ -98,7 +105,10 @@ pub(crate) fn parse(text: &str) -> ServerCounts {
             "vllm:generation_tokens_total" => &mut counts.output_tokens,
             "vllm:request_success_total" => {
                 // Aborted and failed requests are counted under the same name.
-                if ["abort", "error"].iter().any(|reason| labels.contains(&format!("finished_reason=\"{reason}\""))) {
+                if ["abort", "error"]
+                    .iter()
+                    .any(|reason| labels.contains(&format!("finished_reason=\"{reason}\"")))
+                {
                     continue;
                 }
                 &mut counts.requests
@@ -125,7 +135,8 @@ pub(crate) fn parse(text: &str) -> ServerCounts {
     counts
 }
 
-/// Name, labels and value of a line; `None` for comments, blank lines and values that are no number.
+/// Name, labels and value of a line; `None` for comments, blank lines and values that are no
+/// number.
 fn sample(line: &str) -> Option<(&str, &str, f64)> {
     let name_end = line.find(['{', ' ']).filter(|_| !line.starts_with('#'))?;
     let (name, rest) = line.split_at(name_end);
@@ -179,12 +190,20 @@ mod tests {
 
     #[test]
     fn a_counter_that_shrank_or_is_missing_is_unknown() {
-        let before = ServerCounts { output_tokens: Some(9), requests: Some(1), ..ServerCounts::default() };
-        let after = ServerCounts { output_tokens: Some(3), requests: Some(1), ..ServerCounts::default() };
+        let before =
+            ServerCounts { output_tokens: Some(9), requests: Some(1), ..ServerCounts::default() };
+        let after =
+            ServerCounts { output_tokens: Some(3), requests: Some(1), ..ServerCounts::default() };
         let growth = difference(&before, &after);
-        assert_eq!((growth.output_tokens, growth.requests, growth.preemptions), (None, Some(0), None));
+        assert_eq!(
+            (growth.output_tokens, growth.requests, growth.preemptions),
+            (None, Some(0), None)
+        );
         assert!(growth.lost);
-        assert!(!difference(&before, &before).lost && difference(&before, &ServerCounts::default()).lost);
+        assert!(
+            !difference(&before, &before).lost
+                && difference(&before, &ServerCounts::default()).lost
+        );
     }
 
     #[test]

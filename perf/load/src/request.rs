@@ -1,8 +1,9 @@
 //! The bodies of requests: [`calls`] turns what is asked into what is sent.
 //!
-//! Everything that could change an answer or its length is sent with every request, because a server's defaults differ
-//! between versions and lie in a model's files: the temperature, the length. A sampling seed is not sent: vLLM samples seeded
-//! requests one by one, which is not the path that users take.
+//! Everything that could change an answer or its length is sent with every request, because a
+//! server's defaults differ between versions and lie in a model's files: the temperature, the
+//! length. A sampling seed is not sent: vLLM samples seeded requests one by one, which is not the
+//! path that users take.
 
 use bytes::Bytes;
 use perf_model::spec::load::{Api, Workload};
@@ -56,8 +57,8 @@ pub(crate) enum Part {
     Measured,
 }
 
-/// The requests of one part of a run, ready to be sent. Each part has a cache salt of its own, so that the warm-up
-/// leaves nothing behind that would shorten the measured requests.
+/// The requests of one part of a run, ready to be sent. Each part has a cache salt of its own, so
+/// that the warm-up leaves nothing behind that would shorten the measured requests.
 pub(crate) fn calls(
     part: Part,
     asks: &[Ask],
@@ -124,7 +125,8 @@ mod tests {
     use super::*;
     use perf_model::spec::load::{OutputLength, Prompts};
 
-    const LIMITS: Limits = Limits { stall: Duration::from_secs(1), request: Duration::from_secs(9) };
+    const LIMITS: Limits =
+        Limits { stall: Duration::from_secs(1), request: Duration::from_secs(9) };
 
     fn workload(api: Api, stream: bool, output: OutputLength) -> Workload {
         Workload { prompts: Prompts::Text("hi".to_owned()), output, api, stream, temperature: 0.0 }
@@ -138,7 +140,11 @@ mod tests {
     #[test]
     fn a_completion_of_an_exact_length_ignores_the_end_of_sequence() {
         let workload = workload(Api::Completions, true, OutputLength::Exactly(12));
-        let ask = Ask { prompt: Prompt::TokenIds(vec![1_001, 1_002]), output: workload.output, turn: Turn::Alone };
+        let ask = Ask {
+            prompt: Prompt::TokenIds(vec![1_001, 1_002]),
+            output: workload.output,
+            turn: Turn::Alone,
+        };
         let mut body = bodies(Part::Measured, &workload, &[ask]).remove(0);
         let salt = body["cache_salt"].take();
         assert_eq!(salt.as_str().unwrap().len(), 16);
@@ -155,7 +161,8 @@ mod tests {
     #[test]
     fn a_chat_that_is_not_streamed_asks_for_no_stream_options() {
         let workload = workload(Api::Chat, false, OutputLength::AtMost(12));
-        let ask = Ask { prompt: Prompt::Text("hi".into()), output: workload.output, turn: Turn::Alone };
+        let ask =
+            Ask { prompt: Prompt::Text("hi".into()), output: workload.output, turn: Turn::Alone };
         let calls = calls(Part::Measured, std::slice::from_ref(&ask), &workload, "tiny", 7, LIMITS);
         assert_eq!(calls[0].path, "/v1/chat/completions");
         let body = bodies(Part::Measured, &workload, &[ask]).remove(0);
@@ -168,7 +175,14 @@ mod tests {
     #[test]
     fn a_run_has_one_salt_and_its_warm_up_another() {
         let workload = workload(Api::Completions, true, OutputLength::AtMost(12));
-        let asks = vec![Ask { prompt: Prompt::Text("hi".into()), output: workload.output, turn: Turn::Alone }; 2];
+        let asks = vec![
+            Ask {
+                prompt: Prompt::Text("hi".into()),
+                output: workload.output,
+                turn: Turn::Alone
+            };
+            2
+        ];
         let measured = bodies(Part::Measured, &workload, &asks);
         let warm_up = bodies(Part::WarmUp, &workload, &asks);
         assert_eq!(measured[0]["cache_salt"], measured[1]["cache_salt"]);

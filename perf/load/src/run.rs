@@ -25,9 +25,11 @@ use crate::workload::draw;
 /// What a run left besides its samples.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
-    /// When the first measured request was due, on the clock that was given: samples count from here.
+    /// When the first measured request was due, on the clock that was given: samples count from
+    /// here.
     pub began: Stamp,
-    /// What the server counted from the first measured send to the last response; absent when it has no `/metrics`.
+    /// What the server counted from the first measured send to the last response; absent when it
+    /// has no `/metrics`.
     pub server: Option<ServerCounts>,
     /// What the client itself used of the machine; absent in virtual time, where it costs nothing.
     pub client: Option<ClientUse>,
@@ -35,13 +37,15 @@ pub struct Measured {
     pub cache_reset: Option<CacheReset>,
 }
 
-/// Puts `load` on the server at `endpoint` and hands every measured request to `observe` as it ends.
+/// Puts `load` on the server at `endpoint` and hands every measured request to `observe` as it
+/// ends.
 ///
-/// Prompts and schedule follow from `seed` alone and are drawn before anything is sent. (In real time the salt that keeps
-/// them apart in the prefix cache is another in each run.) The warm-up is a closed loop as
-/// wide as the arrivals, with prompts (where they are random) and a prefix cache of its own; a request that fails there
-/// ends the run. Then the server is asked to empty its prefix cache, where it offers that. A measured request that fails is a sample like any other. Times in the samples count from the moment
-/// the first measured request was due.
+/// Prompts and schedule follow from `seed` alone and are drawn before anything is sent. (In real
+/// time the salt that keeps them apart in the prefix cache is another in each run.) The warm-up is
+/// a closed loop as wide as the arrivals, with prompts (where they are random) and a prefix cache
+/// of its own; a request that fails there ends the run. Then the server is asked to empty its
+/// prefix cache, where it offers that. A measured request that fails is a sample like any other.
+/// Times in the samples count from the moment the first measured request was due.
 ///
 /// Dropping the future stops every request; samples that had ended by then have been handed over.
 ///
@@ -75,12 +79,14 @@ pub async fn measure(
     let mut meter = Meter::read(endpoint, clock).await;
     if !warm_up_calls.is_empty() {
         let warmed = warm_up(load, warm_up_calls, endpoint, clock).await?;
-        // What the warm-up asked must be in the counters before the measurement begins, or it would count for that.
+        // What the warm-up asked must be in the counters before the measurement begins, or it would
+        // count for that.
         meter.growth(warmed.output_tokens, warmed.requests, endpoint, clock).await;
     }
     let cache_reset = Some(cache::reset(endpoint, clock).await);
 
-    // Whoever is measured has a connection: its making is no part of an answer. Those of the warm-up are still there.
+    // Whoever is measured has a connection: its making is no part of an answer. Those of the
+    // warm-up are still there.
     endpoint.open(load.arrivals.width().min(load.requests)).await;
     let mut tally = Tally::default();
     let mut look = |sample: Sample| {
@@ -113,7 +119,12 @@ impl Tally {
     }
 }
 
-async fn warm_up(load: &Load, calls: Vec<Call>, endpoint: &Endpoint, clock: Clock) -> Result<Tally, LoadError> {
+async fn warm_up(
+    load: &Load,
+    calls: Vec<Call>,
+    endpoint: &Endpoint,
+    clock: Clock,
+) -> Result<Tally, LoadError> {
     let mut tally = Tally::default();
     let mut failure = None;
     let mut look = |sample: Sample| {
@@ -130,8 +141,12 @@ async fn warm_up(load: &Load, calls: Vec<Call>, endpoint: &Endpoint, clock: Cloc
     Flight::begin(endpoint, clock, &mut look).fly(arrivals, calls, Vec::new()).await;
     match failure {
         None => Ok(tally),
-        Some((index, kind, detail)) => {
-            Err(LoadError::WarmUp { load: load.name.clone(), number: index + 1, total: load.warmup, kind, detail })
-        }
+        Some((index, kind, detail)) => Err(LoadError::WarmUp {
+            load: load.name.clone(),
+            number: index + 1,
+            total: load.warmup,
+            kind,
+            detail,
+        }),
     }
 }

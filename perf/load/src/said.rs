@@ -73,7 +73,10 @@ mod tests {
         let said = said_in(body_of(&whole)).unwrap();
         let value: serde_json::Value = serde_json::from_slice(body_of(&whole)).unwrap();
         assert_eq!(value["choices"][0]["message"]["content"], said);
-        assert_eq!(said_in(br#"{"choices":[{"delta":{"content":"a \"b\""}}]}"#).as_deref(), Some("a \"b\""));
+        assert_eq!(
+            said_in(br#"{"choices":[{"delta":{"content":"a \"b\""}}]}"#).as_deref(),
+            Some("a \"b\"")
+        );
         assert_eq!(said_in(br#"{"choices":[]}"#), None);
         assert_eq!(said_in(b"[DONE]"), None);
     }

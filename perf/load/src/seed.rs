@@ -1,7 +1,8 @@
 //! How a run's one seed becomes the random numbers of its parts: [`Stream`].
 //!
-//! Every part draws from a stream of its own, so that a longer warm-up or another arrival pattern never changes the
-//! prompts. `ChaCha8` is specified bit by bit: the draws are the same on every machine and in every version.
+//! Every part draws from a stream of its own, so that a longer warm-up or another arrival pattern
+//! never changes the prompts. `ChaCha8` is specified bit by bit: the draws are the same on every
+//! machine and in every version.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -47,7 +48,8 @@ impl Stream {
 pub(crate) fn fresh(seed: u64) -> u64 {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let run = (u64::from(std::process::id()) << 32) | (RUNS.fetch_add(1, Ordering::Relaxed) & u64::from(u32::MAX));
+    let run = (u64::from(std::process::id()) << 32)
+        | (RUNS.fetch_add(1, Ordering::Relaxed) & u64::from(u32::MAX));
     // Mixed by a generator where it is used: what differs in one bit there differs in all.
     seed ^ u64::try_from(time & u128::from(u64::MAX)).unwrap_or_default() ^ run.rotate_left(17)
 }

@@ -1,4 +1,5 @@
-//! What a server says of itself: whether it [`is_healthy`], its [`version`] and its [`models`], or why it does not say.
+//! What a server says of itself: whether it [`is_healthy`], its [`version`] and its [`models`], or
+//! why it does not say.
 
 use http::StatusCode;
 use perf_clock::Clock;
@@ -11,10 +12,14 @@ use crate::endpoint::{Endpoint, Got};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
     /// There is no connection to it, or none over which it answers.
-    #[error("{0}; is the server up, are host and port right, and does it speak http there, not https?")]
+    #[error(
+        "{0}; is the server up, are host and port right, and does it speak http there, not https?"
+    )]
     NoConnection(String),
     /// It speaks HTTP over TLS.
-    #[error("it speaks https there, and only http is spoken here; forward a local port to it and give that as http")]
+    #[error(
+        "it speaks https there, and only http is spoken here; forward a local port to it and give that as http"
+    )]
     Encrypted,
     /// It serves only those who have a key.
     #[error(
@@ -22,7 +27,9 @@ pub enum Unanswered {
     )]
     Key(StatusCode),
     /// It has no list of models there.
-    #[error("it has nothing at /v1/models ({0}); give the address of the server itself, as http://127.0.0.1:8000")]
+    #[error(
+        "it has nothing at /v1/models ({0}); give the address of the server itself, as http://127.0.0.1:8000"
+    )]
     NotFound(StatusCode),
     /// Anything else than a list.
     #[error("it has no list of models at /v1/models: {0}; look at the server's log")]
@@ -54,20 +61,24 @@ pub async fn models(endpoint: &Endpoint, clock: Clock) -> Result<Vec<String>, Un
     struct Model {
         id: String,
     }
-    let Got { status, body } = endpoint.get("/v1/models", clock).await.map_err(|what| match what {
-        // What TLS says to whoever does not speak it is no HTTP.
-        what if what.contains("TLS") => Unanswered::Encrypted,
-        what => Unanswered::NoConnection(what),
-    })?;
+    let Got { status, body } =
+        endpoint.get("/v1/models", clock).await.map_err(|what| match what {
+            // What TLS says to whoever does not speak it is no HTTP.
+            what if what.contains("TLS") => Unanswered::Encrypted,
+            what => Unanswered::NoConnection(what),
+        })?;
     match status {
         StatusCode::OK => {}
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(Unanswered::Key(status)),
         StatusCode::NOT_FOUND => return Err(Unanswered::NotFound(status)),
         // As nginx and Go answer a request in plain text.
-        StatusCode::BAD_REQUEST if server_message(&body).contains("HTTPS") => return Err(Unanswered::Encrypted),
+        StatusCode::BAD_REQUEST if server_message(&body).contains("HTTPS") => {
+            return Err(Unanswered::Encrypted);
+        }
         other => return Err(Unanswered::NoList(format!("{other}: {}", server_message(&body)))),
     }
-    let models: Models = serde_json::from_slice(&body).map_err(|error| Unanswered::NoList(error.to_string()))?;
+    let models: Models =
+        serde_json::from_slice(&body).map_err(|error| Unanswered::NoList(error.to_string()))?;
     Ok(models.data.into_iter().map(|model| model.id).collect())
 }
 
@@ -81,7 +92,8 @@ mod tests {
     /// What is made of a server on loopback that answers with these bytes.
     fn asked(answer: &'static [u8]) -> Result<Vec<String>, Unanswered> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = Endpoint::http(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let endpoint =
+            Endpoint::http(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let server = std::thread::spawn(move || {
             let mut socket = listener.accept().unwrap().0;
             let mut head = Vec::new();
@@ -128,6 +140,9 @@ mod tests {
         let endpoint = Endpoint::http("http://127.0.0.1:1").unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let error = runtime.block_on(models(&endpoint, Clock::real())).unwrap_err();
-        assert!(error.to_string().contains("Connection refused (os error 111); is the server up"), "{error}");
+        assert!(
+            error.to_string().contains("Connection refused (os error 111); is the server up"),
+            "{error}"
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! Server-sent events out of a byte stream: [`Splitter`].
 //!
-//! The network cuts the stream anywhere and glues events together, so nothing is assumed about where a read ends. An
-//! event remembers when its first byte had arrived. Only `data` matters to us: comments (vLLM sends them to keep idle
-//! connections open) and other fields are skipped, several data lines of one event are joined by line feeds, and lines
-//! end with LF or CRLF.
+//! The network cuts the stream anywhere and glues events together, so nothing is assumed about
+//! where a read ends. An event remembers when its first byte had arrived. Only `data` matters to
+//! us: comments (vLLM sends them to keep idle connections open) and other fields are skipped,
+//! several data lines of one event are joined by line feeds, and lines end with LF or CRLF.
 
 use perf_clock::Stamp;
 
@@ -19,8 +19,8 @@ pub(crate) struct Splitter {
 }
 
 impl Splitter {
-    /// Takes what arrived at `now` and hands every event that it completes to `event`, with the moment at which the
-    /// event's first byte had arrived. Stops at the first error.
+    /// Takes what arrived at `now` and hands every event that it completes to `event`, with the
+    /// moment at which the event's first byte had arrived. Stops at the first error.
     pub(crate) fn push<E>(
         &mut self,
         mut read: &[u8],
@@ -31,8 +31,13 @@ impl Splitter {
             let (line, rest) = (&read[..end], &read[end + 1..]);
             read = rest;
             if self.line.is_empty() {
-                // The usual case, without a copy: a data line and the blank line after it in one read.
-                let blank = if rest.starts_with(b"\r\n") { 2 } else { usize::from(rest.starts_with(b"\n")) };
+                // The usual case, without a copy: a data line and the blank line after it in one
+                // read.
+                let blank = if rest.starts_with(b"\r\n") {
+                    2
+                } else {
+                    usize::from(rest.starts_with(b"\n"))
+                };
                 if let (Some(data), None, 1..) = (data_of(line), self.data_since, blank) {
                     read = &rest[blank..];
                     event(now, data)?;
@@ -59,7 +64,9 @@ impl Splitter {
 
     /// Whether data has begun to arrive whose event has not ended. A comment is no data.
     pub(crate) fn is_inside_data(&self) -> bool {
-        let begun = |line: &[u8]| !line.is_empty() && line.iter().zip(b"data").all(|(there, name)| there == name);
+        let begun = |line: &[u8]| {
+            !line.is_empty() && line.iter().zip(b"data").all(|(there, name)| there == name)
+        };
         self.data_since.is_some() || begun(&self.line)
     }
 
@@ -115,7 +122,8 @@ mod tests {
     use crate::testing::{body_of, capture};
     use proptest::prelude::*;
 
-    /// The events of a stream that arrives in pieces, the first at 0 µs, the next at 1 µs and so on.
+    /// The events of a stream that arrives in pieces, the first at 0 µs, the next at 1 µs and so
+    /// on.
     fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<(u128, String)> {
         let mut splitter = Splitter::default();
         let mut events = Vec::new();
@@ -140,7 +148,12 @@ mod tests {
 
     #[test]
     fn comments_and_other_fields_are_skipped() {
-        assert_eq!(texts(": keep-alive\n\nevent: x\nid: 7\ndata: a\n: more\n\n\n\nretry: 5\n\ndatabase: b\n\n"), ["a"]);
+        assert_eq!(
+            texts(
+                ": keep-alive\n\nevent: x\nid: 7\ndata: a\n: more\n\n\n\nretry: 5\n\ndatabase: b\n\n"
+            ),
+            ["a"]
+        );
     }
 
     #[test]
@@ -151,15 +164,19 @@ mod tests {
     #[test]
     fn an_event_without_its_blank_line_has_not_ended() {
         let mut splitter = Splitter::default();
-        for (piece, inside) in [("data: a", true), ("\n", true), ("\n", false), (": c\n", false), ("d", true)] {
-            let Ok(()) = splitter.push(piece.as_bytes(), Duration::ZERO, |_, _| Ok::<(), Infallible>(()));
+        for (piece, inside) in
+            [("data: a", true), ("\n", true), ("\n", false), (": c\n", false), ("d", true)]
+        {
+            let Ok(()) =
+                splitter.push(piece.as_bytes(), Duration::ZERO, |_, _| Ok::<(), Infallible>(()));
             assert_eq!(splitter.is_inside_event(), inside, "after {piece:?}");
         }
     }
 
     #[test]
     fn an_event_is_as_old_as_its_first_byte() {
-        let pieces: [&[u8]; 6] = [b": comment\n", b"da", b"ta: a\r\n", b"\r", b"\nd", b"ata: b\n\ndata: c\n\n"];
+        let pieces: [&[u8]; 6] =
+            [b": comment\n", b"da", b"ta: a\r\n", b"\r", b"\nd", b"ata: b\n\ndata: c\n\n"];
         assert_eq!(events(pieces), [(1, "a".to_owned()), (4, "b".to_owned()), (5, "c".to_owned())]);
     }
 
@@ -178,11 +195,17 @@ mod tests {
         for name in ["completion-stream", "chat-stream", "completion-stream-interval10"] {
             let bytes = capture(name);
             for stream in [body_of(&bytes).to_vec(), with_crlf(body_of(&bytes))] {
-                let whole: Vec<String> = events([&stream[..]]).into_iter().map(|(_, text)| text).collect();
+                let whole: Vec<String> =
+                    events([&stream[..]]).into_iter().map(|(_, text)| text).collect();
                 assert_eq!(whole.last().map(String::as_str), Some("[DONE]"));
                 for middle in 0..stream.len() {
                     let (left, right) = stream.split_at(middle);
-                    assert!(events([left, right]).into_iter().map(|(_, text)| text).eq(whole.iter().cloned()));
+                    assert!(
+                        events([left, right])
+                            .into_iter()
+                            .map(|(_, text)| text)
+                            .eq(whole.iter().cloned())
+                    );
                 }
                 let bytewise = events(stream.chunks(1));
                 assert!(bytewise.into_iter().map(|(_, text)| text).eq(whole.iter().cloned()));
@@ -191,7 +214,10 @@ mod tests {
     }
 
     fn with_crlf(stream: &[u8]) -> Vec<u8> {
-        stream.iter().flat_map(|byte| if *byte == b'\n' { b"\r\n".to_vec() } else { vec![*byte] }).collect()
+        stream
+            .iter()
+            .flat_map(|byte| if *byte == b'\n' { b"\r\n".to_vec() } else { vec![*byte] })
+            .collect()
     }
 
     proptest! {

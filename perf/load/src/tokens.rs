@@ -1,8 +1,9 @@
 //! How many tokens a server should read where the client sends text: [`expect`].
 //!
-//! A prompt of ids says by itself how many it has. Of a text only the server's tokenizer knows, and a server that cuts
-//! prompts to its context without a word counts what is left. vLLM offers its tokenizer at `/tokenize`: the longest prompt,
-//! which would be cut first, is held against it. A server without that offer is believed.
+//! A prompt of ids says by itself how many it has. Of a text only the server's tokenizer knows, and
+//! a server that cuts prompts to its context without a word counts what is left. vLLM offers its
+//! tokenizer at `/tokenize`: the longest prompt, which would be cut first, is held against it. A
+//! server without that offer is believed.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -16,7 +17,14 @@ use crate::endpoint::{Endpoint, GET_LIMIT};
 use crate::workload::{Ask, Prompt, Turn};
 
 /// Notes in the longest prompt's call how many tokens the server must read, if it says.
-pub(crate) async fn expect(calls: &mut [Call], asks: &[Ask], api: Api, model: &str, endpoint: &Endpoint, clock: Clock) {
+pub(crate) async fn expect(
+    calls: &mut [Call],
+    asks: &[Ask],
+    api: Api,
+    model: &str,
+    endpoint: &Endpoint,
+    clock: Clock,
+) {
     let texts = asks.iter().enumerate().filter_map(|(place, ask)| match (&ask.prompt, ask.turn) {
         (Prompt::Text(text), Turn::Alone) => Some((place, text)),
         _ => None,
@@ -24,7 +32,9 @@ pub(crate) async fn expect(calls: &mut [Call], asks: &[Ask], api: Api, model: &s
     let Some((place, text)) = texts.max_by_key(|(_, text)| text.len()) else { return };
     let question = match api {
         Api::Completions => json!({ "model": model, "prompt": &**text }),
-        Api::Chat => json!({ "model": model, "messages": [{ "role": "user", "content": &**text }] }),
+        Api::Chat => {
+            json!({ "model": model, "messages": [{ "role": "user", "content": &**text }] })
+        }
     };
     let counted = clock.timeout(GET_LIMIT, count(question.to_string().into(), endpoint)).await;
     if let (Ok(Some(tokens)), Some(call)) = (counted, calls.get_mut(place)) {
@@ -42,6 +52,7 @@ async fn count(question: Bytes, endpoint: &Endpoint) -> Option<u32> {
     while let Some(piece) = incoming.piece(&mut body).await {
         piece.ok()?;
     }
-    let answer: Tokenized = serde_json::from_slice(&body).ok().filter(|_| incoming.status == StatusCode::OK)?;
+    let answer: Tokenized =
+        serde_json::from_slice(&body).ok().filter(|_| incoming.status == StatusCode::OK)?;
     Some(answer.count)
 }

@@ -1,8 +1,9 @@
 //! What the client itself costs while it measures: [`Watch`].
 //!
-//! A task on the same event loop as the requests is to wake at even steps, and how late it wakes is how late a chunk may
-//! be stamped. A step that the loop slept through counts as late as it was, or a loop that hung for a second would show
-//! one late waking among many punctual ones. Tokio's timers alone are late by up to a millisecond and a half.
+//! A task on the same event loop as the requests is to wake at even steps, and how late it wakes is
+//! how late a chunk may be stamped. A step that the loop slept through counts as late as it was, or
+//! a loop that hung for a second would show one late waking among many punctual ones. Tokio's
+//! timers alone are late by up to a millisecond and a half.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +19,8 @@ use tokio::task::JoinHandle;
 /// A turn of the event loop that took longer was not spent waiting.
 const IDLE_TURN: Duration = Duration::from_micros(50);
 
-/// How long the client waited awake for the moment of a send: processor time that measures nothing. Cheap to clone;
-/// clones count together.
+/// How long the client waited awake for the moment of a send: processor time that measures nothing.
+/// Cheap to clone; clones count together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Awake(Arc<AtomicU64>);
 
@@ -55,12 +56,21 @@ impl Watch {
         let began = clock.now();
         let lags = Arc::new(Mutex::new(Lags { next: began + TICK, late_us: Vec::new() }));
         let ticker = tokio::spawn(tick(clock, Arc::clone(&lags)));
-        Some(Self { clock, began, cpu: processor_time(ClockId::ProcessCPUTime), awake, lags, ticker })
+        Some(Self {
+            clock,
+            began,
+            cpu: processor_time(ClockId::ProcessCPUTime),
+            awake,
+            lags,
+            ticker,
+        })
     }
 
     /// What the client has used since.
     pub(crate) fn end(self) -> ClientUse {
-        let cpu = processor_time(ClockId::ProcessCPUTime).saturating_sub(self.cpu).saturating_sub(self.awake.total());
+        let cpu = processor_time(ClockId::ProcessCPUTime)
+            .saturating_sub(self.cpu)
+            .saturating_sub(self.awake.total());
         let now = self.clock.now();
         let mut lags = self.lags.lock().unwrap_or_else(PoisonError::into_inner);
         lags.note(now);
@@ -96,7 +106,8 @@ impl Lags {
     /// Notes every step that has passed.
     fn note(&mut self, now: Stamp) {
         while self.next <= now {
-            self.late_us.push(u32::try_from(now.saturating_sub(self.next).as_micros()).unwrap_or(u32::MAX));
+            self.late_us
+                .push(u32::try_from(now.saturating_sub(self.next).as_micros()).unwrap_or(u32::MAX));
             self.next += TICK;
         }
     }
@@ -125,7 +136,11 @@ fn threads() -> u32 {
 
 /// The value at a share of sorted ones, the next above where it falls between two.
 pub(crate) fn rank(sorted: &[u32], share: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and at most the length")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and at most the length"
+    )]
     let place = (sorted.len().saturating_sub(1) as f64 * share).ceil() as usize;
     sorted.get(place).copied().map_or(0, u64::from)
 }
@@ -155,7 +170,10 @@ mod tests {
     #[test]
     fn a_rank_is_one_of_the_values() {
         let sorted: Vec<u32> = (1..=100).collect();
-        assert_eq!([rank(&sorted, 0.5), rank(&sorted, 0.99), rank(&sorted, 1.0), rank(&[], 0.5)], [51, 100, 100, 0]);
+        assert_eq!(
+            [rank(&sorted, 0.5), rank(&sorted, 0.99), rank(&sorted, 1.0), rank(&[], 0.5)],
+            [51, 100, 100, 0]
+        );
     }
 
     #[test]
@@ -168,7 +186,9 @@ mod tests {
 
     #[test]
     fn in_virtual_time_there_is_nothing_to_watch() {
-        assert!(perf_clock::run_virtual(|clock| async move { Watch::begin(clock, Awake::default()).is_none() }));
+        assert!(perf_clock::run_virtual(|clock| async move {
+            Watch::begin(clock, Awake::default()).is_none()
+        }));
     }
 
     #[test]

@@ -1,15 +1,17 @@
-//! HTTP/1.1 as bytes, without a socket: [`request`] writes the head of a request, [`head`] reads that of a response, and
-//! [`Body`] takes the framing off its body.
+//! HTTP/1.1 as bytes, without a socket: [`request`] writes the head of a request, [`head`] reads
+//! that of a response, and [`Body`] takes the framing off its body.
 //!
-//! It is written here because it is all that lies between the socket and the stamp of a token. A body is decoded from
-//! whatever one read brought, in one go and without another allocation; a general client hands on every chunk of the
-//! transfer by itself, through a queue. What a response may look like follows RFC 9112; what is doubtful is refused, so
-//! that no byte is counted for the wrong response.
+//! It is written here because it is all that lies between the socket and the stamp of a token. A
+//! body is decoded from whatever one read brought, in one go and without another allocation; a
+//! general client hands on every chunk of the transfer by itself, through a queue. What a response
+//! may look like follows RFC 9112; what is doubtful is refused, so that no byte is counted for the
+//! wrong response.
 
 use http::header::HeaderValue;
 use http::{Method, StatusCode};
 
-/// The longest head of a response, and the longest line of a body's framing. (Others allow 8 to 400 KiB for a head.)
+/// The longest head of a response, and the longest line of a body's framing. (Others allow 8 to 400
+/// KiB for a head.)
 const LONGEST: usize = 64 * 1024;
 
 /// The most header fields of a response.
@@ -52,7 +54,8 @@ enum Place {
     Done,
 }
 
-/// The head of a request, with the length of its body if it has one. Path and host are the caller's, and hold no line feed.
+/// The head of a request, with the length of its body if it has one. Path and host are the
+/// caller's, and hold no line feed.
 pub(crate) fn request(method: &Method, path: &str, host: &str, length: usize) -> Vec<u8> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n");
     if length > 0 {
@@ -64,7 +67,8 @@ pub(crate) fn request(method: &Method, path: &str, host: &str, length: usize) ->
     head.into_bytes()
 }
 
-/// The head of a response and how many bytes it took, if it is whole. Interim responses (1xx) before it are skipped.
+/// The head of a response and how many bytes it took, if it is whole. Interim responses (1xx)
+/// before it are skipped.
 pub(crate) fn head(bytes: &[u8]) -> Result<Option<(usize, Head)>, String> {
     let mut begin = 0;
     loop {
@@ -74,10 +78,16 @@ pub(crate) fn head(bytes: &[u8]) -> Result<Option<(usize, Head)>, String> {
         if bytes.starts_with(&[0x15, 0x03]) {
             return Err("the response is no HTTP/1.1 but TLS".to_owned());
         }
-        let read = response.parse(&bytes[begin..]).map_err(|error| format!("the response is no HTTP/1.1: {error}"))?;
+        let read = response
+            .parse(&bytes[begin..])
+            .map_err(|error| format!("the response is no HTTP/1.1: {error}"))?;
         let httparse::Status::Complete(length) = read else {
             let too_long = bytes.len() > LONGEST;
-            return if too_long { Err(format!("the response's head is longer than {LONGEST} B")) } else { Ok(None) };
+            return if too_long {
+                Err(format!("the response's head is longer than {LONGEST} B"))
+            } else {
+                Ok(None)
+            };
         };
         begin += length;
         match response.code {
@@ -90,7 +100,10 @@ pub(crate) fn head(bytes: &[u8]) -> Result<Option<(usize, Head)>, String> {
 
 /// What a parsed head says.
 fn meaning(response: &httparse::Response<'_, '_>) -> Result<Head, String> {
-    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or("the response has no status")?;
+    let status = response
+        .code
+        .and_then(|code| StatusCode::from_u16(code).ok())
+        .ok_or("the response has no status")?;
     // Since HTTP/1.1 a connection stays unless it is said otherwise.
     let mut stays = response.version == Some(1);
     let (mut content_type, mut length, mut coding) = (None, None, None);
@@ -99,9 +112,12 @@ fn meaning(response: &httparse::Response<'_, '_>) -> Result<Head, String> {
         if is("content-type") {
             content_type = HeaderValue::from_bytes(field.value).ok();
         } else if is("content-length") {
-            let text = std::str::from_utf8(field.value).ok().filter(|text| text.bytes().all(|c| c.is_ascii_digit()));
-            let said: u64 =
-                text.and_then(|text| text.parse().ok()).ok_or("the response's content-length is no number")?;
+            let text = std::str::from_utf8(field.value)
+                .ok()
+                .filter(|text| text.bytes().all(|c| c.is_ascii_digit()));
+            let said: u64 = text
+                .and_then(|text| text.parse().ok())
+                .ok_or("the response's content-length is no number")?;
             if length.replace(said).is_some_and(|before| before != said) {
                 return Err("the response has two different lengths".to_owned());
             }
@@ -121,12 +137,19 @@ fn meaning(response: &httparse::Response<'_, '_>) -> Result<Head, String> {
         (None, Some(length)) => Place::Plain(length),
         (Some(_), _) | (None, None) => Place::Rest,
     };
-    Ok(Head { status, content_type, body: Body { place, line: Vec::new() }, stays: stays && place != Place::Rest })
+    Ok(Head {
+        status,
+        content_type,
+        body: Body { place, line: Vec::new() },
+        stays: stays && place != Place::Rest,
+    })
 }
 
 /// The words of a header's list, in small letters.
 fn words(value: &[u8]) -> impl Iterator<Item = String> {
-    value.split(|byte| *byte == b',').map(|word| String::from_utf8_lossy(word).trim().to_ascii_lowercase())
+    value
+        .split(|byte| *byte == b',')
+        .map(|word| String::from_utf8_lossy(word).trim().to_ascii_lowercase())
 }
 
 impl Body {
@@ -140,8 +163,8 @@ impl Body {
         matches!(self.place, Place::Rest | Place::Done)
     }
 
-    /// Takes what was read and appends to `into` what of it is content. Gives how many bytes are the body's: fewer than
-    /// there are when it ends among them.
+    /// Takes what was read and appends to `into` what of it is content. Gives how many bytes are
+    /// the body's: fewer than there are when it ends among them.
     pub(crate) fn take(&mut self, read: &[u8], into: &mut Vec<u8>) -> Result<usize, &'static str> {
         let mut rest = read;
         while !rest.is_empty() && self.place != Place::Done {
@@ -226,7 +249,8 @@ mod tests {
         read_head(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n"))
     }
 
-    /// A body that arrives in pieces: its content, whether it is done, and how many bytes were left.
+    /// A body that arrives in pieces: its content, whether it is done, and how many bytes were
+    /// left.
     fn read_body<'a>(
         mut body: Body,
         pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -239,13 +263,15 @@ mod tests {
     }
 
     fn chunked(text: &str) -> Result<(String, bool, usize), &'static str> {
-        let (content, is_done, left) = read_body(with("transfer-encoding: chunked\r\n").body, [text.as_bytes()])?;
+        let (content, is_done, left) =
+            read_body(with("transfer-encoding: chunked\r\n").body, [text.as_bytes()])?;
         Ok((String::from_utf8(content).unwrap(), is_done, left))
     }
 
     #[test]
     fn a_request_names_its_host_and_the_length_of_its_body() {
-        let text = |length| String::from_utf8(request(&Method::POST, "/v1/x", "h:1", length)).unwrap();
+        let text =
+            |length| String::from_utf8(request(&Method::POST, "/v1/x", "h:1", length)).unwrap();
         assert_eq!(
             text(12),
             "POST /v1/x HTTP/1.1\r\nhost: h:1\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n"
@@ -258,11 +284,18 @@ mod tests {
         assert_eq!(with("Content-Length: 7\r\n").body.place, Place::Plain(7));
         assert_eq!(with("content-length: 7\r\ncontent-length: 7\r\n").body.place, Place::Plain(7));
         assert_eq!(with("content-length: 0\r\n").body.place, Place::Done);
-        assert_eq!(with("content-length: 7\r\ntransfer-encoding: gzip, Chunked\r\n").body.place, Place::Size);
+        assert_eq!(
+            with("content-length: 7\r\ntransfer-encoding: gzip, Chunked\r\n").body.place,
+            Place::Size
+        );
         assert_eq!(with("transfer-encoding: gzip\r\n").body.place, Place::Rest);
         assert_eq!(with("").body.place, Place::Rest);
         assert_eq!(read_head("HTTP/1.1 204 No Content\r\n\r\n").body.place, Place::Done);
-        for wrong in ["content-length: x\r\n", "content-length: +7\r\n", "content-length: 7\r\ncontent-length: 8\r\n"] {
+        for wrong in [
+            "content-length: x\r\n",
+            "content-length: +7\r\n",
+            "content-length: 7\r\ncontent-length: 8\r\n",
+        ] {
             assert!(head(format!("HTTP/1.1 200 OK\r\n{wrong}\r\n").as_bytes()).is_err(), "{wrong}");
         }
     }
@@ -273,7 +306,10 @@ mod tests {
         assert!(!with("").stays, "its body ends with the connection");
         assert!(!with("content-length: 1\r\nConnection: x, Close\r\n").stays);
         assert!(!read_head("HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\n").stays);
-        assert!(read_head("HTTP/1.0 200 OK\r\ncontent-length: 1\r\nconnection: keep-alive\r\n\r\n").stays);
+        assert!(
+            read_head("HTTP/1.0 200 OK\r\ncontent-length: 1\r\nconnection: keep-alive\r\n\r\n")
+                .stays
+        );
     }
 
     #[test]
@@ -286,21 +322,34 @@ mod tests {
             assert!(head(&text[..end]).unwrap().is_none(), "{end}");
         }
         assert!(head(b"220 mail.example ESMTP\r\n\r\n").unwrap_err().contains("no HTTP"));
-        assert!(head(b"HTTP/1.1 101 Switching Protocols\r\n\r\n").unwrap_err().contains("another protocol"));
+        assert!(
+            head(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+                .unwrap_err()
+                .contains("another protocol")
+        );
         let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(LONGEST));
         assert!(head(endless.as_bytes()).unwrap_err().contains("longer than"));
     }
 
     #[test]
     fn chunks_come_apart_with_their_extensions_and_trailers() {
-        let text = "3\r\nabc\r\n1;name=\"v\"\r\nd\r\n00A \r\n0123456789\r\n0\r\nchecksum: 1\r\n\r\nHTTP";
+        let text =
+            "3\r\nabc\r\n1;name=\"v\"\r\nd\r\n00A \r\n0123456789\r\n0\r\nchecksum: 1\r\n\r\nHTTP";
         assert_eq!(chunked(text), Ok(("abcd0123456789".to_owned(), true, 4)));
         assert_eq!(chunked("3\r\nab"), Ok(("ab".to_owned(), false, 0)));
     }
 
     #[test]
     fn chunks_that_are_no_chunks_are_refused() {
-        for wrong in ["\r\n", "x\r\n", "3\r\nabcd\r\n", "3\nabc\r\n", "11111111111111111\r\n", "-1\r\n", "3\r\nabc\n"] {
+        for wrong in [
+            "\r\n",
+            "x\r\n",
+            "3\r\nabcd\r\n",
+            "3\nabc\r\n",
+            "11111111111111111\r\n",
+            "-1\r\n",
+            "3\r\nabc\n",
+        ] {
             assert!(chunked(wrong).is_err(), "{wrong:?}");
         }
         assert!(chunked(&format!("1;{}", "x".repeat(LONGEST))).is_err());
@@ -310,7 +359,10 @@ mod tests {
     fn a_body_without_a_length_goes_on_until_the_connection_ends() {
         let mut body = with("").body;
         let mut content = Vec::new();
-        assert_eq!((body.take(b"abc", &mut content), body.take(b"d", &mut content)), (Ok(3), Ok(1)));
+        assert_eq!(
+            (body.take(b"abc", &mut content), body.take(b"d", &mut content)),
+            (Ok(3), Ok(1))
+        );
         assert!(content == b"abcd" && body.may_end() && !body.is_done());
     }
 

@@ -53,7 +53,8 @@ pub(crate) enum Turn {
 pub(crate) struct Asks {
     pub(crate) measured: Vec<Ask>,
     pub(crate) warm_up: Vec<Ask>,
-    /// When each measured request was sent as a trace says, counted from the first; empty without a trace.
+    /// When each measured request was sent as a trace says, counted from the first; empty without a
+    /// trace.
     pub(crate) recorded: Vec<Duration>,
 }
 
@@ -70,7 +71,8 @@ impl Drawn {
     }
 }
 
-/// One part of a run, the warm-up or the measurement: how many requests, and the random numbers they are drawn with.
+/// One part of a run, the warm-up or the measurement: how many requests, and the random numbers
+/// they are drawn with.
 #[derive(Clone, Copy)]
 struct Share {
     count: u32,
@@ -101,31 +103,42 @@ impl Share {
         lengths(length, self.count, self.prompt_lengths, self.seed)
     }
 
-    /// Gives each prompt its answer's length: what its source says stands for the load's number and keeps its kind.
+    /// Gives each prompt its answer's length: what its source says stands for the load's number and
+    /// keeps its kind.
     fn asks(self, drawn: Vec<Drawn>, output: OutputLength) -> Vec<Ask> {
         let drawn_by = |length, each: fn(u32) -> OutputLength| {
-            lengths(length, self.count, self.output_lengths, self.seed).into_iter().map(each).collect()
+            lengths(length, self.count, self.output_lengths, self.seed)
+                .into_iter()
+                .map(each)
+                .collect()
         };
         let outputs: Vec<OutputLength> = match output {
             OutputLength::ExactlyOf(length) => drawn_by(length, OutputLength::Exactly),
             OutputLength::AtMostOf(length) => drawn_by(length, OutputLength::AtMost),
             same => vec![same; drawn.len()],
         };
-        let asks = drawn.into_iter().zip(outputs).map(|(Drawn { prompt, stated, turn }, output)| {
-            let output = match (stated, output.is_exact()) {
-                (None, _) => output,
-                (Some(tokens), true) => OutputLength::Exactly(tokens),
-                (Some(tokens), false) => OutputLength::AtMost(tokens),
-            };
-            Ask { prompt, output, turn }
-        });
+        let asks =
+            drawn.into_iter().zip(outputs).map(|(Drawn { prompt, stated, turn }, output)| {
+                let output = match (stated, output.is_exact()) {
+                    (None, _) => output,
+                    (Some(tokens), true) => OutputLength::Exactly(tokens),
+                    (Some(tokens), false) => OutputLength::AtMost(tokens),
+                };
+                Ask { prompt, output, turn }
+            });
         asks.collect()
     }
 }
 
-/// Draws what a run asks. Random prompts are all distinct, also those of the warm-up from the measured ones; other
-/// prompts are the declared ones in their order, for the warm-up as for the measurement.
-pub(crate) fn draw(workload: &Workload, measured: u32, warm_up: u32, seed: u64) -> Result<Asks, LoadError> {
+/// Draws what a run asks. Random prompts are all distinct, also those of the warm-up from the
+/// measured ones; other prompts are the declared ones in their order, for the warm-up as for the
+/// measurement.
+pub(crate) fn draw(
+    workload: &Workload,
+    measured: u32,
+    warm_up: u32,
+    seed: u64,
+) -> Result<Asks, LoadError> {
     let shares = [Share::measured(measured, seed), Share::warm_up(warm_up, seed)];
     let mut recorded = Vec::new();
     let [measured, warm_up] = match &workload.prompts {
@@ -155,7 +168,9 @@ pub(crate) fn draw(workload: &Workload, measured: u32, warm_up: u32, seed: u64) 
             let lines = verse::lines(file.as_deref(), *shared)?;
             shares.map(|share| verse::draw(&lines, *shared, *own, share))
         }
-        Prompts::Conversations { turns, words } => shares.map(|share| conversation::draw(*turns, *words, share)),
+        Prompts::Conversations { turns, words } => {
+            shares.map(|share| conversation::draw(*turns, *words, share))
+        }
         Prompts::Trace(path) => {
             let trace = trace::read(path, shares[0].count)?;
             recorded = trace.moments();

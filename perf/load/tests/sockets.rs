@@ -1,5 +1,6 @@
-//! What the client makes of real connections on loopback: that they are kept and used again, and what is sent
-//! twice and what never is. Nothing here waits: the clock stands still but for one leap.
+//! What the client makes of real connections on loopback: that they are kept and used again, and
+//! what is sent twice and what never is. Nothing here waits: the clock stands still but for one
+//! leap.
 
 #![expect(clippy::unwrap_used, reason = "a helper that unwraps fails the test that calls it")]
 
@@ -66,7 +67,8 @@ fn read_post(socket: &mut TcpStream) -> Option<String> {
             read.push(byte[0]);
         };
         let head = String::from_utf8(read[..head].to_vec()).unwrap();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
         socket.read_exact(&mut vec![0; length.parse().unwrap()]).ok()?;
         if head.starts_with("POST") && head.contains("/v1/") {
             return Some(head);
@@ -75,8 +77,11 @@ fn read_post(socket: &mut TcpStream) -> Option<String> {
     }
 }
 
-/// A server that treats the n-th connection, from 0, by `serve`, which is given what counts its requests.
-fn server(serve: impl Fn(usize, TcpStream, &mut dyn FnMut()) + Send + Sync + 'static) -> (String, Asked) {
+/// A server that treats the n-th connection, from 0, by `serve`, which is given what counts its
+/// requests.
+fn server(
+    serve: impl Fn(usize, TcpStream, &mut dyn FnMut()) + Send + Sync + 'static,
+) -> (String, Asked) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let asked = Asked::default();
@@ -85,7 +90,9 @@ fn server(serve: impl Fn(usize, TcpStream, &mut dyn FnMut()) + Send + Sync + 'st
         for (number, socket) in listener.incoming().enumerate() {
             log.lock().unwrap().push(0);
             let (log, serve) = (Arc::clone(&log), Arc::clone(&serve));
-            std::thread::spawn(move || serve(number, socket.unwrap(), &mut || log.lock().unwrap()[number] += 1));
+            std::thread::spawn(move || {
+                serve(number, socket.unwrap(), &mut || log.lock().unwrap()[number] += 1)
+            });
         }
     });
     (url, asked)
@@ -98,7 +105,11 @@ fn measured(url: &str, requests: u32) -> Vec<Sample> {
 
 async fn run(endpoint: &Endpoint, requests: u32) -> Vec<Sample> {
     let mut samples = Vec::new();
-    measure(&load(requests), endpoint, "tiny", 7, Clock::real(), &mut |sample| samples.push(sample)).await.unwrap();
+    measure(&load(requests), endpoint, "tiny", 7, Clock::real(), &mut |sample| {
+        samples.push(sample)
+    })
+    .await
+    .unwrap();
     samples
 }
 
@@ -158,13 +169,18 @@ fn a_request_whose_kept_connection_ends_without_an_answer_is_sent_once_more_and_
     });
     let samples = measured(&url, 3);
     assert!(samples.iter().all(Sample::succeeded), "{samples:?}");
-    assert_eq!(samples.iter().map(|sample| sample.resent).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(
+        samples.iter().map(|sample| sample.resent).collect::<Vec<_>>(),
+        [false, true, false]
+    );
     assert_eq!(*asked.lock().unwrap(), [2, 2]);
 }
 
 #[test]
 fn a_request_whose_answer_had_begun_is_never_sent_again() {
-    for begun in ["H", "HTTP/1.1 200 OK\r\ncontent-", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n"] {
+    for begun in
+        ["H", "HTTP/1.1 200 OK\r\ncontent-", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n"]
+    {
         let (url, asked) = server(move |_, mut socket, count| {
             for request in 0.. {
                 if read_post(&mut socket).is_none() {
@@ -192,10 +208,12 @@ fn a_request_on_a_new_connection_is_never_sent_again_nor_any_a_third_time() {
         }
     });
     let samples = measured(&url, 3);
-    assert!(samples.iter().all(|sample| kind(sample) == Some(FailureKind::Connection)), "{samples:?}");
+    assert!(
+        samples.iter().all(|sample| kind(sample) == Some(FailureKind::Connection)),
+        "{samples:?}"
+    );
     // The connection of the first had carried the questions before the load.
-    let again =
-        |sample: &Sample| matches!(&sample.outcome, Outcome::Failed { detail, .. } if detail.ends_with("once more"));
+    let again = |sample: &Sample| matches!(&sample.outcome, Outcome::Failed { detail, .. } if detail.ends_with("once more"));
     assert_eq!(samples.iter().map(again).collect::<Vec<_>>(), [true, false, false], "{samples:?}");
     assert_eq!(*asked.lock().unwrap(), [1, 1, 1, 1]);
 }
@@ -211,7 +229,10 @@ fn a_body_that_stops_midway_is_cut_short_and_its_connection_is_not_used_again() 
             }
         });
         let samples = measured(&url, 2);
-        assert!(samples.iter().all(|sample| kind(sample) == Some(FailureKind::CutShort)), "{samples:?}");
+        assert!(
+            samples.iter().all(|sample| kind(sample) == Some(FailureKind::CutShort)),
+            "{samples:?}"
+        );
         assert_eq!(*asked.lock().unwrap(), [1, 1]);
     }
 }
@@ -229,7 +250,8 @@ fn what_is_no_http_is_no_connection_and_a_redirect_is_not_followed() {
         (kind(&samples[0]), asked.lock().unwrap().iter().sum::<usize>())
     };
     assert_eq!(replying("220 mail.example ESMTP\r\n\r\n"), (Some(FailureKind::Connection), 1));
-    let redirect = "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
+    let redirect =
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
     assert_eq!(replying(redirect), (Some(FailureKind::Refused), 1));
 }
 

@@ -1,15 +1,17 @@
-//! Values for tests, so that a new field of a type touches one place. Compiled always: a Cargo feature would build this
-//! crate twice, once for the tests and once for the programs.
+//! Values for tests, so that a new field of a type touches one place. Compiled always: a Cargo
+//! feature would build this crate twice, once for the tests and once for the programs.
 
 use std::time::Duration;
 
 use crate::record::fingerprint::Fingerprint;
 use crate::record::sample::{Outcome, Sample};
 use crate::spec::engine_kind::EngineKind;
-use crate::spec::load::{Api, Arrivals, Length, Load, Objective, OutputLength, Prompts, Quantity, Workload};
+use crate::spec::load::{Api, Arrivals, Length, Load, Objective, OutputLength, Prompts, Workload};
+use crate::spec::metric::Quantity;
 use crate::spec::units::{millis, per_second, percent};
 
-/// 100 chat-sized requests of 64 random tokens, exactly 64 tokens out, Poisson arrivals of 2.5 a second.
+/// 100 chat-sized requests of 64 random tokens, exactly 64 tokens out, Poisson arrivals of 2.5 a
+/// second.
 pub fn load() -> Load {
     Load {
         name: "chat".into(),

@@ -1,4 +1,5 @@
-//! What was seen: the samples of a run, what the client used, what it ran on, and the file that holds them.
+//! What was seen: the samples of a run, what the client used, what it ran on, and the file that
+//! holds them.
 
 pub mod chunks;
 pub mod client_load;

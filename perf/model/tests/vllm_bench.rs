@@ -17,7 +17,8 @@ use perf_model::spec::units::per_second;
 use serde_json::Value;
 
 const SAVED: &str = include_str!("fixtures/vllm-bench-serve-0.32.0.json");
-/// 64 at a time, with several tokens in most chunks. Texts are left out, and times rounded to a tenth of a microsecond.
+/// 64 at a time, with several tokens in most chunks. Texts are left out, and times rounded to a
+/// tenth of a microsecond.
 const CROWDED: &str = include_str!("fixtures/vllm-bench-serve-0.32.0-c64.json");
 
 fn load(arrivals: Arrivals) -> Load {
@@ -48,7 +49,9 @@ fn kind(value: &Value) -> String {
         Value::Bool(_) => "boolean".to_owned(),
         Value::Number(number) => if number.is_f64() { "float" } else { "integer" }.to_owned(),
         Value::String(_) => "string".to_owned(),
-        Value::Array(values) => format!("list of {}", values.first().map_or_else(|| "nothing".to_owned(), kind)),
+        Value::Array(values) => {
+            format!("list of {}", values.first().map_or_else(|| "nothing".to_owned(), kind))
+        }
         Value::Object(_) => "object".to_owned(),
     }
 }
@@ -65,17 +68,21 @@ fn value(summary: &Summary, key: &str) -> f64 {
 #[test]
 fn every_key_of_vllm_is_written_with_a_value_of_its_type() {
     let record = read(SAVED, "l").unwrap();
-    let written = write(&load(Arrivals::Concurrency(8)), "tiny", "20261122-013534", &record.samples);
+    let written =
+        write(&load(Arrivals::Concurrency(8)), "tiny", "20261122-013534", &record.samples);
     assert_eq!(kinds(&written), kinds(SAVED));
 }
 
 #[test]
 fn the_keys_stand_in_the_order_of_vllm() {
     let record = read(SAVED, "l").unwrap();
-    let written = write(&load(Arrivals::Concurrency(8)), "tiny", "20261122-013534", &record.samples);
+    let written =
+        write(&load(Arrivals::Concurrency(8)), "tiny", "20261122-013534", &record.samples);
     let places = |text: &str| {
-        let mut keys: Vec<(usize, String)> =
-            kinds(text).into_keys().map(|key| (text.find(&format!("\"{key}\":")).unwrap(), key)).collect();
+        let mut keys: Vec<(usize, String)> = kinds(text)
+            .into_keys()
+            .map(|key| (text.find(&format!("\"{key}\":")).unwrap(), key))
+            .collect();
         keys.sort();
         keys.into_iter().map(|(_, key)| key).collect::<Vec<_>>()
     };
@@ -101,7 +108,10 @@ fn the_figures_of_a_saved_run_come_out_as_vllm_says() {
     }
     // Their duration ends when the last task was gathered, ours with the last response.
     assert!(
-        (value(&summary, "output_throughput_tok_per_s") / saved["output_throughput"].as_f64().unwrap() - 1.0).abs()
+        (value(&summary, "output_throughput_tok_per_s")
+            / saved["output_throughput"].as_f64().unwrap()
+            - 1.0)
+            .abs()
             < 0.01
     );
     assert!(record.is_complete());
@@ -128,16 +138,26 @@ fn the_figures_of_a_crowded_run_come_out_too_and_its_token_times_are_called_esti
         let (ours, theirs) = (value(summary, ours), saved[theirs].as_f64().unwrap());
         assert!((ours - theirs).abs() < 2e-3, "{ours} for {theirs}");
     }
-    let throughput = value(summary, "output_throughput_tok_per_s") / saved["output_throughput"].as_f64().unwrap();
+    let throughput = value(summary, "output_throughput_tok_per_s")
+        / saved["output_throughput"].as_f64().unwrap();
     assert!((throughput - 1.0).abs() < 0.01, "{throughput}");
     assert_eq!(record.header.pattern, Some(Arrivals::Concurrency(64)));
     assert!(reading.steady.is_some() && reading.lateness.is_none());
     // vLLM's client takes a chunk for a token; here 24 to 27 chunks held 64 of them.
     assert!(record.samples.iter().all(|sample| sample.estimated));
-    assert!(record.samples.iter().all(|sample| sample.chunks.iter().map(|chunk| chunk.tokens).sum::<u32>() == 64));
+    assert!(
+        record.samples.iter().all(|sample| sample
+            .chunks
+            .iter()
+            .map(|chunk| chunk.tokens)
+            .sum::<u32>()
+            == 64)
+    );
     assert_eq!(
         reading.remarks,
-        ["256 of 256 answers did not say how many tokens came with each chunk: their ITL is estimated"]
+        [
+            "256 of 256 answers did not say how many tokens came with each chunk: their ITL is estimated"
+        ]
     );
     assert!(!read(SAVED, "c8").unwrap().samples.iter().any(|sample| sample.estimated));
 }
@@ -153,15 +173,23 @@ fn a_time_that_cannot_be_is_refused_with_its_key_and_request() {
     for key in ["start_times", "ttfts", "latencies"] {
         assert_eq!(
             refused(key, 3, (-0.5).into()),
-            format!("its `{key}` has -0.5 s for request 3, and no time is below 0; the file is damaged")
+            format!(
+                "its `{key}` has -0.5 s for request 3, and no time is below 0; the file is damaged"
+            )
         );
     }
-    assert!(refused("itls", 7, serde_json::json!([0.01, -0.01])).starts_with("its `itls` has -0.01 s for request 7"));
+    assert!(
+        refused("itls", 7, serde_json::json!([0.01, -0.01]))
+            .starts_with("its `itls` has -0.01 s for request 7")
+    );
     // Python writes NaN and Infinity, which are no JSON.
     let place = |text: &str| SAVED.replacen("\"ttfts\": [", &format!("\"ttfts\": [{text}, "), 1);
     for text in ["NaN", "-Infinity", "\"soon\""] {
         let error = read(&place(text), "l").unwrap_err().to_string();
-        assert!(error.starts_with("it is not what `vllm bench serve` saves: in `ttfts`: "), "{error}");
+        assert!(
+            error.starts_with("it is not what `vllm bench serve` saves: in `ttfts`: "),
+            "{error}"
+        );
     }
     let mut ragged = file;
     ragged["latencies"].as_array_mut().unwrap().pop();
@@ -172,20 +200,29 @@ fn a_time_that_cannot_be_is_refused_with_its_key_and_request() {
 #[test]
 fn a_ramp_is_no_closed_loop_although_its_rate_is_unlimited() {
     let mut file: Value = serde_json::from_str(SAVED).unwrap();
-    for (key, value) in [("ramp_up_strategy", Value::from("linear")), ("max_concurrency", Value::Null)] {
+    for (key, value) in
+        [("ramp_up_strategy", Value::from("linear")), ("max_concurrency", Value::Null)]
+    {
         file[key] = value;
     }
     (file["ramp_up_start_rps"], file["ramp_up_end_rps"]) = (1.into(), 40.into());
     let record = read(&file.to_string(), "l").unwrap();
-    assert_eq!(record.header.arrivals, "ramp from 1 to 40 requests/s (linear, estimated from its ends), 64 requests");
-    assert_eq!(record.header.pattern, Some(Arrivals::Ramp { from: per_second(1.0), to: per_second(40.0) }));
+    assert_eq!(
+        record.header.arrivals,
+        "ramp from 1 to 40 requests/s (linear, estimated from its ends), 64 requests"
+    );
+    assert_eq!(
+        record.header.pattern,
+        Some(Arrivals::Ramp { from: per_second(1.0), to: per_second(40.0) })
+    );
     assert!(Reading::of(&record).lateness.is_some(), "its queue times are how late it sent");
 }
 
 #[test]
 fn what_was_written_is_read_again() {
     let before = read(SAVED, "l").unwrap().samples;
-    let after = read(&write(&load(Arrivals::Concurrency(8)), "tiny", "d", &before), "l").unwrap().samples;
+    let after =
+        read(&write(&load(Arrivals::Concurrency(8)), "tiny", "d", &before), "l").unwrap().samples;
     assert_eq!(after.len(), before.len());
     let (before, after) = (summarize(&before, &[]), summarize(&after, &[]));
     for (metric, value) in &before.values {
@@ -214,7 +251,11 @@ fn failures_and_what_was_not_measured_are_said() {
         outcome,
     };
     let failed = Outcome::Failed { kind: FailureKind::CutShort, detail: "no [DONE]".into() };
-    let samples = [sample(1, true, failed), sample(0, true, Outcome::Succeeded), sample(2, false, Outcome::Succeeded)];
+    let samples = [
+        sample(1, true, failed),
+        sample(0, true, Outcome::Succeeded),
+        sample(2, false, Outcome::Succeeded),
+    ];
     let poisson = load(Arrivals::Poisson(per_second(10.0)));
     let file: Value = serde_json::from_str(&write(&poisson, "tiny", "d", &samples)).unwrap();
     assert_eq!((&file["completed"], &file["failed"]), (&2.into(), &1.into()));
@@ -227,7 +268,10 @@ fn failures_and_what_was_not_measured_are_said() {
     let record = read(&file.to_string(), "l").unwrap();
     assert_eq!(
         record.samples[1].outcome,
-        Outcome::Failed { kind: FailureKind::Imported, detail: "response cut short: no [DONE]".into() }
+        Outcome::Failed {
+            kind: FailureKind::Imported,
+            detail: "response cut short: no [DONE]".into()
+        }
     );
     assert_eq!(record.samples[0].intended_us + 2_000, record.samples[0].sent_us);
     assert!(!record.is_complete());
@@ -238,7 +282,9 @@ fn failures_and_what_was_not_measured_are_said() {
 
 #[test]
 fn a_file_that_is_no_run_is_refused_with_the_next_step() {
-    assert!(read("[]", "l").unwrap_err().to_string().ends_with("give the file of its --save-result"));
+    assert!(
+        read("[]", "l").unwrap_err().to_string().ends_with("give the file of its --save-result")
+    );
     let mut file: serde_json::Map<String, Value> = serde_json::from_str(SAVED).unwrap();
     file.remove("itls");
     let error = read(&Value::Object(file.clone()).to_string(), "l").unwrap_err();

@@ -1,5 +1,5 @@
-//! Reports as text for people: a table a load, and a line a suite for the end of a run. Words carry the verdicts; there
-//! is no colour to lose.
+//! Reports as text for people: a table a load, and a line a suite for the end of a run. Words carry
+//! the verdicts; there is no colour to lose.
 
 mod figures;
 mod judged;
@@ -39,7 +39,8 @@ pub fn suite(report: &SuiteReport) -> String {
 pub fn load(report: &LoadReport) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{} / {}   {}", report.suite, report.load, report.verdict);
-    let _ = writeln!(text, "  {} · {} · {}", hardware(report), starts(report.starts), report.arrivals);
+    let _ =
+        writeln!(text, "  {} · {} · {}", hardware(report), starts(report.starts), report.arrivals);
     let _ = writeln!(text, "  {}", shorten(&report.workload));
     text.push('\n');
     text.push_str(&guards_and_figures(report));
@@ -48,7 +49,13 @@ pub fn load(report: &LoadReport) -> String {
         let Some(guard) = &row.guard else { continue };
         if !guard.verdict.is_pass() {
             let starts: Vec<String> = row.starts.iter().copied().map(number).collect();
-            let _ = writeln!(text, "  {} by start: {} {}", row.metric.label(), starts.join("  "), row.metric.unit());
+            let _ = writeln!(
+                text,
+                "  {} by start: {} {}",
+                row.metric.label(),
+                starts.join("  "),
+                row.metric.unit()
+            );
         }
         if let Some(reason) = &guard.reason {
             let _ = writeln!(text, "  {}: {reason}", row.metric.label());
@@ -100,9 +107,9 @@ pub fn closing(reports: &[SuiteReport]) -> String {
 fn advice(verdict: Verdict) -> Option<&'static str> {
     match verdict {
         Verdict::Held | Verdict::Skipped => None,
-        Verdict::Improved => {
-            Some("better than the baseline; run `cargo xtask perf refresh` so that the gain is guarded too")
-        }
+        Verdict::Improved => Some(
+            "better than the baseline; run `cargo xtask perf refresh` so that the gain is guarded too",
+        ),
         Verdict::Regressed => Some(
             "to take the loss, measure it afresh with `cargo xtask perf refresh`, commit the baselines and say why in the \
              pull request",
@@ -111,13 +118,17 @@ fn advice(verdict: Verdict) -> Option<&'static str> {
             "losses that were small enough one by one; to take their sum, `cargo xtask perf accept --reset-anchor \
              --reason …`, and commit the anchors",
         ),
-        Verdict::Stale => Some("better than the baseline for too long; run `cargo xtask perf refresh` and commit it"),
+        Verdict::Stale => Some(
+            "better than the baseline for too long; run `cargo xtask perf refresh` and commit it",
+        ),
         Verdict::Inconclusive => Some(
             "allow more engine starts (`--budget 16`), quieten the machine, or widen the baseline's base with \
              `cargo xtask perf refresh --add-session`",
         ),
         Verdict::Invalid => Some("nothing was judged; mend what is named above and run again"),
-        Verdict::Unrecorded => Some("no baseline yet; run `cargo xtask perf refresh`, then commit the new files"),
+        Verdict::Unrecorded => {
+            Some("no baseline yet; run `cargo xtask perf refresh`, then commit the new files")
+        }
         Verdict::Incomparable => Some(
             "if the change is wanted, `cargo xtask perf refresh`, commit the baselines and say why in the pull request",
         ),
@@ -138,7 +149,9 @@ fn guards_and_figures(report: &LoadReport) -> String {
             optional(row.measured),
             change(row),
             band(row),
-            row.guard.as_ref().map_or_else(|| "not guarded".to_owned(), |guard| guard.verdict.to_string()),
+            row.guard
+                .as_ref()
+                .map_or_else(|| "not guarded".to_owned(), |guard| guard.verdict.to_string()),
         ];
         if published {
             cells.insert(1, optional(row.published));
@@ -152,7 +165,9 @@ fn guards_and_figures(report: &LoadReport) -> String {
         text.push_str("  * imported from a published report: one run, noise unknown\n");
     }
     if report.rows.iter().filter_map(|row| row.guard.as_ref()).any(GuardRow::is_noise_limited) {
-        text.push_str("  ~ the noise allows no narrower band; `cargo xtask perf power` says what would\n");
+        text.push_str(
+            "  ~ the noise allows no narrower band; `cargo xtask perf power` says what would\n",
+        );
     }
     text
 }
@@ -188,7 +203,9 @@ fn starts(starts: usize) -> String {
 
 fn hardware(report: &LoadReport) -> String {
     match report.engine {
-        EngineKind::Simulated => format!("SIMULATED ({})", report.hardware.trim_start_matches("simulated: ")),
+        EngineKind::Simulated => {
+            format!("SIMULATED ({})", report.hardware.trim_start_matches("simulated: "))
+        }
         engine => format!("{} ({engine})", report.hardware),
     }
 }

@@ -1,4 +1,5 @@
-//! Owns the command line of `vllm serve`, as far as it bears on the simulation. Main type: [`ServeArgs`].
+//! Owns the command line of `vllm serve`, as far as it bears on the simulation. Main type:
+//! [`ServeArgs`].
 
 use std::fmt;
 
@@ -59,7 +60,9 @@ impl ArgsError {
     }
 
     fn invalid(flag: &str, kind: &str, value: &str) -> Self {
-        Self::new(format_args!("vllm serve: error: argument --{flag}: invalid {kind} value: '{value}'"))
+        Self::new(format_args!(
+            "vllm serve: error: argument --{flag}: invalid {kind} value: '{value}'"
+        ))
     }
 }
 
@@ -94,38 +97,48 @@ impl ServeArgs {
         let mut rest = args.iter().peekable();
         while let Some(arg) = rest.next() {
             let (written, attached) = match arg.split_once('=') {
-                Some((written, value)) if written.starts_with('-') => (written, Some(value.to_owned())),
+                Some((written, value)) if written.starts_with('-') => {
+                    (written, Some(value.to_owned()))
+                }
                 _ => (arg.as_str(), None),
             };
             let name = long_name(written);
             match name.as_deref().map(|name| (name, arity(name))) {
                 Some((name, Some(Arity::Switch))) => {
                     if attached.is_some() {
-                        let message = format!("vllm serve: error: argument --{name}: ignored explicit argument");
+                        let message = format!(
+                            "vllm serve: error: argument --{name}: ignored explicit argument"
+                        );
                         return Err(ArgsError::new(message));
                     }
                     parsed.switch(name);
                 }
                 Some((name, Some(Arity::Value))) => {
                     let mut values: Vec<String> = attached.into_iter().collect();
-                    let takes_several = matches!(name, "served-model-name" | "cudagraph-capture-sizes" | "middleware");
+                    let takes_several = matches!(
+                        name,
+                        "served-model-name" | "cudagraph-capture-sizes" | "middleware"
+                    );
                     while (values.is_empty() || takes_several)
                         && let Some(value) = rest.next_if(|next| !is_flag(next))
                     {
                         values.push(value.clone());
                     }
                     if values.is_empty() {
-                        let message = format!("vllm serve: error: argument --{name}: expected one argument");
+                        let message =
+                            format!("vllm serve: error: argument --{name}: expected one argument");
                         return Err(ArgsError::new(message));
                     }
                     parsed.value(name, values)?;
                 }
-                // As argparse does: an unknown flag and the words after it are complained about together.
+                // As argparse does: an unknown flag and the words after it are complained about
+                // together.
                 Some((_, None)) | None => unrecognised.push(arg.clone()),
             }
         }
         if !unrecognised.is_empty() {
-            let message = format!("vllm: error: unrecognized arguments: {}", unrecognised.join(" "));
+            let message =
+                format!("vllm: error: unrecognized arguments: {}", unrecognised.join(" "));
             return Err(ArgsError::new(message));
         }
         Ok(parsed)
@@ -151,11 +164,16 @@ impl ServeArgs {
         let value = values.swap_remove(0);
         match name {
             "host" => self.host = Some(value),
-            "port" => self.port = value.parse().map_err(|_| ArgsError::invalid(name, "int", &value))?,
+            "port" => {
+                self.port = value.parse().map_err(|_| ArgsError::invalid(name, "int", &value))?
+            }
             "max-model-len" => self.max_model_len = Some(readable_int(name, &value)?),
             "tensor-parallel-size" => {
-                self.tensor_parallel_size =
-                    value.parse().ok().filter(|n| *n > 0).ok_or_else(|| ArgsError::invalid(name, "int", &value))?;
+                self.tensor_parallel_size = value
+                    .parse()
+                    .ok()
+                    .filter(|n| *n > 0)
+                    .ok_or_else(|| ArgsError::invalid(name, "int", &value))?;
             }
             "gpu-memory-utilization" => {
                 self.gpu_memory_utilization = value
@@ -165,11 +183,17 @@ impl ServeArgs {
                     .ok_or_else(|| ArgsError::invalid(name, "float", &value))?;
             }
             "max-num-seqs" => self.max_num_seqs = Some(positive(name, &value)?),
-            "max-num-batched-tokens" => self.max_num_batched_tokens = Some(readable_int(name, &value)?),
+            "max-num-batched-tokens" => {
+                self.max_num_batched_tokens = Some(readable_int(name, &value)?)
+            }
             "stream-interval" => self.stream_interval = positive(name, &value)?,
             "block-size" => self.block_size = positive(name, &value)?,
-            "kv-cache-memory-bytes" => self.kv_cache_memory_bytes = Some(readable_int(name, &value)? as u64),
-            "num-gpu-blocks-override" => self.num_gpu_blocks_override = Some(positive(name, &value)?),
+            "kv-cache-memory-bytes" => {
+                self.kv_cache_memory_bytes = Some(readable_int(name, &value)? as u64)
+            }
+            "num-gpu-blocks-override" => {
+                self.num_gpu_blocks_override = Some(positive(name, &value)?)
+            }
             _ => {}
         }
         Ok(())
@@ -193,8 +217,14 @@ fn positive(name: &str, value: &str) -> Result<usize, ArgsError> {
 /// vLLM reads `8192`, `8k` (8,000), `8K` (8,192) and the like.
 fn readable_int(name: &str, value: &str) -> Result<usize, ArgsError> {
     let invalid = || ArgsError::invalid(name, "human_readable_int", value);
-    let suffixes =
-        [("k", 1_000), ("K", 1 << 10), ("m", 1_000_000), ("M", 1 << 20), ("g", 1_000_000_000), ("G", 1 << 30)];
+    let suffixes = [
+        ("k", 1_000),
+        ("K", 1 << 10),
+        ("m", 1_000_000),
+        ("M", 1 << 20),
+        ("g", 1_000_000_000),
+        ("G", 1 << 30),
+    ];
     let (digits, factor) = suffixes
         .iter()
         .find_map(|(suffix, factor)| value.strip_suffix(suffix).map(|digits| (digits, *factor)))
@@ -213,8 +243,13 @@ mod tests {
 
     #[test]
     fn both_spellings_of_a_value_are_read() {
-        let args = parse("--max-model-len 8192 --gpu-memory-utilization=0.85 -tp 2 --max_num_seqs 7").unwrap();
-        assert_eq!((args.max_model_len, args.tensor_parallel_size, args.max_num_seqs), (Some(8192), 2, Some(7)));
+        let args =
+            parse("--max-model-len 8192 --gpu-memory-utilization=0.85 -tp 2 --max_num_seqs 7")
+                .unwrap();
+        assert_eq!(
+            (args.max_model_len, args.tensor_parallel_size, args.max_num_seqs),
+            (Some(8192), 2, Some(7))
+        );
         assert!((args.gpu_memory_utilization - 0.85).abs() < 1e-12);
     }
 
@@ -227,18 +262,25 @@ mod tests {
     #[test]
     fn a_bad_value_is_named_as_vllm_does() {
         let error = parse("--max-num-seqs lots").unwrap_err();
-        assert_eq!(error.to_string(), "vllm serve: error: argument --max-num-seqs: invalid int value: 'lots'");
+        assert_eq!(
+            error.to_string(),
+            "vllm serve: error: argument --max-num-seqs: invalid int value: 'lots'"
+        );
     }
 
     #[test]
     fn a_missing_value_is_an_error() {
         let error = parse("--max-model-len --enforce-eager").unwrap_err();
-        assert_eq!(error.to_string(), "vllm serve: error: argument --max-model-len: expected one argument");
+        assert_eq!(
+            error.to_string(),
+            "vllm serve: error: argument --max-model-len: expected one argument"
+        );
     }
 
     #[test]
     fn switches_are_negated_and_several_names_are_served() {
-        let args = parse("--no-enable-prefix-caching --served-model-name a b --enforce-eager").unwrap();
+        let args =
+            parse("--no-enable-prefix-caching --served-model-name a b --enforce-eager").unwrap();
         assert_eq!((args.prefix_caching, args.enforce_eager), (false, true));
         assert_eq!(args.served_model_names, ["a", "b"]);
     }

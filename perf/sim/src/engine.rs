@@ -14,9 +14,11 @@ use crate::request::{Progress, Submission, Times};
 use crate::scheduler::{Scheduler, StepPlan};
 use crate::step_time::StepTimer;
 
-/// How long an idle engine gathers requests before its first step, so that those sent together start together.
+/// How long an idle engine gathers requests before its first step, so that those sent together
+/// start together.
 const GATHERING: Duration = Duration::from_micros(20);
-/// The loop catches up with its deadlines after a pause of the machine, but not after a longer one than this.
+/// The loop catches up with its deadlines after a pause of the machine, but not after a longer one
+/// than this.
 const LONGEST_CATCH_UP: Duration = Duration::from_secs(1);
 
 /// What the API asks of the engine.
@@ -100,7 +102,14 @@ impl Engine {
             dead: AtomicBool::new(false),
             death: Notify::new(),
         });
-        let engine = Self { clock, scheduler, timer, state: Arc::clone(&state), commands, tracked: BTreeMap::new() };
+        let engine = Self {
+            clock,
+            scheduler,
+            timer,
+            state: Arc::clone(&state),
+            commands,
+            tracked: BTreeMap::new(),
+        };
         (engine, state, sender)
     }
 
@@ -124,8 +133,8 @@ impl Engine {
         }
     }
 
-    /// Steps as long as there is something to compute. Each step begins at the deadline of the one before, so that no
-    /// delay of the machine adds up.
+    /// Steps as long as there is something to compute. Each step begins at the deadline of the one
+    /// before, so that no delay of the machine adds up.
     async fn busy(&mut self) -> Result<(), Died> {
         let mut now = self.clock.now();
         loop {
@@ -218,9 +227,13 @@ impl Engine {
                     tracked.first_token = Some(now);
                     prompt_tokens += tracked.prompt_tokens;
                     metrics.cached_prompt_tokens += tracked.cached_tokens;
-                    metrics.time_to_first_token.observe(now.saturating_sub(tracked.submission.arrived).as_secs_f64());
+                    metrics
+                        .time_to_first_token
+                        .observe(now.saturating_sub(tracked.submission.arrived).as_secs_f64());
                 } else {
-                    metrics.inter_token_latency.observe(now.saturating_sub(tracked.last_token).as_secs_f64());
+                    metrics
+                        .inter_token_latency
+                        .observe(now.saturating_sub(tracked.last_token).as_secs_f64());
                 }
                 tracked.last_token = now;
                 tracked.generated = token.generated;

@@ -1,7 +1,8 @@
-//! Owns the list of `vllm serve` flags that are accepted, and whether they take a value. Main function: [`arity`].
+//! Owns the list of `vllm serve` flags that are accepted, and whether they take a value. Main
+//! function: [`arity`].
 //!
-//! The commonest of some 250. What is not here fails as a misspelt flag does on a real vLLM: a silently ignored argument
-//! would be a benchmark of something else.
+//! The commonest of some 250. What is not here fails as a misspelt flag does on a real vLLM: a
+//! silently ignored argument would be a benchmark of something else.
 
 /// Whether a flag takes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +115,8 @@ const SHORT: &[(&str, &str)] = &[
     ("-cc", "compilation-config"),
 ];
 
-/// The long name of a flag as written (underscores are as good as dashes), without its dashes and without a value.
+/// The long name of a flag as written (underscores are as good as dashes), without its dashes and
+/// without a value.
 pub(crate) fn long_name(written: &str) -> Option<String> {
     if let Some((_, long)) = SHORT.iter().find(|(short, _)| *short == written) {
         return Some((*long).into());

@@ -8,7 +8,8 @@ use crate::nearest::nearest;
 
 /// Faults to simulate, read from text such as `decode=1.05,fail=0.02`. The default injects nothing.
 ///
-/// Shares are kept exactly and spread evenly over the requests in order of arrival; the seed decides where they begin.
+/// Shares are kept exactly and spread evenly over the requests in order of arrival; the seed
+/// decides where they begin.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Injection {
     /// `decode=F`: decode steps take F times as long.
@@ -21,9 +22,11 @@ pub struct Injection {
     pub fail: Option<f64>,
     /// `cut=S`: the connection of the share S of the requests breaks half way through the answer.
     pub cut: Option<f64>,
-    /// `error-in-band=S`: the share S of the streams carries an error instead of its second half, under status 200.
+    /// `error-in-band=S`: the share S of the streams carries an error instead of its second half,
+    /// under status 200.
     pub error_in_band: Option<f64>,
-    /// `stall=S`: the share S of the requests is answered half and then neither continued nor ended.
+    /// `stall=S`: the share S of the requests is answered half and then neither continued nor
+    /// ended.
     pub stall: Option<f64>,
     /// `oom`: the start fails for lack of GPU memory.
     pub oom: bool,
@@ -84,7 +87,8 @@ pub(crate) enum Fault {
 }
 
 impl Injection {
-    /// What the request with that number (from 0, in order of arrival) is hit by; the first of several faults wins.
+    /// What the request with that number (from 0, in order of arrival) is hit by; the first of
+    /// several faults wins.
     pub(crate) fn fault(&self, seed: u64, request: u64) -> Option<Fault> {
         let shares = [
             (Fault::Fail, self.fail),
@@ -110,7 +114,11 @@ impl Injection {
         let Some((name, wants)) = KNOWN.into_iter().find(|(name, _)| *name == key) else {
             let names = KNOWN.map(|(name, _)| name);
             let nearest = nearest(key, &names).unwrap_or("decode");
-            return Err(InjectionError::Unknown { name: key.into(), nearest, known: names.join(", ") });
+            return Err(InjectionError::Unknown {
+                name: key.into(),
+                nearest,
+                known: names.join(", "),
+            });
         };
         let wrong = || InjectionError::Value { part: part.into(), name, wants };
         let number = |allowed: fn(f64) -> bool| {
@@ -128,7 +136,8 @@ impl Injection {
             }
             "die-after" if self.die_after.is_some() => return Err(InjectionError::Twice(name)),
             "die-after" => {
-                self.die_after = Some(value.and_then(|value| value.parse().ok()).ok_or_else(wrong)?);
+                self.die_after =
+                    Some(value.and_then(|value| value.parse().ok()).ok_or_else(wrong)?);
                 return Ok(());
             }
             "decode" => (&mut self.decode, factor()?),
@@ -170,8 +179,10 @@ impl fmt::Display for Injection {
             ("error-in-band", self.error_in_band),
             ("stall", self.stall),
         ];
-        let mut parts: Vec<String> =
-            numbers.iter().filter_map(|(name, value)| value.map(|value| format!("{name}={value}"))).collect();
+        let mut parts: Vec<String> = numbers
+            .iter()
+            .filter_map(|(name, value)| value.map(|value| format!("{name}={value}")))
+            .collect();
         if self.oom {
             parts.push("oom".into());
         }
@@ -200,7 +211,9 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_refused_with_what_is_wanted() {
-        for text in ["decode=0", "decode", "fail=1.5", "oom=1", "die-after=soon", "start=-1", "cut=NaN"] {
+        for text in
+            ["decode=0", "decode", "fail=1.5", "oom=1", "die-after=soon", "start=-1", "cut=NaN"]
+        {
             let error = text.parse::<Injection>().unwrap_err().to_string();
             assert!(error.contains(" takes "), "{text}: {error}");
         }
@@ -211,7 +224,9 @@ mod tests {
     fn a_share_of_the_requests_is_hit_exactly() {
         let injection: Injection = "fail=0.02".parse().unwrap();
         for seed in 0..20 {
-            let hit = (0..150).filter(|request| injection.fault(seed, *request) == Some(Fault::Fail)).count();
+            let hit = (0..150)
+                .filter(|request| injection.fault(seed, *request) == Some(Fault::Fail))
+                .count();
             assert_eq!(hit, 3, "seed {seed}");
         }
     }

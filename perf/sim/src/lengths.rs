@@ -11,8 +11,9 @@ const GOLDEN: f64 = 0.618_033_988_749_894_8;
 
 /// Natural output lengths in order of arrival.
 ///
-/// Independent draws would need hundreds of requests before their mean settles, and published benchmarks send 20. These
-/// are stratified instead: any 20 in a row show the distribution, and its mean, almost exactly.
+/// Independent draws would need hundreds of requests before their mean settles, and published
+/// benchmarks send 20. These are stratified instead: any 20 in a row show the distribution, and its
+/// mean, almost exactly.
 #[derive(Clone, Debug)]
 pub(crate) struct NaturalLengths {
     quantiles: Vec<(f64, f64)>,
@@ -22,19 +23,31 @@ pub(crate) struct NaturalLengths {
 
 impl NaturalLengths {
     pub(crate) fn new(quantiles: &[(f64, f64)], seed: u64) -> Self {
-        Self { quantiles: quantiles.to_vec(), offset: unit(seed_for(seed, Stream::Length), 0), drawn: 0 }
+        Self {
+            quantiles: quantiles.to_vec(),
+            offset: unit(seed_for(seed, Stream::Length), 0),
+            drawn: 0,
+        }
     }
 
     /// The next request's length in tokens, at least 1.
     pub(crate) fn draw(&mut self) -> usize {
         let turn = self.drawn;
         self.drawn += 1;
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number from 0 to 19")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a number from 0 to 19"
+        )]
         let first = (self.offset * STRATA as f64) as u64;
         let stratum = (first + turn * STRIDE) % STRATA;
         let within = (turn as f64).mul_add(GOLDEN, self.offset).fract();
         let tokens = self.at((stratum as f64 + within) / STRATA as f64);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "profiles hold lengths from 1 on")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "profiles hold lengths from 1 on"
+        )]
         let tokens = tokens.round().max(1.0) as usize;
         tokens
     }
@@ -73,7 +86,12 @@ mod tests {
 
     #[test]
     fn a_jump_in_the_distribution_leaves_a_gap() {
-        let mut lengths = NaturalLengths::new(&[(0.0, 10.0), (0.5, 20.0), (0.5, 90.0), (1.0, 99.0)], 3);
-        assert!((0..200).map(|_| lengths.draw()).all(|tokens| (10..=20).contains(&tokens) || tokens >= 90));
+        let mut lengths =
+            NaturalLengths::new(&[(0.0, 10.0), (0.5, 20.0), (0.5, 90.0), (1.0, 99.0)], 3);
+        assert!(
+            (0..200)
+                .map(|_| lengths.draw())
+                .all(|tokens| (10..=20).contains(&tokens) || tokens >= 90)
+        );
     }
 }

@@ -1,8 +1,10 @@
-//! A simulated vLLM: a model of its scheduler behind the HTTP API that vLLM 0.32 speaks. Main type: [`SimServer`].
+//! A simulated vLLM: a model of its scheduler behind the HTTP API that vLLM 0.32 speaks. Main type:
+//! [`SimServer`].
 //!
-//! The server is a [tower service](SimServer::router), so that a load generator joins it in process and in virtual time;
-//! the `perf-sim` binary serves the same router on a port in real time. How fast it is, how much memory it has and how
-//! noisy it is, a [`Profile`] says; what goes wrong on purpose, an [`Injection`] says.
+//! The server is a [tower service](SimServer::router), so that a load generator joins it in process
+//! and in virtual time; the `perf-sim` binary serves the same router on a port in real time. How
+//! fast it is, how much memory it has and how noisy it is, a [`Profile`] says; what goes wrong on
+//! purpose, an [`Injection`] says.
 //!
 //! ```
 //! use perf_sim::{Injection, Options, SimServer, profile};
@@ -45,7 +47,8 @@ pub use args::{ArgsError, ServeArgs};
 pub use injection::{Injection, InjectionError};
 pub use options::{Environment, Options};
 pub use profile::{
-    Defaults, Http, Machine, Model, NaturalLength, Noise, Profile, ProfileError, Startup, Step, profile, profile_names,
+    Defaults, Http, Machine, Model, NaturalLength, Noise, Profile, ProfileError, Startup, Step,
+    profile, profile_names,
 };
 pub use server::SimServer;
 pub use startup::{StartFailure, bind_failure, missing_model_failure};

@@ -1,7 +1,7 @@
 //! `perf-sim`: the simulated vLLM on a port, in real time. Main function: [`main`].
 //!
-//! It understands the command line of `vllm`, so that it can stand in for it where a life cycle is tested. Its own settings
-//! come from the environment: an unknown flag must stay an error.
+//! It understands the command line of `vllm`, so that it can stand in for it where a life cycle is
+//! tested. Its own settings come from the environment: an unknown flag must stay an error.
 
 use std::env::VarError;
 use std::future::IntoFuture;
@@ -16,7 +16,8 @@ use axum::serve::ListenerExt;
 use clap::{Parser, Subcommand};
 use perf_clock::Clock;
 use perf_sim::{
-    Environment, Injection, Options, ServeArgs, SimServer, StartFailure, bind_failure, missing_model_failure, profile,
+    Environment, Injection, Options, ServeArgs, SimServer, StartFailure, bind_failure,
+    missing_model_failure, profile,
 };
 use tokio::net::{TcpSocket, lookup_host};
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,8 +55,14 @@ struct Cli {
 enum Command {
     /// Serve a model over HTTP, with the arguments of `vllm serve`.
     Serve {
-        /// The model, then any flags of `vllm serve`, such as --host, --port, --served-model-name, --max-model-len.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "MODEL [FLAGS]")]
+        /// The model, then any flags of `vllm serve`, such as --host, --port, --served-model-name,
+        /// --max-model-len.
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            required = true,
+            value_name = "MODEL [FLAGS]"
+        )]
         rest: Vec<String>,
     },
     /// List the built-in profiles.
@@ -70,7 +77,9 @@ async fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Start(failure)) => ExitCode::from(u8::try_from(failure.exit_code).unwrap_or(1)),
+        Err(Failure::Start(failure)) => {
+            ExitCode::from(u8::try_from(failure.exit_code).unwrap_or(1))
+        }
         Err(Failure::Usage(message)) => {
             eprintln!("perf-sim: error: {message}");
             ExitCode::from(2)
@@ -131,7 +140,9 @@ async fn serve(rest: Vec<String>) -> Result<(), Failure> {
         // Without a socket the start has failed for its arguments.
         let Some(socket) = socket else { return Ok(()) };
         // Only now: whoever asks too early is refused, and not kept waiting.
-        let listener = socket.listen(BACKLOG).map_err(|error| Failure::Usage(format!("cannot listen: {error}")))?;
+        let listener = socket
+            .listen(BACKLOG)
+            .map_err(|error| Failure::Usage(format!("cannot listen: {error}")))?;
         if let Some(ready) = sim.log().last() {
             eprintln!("{ready}");
         }
@@ -142,7 +153,9 @@ async fn serve(rest: Vec<String>) -> Result<(), Failure> {
             served = &mut serving => return serving_failed(served),
             () = sim.died() => {}
         }
-        eprintln!("(APIServer pid=1) ERROR [async_llm.py:906] EngineDeadError: EngineCore encountered an issue.");
+        eprintln!(
+            "(APIServer pid=1) ERROR [async_llm.py:906] EngineDeadError: EngineCore encountered an issue."
+        );
         tokio::select! {
             served = &mut serving => serving_failed(served),
             () = tokio::time::sleep(LAST_WORDS) => Ok(()),
@@ -158,7 +171,9 @@ async fn serve(rest: Vec<String>) -> Result<(), Failure> {
 }
 
 fn serving_failed(served: io::Result<()>) -> Result<(), Failure> {
-    served.map_err(|error| Failure::Usage(format!("cannot serve any longer: {error}; start it again")))
+    served.map_err(|error| {
+        Failure::Usage(format!("cannot serve any longer: {error}; start it again"))
+    })
 }
 
 /// The model stands first, or behind `--model`.
@@ -184,7 +199,10 @@ async fn bind(args: &ServeArgs, environment: &Environment) -> Result<TcpSocket, 
     };
     taken.await.map_err(|error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => Failure::Start(bind_failure(environment)),
-        _ => Failure::Usage(format!("cannot listen on {host}:{}: {error}; choose another --host or --port", args.port)),
+        _ => Failure::Usage(format!(
+            "cannot listen on {host}:{}: {error}; choose another --host or --port",
+            args.port
+        )),
     })
 }
 
@@ -194,13 +212,15 @@ fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
 
 fn chosen_profile() -> Result<perf_sim::Profile, Failure> {
     let name = setting::<String>("PERF_SIM_PROFILE")?.unwrap_or_else(|| "generic".into());
-    let usage = |error: perf_sim::ProfileError| Failure::Usage(format!("PERF_SIM_PROFILE: {error}"));
+    let usage =
+        |error: perf_sim::ProfileError| Failure::Usage(format!("PERF_SIM_PROFILE: {error}"));
     let is_file = Path::new(&name).extension().is_some_and(|extension| extension == "toml");
     if !is_file {
         return profile(&name).map_err(usage);
     }
-    let text = std::fs::read_to_string(&name)
-        .map_err(|error| Failure::Usage(format!("PERF_SIM_PROFILE: cannot read {name}: {error}; check the path")))?;
+    let text = std::fs::read_to_string(&name).map_err(|error| {
+        Failure::Usage(format!("PERF_SIM_PROFILE: cannot read {name}: {error}; check the path"))
+    })?;
     perf_sim::Profile::from_toml(&text).map_err(usage)
 }
 
@@ -210,6 +230,9 @@ fn setting<T: FromStr<Err: std::fmt::Display>>(name: &str) -> Result<Option<T>, 
         Err(VarError::NotPresent) => Ok(None),
         Err(error) => Err(Failure::Usage(format!("{name}: {error}"))),
         Ok(text) if text.is_empty() => Ok(None),
-        Ok(text) => text.parse().map(Some).map_err(|error| Failure::Usage(format!("{name}=`{text}`: {error}"))),
+        Ok(text) => text
+            .parse()
+            .map(Some)
+            .map_err(|error| Failure::Usage(format!("{name}=`{text}`: {error}"))),
     }
 }

@@ -1,4 +1,5 @@
-//! Owns the question whether model, cache and CUDA graphs fit into the GPU. Main function: [`plan`].
+//! Owns the question whether model, cache and CUDA graphs fit into the GPU. Main function:
+//! [`plan`].
 
 use crate::args::ServeArgs;
 use crate::profile::Profile;
@@ -33,7 +34,8 @@ pub(crate) enum Misfit {
     GraphCapture { needed_gib: f64, free_gib: f64, total_gib: f64 },
 }
 
-/// Finds room for the KV cache, or the first thing that does not fit, in the order in which a start finds it out.
+/// Finds room for the KV cache, or the first thing that does not fit, in the order in which a start
+/// finds it out.
 pub(crate) fn plan(profile: &Profile, args: &ServeArgs) -> Result<KvCache, Misfit> {
     let model = &profile.model;
     let context = args.context_len(profile);
@@ -53,12 +55,18 @@ pub(crate) fn plan(profile: &Profile, args: &ServeArgs) -> Result<KvCache, Misfi
         (None, Some(tokens)) => tokens as f64 * gib_per_token,
         (None, None) => allowed_gib - needed_gib,
     };
-    let blocks =
-        args.num_gpu_blocks_override.unwrap_or_else(|| whole(available_gib / gib_per_token / args.block_size as f64));
+    let blocks = args
+        .num_gpu_blocks_override
+        .unwrap_or_else(|| whole(available_gib / gib_per_token / args.block_size as f64));
     let cache = KvCache { block_size: args.block_size, blocks, gib: available_gib };
     if cache.tokens() < context {
         let needed_gib = context as f64 * gib_per_token;
-        return Err(Misfit::ContextOverCache { asked: context, needed_gib, available_gib, longest: cache.tokens() });
+        return Err(Misfit::ContextOverCache {
+            asked: context,
+            needed_gib,
+            available_gib,
+            longest: cache.tokens(),
+        });
     }
     let free_gib = total_gib - allowed_gib;
     let graphs_gib = (context as f64 / 1024.0).mul_add(model.graph_gib_per_1k_len, model.graph_gib);
@@ -84,7 +92,8 @@ mod tests {
     use crate::profile::profile;
 
     fn planned(name: &str, line: &str) -> Result<KvCache, Misfit> {
-        let args = ServeArgs::parse(&line.split_whitespace().map(String::from).collect::<Vec<_>>()).unwrap();
+        let args = ServeArgs::parse(&line.split_whitespace().map(String::from).collect::<Vec<_>>())
+            .unwrap();
         plan(&profile(name).unwrap(), &args)
     }
 
@@ -108,7 +117,10 @@ mod tests {
     fn the_other_published_configurations_fit() {
         for (name, line) in [
             ("qwen2.5-14b-fp16-2x4090", "-tp 2 --gpu-memory-utilization 0.90 --max-model-len 8192"),
-            ("qwen2.5-14b-fp16-tuned-2x4090", "-tp 2 --gpu-memory-utilization 0.91 --max-num-seqs 128"),
+            (
+                "qwen2.5-14b-fp16-tuned-2x4090",
+                "-tp 2 --gpu-memory-utilization 0.91 --max-num-seqs 128",
+            ),
             ("qwen2.5-14b-awq-marlin-1x4090", "--gpu-memory-utilization 0.90 --max-model-len 8192"),
             ("qwen2.5-32b-fp16-4x4090", "-tp 4 --max-model-len 4096"),
         ] {

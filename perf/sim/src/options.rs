@@ -20,14 +20,15 @@ pub struct Options {
     pub injection: Injection,
 }
 
-/// What a server finds around it, beside its arguments. The default suits a library in virtual time.
+/// What a server finds around it, beside its arguments. The default suits a library in virtual
+/// time.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// Whether the routes for developers exist, as with `VLLM_SERVER_DEV_MODE=1`.
     pub dev_mode: bool,
     /// How long the start takes, in place of the profile's time.
     pub startup: Option<Duration>,
-    /// Whether the log also goes to stderr as it is written, but for the last line of a start that succeeds: it says that
-    /// the server can be reached, which is up to the caller.
+    /// Whether the log also goes to stderr as it is written, but for the last line of a start that
+    /// succeeds: it says that the server can be reached, which is up to the caller.
     pub log_to_stderr: bool,
 }

@@ -1,4 +1,5 @@
-//! Owns what is known of a machine with a model on it: memory, step times, noise, output lengths. Main type: [`Profile`].
+//! Owns what is known of a machine with a model on it: memory, step times, noise, output lengths.
+//! Main type: [`Profile`].
 
 use serde::Deserialize;
 
@@ -56,9 +57,11 @@ pub struct Model {
     pub max_model_len: usize,
     /// Token ids are below this.
     pub vocab_size: u32,
-    /// Peak memory per GPU beside weights and cache, in GiB: activations, and repacking of quantised weights.
+    /// Peak memory per GPU beside weights and cache, in GiB: activations, and repacking of
+    /// quantised weights.
     pub activation_gib: f64,
-    /// Memory per GPU that CUDA graphs take whatever the context length, in GiB; outside of the utilisation limit.
+    /// Memory per GPU that CUDA graphs take whatever the context length, in GiB; outside of the
+    /// utilisation limit.
     pub graph_gib: f64,
     /// Memory per GPU that CUDA graphs take for each 1,024 tokens of max-model-len, in GiB.
     pub graph_gib_per_1k_len: f64,
@@ -100,7 +103,8 @@ pub struct Http {
     pub merged_chunk_share: f64,
 }
 
-/// How far measured times scatter: coefficients of variation of log-normal factors on the step time.
+/// How far measured times scatter: coefficients of variation of log-normal factors on the step
+/// time.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Noise {
@@ -118,7 +122,8 @@ pub struct Noise {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NaturalLength {
-    /// Points (share of requests, tokens) of the distribution, joined by straight lines; shares go from 0 to 1.
+    /// Points (share of requests, tokens) of the distribution, joined by straight lines; shares go
+    /// from 0 to 1.
     pub quantiles: Vec<(f64, f64)>,
 }
 
@@ -130,7 +135,8 @@ pub struct Startup {
     pub init_s: f64,
     /// Loading weights.
     pub weights_s: f64,
-    /// Compilation, profiling, and capture of CUDA graphs; the last two thirds are skipped by `--enforce-eager`.
+    /// Compilation, profiling, and capture of CUDA graphs; the last two thirds are skipped by
+    /// `--enforce-eager`.
     pub capture_s: f64,
 }
 
@@ -206,10 +212,15 @@ impl Profile {
     }
 
     fn check(&self) -> Result<(), ProfileError> {
-        let wrong =
-            |field, wrong: &str| Err(ProfileError::Value { name: self.name.clone(), field, wrong: wrong.into() });
-        let times =
-            [self.step.base_ms, self.step.prefill_token_us, self.step.decode_seq_us, self.step.context_token_ns];
+        let wrong = |field, wrong: &str| {
+            Err(ProfileError::Value { name: self.name.clone(), field, wrong: wrong.into() })
+        };
+        let times = [
+            self.step.base_ms,
+            self.step.prefill_token_us,
+            self.step.decode_seq_us,
+            self.step.context_token_ns,
+        ];
         if self.step.base_ms <= 0.0 || times.iter().any(|time| !time.is_finite() || *time < 0.0) {
             return wrong("step", "holds a time that is negative or not finite, or a base of 0");
         }
@@ -220,7 +231,12 @@ impl Profile {
         if noise.iter().any(|cv| !(0.0..1.0).contains(cv)) || self.noise.drift_s <= 0.0 {
             return wrong("noise", "holds a coefficient outside of 0 to 1, or a drift_s of 0");
         }
-        let waits = [self.http.admission_ms, self.startup.init_s, self.startup.weights_s, self.startup.capture_s];
+        let waits = [
+            self.http.admission_ms,
+            self.startup.init_s,
+            self.startup.weights_s,
+            self.startup.capture_s,
+        ];
         if waits.iter().any(|wait| !wait.is_finite() || *wait < 0.0) {
             return wrong("http and startup", "hold a time that is negative or not finite");
         }
@@ -230,15 +246,22 @@ impl Profile {
         if self.defaults.max_num_seqs == 0 || self.defaults.max_num_batched_tokens == 0 {
             return wrong("defaults", "hold a 0");
         }
-        if self.model.vocab_size < 256 || self.model.max_model_len == 0 || self.model.kv_bytes_per_token == 0 {
+        if self.model.vocab_size < 256
+            || self.model.max_model_len == 0
+            || self.model.kv_bytes_per_token == 0
+        {
             return wrong("model", "has a vocabulary below 256, or a length or KV size of 0");
         }
         let points = &self.natural_length.quantiles;
-        let ascending = points.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1);
+        let ascending =
+            points.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1);
         let spans = points.first().is_some_and(|(share, tokens)| *share == 0.0 && *tokens >= 1.0)
             && points.last().is_some_and(|(share, _)| (*share - 1.0).abs() < 1e-9);
         if !ascending || !spans {
-            return wrong("natural_length.quantiles", "do not ascend from share 0 (at least 1 token) to share 1");
+            return wrong(
+                "natural_length.quantiles",
+                "do not ascend from share 0 (at least 1 token) to share 1",
+            );
         }
         Ok(())
     }

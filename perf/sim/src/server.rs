@@ -26,28 +26,40 @@ pub struct SimServer {
 }
 
 impl SimServer {
-    /// Starts a server, which takes as long on the clock as its profile says, or fails as vLLM would.
+    /// Starts a server, which takes as long on the clock as its profile says, or fails as vLLM
+    /// would.
     pub async fn start(options: Options, clock: Clock) -> Result<Self, StartFailure> {
         Self::start_in(Environment::default(), options, clock).await
     }
 
     /// Like [`SimServer::start`], in other surroundings.
-    pub async fn start_in(environment: Environment, options: Options, clock: Clock) -> Result<Self, StartFailure> {
+    pub async fn start_in(
+        environment: Environment,
+        options: Options,
+        clock: Clock,
+    ) -> Result<Self, StartFailure> {
         let (args, cache, log) = start_up(&options, &environment, clock).await?;
         let Options { profile, model, seed, injection, .. } = options;
         let limits = Limits {
             max_num_seqs: args.max_num_seqs.unwrap_or(profile.defaults.max_num_seqs),
-            max_num_batched_tokens: args.max_num_batched_tokens.unwrap_or(profile.defaults.max_num_batched_tokens),
+            max_num_batched_tokens: args
+                .max_num_batched_tokens
+                .unwrap_or(profile.defaults.max_num_batched_tokens),
             block_size: cache.block_size,
             blocks: cache.blocks,
             prefix_caching: args.prefix_caching,
         };
         let tokenizer = Tokenizer::new(profile.model.vocab_size);
         let timer = StepTimer::new(&profile, &injection, args.enforce_eager, seed);
-        let (engine, state, commands) = Engine::new(clock, Scheduler::new(limits, tokenizer), timer);
+        let (engine, state, commands) =
+            Engine::new(clock, Scheduler::new(limits, tokenizer), timer);
         let max_model_len = args.context_len(&profile);
         let settings = ApiSettings {
-            names: if args.served_model_names.is_empty() { vec![model.clone()] } else { args.served_model_names },
+            names: if args.served_model_names.is_empty() {
+                vec![model.clone()]
+            } else {
+                args.served_model_names
+            },
             model,
             max_model_len,
             tokenizer,

@@ -1,6 +1,8 @@
-//! Owns the start of the server: how long it takes, what it logs, how it fails. Main type: [`StartFailure`].
+//! Owns the start of the server: how long it takes, what it logs, how it fails. Main type:
+//! [`StartFailure`].
 //!
-//! The lines are those of vLLM 0.32, because the code that reads a real server's log reads this one too.
+//! The lines are those of vLLM 0.32, because the code that reads a real server's log reads this one
+//! too.
 
 use std::time::Duration;
 
@@ -13,7 +15,9 @@ use crate::profile::Profile;
 
 /// The server did not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the simulated vllm ended with exit code {exit_code} while it started: {cause}; read its log")]
+#[error(
+    "the simulated vllm ended with exit code {exit_code} while it started: {cause}; read its log"
+)]
 pub struct StartFailure {
     /// Exit code of the process: 2 for refused arguments, else 1.
     pub exit_code: i32,
@@ -93,7 +97,11 @@ pub(crate) async fn start_up(
     log.info("APIServer", "api_utils.py:286", &format!("non-default args: {:?}", options.args));
     clock.sleep(time.init).await;
 
-    let planned = if options.injection.oom { Err(injected_oom(profile, &args)) } else { plan(profile, &args) };
+    let planned = if options.injection.oom {
+        Err(injected_oom(profile, &args))
+    } else {
+        plan(profile, &args)
+    };
     if let Err(Misfit::ContextOverModel { asked, model }) = planned {
         return Err(StartFailure::new(1, &context_over_model(asked, model), log));
     }
@@ -102,7 +110,11 @@ pub(crate) async fn start_up(
     log.info("EngineCore", "core.py:133", "Initializing a V1 LLM engine (v0.32.0)");
     clock.sleep(time.weights).await;
     if let Err(Misfit::Weights { needed_gib, allowed_gib, total_gib }) = planned {
-        return Err(StartFailure::new(1, &out_of_memory(needed_gib - allowed_gib, allowed_gib, total_gib), log));
+        return Err(StartFailure::new(
+            1,
+            &out_of_memory(needed_gib - allowed_gib, allowed_gib, total_gib),
+            log,
+        ));
     }
     log.info(
         "Worker",
@@ -110,9 +122,17 @@ pub(crate) async fn start_up(
         &format!("Loading weights took {:.2} seconds", time.weights.as_secs_f64()),
     );
     let weights_gib = profile.model.weights_gib / f64::from(args.tensor_parallel_size);
-    log.info("Worker", "gpu_model_runner.py:4930", &format!("Model loading took {weights_gib:.2} GiB memory"));
+    log.info(
+        "Worker",
+        "gpu_model_runner.py:4930",
+        &format!("Model loading took {weights_gib:.2} GiB memory"),
+    );
     if let Err(Misfit::ContextOverCache { asked, needed_gib, available_gib, longest }) = planned {
-        return Err(StartFailure::new(1, &context_over_cache(asked, needed_gib, available_gib, longest), log));
+        return Err(StartFailure::new(
+            1,
+            &context_over_cache(asked, needed_gib, available_gib, longest),
+            log,
+        ));
     }
     let cache = match planned {
         Ok(cache) => cache,
@@ -124,7 +144,11 @@ pub(crate) async fn start_up(
     let is_cpu = profile.machine.gpus == 0;
     let device = if is_cpu { "CPU" } else { "GPU" };
     if !is_cpu {
-        log.info("Worker", "gpu_worker.py:436", &format!("Available KV cache memory: {:.2} GiB", cache.gib));
+        log.info(
+            "Worker",
+            "gpu_worker.py:436",
+            &format!("Available KV cache memory: {:.2} GiB", cache.gib),
+        );
     }
     let size = format!(
         "{device} KV cache size: {} tokens, Maximum concurrency for {} tokens per request: {:.2}x",
@@ -136,13 +160,23 @@ pub(crate) async fn start_up(
     clock.sleep(time.capture).await;
     if !is_cpu && !args.enforce_eager {
         let seconds = time.capture.as_secs_f64() / 3.0;
-        let text = format!("Graph capturing finished in {seconds:.0} secs, took {:.2} GiB", profile.model.graph_gib);
+        let text = format!(
+            "Graph capturing finished in {seconds:.0} secs, took {:.2} GiB",
+            profile.model.graph_gib
+        );
         log.info("Worker", "gpu_model_runner.py:6120", &text);
     }
-    let text = format!("init engine (profile, create kv cache, warmup model) took {:.2} s", time.capture.as_secs_f64());
+    let text = format!(
+        "init engine (profile, create kv cache, warmup model) took {:.2} s",
+        time.capture.as_secs_f64()
+    );
     log.info("EngineCore", "core.py:402", &text);
     let host = args.host.as_deref().unwrap_or("0.0.0.0");
-    log.info("APIServer", "entry.py:140", &format!("Starting vLLM server on http://{host}:{}", args.port));
+    log.info(
+        "APIServer",
+        "entry.py:140",
+        &format!("Starting vLLM server on http://{host}:{}", args.port),
+    );
     log.plain("INFO:     Started server process [1]");
     log.plain("INFO:     Waiting for application startup.");
     // Not printed: whoever opens the port says so when it is open.
@@ -166,7 +200,11 @@ impl StageTimes {
             _ => 1.0,
         };
         let stage = |seconds: f64| Duration::from_secs_f64(seconds * scale);
-        Self { init: stage(startup.init_s), weights: stage(startup.weights_s), capture: stage(capture) }
+        Self {
+            init: stage(startup.init_s),
+            weights: stage(startup.weights_s),
+            capture: stage(capture),
+        }
     }
 }
 

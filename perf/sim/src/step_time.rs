@@ -40,7 +40,10 @@ impl StepTimer {
     pub(crate) fn new(profile: &Profile, injection: &Injection, eager: bool, seed: u64) -> Self {
         let step = &profile.step;
         let eager_factor = if eager { step.eager_factor } else { 1.0 };
-        let start = log_normal(&mut ChaCha8Rng::seed_from_u64(seed_for(seed, Stream::Start)), profile.noise.start_cv);
+        let start = log_normal(
+            &mut ChaCha8Rng::seed_from_u64(seed_for(seed, Stream::Start)),
+            profile.noise.start_cv,
+        );
         Self {
             base_ms: step.base_ms,
             prefill_token_ms: step.prefill_token_us / 1e3,
@@ -62,10 +65,12 @@ impl StepTimer {
             self.base_ms.mul_add(self.prefill_factor, prefill)
         } else {
             let context = self.context_token_ms * load.context_tokens as f64;
-            let decode = self.decode_seq_ms.mul_add(load.decode_seqs as f64, self.base_ms + context);
+            let decode =
+                self.decode_seq_ms.mul_add(load.decode_seqs as f64, self.base_ms + context);
             decode.mul_add(self.decode_factor, prefill)
         };
-        let noise = self.start_factor * self.drift(now) * log_normal(&mut self.steps, self.noise.step_cv);
+        let noise =
+            self.start_factor * self.drift(now) * log_normal(&mut self.steps, self.noise.step_cv);
         Duration::from_secs_f64(ms * noise / 1e3)
     }
 
@@ -77,7 +82,10 @@ impl StepTimer {
             reason = "a count of stretches since the start"
         )]
         let stretch = (now.as_secs_f64() / self.noise.drift_s) as u64;
-        log_normal(&mut ChaCha8Rng::seed_from_u64(mix(self.drift_seed, stretch)), self.noise.drift_cv)
+        log_normal(
+            &mut ChaCha8Rng::seed_from_u64(mix(self.drift_seed, stretch)),
+            self.noise.drift_cv,
+        )
     }
 }
 
@@ -128,7 +136,12 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let draws: Vec<f64> = (0..20_000).map(|_| log_normal(&mut rng, 0.05)).collect();
         let mean = draws.iter().sum::<f64>() / draws.len() as f64;
-        let variance = draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / draws.len() as f64;
-        assert!((mean - 1.0).abs() < 0.002 && (variance.sqrt() - 0.05).abs() < 0.002, "{mean} ± {}", variance.sqrt());
+        let variance =
+            draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / draws.len() as f64;
+        assert!(
+            (mean - 1.0).abs() < 0.002 && (variance.sqrt() - 0.05).abs() < 0.002,
+            "{mean} ± {}",
+            variance.sqrt()
+        );
     }
 }

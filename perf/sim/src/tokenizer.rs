@@ -1,7 +1,9 @@
-//! Owns text ↔ tokens: a word, a punctuation mark or a line break is one token. Main type: [`Tokenizer`].
+//! Owns text ↔ tokens: a word, a punctuation mark or a line break is one token. Main type:
+//! [`Tokenizer`].
 //!
-//! It is no real tokenizer: ids are hashes, and the text of an id is a made-up word. What load and prefix cache need of
-//! one it has: equal text gives equal ids, and some tokens have no text of their own (half a UTF-8 character).
+//! It is no real tokenizer: ids are hashes, and the text of an id is a made-up word. What load and
+//! prefix cache need of one it has: equal text gives equal ids, and some tokens have no text of
+//! their own (half a UTF-8 character).
 
 use crate::draw::mix;
 
@@ -13,8 +15,10 @@ const MESSAGE_END: u32 = 2;
 const LONGEST_WORD: usize = 12;
 /// One id in so many has no text.
 const EMPTY_ONE_IN: u64 = 33;
-const SYLLABLES: [&str; 16] =
-    ["la", "re", "mi", "so", "ta", "ne", "ro", "vi", "ku", "pe", "sha", "dor", "lin", "bra", "gen", "tal"];
+const SYLLABLES: [&str; 16] = [
+    "la", "re", "mi", "so", "ta", "ne", "ro", "vi", "ku", "pe", "sha", "dor", "lin", "bra", "gen",
+    "tal",
+];
 
 /// Cuts text for a vocabulary of a given size.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +62,10 @@ impl Tokenizer {
     }
 
     /// The tokens of a conversation, up to where the assistant is to speak.
-    pub(crate) fn encode_chat<'a>(self, messages: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u32> {
+    pub(crate) fn encode_chat<'a>(
+        self,
+        messages: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Vec<u32> {
         let mut tokens = Vec::new();
         for (role, content) in messages {
             tokens.push(MESSAGE_BEGIN);

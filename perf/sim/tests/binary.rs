@@ -34,7 +34,10 @@ fn ready(injection: &str) -> (Child, u16) {
         .unwrap();
     let log = BufReader::new(child.stderr.take().unwrap());
     let mut lines = log.lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.contains("Application startup complete.")), "it ended before it was ready");
+    assert!(
+        lines.any(|line| line.contains("Application startup complete.")),
+        "it ended before it was ready"
+    );
     // Whoever writes to a closed pipe dies: read on to the end.
     std::thread::spawn(move || lines.for_each(drop));
     (child, port)
@@ -50,8 +53,7 @@ fn http(port: u16, request: &str) -> String {
 
 fn stream(port: u16) -> String {
     let body = r#"{"prompt":[9,8,7],"max_tokens":6,"ignore_eos":true,"stream":true}"#;
-    let head =
-        "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json";
+    let head = "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json";
     http(port, &format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
 }
 
@@ -85,7 +87,8 @@ fn a_wrong_setting_is_named() {
     let message = String::from_utf8(stderr).unwrap();
     assert_eq!(status.code(), Some(2));
     assert!(
-        message.contains("PERF_SIM_INJECT=`dekode=2`: cannot inject `dekode`; did you mean `decode`?"),
+        message
+            .contains("PERF_SIM_INJECT=`dekode=2`: cannot inject `dekode`; did you mean `decode`?"),
         "{message}"
     );
 }
@@ -94,7 +97,10 @@ fn a_wrong_setting_is_named() {
 fn it_streams_over_a_socket_and_ends_with_0_when_it_is_terminated() {
     let (mut child, port) = ready("");
     let answer = stream(port);
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("data: [DONE]"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("data: [DONE]"),
+        "{answer}"
+    );
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
@@ -111,5 +117,8 @@ fn it_ends_with_0_when_its_engine_dies() {
 fn help_documents_the_environment() {
     let Output { status, stdout, .. } = perf_sim("--help").output().unwrap();
     let help = String::from_utf8(stdout).unwrap();
-    assert!(status.success() && help.contains("PERF_SIM_INJECT") && help.contains("Examples:"), "{help}");
+    assert!(
+        status.success() && help.contains("PERF_SIM_INJECT") && help.contains("Examples:"),
+        "{help}"
+    );
 }

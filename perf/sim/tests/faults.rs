@@ -62,9 +62,13 @@ fn a_share_of_the_requests_fails_and_the_rest_does_not() {
 
 #[test]
 fn a_cut_stream_breaks_off_half_way() {
-    let (status, text, broken) = with("cut=1", async |server, _| ask(server.router(), STREAM).await);
+    let (status, text, broken) =
+        with("cut=1", async |server, _| ask(server.router(), STREAM).await);
     assert_eq!((status, broken), (200, true));
-    assert!(text.contains("\"completion_tokens\":4}") && !text.contains("\"completion_tokens\":5}"), "{text}");
+    assert!(
+        text.contains("\"completion_tokens\":4}") && !text.contains("\"completion_tokens\":5}"),
+        "{text}"
+    );
     assert!(!text.contains("[DONE]"));
 }
 
@@ -77,7 +81,8 @@ fn a_cut_body_is_shorter_than_announced() {
 
 #[test]
 fn an_error_in_band_ends_the_stream_as_a_dead_engine_does() {
-    let (status, text, broken) = with("error-in-band=1", async |server, _| ask(server.router(), STREAM).await);
+    let (status, text, broken) =
+        with("error-in-band=1", async |server, _| ask(server.router(), STREAM).await);
     let real = include_str!("captures/stream-when-engine-killed.response");
     let ending: Vec<&str> = real.trim_end().rsplit("\n\n").take(2).collect();
     let events: Vec<&str> = text.trim_end().rsplit("\n\n").take(2).collect();
@@ -117,12 +122,19 @@ fn the_request_after_the_last_kills_the_engine_and_what_runs_beside_it() {
         let answers = join_all([STREAM, &long].map(|body| ask(server.router(), body))).await;
         for (status, text, broken) in answers {
             assert_eq!((status, broken), (200, false));
-            assert!(text.contains("EngineCore encountered an issue") && text.ends_with("data: [DONE]\n\n"), "{text}");
+            assert!(
+                text.contains("EngineCore encountered an issue")
+                    && text.ends_with("data: [DONE]\n\n"),
+                "{text}"
+            );
         }
         server.died().await;
         assert!(server.is_dead());
         assert_eq!(get(server.router(), "/health").await.status(), 503);
-        let real = include_str!("captures/completion-after-engine-killed.response").split_once("\r\n\r\n").unwrap().1;
+        let real = include_str!("captures/completion-after-engine-killed.response")
+            .split_once("\r\n\r\n")
+            .unwrap()
+            .1;
         let (status, text, _) = ask(server.router(), WHOLE).await;
         assert_eq!((status, text.as_str()), (500, real.trim()));
     });
@@ -152,5 +164,8 @@ fn an_abandoned_request_leaves_the_engine() {
         text(get(server.router(), "/metrics").await).await
     });
     assert!(page.contains("finished_reason=\"abort\",model_name=\"/models/tiny\"} 1.0"), "{page}");
-    assert!(page.contains("vllm:num_requests_running{engine=\"0\",model_name=\"/models/tiny\"} 0.0"), "{page}");
+    assert!(
+        page.contains("vllm:num_requests_running{engine=\"0\",model_name=\"/models/tiny\"} 0.0"),
+        "{page}"
+    );
 }

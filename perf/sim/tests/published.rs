@@ -1,8 +1,9 @@
 //! The simulated server, put under the published loads, comes out at the published figures.
 //!
-//! Five configurations of a benchmark report (December 2025, RTX 4090) under two loads: waves of 32 that start when the
-//! one before has ended, and one request at a time. Whoever changes a profile or the scheduler reads the table that this
-//! test prints: `cargo test -p perf-sim --test published -- --nocapture`.
+//! Five configurations of a benchmark report (December 2025, RTX 4090) under two loads: waves of 32
+//! that start when the one before has ended, and one request at a time. Whoever changes a profile
+//! or the scheduler reads the table that this test prints: `cargo test -p perf-sim --test published
+//! -- --nocapture`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -93,7 +94,10 @@ async fn request(router: axum::Router, clock: Clock) -> (f64, f64) {
     assert_eq!(response.status(), 200);
     let answer: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
     assert_eq!(answer["usage"]["prompt_tokens"], 1200);
-    (clock.now().saturating_sub(begin).as_secs_f64() * 1e3, answer["usage"]["completion_tokens"].as_f64().unwrap())
+    (
+        clock.now().saturating_sub(begin).as_secs_f64() * 1e3,
+        answer["usage"]["completion_tokens"].as_f64().unwrap(),
+    )
 }
 
 /// Sends requests in waves, and works out the figures as the report did.
@@ -139,7 +143,9 @@ fn every_published_figure_is_met_in_every_start() {
     );
     for configuration in &PUBLISHED {
         let starts: Vec<[Figures; 2]> = SEEDS.map(|seed| measure(configuration, seed)).collect();
-        for (place, load, published) in [(0, "waves", configuration.waves), (1, "singles", configuration.singles)] {
+        for (place, load, published) in
+            [(0, "waves", configuration.waves), (1, "singles", configuration.singles)]
+        {
             let figures: [(&str, Figure); 4] = [
                 ("tok/s", |figures| figures.tokens_per_s),
                 ("P50", |figures| figures.p50_ms),
@@ -148,7 +154,8 @@ fn every_published_figure_is_met_in_every_start() {
             ];
             for (name, figure) in figures {
                 let wanted = figure(&published);
-                let mut values: Vec<f64> = starts.iter().map(|start| figure(&start[place])).collect();
+                let mut values: Vec<f64> =
+                    starts.iter().map(|start| figure(&start[place])).collect();
                 values.sort_by(f64::total_cmp);
                 let deviation = |value: f64| (value / wanted - 1.0) * 100.0;
                 let (least, most) = (deviation(values[0]), deviation(values[values.len() - 1]));
@@ -158,7 +165,10 @@ fn every_published_figure_is_met_in_every_start() {
                     values[values.len() / 2]
                 );
                 if least.abs().max(most.abs()) > BOUND {
-                    misses.push(format!("{} {load} {name}: {least:+.2} … {most:+.2} %", configuration.profile));
+                    misses.push(format!(
+                        "{} {load} {name}: {least:+.2} … {most:+.2} %",
+                        configuration.profile
+                    ));
                 }
             }
         }

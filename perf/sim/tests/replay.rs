@@ -1,6 +1,8 @@
-//! What a real vLLM 0.32 answered, the simulated one answers too: same status, same headers, same JSON but for its values.
+//! What a real vLLM 0.32 answered, the simulated one answers too: same status, same headers, same
+//! JSON but for its values.
 //!
-//! `captures/` holds pairs of NAME.request (method, path, body) and NAME.response (as it came over the wire).
+//! `captures/` holds pairs of NAME.request (method, path, body) and NAME.response (as it came over
+//! the wire).
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -25,7 +27,8 @@ struct Captured {
 }
 
 fn read(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(name)).unwrap()
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(name))
+        .unwrap()
 }
 
 fn captured(name: &str) -> Captured {
@@ -34,7 +37,8 @@ fn captured(name: &str) -> Captured {
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers: Vec<(&str, &str)> = lines.map(|line| line.split_once(": ").unwrap()).collect();
-    let content_type = headers.iter().find(|(name, _)| *name == "content-type").map_or("", |(_, value)| value);
+    let content_type =
+        headers.iter().find(|(name, _)| *name == "content-type").map_or("", |(_, value)| value);
     Captured {
         status,
         content_type: content_type.into(),
@@ -71,21 +75,29 @@ fn shape(value: &Value) -> String {
 }
 
 fn events(body: &str) -> Vec<&str> {
-    body.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").expect("only data events")).collect()
+    body.split_terminator("\n\n")
+        .map(|event| event.strip_prefix("data: ").expect("only data events"))
+        .collect()
 }
 
-/// The shapes of a stream's events: those of all, in no order since choices overtake each other, and the last two.
+/// The shapes of a stream's events: those of all, in no order since choices overtake each other,
+/// and the last two.
 fn stream_shape(body: &str) -> (BTreeSet<String>, Vec<String>) {
     let shapes: Vec<String> = events(body)
         .iter()
-        .map(|event| serde_json::from_str(event).map_or_else(|_| (*event).to_owned(), |value| shape(&value)))
+        .map(|event| {
+            serde_json::from_str(event).map_or_else(|_| (*event).to_owned(), |value| shape(&value))
+        })
         .collect();
     let ending = shapes[shapes.len() - 2..].to_vec();
     (shapes.into_iter().collect(), ending)
 }
 
 fn usage_of(body: &str) -> Option<Value> {
-    let last = events(body).into_iter().filter_map(|event| serde_json::from_str::<Value>(event).ok()).next_back()?;
+    let last = events(body)
+        .into_iter()
+        .filter_map(|event| serde_json::from_str::<Value>(event).ok())
+        .next_back()?;
     Some(last["usage"].clone())
 }
 
@@ -102,8 +114,11 @@ fn replay(name: &str, method: &str, path: &str, body: &str, args: &str) {
     assert_eq!(status, wanted.status, "{name}: {answer}");
     let content_type = headers.get("content-type").map_or("", |value| value.to_str().unwrap());
     assert_eq!(content_type, wanted.content_type, "{name}");
-    let names: BTreeSet<String> =
-        headers.keys().map(|name| name.as_str().to_owned()).filter(|name| name != "content-length").collect();
+    let names: BTreeSet<String> = headers
+        .keys()
+        .map(|name| name.as_str().to_owned())
+        .filter(|name| name != "content-length")
+        .collect();
     assert_eq!(names, wanted.headers, "{name}");
     if content_type.starts_with("text/event-stream") {
         assert_eq!(stream_shape(&answer), stream_shape(&wanted.body), "{name}");
@@ -112,17 +127,26 @@ fn replay(name: &str, method: &str, path: &str, body: &str, args: &str) {
             assert_eq!(usage_of(&answer), usage_of(&wanted.body), "{name}");
         }
     } else if content_type == "application/json" {
-        let values: Vec<Value> =
-            [&answer, &wanted.body].iter().map(|body| serde_json::from_str(body.trim()).unwrap()).collect();
+        let values: Vec<Value> = [&answer, &wanted.body]
+            .iter()
+            .map(|body| serde_json::from_str(body.trim()).unwrap())
+            .collect();
         assert_eq!(shape(&values[0]), shape(&values[1]), "{name}");
         if status != 200 && name != "error-malformed-json" {
             assert_eq!(values[0], values[1], "{name}");
         }
         if status == 200 {
             let key_order = |text: &str| -> Vec<String> {
-                text.split('"').filter(|part| wanted.body.contains(&format!("\"{part}\":"))).map(String::from).collect()
+                text.split('"')
+                    .filter(|part| wanted.body.contains(&format!("\"{part}\":")))
+                    .map(String::from)
+                    .collect()
             };
-            assert_eq!(key_order(&answer), key_order(&wanted.body), "{name}: fields in another order");
+            assert_eq!(
+                key_order(&answer),
+                key_order(&wanted.body),
+                "{name}: fields in another order"
+            );
         }
     } else {
         assert_eq!(answer, wanted.body, "{name}");
@@ -131,10 +155,13 @@ fn replay(name: &str, method: &str, path: &str, body: &str, args: &str) {
 
 #[test]
 fn every_captured_request_is_answered_alike() {
-    let mut names: Vec<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures"))
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".request").map(String::from))
-        .collect();
+    let mut names: Vec<String> =
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures"))
+            .unwrap()
+            .filter_map(|entry| {
+                entry.unwrap().file_name().to_str()?.strip_suffix(".request").map(String::from)
+            })
+            .collect();
     names.sort();
     assert!(names.len() > 25);
     for name in names {
@@ -174,7 +201,8 @@ fn a_stream_interval_of_ten_sends_the_captured_number_of_tokens_in_each_chunk() 
         text(call(server.router(), "POST", "/v1/completions", &body).await).await
     });
     let counts = |body: &str| -> Vec<Value> {
-        let values = events(body).into_iter().filter_map(|event| serde_json::from_str::<Value>(event).ok());
+        let values =
+            events(body).into_iter().filter_map(|event| serde_json::from_str::<Value>(event).ok());
         values.map(|value| value["usage"]["completion_tokens"].clone()).collect()
     };
     assert_eq!(counts(&answer), counts(&captured("completion-stream-interval10").body));
@@ -190,12 +218,16 @@ fn metrics_carry_the_names_types_and_labels_of_a_real_server() {
     });
     let keys = |line: &str| -> (String, Vec<String>) {
         let (name, labels) = line.rsplit_once(' ').unwrap().0.split_once('{').unwrap();
-        let labels = labels.trim_end_matches('}').split(',').map(|label| label.split('=').next().unwrap().to_owned());
+        let labels = labels
+            .trim_end_matches('}')
+            .split(',')
+            .map(|label| label.split('=').next().unwrap().to_owned());
         (name.to_owned(), labels.collect())
     };
     let real = read("metrics.names");
     let types: BTreeSet<&str> = real.lines().filter(|line| line.starts_with("# TYPE")).collect();
-    let samples: BTreeSet<_> = real.lines().filter(|line| line.starts_with("vllm:")).map(keys).collect();
+    let samples: BTreeSet<_> =
+        real.lines().filter(|line| line.starts_with("vllm:")).map(keys).collect();
     for line in page.lines() {
         if line.starts_with("# TYPE") {
             assert!(types.contains(line), "{line}");

@@ -58,9 +58,12 @@ fn a_cpu_says_so_and_captures_nothing() {
 #[test]
 fn the_awq_32b_fails_on_one_card_and_with_a_long_context() {
     let name = "qwen2.5-32b-awq-marlin-2x4090";
-    let one_card = start(name, "--tensor-parallel-size 1 --gpu-memory-utilization 0.85").unwrap_err();
+    let one_card =
+        start(name, "--tensor-parallel-size 1 --gpu-memory-utilization 0.85").unwrap_err();
     assert_eq!(one_card.exit_code, 1);
-    assert!(one_card.log.iter().any(|line| line.contains("torch.OutOfMemoryError: CUDA out of memory")));
+    assert!(
+        one_card.log.iter().any(|line| line.contains("torch.OutOfMemoryError: CUDA out of memory"))
+    );
     assert!(!one_card.log.iter().any(|line| line.contains("Loading weights took")));
     let long = start(name, "-tp 2 --gpu-memory-utilization 0.85 --max-model-len 8192").unwrap_err();
     assert!(long.cause.contains("CUDA graph capture"), "{long}");
@@ -71,18 +74,29 @@ fn the_awq_32b_fails_on_one_card_and_with_a_long_context() {
 fn refused_arguments_end_with_exit_code_2_before_anything_is_loaded() {
     let failure = start("generic", "--no-such-flag 3").unwrap_err();
     assert_eq!(failure.exit_code, 2);
-    assert_eq!(failure.log.last().unwrap(), "vllm: error: unrecognized arguments: --no-such-flag 3");
+    assert_eq!(
+        failure.log.last().unwrap(),
+        "vllm: error: unrecognized arguments: --no-such-flag 3"
+    );
 }
 
 #[test]
 fn a_context_over_the_models_or_over_the_cache_is_refused_in_vllms_words() {
     let over_model = start("tiny-cpu", "--max-model-len 8192").unwrap_err();
-    assert!(over_model.cause.contains("User-specified max_model_len (8192) is greater than the derived"));
-    let over_cache = start("tiny-cpu", "--max-model-len 2048 --kv-cache-memory-bytes 500000").unwrap_err();
     assert!(
-        over_cache.cause.starts_with("ValueError: To serve at least one request with the model's max seq len (2048)")
+        over_model
+            .cause
+            .contains("User-specified max_model_len (8192) is greater than the derived")
     );
-    assert!(over_cache.cause.contains("the estimated maximum model length is 976."), "{over_cache}");
+    let over_cache =
+        start("tiny-cpu", "--max-model-len 2048 --kv-cache-memory-bytes 500000").unwrap_err();
+    assert!(over_cache.cause.starts_with(
+        "ValueError: To serve at least one request with the model's max seq len (2048)"
+    ));
+    assert!(
+        over_cache.cause.contains("the estimated maximum model length is 976."),
+        "{over_cache}"
+    );
 }
 
 #[test]
@@ -102,7 +116,8 @@ fn two_runs_of_one_seed_are_byte_for_byte_the_same() {
 fn the_prefix_cache_can_be_reset_in_developer_mode() {
     let environment = Environment { dev_mode: true, ..Environment::default() };
     let (answer, cached) = run_virtual(|clock| async move {
-        let server = SimServer::start_in(environment, options("tiny-cpu", ""), clock).await.unwrap();
+        let server =
+            SimServer::start_in(environment, options("tiny-cpu", ""), clock).await.unwrap();
         let body = format!(r#"{{"prompt":"{}","max_tokens":2}}"#, "word ".repeat(100));
         post(server.router(), "/v1/completions", &body).await;
         let answer = text(post(server.router(), "/reset_prefix_cache", "").await).await;
@@ -110,7 +125,10 @@ fn the_prefix_cache_can_be_reset_in_developer_mode() {
         (answer, text(support::get(server.router(), "/metrics").await).await)
     });
     assert_eq!(answer, r#"{"success":true}"#);
-    assert!(cached.contains("vllm:prefix_cache_hits_total{engine=\"0\",model_name=\"/model\"} 0.0"), "{cached}");
+    assert!(
+        cached.contains("vllm:prefix_cache_hits_total{engine=\"0\",model_name=\"/model\"} 0.0"),
+        "{cached}"
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What the tests of the façade share: a repository of their own, and this test program run in it once more, as
-//! `cargo xtask perf` runs a scenario.
+//! What the tests of the façade share: a repository of their own, and this test program run in it
+//! once more, as `cargo xtask perf` runs a scenario.
 
 #![allow(dead_code, reason = "each test program uses its part")]
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
@@ -98,13 +98,18 @@ impl Place {
             run_folder: Some(self.path("run")),
             ..Settings::default()
         };
-        Inner::new(self, behaviour, settings).env("PERF_SIM_PROFILE", "tiny-cpu").env("PERF_SIM_STARTUP_MS", "0")
+        Inner::new(self, behaviour, settings)
+            .env("PERF_SIM_PROFILE", "tiny-cpu")
+            .env("PERF_SIM_STARTUP_MS", "0")
     }
 
-    /// The command lines of all processes that run on behalf of this test: each inherits the place's path.
+    /// The command lines of all processes that run on behalf of this test: each inherits the
+    /// place's path.
     pub(crate) fn processes(&self) -> Vec<String> {
         let mark = self.root.path().to_str().unwrap();
-        let read = |path: PathBuf| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).replace('\0', " ");
+        let read = |path: PathBuf| {
+            String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).replace('\0', " ")
+        };
         let folders = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
         // A process that has ended and is not waited for yet has no environment.
         folders
@@ -116,7 +121,9 @@ impl Place {
     /// Whether the server process of this test is there.
     pub(crate) fn has_server(&self) -> bool {
         let model = self.path("model").display().to_string();
-        self.processes().iter().any(|command| command.contains(" serve ") && command.contains(&model))
+        self.processes()
+            .iter()
+            .any(|command| command.contains(" serve ") && command.contains(&model))
     }
 }
 
@@ -129,8 +136,11 @@ fn perf_sim() -> &'static Path {
         let program = profile.join("perf-sim");
         if !program.is_file() {
             // A test of this package alone does not build the programs of others.
-            let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-            build.args(["build", "--quiet", "--package", "perf-sim", "--target-dir"]).arg(profile.parent().unwrap());
+            let mut build =
+                Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+            build
+                .args(["build", "--quiet", "--package", "perf-sim", "--target-dir"])
+                .arg(profile.parent().unwrap());
             if profile.ends_with("release") {
                 build.arg("--release");
             }
@@ -152,7 +162,8 @@ impl Inner {
         let mut command = Command::new(std::env::current_exe().unwrap());
         // What this process was told is not meant for the inner one.
         for (name, _) in std::env::vars_os() {
-            let is_meant_for_us = |prefix: &str| name.to_str().is_some_and(|name| name.starts_with(prefix));
+            let is_meant_for_us =
+                |prefix: &str| name.to_str().is_some_and(|name| name.starts_with(prefix));
             if ["PERF_", "INSTA_", "RUST_"].into_iter().any(is_meant_for_us) {
                 command.env_remove(&name);
             }
@@ -200,7 +211,8 @@ impl Inner {
         let (reader, writer) = std::io::pipe().unwrap();
         self.command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).stderr(writer);
         let child = self.command.spawn().unwrap();
-        // The command holds the pipe's writing ends, and the output ends only when all of these are closed.
+        // The command holds the pipe's writing ends, and the output ends only when all of these are
+        // closed.
         drop(self.command);
         let (sender, lines) = channel();
         std::thread::spawn(move || read(reader, &sender));
@@ -297,7 +309,9 @@ impl Ended {
 
     pub(crate) fn report(&self) -> SuiteReport {
         let text = std::fs::read_to_string(self.run.join("inner/report.json"));
-        let text = text.unwrap_or_else(|error| panic!("there is no report: {error}; the output:\n{}", self.output));
+        let text = text.unwrap_or_else(|error| {
+            panic!("there is no report: {error}; the output:\n{}", self.output)
+        });
         serde_json::from_str(&text).unwrap()
     }
 

@@ -13,11 +13,13 @@ pub(crate) struct Gate {
     #[command(flatten)]
     pub(crate) under_test: UnderTest,
 
-    /// The most that may be measured: engine starts of each suite, or GPU time of the whole run (`8`, `90m`, `2h`)
+    /// The most that may be measured: engine starts of each suite, or GPU time of the whole run
+    /// (`8`, `90m`, `2h`)
     #[arg(long, value_name = "STARTS|TIME", value_parser = budget)]
     pub(crate) budget: Option<Budget>,
 
-    /// The `vllm` that the baseline was measured on, for `--engine process`: a regression is confirmed beside it
+    /// The `vllm` that the baseline was measured on, for `--engine process`: a regression is
+    /// confirmed beside it
     #[arg(long, value_name = "PATH")]
     pub(crate) base_vllm: Option<PathBuf>,
 }
@@ -38,7 +40,8 @@ pub(crate) struct Refresh {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) runs: Option<u32>,
 
-    /// Keep the sessions of the baseline, and add one to them: on another day it tells what differs from day to day
+    /// Keep the sessions of the baseline, and add one to them: on another day it tells what differs
+    /// from day to day
     #[arg(long)]
     pub(crate) add_session: bool,
 }
@@ -49,16 +52,18 @@ pub(crate) struct Compare {
     #[command(flatten)]
     pub(crate) on: On,
 
-    /// What to hold the candidate against: an image; with `--engine process` a `vllm` command, with `--engine simulated`
-    /// the faults to show, or `none`
+    /// What to hold the candidate against: an image; with `--engine process` a `vllm` command, with
+    /// `--engine simulated` the faults to show, or `none`
     #[arg(long, value_name = "IMAGE")]
     pub(crate) base: String,
 
-    /// What is under test, of the same kind; without it the base itself, with the engine arguments under test
+    /// What is under test, of the same kind; without it the base itself, with the engine arguments
+    /// under test
     #[arg(long, value_name = "IMAGE")]
     pub(crate) candidate: Option<String>,
 
-    /// The most that may be measured: pairs of engine starts of each suite, or GPU time of the whole run (`8`, `90m`, `2h`)
+    /// The most that may be measured: pairs of engine starts of each suite, or GPU time of the
+    /// whole run (`8`, `90m`, `2h`)
     #[arg(long, value_name = "PAIRS|TIME", value_parser = budget)]
     pub(crate) budget: Option<Budget>,
 
@@ -153,7 +158,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
 fn budget(text: &str) -> Result<Budget, String> {
     let wrong = || format!("`{text}` is no budget: give engine starts (8) or GPU time (90m, 2h)");
     if let Ok(starts) = text.parse::<u32>() {
-        return if starts > 0 { Ok(Budget { starts: Some(starts), gpu_s: None }) } else { Err(wrong()) };
+        return if starts > 0 {
+            Ok(Budget { starts: Some(starts), gpu_s: None })
+        } else {
+            Err(wrong())
+        };
     }
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
     let seconds = match unit {

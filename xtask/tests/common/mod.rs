@@ -45,7 +45,8 @@ impl UnderWay {
 
     /// Presses Ctrl-C; gives the exit code and what it said from then on.
     pub(crate) fn interrupt(mut self) -> (Option<i32>, String) {
-        kill_process(Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap(), Signal::INT).unwrap();
+        kill_process(Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap(), Signal::INT)
+            .unwrap();
         let rest: Vec<String> = self.lines.map(Result::unwrap).collect();
         (self.child.wait().unwrap().code(), rest.join("\n"))
     }

@@ -8,10 +8,14 @@ use crate::error::EngineError;
 use crate::readiness::chain;
 
 /// What Docker says when it has no way to hand out GPUs.
-const NO_GPU_RUNTIME: &[&str] =
-    &["could not select device driver", "nvidia-container-cli", "unknown or invalid runtime name: nvidia"];
+const NO_GPU_RUNTIME: &[&str] = &[
+    "could not select device driver",
+    "nvidia-container-cli",
+    "unknown or invalid runtime name: nvidia",
+];
 
-/// Connects to the daemon that `DOCKER_HOST` names, or to the one of this machine, and checks that it answers.
+/// Connects to the daemon that `DOCKER_HOST` names, or to the one of this machine, and checks that
+/// it answers.
 pub(super) async fn connect() -> Result<Docker, EngineError> {
     let client = docker_client_instance().await.map_err(|error| unavailable(&chain(&error)))?;
     client.ping().await.map_err(|error| unavailable(&chain(&error)))?;
@@ -49,8 +53,14 @@ mod tests {
     #[test]
     fn a_daemon_without_the_nvidia_runtime_is_recognised() {
         let reason = r#"could not select device driver "" with capabilities: [[gpu]]"#;
-        assert!(matches!(failed("start a container", reason.into()), EngineError::GpuRuntimeMissing { .. }));
-        assert!(matches!(failed("start a container", "no space left".into()), EngineError::Docker { .. }));
+        assert!(matches!(
+            failed("start a container", reason.into()),
+            EngineError::GpuRuntimeMissing { .. }
+        ));
+        assert!(matches!(
+            failed("start a container", "no space left".into()),
+            EngineError::Docker { .. }
+        ));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The image under test: finds or pulls it, and reads how it wants its arguments. Main type: [`Image`].
+//! The image under test: finds or pulls it, and reads how it wants its arguments. Main type:
+//! [`Image`].
 
 use futures_util::StreamExt;
 use testcontainers::bollard::Docker;
@@ -26,7 +27,8 @@ pub(super) struct Image {
 pub(super) enum Entrypoint {
     /// `vllm serve`: the model, then flags.
     Serve,
-    /// `python3 -m vllm.entrypoints.openai.api_server`, as images had it up to 2025: flags, the model is one of them.
+    /// `python3 -m vllm.entrypoints.openai.api_server`, as images had it up to 2025: flags, the
+    /// model is one of them.
     ApiServer,
 }
 
@@ -61,20 +63,28 @@ pub(super) async fn find(
         }
         inspected => inspected,
     };
-    let inspected = inspected.map_err(|error| failed(&format!("inspect the image `{reference}`"), chain(&error)))?;
+    let inspected = inspected
+        .map_err(|error| failed(&format!("inspect the image `{reference}`"), chain(&error)))?;
     describe(reference, inspected)
 }
 
 fn describe(reference: &str, inspected: ImageInspect) -> Result<Image, EngineError> {
     let words = inspected.config.and_then(|config| config.entrypoint).unwrap_or_default();
-    let entrypoint = Entrypoint::read(&words)
-        .ok_or_else(|| EngineError::UnknownEntrypoint { image: reference.to_owned(), entrypoint: words })?;
+    let entrypoint = Entrypoint::read(&words).ok_or_else(|| EngineError::UnknownEntrypoint {
+        image: reference.to_owned(),
+        entrypoint: words,
+    })?;
     let (name, tag) = split(reference);
     let repository = name.trim_end_matches("@sha256");
     let digests = inspected.repo_digests.unwrap_or_default();
-    // An image may have been pulled from several registries; the digest of the one that was named is meant.
-    let named = digests.iter().find(|digest| digest.split('@').next() == Some(repository)).or(digests.first());
-    let digest = named.and_then(|digest| digest.split_once('@')).map(|(_, digest)| digest.to_owned());
+    // An image may have been pulled from several registries; the digest of the one that was named
+    // is meant.
+    let named = digests
+        .iter()
+        .find(|digest| digest.split('@').next() == Some(repository))
+        .or(digests.first());
+    let digest =
+        named.and_then(|digest| digest.split_once('@')).map(|(_, digest)| digest.to_owned());
     let digest = digest.or(inspected.id).unwrap_or_default();
     Ok(Image { name: name.to_owned(), tag: tag.to_owned(), digest, entrypoint })
 }
@@ -87,16 +97,25 @@ fn split(reference: &str) -> (&str, &str) {
     }
 }
 
-async fn pull(docker: &Docker, reference: &str, progress: &mut dyn FnMut(&str)) -> Result<(), EngineError> {
+async fn pull(
+    docker: &Docker,
+    reference: &str,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), EngineError> {
     let (name, tag) = split(reference);
     progress(&format!("pulling {reference}"));
     // The platform is named, as some daemons would else take one that this machine has to emulate.
-    let options = CreateImageOptionsBuilder::new().from_image(&format!("{name}:{tag}")).platform(platform()).build();
+    let options = CreateImageOptionsBuilder::new()
+        .from_image(&format!("{name}:{tag}"))
+        .platform(platform())
+        .build();
     let mut steps = docker.create_image(Some(options), None, None);
     let mut layers = 0_u32;
     while let Some(step) = steps.next().await {
-        let step =
-            step.map_err(|error| EngineError::ImageMissing { image: reference.to_owned(), reason: chain(&error) })?;
+        let step = step.map_err(|error| EngineError::ImageMissing {
+            image: reference.to_owned(),
+            reason: chain(&error),
+        })?;
         if is_layer_done(&step) {
             layers += 1;
             progress(&format!("pulling {reference}: {layers} layers done"));
@@ -127,7 +146,10 @@ mod tests {
         ImageInspect {
             id: Some("sha256:1d".into()),
             repo_digests: Some(own(digests)),
-            config: Some(ImageConfig { entrypoint: Some(own(entrypoint)), ..ImageConfig::default() }),
+            config: Some(ImageConfig {
+                entrypoint: Some(own(entrypoint)),
+                ..ImageConfig::default()
+            }),
             ..ImageInspect::default()
         }
     }
@@ -142,10 +164,15 @@ mod tests {
 
     #[test]
     fn the_model_goes_where_the_entrypoint_wants_it() {
-        let form = |words: &[&str]| describe("i", inspected(words, &[])).map(|image| image.entrypoint.model("/m"));
+        let form = |words: &[&str]| {
+            describe("i", inspected(words, &[])).map(|image| image.entrypoint.model("/m"))
+        };
         assert_eq!(form(&["vllm", "serve"]).unwrap(), ["/m"]);
         assert_eq!(form(&["perf-sim", "serve"]).unwrap(), ["/m"]);
-        assert_eq!(form(&["python3", "-m", "vllm.entrypoints.openai.api_server"]).unwrap(), ["--model", "/m"]);
+        assert_eq!(
+            form(&["python3", "-m", "vllm.entrypoints.openai.api_server"]).unwrap(),
+            ["--model", "/m"]
+        );
         let error = form(&["/bin/sh", "-c"]).unwrap_err();
         assert!(matches!(error, EngineError::UnknownEntrypoint { .. }), "{error}");
     }
@@ -153,7 +180,9 @@ mod tests {
     #[test]
     fn the_digest_is_that_of_the_registry_that_was_named() {
         let digests = ["mirror/vllm@sha256:aa", "vllm/vllm-openai@sha256:bb"];
-        let digest = |name: &str, digests: &[&str]| describe(name, inspected(&["serve"], digests)).unwrap().digest;
+        let digest = |name: &str, digests: &[&str]| {
+            describe(name, inspected(&["serve"], digests)).unwrap().digest
+        };
         assert_eq!(digest("vllm/vllm-openai:v1", &digests), "sha256:bb");
         assert_eq!(digest("vllm/vllm-openai@sha256:bb", &digests), "sha256:bb");
         assert_eq!(digest("other", &digests), "sha256:aa");

@@ -1,9 +1,10 @@
 //! Owns a container from before it is created until it is gone: [`ContainerKeeper`].
 //!
-//! All of it happens on a thread of its own, with a runtime of its own. testcontainers removes a container when its
-//! handle is dropped, but panics when that happens outside of a runtime, and leaves the container when creating it is
-//! abandoned half way or when it cannot be started. Here the handle never leaves the thread, whoever owns the keeper may
-//! drop it anywhere and at any time, and the thread ends by removing, by label, whatever there is.
+//! All of it happens on a thread of its own, with a runtime of its own. testcontainers removes a
+//! container when its handle is dropped, but panics when that happens outside of a runtime, and
+//! leaves the container when creating it is abandoned half way or when it cannot be started. Here
+//! the handle never leaves the thread, whoever owns the keeper may drop it anywhere and at any
+//! time, and the thread ends by removing, by label, whatever there is.
 
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -12,7 +13,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use testcontainers::bollard::Docker;
-use testcontainers::bollard::query_parameters::{InspectContainerOptions, LogsOptionsBuilder, WaitContainerOptions};
+use testcontainers::bollard::query_parameters::{
+    InspectContainerOptions, LogsOptionsBuilder, WaitContainerOptions,
+};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, ContainerRequest, GenericImage};
 use tokio::sync::{mpsc as requests, oneshot, watch};
@@ -62,14 +65,16 @@ impl ContainerKeeper {
         let (secrets, log) = (plan.secrets.clone(), plan.log.clone());
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| format!("no runtime for the container: {error}"))?;
+            let runtime =
+                runtime.map_err(|error| format!("no runtime for the container: {error}"))?;
             runtime.block_on(async {
                 let work = Work { docker: docker.clone(), secrets, log, announce_death };
                 work.keep(request, announce_start, asked).await;
                 run.remove(&docker).await
             })
         });
-        let keeper = Self { started: Some(started), log_requests: Some(log_requests), thread: Some(thread) };
+        let keeper =
+            Self { started: Some(started), log_requests: Some(log_requests), thread: Some(thread) };
         (keeper, notice)
     }
 
@@ -96,7 +101,9 @@ impl Keeper for ContainerKeeper {
     fn stop(&mut self) -> Result<(), String> {
         drop(self.log_requests.take());
         let Some(thread) = self.thread.take() else { return Ok(()) };
-        thread.join().unwrap_or_else(|_| Err("the thread that removes the container broke".to_owned()))
+        thread
+            .join()
+            .unwrap_or_else(|_| Err("the thread that removes the container broke".to_owned()))
     }
 }
 
@@ -174,18 +181,21 @@ impl Work {
 
     /// The port on this machine; none when the container has ended already.
     async fn port(&self, id: &str) -> Option<u16> {
-        let container = self.docker.inspect_container(id, None::<InspectContainerOptions>).await.ok()?;
+        let container =
+            self.docker.inspect_container(id, None::<InspectContainerOptions>).await.ok()?;
         let ports = container.network_settings?.ports?;
         ports.get(&format!("{PORT}/tcp"))?.as_ref()?.first()?.host_port.as_ref()?.parse().ok()
     }
 
     /// Waits for the end of the container, and announces it.
     async fn watch(&self, id: &str) {
-        // One request that is answered at the end, as asking again and again would take from what is being measured.
-        // That it failed may also mean a non-zero exit code; what counts is what the container's state says.
+        // One request that is answered at the end, as asking again and again would take from what
+        // is being measured. That it failed may also mean a non-zero exit code; what counts is what
+        // the container's state says.
         let _ = self.docker.wait_container(id, None::<WaitContainerOptions>).next().await;
         let (exit_code, oom_killed) = loop {
-            if let Ok(container) = self.docker.inspect_container(id, None::<InspectContainerOptions>).await
+            if let Ok(container) =
+                self.docker.inspect_container(id, None::<InspectContainerOptions>).await
                 && let Some(state) = container.state
                 && state.running != Some(true)
             {
@@ -197,7 +207,8 @@ impl Work {
         self.announce_death.send_replace(Some(death.logged(self.log.as_deref())));
     }
 
-    /// The last lines of the log, fetched when they are wanted: following it would take from what is being measured.
+    /// The last lines of the log, fetched when they are wanted: following it would take from what
+    /// is being measured.
     async fn tail(&self, id: &str) -> Tail {
         let tail = Tail::new(self.secrets.clone());
         self.read(id, &KEPT.to_string(), &tail).await;

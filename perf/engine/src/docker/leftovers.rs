@@ -1,5 +1,5 @@
-//! Containers by the run that they belong to: their labels, the lock that says whether the run lives, and their
-//! removal. Main type: [`Run`].
+//! Containers by the run that they belong to: their labels, the lock that says whether the run
+//! lives, and their removal. Main type: [`Run`].
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::models::ContainerSummary;
-use testcontainers::bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use testcontainers::bollard::query_parameters::{
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+};
 
 use super::daemon::{failed, is_missing};
 use crate::error::EngineError;
@@ -22,7 +24,8 @@ const OURS: &str = "vllm-perf";
 /// The lock file of the run that a container belongs to.
 const LOCK: &str = "vllm-perf.lock";
 
-/// The machine that the lock file is on: a daemon may serve several, and a lock elsewhere cannot be looked at.
+/// The machine that the lock file is on: a daemon may serve several, and a lock elsewhere cannot be
+/// looked at.
 const MACHINE: &str = "vllm-perf.machine";
 
 /// Between two looks whether containers are gone.
@@ -31,7 +34,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How often to look. A container with a lot of memory takes seconds to go.
 const LOOKS: u32 = 300;
 
-/// One start of a container, while it lasts. Its lock tells everybody else that the container is wanted.
+/// One start of a container, while it lasts. Its lock tells everybody else that the container is
+/// wanted.
 #[derive(Debug)]
 pub(super) struct Run {
     lock: Lock,
@@ -43,15 +47,18 @@ impl Run {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let path = folder.join(format!("run-{}-{count}-{now}.lock", std::process::id()));
-        let lock = Lock::try_take(&path)?
-            .ok_or_else(|| EngineError::LockUnusable { path, reason: "somebody has locked it".to_owned() })?;
+        let lock = Lock::try_take(&path)?.ok_or_else(|| EngineError::LockUnusable {
+            path,
+            reason: "somebody has locked it".to_owned(),
+        })?;
         Ok(Self { lock })
     }
 
     /// What the container is marked with.
     pub(super) fn labels(&self) -> [(String, String); 3] {
         let lock = self.lock.path().display().to_string();
-        [(OURS, "1".to_owned()), (LOCK, lock), (MACHINE, host_name())].map(|(name, value)| (name.to_owned(), value))
+        [(OURS, "1".to_owned()), (LOCK, lock), (MACHINE, host_name())]
+            .map(|(name, value)| (name.to_owned(), value))
     }
 
     /// Removes every container of this run, in whatever state it is, and checks that none is left.
@@ -78,14 +85,17 @@ impl Run {
             }
         }
         // The file stays, unlocked, so that the next run finds and removes the container.
-        Err(format!("a container could not be removed ({reason}); `docker rm -f $(docker ps -aqf label={label})` does"))
+        Err(format!(
+            "a container could not be removed ({reason}); `docker rm -f $(docker ps -aqf label={label})` does"
+        ))
     }
 }
 
 /// Removes what runs that are no more have left behind, and gives the names of the containers.
 pub(super) async fn sweep(docker: &Docker) -> Result<Vec<String>, EngineError> {
     let what = "list the containers of earlier runs";
-    let containers = list(docker, &format!("{OURS}=1")).await.map_err(|reason| failed(what, reason))?;
+    let containers =
+        list(docker, &format!("{OURS}=1")).await.map_err(|reason| failed(what, reason))?;
     let mut removed = Vec::new();
     for container in containers {
         let labels = container.labels.clone().unwrap_or_default();
@@ -101,7 +111,13 @@ pub(super) async fn sweep(docker: &Docker) -> Result<Vec<String>, EngineError> {
             // A run keeps the file until its container is gone.
             _ => None,
         };
-        let name = container.names.clone().unwrap_or_default().first().cloned().unwrap_or_else(|| id(&container));
+        let name = container
+            .names
+            .clone()
+            .unwrap_or_default()
+            .first()
+            .cloned()
+            .unwrap_or_else(|| id(&container));
         remove(docker, &id(&container))
             .await
             .map_err(|reason| failed(&format!("remove the container {name}"), reason))?;
@@ -123,7 +139,9 @@ async fn list(docker: &Docker, label: &str) -> Result<Vec<ContainerSummary>, Str
 async fn remove(docker: &Docker, id: &str) -> Result<(), String> {
     let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
     match docker.remove_container(id, Some(options)).await {
-        Err(error) if is_missing(&error) || error.to_string().contains("already in progress") => Ok(()),
+        Err(error) if is_missing(&error) || error.to_string().contains("already in progress") => {
+            Ok(())
+        }
         removed => removed.map_err(|error| chain(&error)),
     }
 }

@@ -19,13 +19,15 @@ use crate::plan::Plan;
 /// Where vLLM listens inside the container.
 pub(super) const PORT: u16 = 8000;
 
-/// How long Docker may take to start a container that exists; the server's own start is timed elsewhere.
+/// How long Docker may take to start a container that exists; the server's own start is timed
+/// elsewhere.
 const CREATION: Duration = Duration::from_mins(5);
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
 
-/// The container that is to be created. It never joins Docker's own waiting: that does not notice a dead container.
+/// The container that is to be created. It never joins Docker's own waiting: that does not notice a
+/// dead container.
 pub(super) fn build(
     image: &Image,
     files: &Files,
@@ -37,7 +39,9 @@ pub(super) fn build(
     let inside = format!("/models/{}", plan.server.model);
     let (path, mount) = match files {
         Files::InImage(path) => (path.display().to_string(), None),
-        Files::Host(host) => (inside.clone(), Some(bind(host, &inside).with_access_mode(AccessMode::ReadOnly))),
+        Files::Host(host) => {
+            (inside.clone(), Some(bind(host, &inside).with_access_mode(AccessMode::ReadOnly)))
+        }
     };
     let words = image.entrypoint.model(&path).into_iter().chain(plan.arguments("0.0.0.0", PORT));
     let mut request = GenericImage::new(image.name.clone(), image.tag.clone())
@@ -72,10 +76,12 @@ struct HostSettings {
 
 impl HostSettings {
     fn apply(self, host: &mut HostConfig) {
-        let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(String::new()) };
+        let binding =
+            PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(String::new()) };
         host.publish_all_ports = Some(false);
         host.port_bindings = Some(HashMap::from([(format!("{PORT}/tcp"), Some(vec![binding]))]));
-        // The server is no init: without one, its workers' orphans would stay as zombies and signals would not reach it.
+        // The server is no init: without one, its workers' orphans would stay as zombies and
+        // signals would not reach it.
         host.init = Some(true);
         match self.ipc {
             Ipc::Host => host.ipc_mode = Some("host".to_owned()),
@@ -98,11 +104,15 @@ fn devices(gpus: &[Gpu]) -> DeviceRequest {
     }
 }
 
-/// The folders for caches. They are made here, as Docker would not make them for this kind of mount.
+/// The folders for caches. They are made here, as Docker would not make them for this kind of
+/// mount.
 fn caches(config: &Docker) -> Result<Vec<Mount>, EngineError> {
     let mount = |(host, inside): (&std::path::PathBuf, &std::path::PathBuf)| {
         let unusable = |error: std::io::Error| {
-            let message = format!("cannot use the cache folder {}: {error}; name another in perf.toml", host.display());
+            let message = format!(
+                "cannot use the cache folder {}: {error}; name another in perf.toml",
+                host.display()
+            );
             EngineError::invalid(message)
         };
         std::fs::create_dir_all(host).map_err(unusable)?;
@@ -147,7 +157,10 @@ mod tests {
     fn the_model_is_mounted_read_only_and_served_from_there() {
         let request = build_for(&Docker::default(), &[]);
         let words: Vec<String> = request.cmd().map(|word| word.to_string()).collect();
-        assert_eq!(words.join(" "), "/models/tiny --served-model-name tiny --host 0.0.0.0 --port 8000");
+        assert_eq!(
+            words.join(" "),
+            "/models/tiny --served-model-name tiny --host 0.0.0.0 --port 8000"
+        );
         let mounts: Vec<&Mount> = request.mounts().collect();
         assert_eq!(mounts.len(), 1);
         assert_eq!(mounts[0].source(), Some("/data/tiny"));
@@ -158,8 +171,14 @@ mod tests {
     #[test]
     fn the_leased_gpus_are_named_and_without_any_there_is_no_request_for_one() {
         assert!(build_for(&Docker::default(), &[]).device_requests().is_none());
-        let gpu =
-            Gpu { index: 2, uuid: "GPU-2".into(), name: "G".into(), memory_mib: None, used_mib: None, users: vec![] };
+        let gpu = Gpu {
+            index: 2,
+            uuid: "GPU-2".into(),
+            name: "G".into(),
+            memory_mib: None,
+            used_mib: None,
+            users: vec![],
+        };
         let request = build_for(&Docker::default(), &[gpu]);
         let devices = request.device_requests().unwrap();
         assert_eq!(devices[0].device_ids.as_deref().unwrap(), ["GPU-2"]);
@@ -169,8 +188,11 @@ mod tests {
     #[test]
     fn the_port_is_published_on_the_loopback_address_alone() {
         let mut host = HostConfig { publish_all_ports: Some(true), ..HostConfig::default() };
-        let settings =
-            HostSettings { ipc: Ipc::Private, shm_bytes: bytes(16, GIB), memory_bytes: Some(bytes(700, MIB)) };
+        let settings = HostSettings {
+            ipc: Ipc::Private,
+            shm_bytes: bytes(16, GIB),
+            memory_bytes: Some(bytes(700, MIB)),
+        };
         settings.apply(&mut host);
         assert_eq!(host.publish_all_ports, Some(false));
         let bindings = host.port_bindings.unwrap();

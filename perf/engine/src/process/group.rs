@@ -8,11 +8,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// What leads the group: a shell that waits for the end of its input, which the kernel brings about when this process
-/// ends in whatever way, and then kills the whole group, itself included, after those that left the group and carry its mark.
+/// What leads the group: a shell that waits for the end of its input, which the kernel brings about
+/// when this process ends in whatever way, and then kills the whole group, itself included, after
+/// those that left the group and carry its mark.
 ///
-/// It is there before the server is, so there is no moment at which a killed run leaves a server behind. And as it is a
-/// child that is not waited for until the end, its number, which is the group's, is not given to anybody else.
+/// It is there before the server is, so there is no moment at which a killed run leaves a server
+/// behind. And as it is a child that is not waited for until the end, its number, which is the
+/// group's, is not given to anybody else.
 const LEADER: &str = "trap '' HUP INT TERM; read -r _ && exit 0
 for file in $(grep -lsF \"$0\" /proc/[0-9]*/environ); do
     process=${file#/proc/}
@@ -20,7 +22,8 @@ for file in $(grep -lsF \"$0\" /proc/[0-9]*/environ); do
 done
 kill -KILL 0";
 
-/// The variable that marks whoever was started in the group: a server with several API processes starts groups of its own.
+/// The variable that marks whoever was started in the group: a server with several API processes
+/// starts groups of its own.
 const MARK: &str = "VLLM_PERF_SERVER";
 
 /// Between two looks at who is left.
@@ -42,7 +45,8 @@ impl Group {
     pub(super) fn new() -> Result<Self, String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let mark = format!("{}-{}-{now}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mark =
+            format!("{}-{}-{now}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let leader = Command::new("sh")
             .args(["-c", LEADER, &format!("{MARK}={mark}")])
             .process_group(0)
@@ -66,15 +70,19 @@ impl Group {
         let _ = kill_process_group(self.number, Signal::TERM);
     }
 
-    /// Ends everyone in the group, the leader included, and whoever came out of it, and checks that nobody is left.
+    /// Ends everyone in the group, the leader included, and whoever came out of it, and checks that
+    /// nobody is left.
     pub(super) fn kill(&mut self) -> Result<(), String> {
         let mark = format!("{MARK}={}", self.mark);
-        // A leader that somebody else has ended already is not waited for yet, so the number is still the group's.
+        // A leader that somebody else has ended already is not waited for yet, so the number is
+        // still the group's.
         let _ = kill_process_group(self.number, Signal::KILL);
         let begun = Instant::now();
         let left = loop {
             let mut left = marked(&mark);
-            for process in left.iter().filter_map(|process| Pid::from_raw(i32::try_from(*process).ok()?)) {
+            for process in
+                left.iter().filter_map(|process| Pid::from_raw(i32::try_from(*process).ok()?))
+            {
                 let _ = kill_process(process, Signal::KILL);
             }
             left.extend(members(self.number));
@@ -93,7 +101,11 @@ impl Group {
             return Ok(());
         }
         let numbers: Vec<String> = left.iter().map(u32::to_string).collect();
-        Err(format!("the processes {} do not end; try `kill -9 {}`", numbers.join(", "), numbers.join(" ")))
+        Err(format!(
+            "the processes {} do not end; try `kill -9 {}`",
+            numbers.join(", "),
+            numbers.join(" ")
+        ))
     }
 }
 
@@ -106,11 +118,13 @@ fn marked(mark: &str) -> Vec<u32> {
     processes().filter(is_marked).collect()
 }
 
-/// The processes of a group that have not ended. Those that have, and are not waited for yet, hold nothing any more.
+/// The processes of a group that have not ended. Those that have, and are not waited for yet, hold
+/// nothing any more.
 fn members(group: Pid) -> Vec<u32> {
     processes()
         .filter(|process: &u32| {
-            let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            let status =
+                std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
             is_member(&status, group.as_raw_nonzero().get())
         })
         .collect()

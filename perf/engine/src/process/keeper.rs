@@ -31,7 +31,8 @@ pub(super) struct ProcessKeeper {
 }
 
 impl ProcessKeeper {
-    /// Runs the command, and keeps its log at a place if one is given. An error says why it cannot be run.
+    /// Runs the command, and keeps its log at a place if one is given. An error says why it cannot
+    /// be run.
     pub(super) fn spawn(
         mut command: Command,
         secrets: &Secrets,
@@ -46,7 +47,8 @@ impl ProcessKeeper {
             let child = command.spawn()?;
             Ok::<_, std::io::Error>((child, reader))
         })();
-        // It holds the writing ends of the pipe, and the log ends only when all of these are closed.
+        // It holds the writing ends of the pipe, and the log ends only when all of these are
+        // closed.
         drop(command);
         let (mut child, reader) = match spawned {
             Ok(spawned) => spawned,

@@ -1,6 +1,8 @@
 //! Forty upgrades in a row, each a little slower or none: whether [`perf_gate::creep`] notices.
 
-use perf_gate::{Anchor, Boundaries, Check, Design, Direction, Plan, Prior, Series, Verdict, creep};
+use perf_gate::{
+    Anchor, Boundaries, Check, Design, Direction, Plan, Prior, Series, Verdict, creep,
+};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -20,8 +22,10 @@ const SOON: usize = 8;
 const ALL: usize = 40;
 
 pub(crate) fn lines(histories: usize, seed: u64) -> Vec<Line> {
-    let caught = on_all_cores(histories, |history| noticed(LOSS, SOON, seed.wrapping_add(2 * history)));
-    let imagined = on_all_cores(histories, |history| noticed(0.0, ALL, seed.wrapping_add(2 * history + 1)));
+    let caught =
+        on_all_cores(histories, |history| noticed(LOSS, SOON, seed.wrapping_add(2 * history)));
+    let imagined =
+        on_all_cores(histories, |history| noticed(0.0, ALL, seed.wrapping_add(2 * history + 1)));
     let share = |values: &[bool]| measured(values.iter().map(|is| f64::from(u8::from(*is))));
     vec![
         Line::at_least("+0.4 % an upgrade noticed within 8 upgrades", 0.95, share(&caught)),
@@ -29,8 +33,8 @@ pub(crate) fn lines(histories: usize, seed: u64) -> Vec<Line> {
     ]
 }
 
-/// Each candidate is judged against the baseline and held against the anchor; what passes gets a fresh baseline, which is
-/// held against the anchor as well. Whether anything of that failed.
+/// Each candidate is judged against the baseline and held against the anchor; what passes gets a
+/// fresh baseline, which is held against the anchor as well. Whether anything of that failed.
 fn noticed(loss: f64, upgrades: usize, seed: u64) -> bool {
     let mut draws = ChaCha8Rng::seed_from_u64(seed);
     let design = Design::default();

@@ -1,4 +1,5 @@
-//! Tries the gate, as it is shipped, on simulated suites whose truth is known, and holds it to its aims.
+//! Tries the gate, as it is shipped, on simulated suites whose truth is known, and holds it to its
+//! aims.
 //!
 //!     cargo bench -p perf-gate --bench lab [-- [--suites N] [ROW …]]
 

@@ -1,7 +1,7 @@
 //! How the p99 of a run scatters: [`Pool`].
 //!
-//! Latencies of a run follow each other (AR(1)) and have heavy tails, so their p99 is noisier than a count of them would
-//! say, and skewed. Runs are drawn once; a suite then picks among them.
+//! Latencies of a run follow each other (AR(1)) and have heavy tails, so their p99 is noisier than
+//! a count of them would say, and skewed. Runs are drawn once; a suite then picks among them.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -46,13 +46,18 @@ impl Pool {
             })
             .collect();
         let mean = values.iter().sum::<f64>() / RUNS as f64;
-        let sd = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / RUNS as f64).sqrt();
+        let sd =
+            (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / RUNS as f64).sqrt();
         values = values.iter().map(|value| (value - mean) * SD / sd).collect();
         Self { values }
     }
 
     /// One of them; `at` from 0 to 1.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index below the pool's size")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index below the pool's size"
+    )]
     pub(crate) fn pick(&self, at: f64) -> f64 {
         self.values[((at * RUNS as f64) as usize).min(RUNS - 1)]
     }

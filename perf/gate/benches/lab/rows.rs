@@ -16,7 +16,13 @@ const SEED: u64 = 20_260_101;
 
 /// A baseline of ten starts in five sessions, three runs each; candidates of one run a start.
 const USUAL: Setup = Setup {
-    world: World { outliers: 0.02, slow_starts: 0.0, session_sd: 0.003, scale: 1.0, shared_server: true },
+    world: World {
+        outliers: 0.02,
+        slow_starts: 0.0,
+        session_sd: 0.003,
+        scale: 1.0,
+        shared_server: true,
+    },
     baseline: [5, 2],
     baseline_runs: 3,
     changed: 0,
@@ -52,28 +58,63 @@ fn rows() -> Vec<Row> {
         row("same", "nothing changed", USUAL, same),
         row("two", "two of ten scenarios 5 % worse", TWO_WORSE, two),
         row("promise", "each check worse by what it promises to detect", PROMISE, promise),
-        row("own", "a server for each scenario, nothing changed", with(World { shared_server: false, ..usual }), own),
-        row("slow", "5 % of starts 8 % slower", with(World { slow_starts: 0.05, ..usual }), hostile),
-        row("outliers", "5 % of runs 5 to 15 % worse", with(World { outliers: 0.05, ..usual }), hostile),
+        row(
+            "own",
+            "a server for each scenario, nothing changed",
+            with(World { shared_server: false, ..usual }),
+            own,
+        ),
+        row(
+            "slow",
+            "5 % of starts 8 % slower",
+            with(World { slow_starts: 0.05, ..usual }),
+            hostile,
+        ),
+        row(
+            "outliers",
+            "5 % of runs 5 to 15 % worse",
+            with(World { outliers: 0.05, ..usual }),
+            hostile,
+        ),
         row("drift", "sessions drift by 1 %", with(World { session_sd: 0.01, ..usual }), hostile),
         row("noise", "all noise three times as large", with(noisy), hostile),
-        row("noise-two", "the same, two scenarios 5 % worse", Setup { world: noisy, ..TWO_WORSE }, told),
+        row(
+            "noise-two",
+            "the same, two scenarios 5 % worse",
+            Setup { world: noisy, ..TWO_WORSE },
+            told,
+        ),
         row("drift-two", "sessions drift by 1 %, two scenarios 5 % worse", DRIFT_TWO, told),
         row("gain", "two scenarios 5 % better", Setup { change: -0.05, ..TWO_WORSE }, gain),
         row("single", "baseline of one run a start, two scenarios 5 % worse", SINGLE, told),
-        row("one-session", "baseline of ten starts in one session", Setup { baseline: [1, 10], ..USUAL }, few),
-        row("three", "baseline of three starts in one session", Setup { baseline: [1, 3], ..USUAL }, few),
+        row(
+            "one-session",
+            "baseline of ten starts in one session",
+            Setup { baseline: [1, 10], ..USUAL },
+            few,
+        ),
+        row(
+            "three",
+            "baseline of three starts in one session",
+            Setup { baseline: [1, 3], ..USUAL },
+            few,
+        ),
         row("fixed", "six starts, always; two scenarios 5 % worse", FIXED_TWO, told),
         Row {
             name: "creep",
             title: "one check, baseline measured afresh after every upgrade",
             tried: Tried::Histories,
         },
-        Row { name: "pairs", title: "alternating pairs without a baseline, drift 1 %", tried: Tried::Sides },
+        Row {
+            name: "pairs",
+            title: "alternating pairs without a baseline, drift 1 %",
+            tried: Tried::Sides,
+        },
     ]
 }
 
-const PROMISE: Setup = Setup { changed: SCENARIOS, change: 1.0, of_promise: true, duet: false, ..USUAL };
+const PROMISE: Setup =
+    Setup { changed: SCENARIOS, change: 1.0, of_promise: true, duet: false, ..USUAL };
 const DRIFT_TWO: Setup = Setup { world: World { session_sd: 0.01, ..USUAL.world }, ..TWO_WORSE };
 const SINGLE: Setup = Setup { baseline_runs: 1, ..TWO_WORSE };
 const FIXED_TWO: Setup = Setup { fixed: true, duet: false, ..TWO_WORSE };
@@ -100,7 +141,10 @@ fn same(tally: &Tally, fixed_s: f64) -> Vec<Line> {
             "checks with a band wider than 2.5 %, of those that are no p99",
             tally.share(|s| !s.p99, |s| s.widened),
         ),
-        Line::told("mean effective tolerance of the checks that are no p99", tally.mean(|s| !s.p99, |s| s.band)),
+        Line::told(
+            "mean effective tolerance of the checks that are no p99",
+            tally.mean(|s| !s.p99, |s| s.band),
+        ),
         Line::told("mean effective tolerance of the p99s", tally.mean(|s| s.p99, |s| s.band)),
         Line::told("inconclusive checks", tally.share(|_| true, inconclusive)),
     ]
@@ -108,10 +152,23 @@ fn same(tally: &Tally, fixed_s: f64) -> Vec<Line> {
 
 fn two(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
-        Line::at_least("checks found, of those that are no p99", 0.92, tally.share(changed, regressed)),
-        Line::told("… and confirmed", tally.share(changed, |said| said.confirmed == Verdict::Regressed)),
-        Line::told("checks found, of those with a band of 2.5 %", tally.share(|s| changed(s) && !s.widened, regressed)),
-        Line::told("checks found, of the p99s", tally.share(|said| said.changed && said.p99, regressed)),
+        Line::at_least(
+            "checks found, of those that are no p99",
+            0.92,
+            tally.share(changed, regressed),
+        ),
+        Line::told(
+            "… and confirmed",
+            tally.share(changed, |said| said.confirmed == Verdict::Regressed),
+        ),
+        Line::told(
+            "checks found, of those with a band of 2.5 %",
+            tally.share(|s| changed(s) && !s.widened, regressed),
+        ),
+        Line::told(
+            "checks found, of the p99s",
+            tally.share(|said| said.changed && said.p99, regressed),
+        ),
         Line::at_most("GPU time ÷ six starts of one run", 0.65, tally.cost(fixed_s)),
         Line::told("… with the duets", tally.whole_cost(fixed_s)),
         Line::told("suites with a false alarm elsewhere", tally.false_alarms()),
@@ -120,7 +177,11 @@ fn two(tally: &Tally, fixed_s: f64) -> Vec<Line> {
 
 fn promise(tally: &Tally, _: f64) -> Vec<Line> {
     vec![
-        Line::at_least("checks found, of those that are no p99", 0.95, tally.share(changed, regressed)),
+        Line::at_least(
+            "checks found, of those that are no p99",
+            0.95,
+            tally.share(changed, regressed),
+        ),
         Line::at_least("checks found, of the p99s", 0.95, tally.share(|said| said.p99, regressed)),
     ]
 }
@@ -137,7 +198,11 @@ fn hostile(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
         Line::told("suites with a false alarm before the duet", tally.false_alarms()),
         Line::at_most("suites with a false alarm", 0.05, tally.confirmed_false_alarms()),
-        Line::at_most("inconclusive, of the checks with a wider band", 0.05, tally.share(|s| s.widened, inconclusive)),
+        Line::at_most(
+            "inconclusive, of the checks with a wider band",
+            0.05,
+            tally.share(|s| s.widened, inconclusive),
+        ),
         Line::told("GPU time ÷ six starts of one run, with the duets", tally.whole_cost(fixed_s)),
     ]
 }
@@ -146,7 +211,10 @@ fn told(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
         Line::told("suites with a false alarm elsewhere", tally.false_alarms()),
         Line::told("checks found, of those that are no p99", tally.share(changed, regressed)),
-        Line::told("inconclusive, of the checks with a wider band", tally.share(|s| s.widened, inconclusive)),
+        Line::told(
+            "inconclusive, of the checks with a wider band",
+            tally.share(|s| s.widened, inconclusive),
+        ),
         Line::told("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
     ]
 }
@@ -154,8 +222,14 @@ fn told(tally: &Tally, fixed_s: f64) -> Vec<Line> {
 fn gain(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     let improved = |said: &Said| said.verdict == Verdict::Improved;
     vec![
-        Line::told("checks found improved, of those that are no p99", tally.share(changed, improved)),
-        Line::told("suites in which another check improved", tally.any(|said| !said.changed && improved(said))),
+        Line::told(
+            "checks found improved, of those that are no p99",
+            tally.share(changed, improved),
+        ),
+        Line::told(
+            "suites in which another check improved",
+            tally.any(|said| !said.changed && improved(said)),
+        ),
         Line::told("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
     ]
 }
@@ -164,7 +238,10 @@ fn few(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
         Line::at_most("suites with a false alarm", 0.05, tally.false_alarms()),
         Line::told("… that the duet confirms", tally.confirmed_false_alarms()),
-        Line::told("mean effective tolerance of the checks that are no p99", tally.mean(|s| !s.p99, |s| s.band)),
+        Line::told(
+            "mean effective tolerance of the checks that are no p99",
+            tally.mean(|s| !s.p99, |s| s.band),
+        ),
         Line::told("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
     ]
 }
@@ -195,7 +272,11 @@ pub(crate) fn print(suites: usize, wanted: &[String]) -> ExitCode {
             Tried::Sides => sides::lines(&pool, suites, seed),
         };
         for (index, line) in lines.iter().enumerate() {
-            line.print(&if index == 0 { format!("`{}`: {}", row.name, row.title) } else { String::new() });
+            line.print(&if index == 0 {
+                format!("`{}`: {}", row.name, row.title)
+            } else {
+                String::new()
+            });
             missed |= line.misses_its_aim();
         }
     }
@@ -204,7 +285,8 @@ pub(crate) fn print(suites: usize, wanted: &[String]) -> ExitCode {
 
 fn rules(setup: &Setup) -> Rules {
     let usual = Design::default();
-    let design = if setup.fixed { Design { min_starts: FIXED, max_starts: FIXED, ..usual } } else { usual };
+    let design =
+        if setup.fixed { Design { min_starts: FIXED, max_starts: FIXED, ..usual } } else { usual };
     let starts = setup.baseline[0] * setup.baseline[1];
     Rules { boundaries: Boundaries::of(&design, starts).unwrap(), duet: DuetPlan::new(4).unwrap() }
 }

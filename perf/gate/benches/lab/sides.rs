@@ -13,7 +13,9 @@ const PAIRS: usize = 12;
 pub(crate) fn lines(pool: &Pool, suites: usize, seed: u64) -> Vec<Line> {
     let design = Design { max_starts: PAIRS, ..Design::default() };
     let bounds = Boundaries::of_pairs(&design).unwrap();
-    let of = |loss: f64| on_all_cores(suites, |suite| compare(pool, &bounds, loss, seed.wrapping_add(suite)));
+    let of = |loss: f64| {
+        on_all_cores(suites, |suite| compare(pool, &bounds, loss, seed.wrapping_add(suite)))
+    };
     let (same, slower) = (of(0.0), of(0.05));
     let any = |suites: &[Vec<Verdict>], wanted| {
         measured(suites.iter().map(|verdicts| f64::from(u8::from(verdicts.contains(&wanted)))))
@@ -26,20 +28,37 @@ pub(crate) fn lines(pool: &Pool, suites: usize, seed: u64) -> Vec<Line> {
         }))
     };
     vec![
-        Line::at_most("the same image twice: any check regressed", 0.05, any(&same, Verdict::Regressed)),
-        Line::at_most("the same image twice: any check improved", 0.05, any(&same, Verdict::Improved)),
-        Line::told("the same image twice: held, of the checks that are no p99", share(&same, Verdict::Held)),
-        Line::told("5 % worse: regressed, of the checks that are no p99", share(&slower, Verdict::Regressed)),
+        Line::at_most(
+            "the same image twice: any check regressed",
+            0.05,
+            any(&same, Verdict::Regressed),
+        ),
+        Line::at_most(
+            "the same image twice: any check improved",
+            0.05,
+            any(&same, Verdict::Improved),
+        ),
+        Line::told(
+            "the same image twice: held, of the checks that are no p99",
+            share(&same, Verdict::Held),
+        ),
+        Line::told(
+            "5 % worse: regressed, of the checks that are no p99",
+            share(&slower, Verdict::Regressed),
+        ),
     ]
 }
 
-/// Every check of a suite, in pairs until all are settled, in a session that drifts as much as days do.
+/// Every check of a suite, in pairs until all are settled, in a session that drifts as much as days
+/// do.
 fn compare(pool: &Pool, bounds: &Boundaries, loss: f64, seed: u64) -> Vec<Verdict> {
     let mut suite = Suite::draw(World { session_sd: 0.01, ..World::default() }, pool, seed);
     let session = suite.session();
     let mut pairs: Vec<Vec<(Vec<f64>, Vec<f64>)>> = vec![vec![]; SCENARIOS * METRICS];
     let mut said = vec![Verdict::GoOn; SCENARIOS * METRICS];
-    let value = |runs: &[f64], shift: f64| -> Vec<f64> { runs.iter().map(|cost| (cost + shift).exp()).collect() };
+    let value = |runs: &[f64], shift: f64| -> Vec<f64> {
+        runs.iter().map(|cost| (cost + shift).exp()).collect()
+    };
     while said.contains(&Verdict::GoOn) {
         let (old, new) = (suite.start(&session, 1), suite.start(&session, 1));
         for check in 0..said.len() {

@@ -51,7 +51,12 @@ impl Line {
             (_, false) => "met",
         };
         let Measured { mean, error } = self.measured;
-        println!("| {row} | {} | {:.2} | {:.2} | {aim} | {passed} |", self.what, 100.0 * mean, 100.0 * error);
+        println!(
+            "| {row} | {} | {:.2} | {:.2} | {aim} | {passed} |",
+            self.what,
+            100.0 * mean,
+            100.0 * error
+        );
     }
 
     pub(crate) fn print_head() {

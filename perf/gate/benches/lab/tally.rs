@@ -26,8 +26,11 @@ pub(crate) fn on_all_cores<T: Send>(count: usize, work: impl Fn(u64) -> T + Sync
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
         let work = &work;
-        let part = |core: usize| (core..count).step_by(cores).map(|index| (index, work(index as u64))).collect();
-        let threads: Vec<_> = (0..cores).map(|core| scope.spawn(move || -> Vec<(usize, T)> { part(core) })).collect();
+        let part = |core: usize| {
+            (core..count).step_by(cores).map(|index| (index, work(index as u64))).collect()
+        };
+        let threads: Vec<_> =
+            (0..cores).map(|core| scope.spawn(move || -> Vec<(usize, T)> { part(core) })).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     all.sort_by_key(|(index, _)| *index);
@@ -41,7 +44,11 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn of(setup: &Setup, rules: &Rules, pool: &Pool, suites: usize, seed: u64) -> Self {
-        Self { trials: on_all_cores(suites, |suite| trial::run(setup, rules, pool, seed.wrapping_add(suite))) }
+        Self {
+            trials: on_all_cores(suites, |suite| {
+                trial::run(setup, rules, pool, seed.wrapping_add(suite))
+            }),
+        }
     }
 
     /// The share of suites in which a check that did not change regressed.
@@ -60,7 +67,11 @@ impl Tally {
     }
 
     /// The mean share, over suites, of the checks that are `among` which are also `is`.
-    pub(crate) fn share(&self, among: impl Fn(&Said) -> bool, is: impl Fn(&Said) -> bool) -> Measured {
+    pub(crate) fn share(
+        &self,
+        among: impl Fn(&Said) -> bool,
+        is: impl Fn(&Said) -> bool,
+    ) -> Measured {
         measured(self.trials.iter().map(|trial| {
             let (mut all, mut some) = (0_u32, 0_u32);
             for said in trial.checks.iter().filter(|said| among(said)) {
@@ -72,9 +83,14 @@ impl Tally {
     }
 
     /// The mean of `of` over the checks that are `among`.
-    pub(crate) fn mean(&self, among: impl Fn(&Said) -> bool, of: impl Fn(&Said) -> f64) -> Measured {
+    pub(crate) fn mean(
+        &self,
+        among: impl Fn(&Said) -> bool,
+        of: impl Fn(&Said) -> f64,
+    ) -> Measured {
         measured(self.trials.iter().map(|trial| {
-            let values: Vec<f64> = trial.checks.iter().filter(|said| among(said)).map(&of).collect();
+            let values: Vec<f64> =
+                trial.checks.iter().filter(|said| among(said)).map(&of).collect();
             values.iter().sum::<f64>() / values.len() as f64
         }))
     }

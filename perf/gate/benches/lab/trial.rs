@@ -1,6 +1,9 @@
 //! One suite through the gate as it is shipped: [`run`], what it said and what it cost.
 
-use perf_gate::{Boundaries, Check, DUET_RUNS, Direction, DuetPlan, Judgement, Pairs, Plan, Prior, Series, Verdict};
+use perf_gate::{
+    Boundaries, Check, DUET_RUNS, Direction, DuetPlan, Judgement, Pairs, Plan, Prior, Series,
+    Verdict,
+};
 
 use crate::percentile::Pool;
 use crate::world::{METRICS, P99, SCENARIOS, Suite, World};
@@ -27,12 +30,14 @@ pub(crate) struct Setup {
     pub(crate) baseline_runs: usize,
     /// So many scenarios changed …
     pub(crate) changed: usize,
-    /// … by so much, relative: 0.05 is 5 % worse. In units of what each check promises to detect if `of_promise`.
+    /// … by so much, relative: 0.05 is 5 % worse. In units of what each check promises to detect if
+    /// `of_promise`.
     pub(crate) change: f64,
     pub(crate) of_promise: bool,
     /// Whether verdicts are confirmed by pairs.
     pub(crate) duet: bool,
-    /// Whether [`FIXED`] starts are measured before anything is judged, as a gate without sequential analysis does.
+    /// Whether [`FIXED`] starts are measured before anything is judged, as a gate without
+    /// sequential analysis does.
     pub(crate) fixed: bool,
 }
 
@@ -74,7 +79,8 @@ fn direction(check: usize) -> Direction {
     if check.is_multiple_of(METRICS) { Direction::HigherIsBetter } else { Direction::LowerIsBetter }
 }
 
-/// With priors that are learned from the baselines of the same server, those of the p99s and the others apart.
+/// With priors that are learned from the baselines of the same server, those of the p99s and the
+/// others apart.
 fn checks(world: &World, baselines: &[Series]) -> Vec<Check> {
     let together = if world.shared_server { baselines.len() } else { METRICS };
     baselines.chunks(together).flat_map(checks_of_one_server).collect()
@@ -82,9 +88,14 @@ fn checks(world: &World, baselines: &[Series]) -> Vec<Check> {
 
 fn checks_of_one_server(baselines: &[Series]) -> Vec<Check> {
     let of_kind = |p99: bool| -> Vec<&Series> {
-        (0..).zip(baselines).filter(|(check, _)| (check % METRICS == P99) == p99).map(|(_, series)| series).collect()
+        (0..)
+            .zip(baselines)
+            .filter(|(check, _)| (check % METRICS == P99) == p99)
+            .map(|(_, series)| series)
+            .collect()
     };
-    let (central, tail) = (Prior::central().learned(&of_kind(false)), Prior::tail().learned(&of_kind(true)));
+    let (central, tail) =
+        (Prior::central().learned(&of_kind(false)), Prior::tail().learned(&of_kind(true)));
     (0..baselines.len())
         .map(|check| {
             let prior = if check % METRICS == P99 { tail } else { central };
@@ -99,7 +110,11 @@ fn values(check: usize, runs: &[f64], shift: f64) -> Vec<f64> {
 }
 
 /// A baseline: `[check][session][start][run]`.
-fn measure(suite: &mut Suite, [sessions, starts]: [usize; 2], runs: usize) -> Vec<Vec<Vec<Vec<f64>>>> {
+fn measure(
+    suite: &mut Suite,
+    [sessions, starts]: [usize; 2],
+    runs: usize,
+) -> Vec<Vec<Vec<Vec<f64>>>> {
     let mut all = vec![vec![]; SCENARIOS * METRICS];
     for _ in 0..sessions {
         let drift = suite.session();
@@ -118,8 +133,10 @@ fn measure(suite: &mut Suite, [sessions, starts]: [usize; 2], runs: usize) -> Ve
 pub(crate) fn run(setup: &Setup, rules: &Rules, pool: &Pool, seed: u64) -> Trial {
     let mut suite = Suite::draw(setup.world, pool, seed);
     let base = measure(&mut suite, setup.baseline, setup.baseline_runs);
-    let base: Vec<Series> =
-        (0..).zip(&base).map(|(check, values)| Series::new(direction(check), values).unwrap()).collect();
+    let base: Vec<Series> = (0..)
+        .zip(&base)
+        .map(|(check, values)| Series::new(direction(check), values).unwrap())
+        .collect();
     let plans: Vec<Plan> = checks(&setup.world, &base)
         .iter()
         .zip(&base)
@@ -140,33 +157,43 @@ pub(crate) fn run(setup: &Setup, rules: &Rules, pool: &Pool, seed: u64) -> Trial
     if setup.duet {
         duet_s = confirm(setup, rules, &mut suite, (&plans, &shifts), &judged, &mut confirmed);
     }
-    let said = judged.iter().zip(&confirmed).enumerate().map(|(check, (judgement, confirmed))| Said {
-        verdict: judgement.verdict,
-        confirmed: *confirmed,
-        changed: shifts[check] != 0.0,
-        p99: check % METRICS == P99,
-        widened: judgement.resolution.noise_limited,
-        band: judgement.resolution.effective_tolerance,
-    });
+    let said =
+        judged.iter().zip(&confirmed).enumerate().map(|(check, (judgement, confirmed))| Said {
+            verdict: judgement.verdict,
+            confirmed: *confirmed,
+            changed: shifts[check] != 0.0,
+            p99: check % METRICS == P99,
+            widened: judgement.resolution.noise_limited,
+            band: judgement.resolution.effective_tolerance,
+        });
     Trial { checks: said.collect(), cost_s, duet_s }
 }
 
 /// Whether a scenario is worth another start: something of it is open, and nothing of it regressed.
 fn is_live(scenario: &[Option<Judgement>]) -> bool {
-    let said = |judgement: &Option<Judgement>| judgement.as_ref().map_or(Verdict::GoOn, |judgement| judgement.verdict);
+    let said = |judgement: &Option<Judgement>| {
+        judgement.as_ref().map_or(Verdict::GoOn, |judgement| judgement.verdict)
+    };
     let is = |wanted: Verdict| scenario.iter().any(|judgement| said(judgement) == wanted);
     is(Verdict::GoOn) && !is(Verdict::Regressed)
 }
 
-/// Starts until everything is settled. All checks of a scenario are judged after each of its starts, as a run does. When one
-/// of them regressed it is measured no more; its open checks are judged to the end all the same and at no cost, so that
-/// each has a verdict to be counted.
-fn sequential(setup: &Setup, suite: &mut Suite, plans: &[Plan], shifts: &[f64]) -> (Vec<Judgement>, f64) {
+/// Starts until everything is settled. All checks of a scenario are judged after each of its
+/// starts, as a run does. When one of them regressed it is measured no more; its open checks are
+/// judged to the end all the same and at no cost, so that each has a verdict to be counted.
+fn sequential(
+    setup: &Setup,
+    suite: &mut Suite,
+    plans: &[Plan],
+    shifts: &[f64],
+) -> (Vec<Judgement>, f64) {
     let drift = suite.session();
     let mut values = vec![vec![vec![]]; SCENARIOS * METRICS];
     let mut judged: Vec<Option<Judgement>> = vec![None; SCENARIOS * METRICS];
     let mut cost_s = 0.0;
-    let is_open = |judgement: &Option<Judgement>| judgement.as_ref().is_none_or(|said| !said.verdict.is_settled());
+    let is_open = |judgement: &Option<Judgement>| {
+        judgement.as_ref().is_none_or(|said| !said.verdict.is_settled())
+    };
     while judged.iter().any(is_open) {
         let live: Vec<bool> = judged.chunks(METRICS).map(is_live).collect();
         cost_s += cost(&setup.world, RUNS, live.iter().filter(|live| **live).count());
@@ -179,7 +206,8 @@ fn sequential(setup: &Setup, suite: &mut Suite, plans: &[Plan], shifts: &[f64]) 
                 continue;
             }
             let now = plans[check].judge(&Series::new(direction(check), &values[check]).unwrap());
-            // What is settled is not opened again, but what comes in anyway may still show a change.
+            // What is settled is not opened again, but what comes in anyway may still show a
+            // change.
             if is_open(&judged[check]) || now.verdict.is_settled() {
                 judged[check] = Some(now);
             }
@@ -188,8 +216,8 @@ fn sequential(setup: &Setup, suite: &mut Suite, plans: &[Plan], shifts: &[f64]) 
     (judged.into_iter().flatten().collect(), cost_s)
 }
 
-/// Pairs in a new session, of the scenarios with anything to confirm, until each is decided. What is still open when another
-/// check of its scenario is confirmed costs nothing more.
+/// Pairs in a new session, of the scenarios with anything to confirm, until each is decided. What
+/// is still open when another check of its scenario is confirmed costs nothing more.
 fn confirm(
     setup: &Setup,
     rules: &Rules,
@@ -199,7 +227,9 @@ fn confirm(
     confirmed: &mut [Verdict],
 ) -> f64 {
     let mut open: Vec<usize> = (0..judged.len())
-        .filter(|check| matches!(judged[*check].verdict, Verdict::Regressed | Verdict::Inconclusive))
+        .filter(|check| {
+            matches!(judged[*check].verdict, Verdict::Regressed | Verdict::Inconclusive)
+        })
         .collect();
     let drift = suite.session();
     let mut pairs: Vec<Vec<(Vec<f64>, Vec<f64>)>> = vec![vec![]; judged.len()];
@@ -207,15 +237,18 @@ fn confirm(
     let mut failed = [false; SCENARIOS];
     let runs = DUET_RUNS as usize;
     while !open.is_empty() {
-        let mut live: Vec<usize> = open.iter().map(|check| check / METRICS).filter(|at| !failed[*at]).collect();
+        let mut live: Vec<usize> =
+            open.iter().map(|check| check / METRICS).filter(|at| !failed[*at]).collect();
         live.dedup();
         cost_s += 2.0 * cost(&setup.world, runs, live.len());
         let (old, new) = (suite.start(&drift, runs), suite.start(&drift, runs));
         open.retain(|check| {
             let check = *check;
-            pairs[check].push((values(check, &old[check], 0.0), values(check, &new[check], shifts[check])));
+            pairs[check]
+                .push((values(check, &old[check], 0.0), values(check, &new[check], shifts[check])));
             let both = Pairs::new(direction(check), &pairs[check]).unwrap();
-            confirmed[check] = rules.duet.confirm(plans[check].check(), &judged[check], &both).verdict;
+            confirmed[check] =
+                rules.duet.confirm(plans[check].check(), &judged[check], &both).verdict;
             failed[check / METRICS] |= confirmed[check] == Verdict::Regressed;
             !confirmed[check].is_settled()
         });

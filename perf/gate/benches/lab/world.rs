@@ -1,7 +1,7 @@
 //! The noise that the gate is tried on: [`World`], and what a suite measures in it.
 //!
-//! On the log scale, + = worse: truth + session + start + run, each half shared with the suite's other checks, because a
-//! slow machine is slow for all of them; plus what is wild.
+//! On the log scale, + = worse: truth + session + start + run, each half shared with the suite's
+//! other checks, because a slow machine is slow for all of them; plus what is wild.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -35,7 +35,13 @@ pub(crate) struct World {
 
 impl Default for World {
     fn default() -> Self {
-        Self { outliers: 0.02, slow_starts: 0.0, session_sd: 0.003, scale: 1.0, shared_server: true }
+        Self {
+            outliers: 0.02,
+            slow_starts: 0.0,
+            session_sd: 0.003,
+            scale: 1.0,
+            shared_server: true,
+        }
     }
 }
 
@@ -80,7 +86,9 @@ impl<'a> Suite<'a> {
 
     pub(crate) fn session(&mut self) -> Session {
         let all = self.normal();
-        let drift = (0..SCENARIOS * METRICS).map(|_| self.world.session_sd * half(all, self.normal())).collect();
+        let drift = (0..SCENARIOS * METRICS)
+            .map(|_| self.world.session_sd * half(all, self.normal()))
+            .collect();
         Session { drift }
     }
 
@@ -91,10 +99,13 @@ impl<'a> Suite<'a> {
         for scenario in 0..SCENARIOS {
             let server = if self.world.shared_server { machine } else { self.normal() };
             let slow = if self.uniform() < self.world.slow_starts { 0.08 } else { 0.0 };
-            let of_run: Vec<(f64, f64)> = (0..runs).map(|_| (self.normal(), self.outlier())).collect();
+            let of_run: Vec<(f64, f64)> =
+                (0..runs).map(|_| (self.normal(), self.outlier())).collect();
             for metric in 0..METRICS {
                 let check = scenario * METRICS + metric;
-                let level = session.drift[check] + slow + self.scatter[check].start * half(server, self.normal());
+                let level = session.drift[check]
+                    + slow
+                    + self.scatter[check].start * half(server, self.normal());
                 let of_check = of_run.iter().map(|(shared, wild)| {
                     let scatter = if metric == P99 {
                         self.world.scale * self.pool.pick(self.uniform())

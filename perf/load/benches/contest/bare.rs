@@ -1,4 +1,5 @@
-//! The least that any client could see of a burst: [`burst`] writes prepared bytes and looks at nothing.
+//! The least that any client could see of a burst: [`burst`] writes prepared bytes and looks at
+//! nothing.
 //!
 //! What it measures above the server's own delay is the server, the kernel and the machine.
 
@@ -7,8 +8,9 @@ use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Sends so many requests at once, each on a connection that has answered before, and gives each one's time to the first
-/// bytes of its answer, in milliseconds from the moment at which all were due.
+/// Sends so many requests at once, each on a connection that has answered before, and gives each
+/// one's time to the first bytes of its answer, in milliseconds from the moment at which all were
+/// due.
 pub(crate) async fn burst(address: &str, requests: u32) -> Vec<f64> {
     let mut sockets = Vec::new();
     for _ in 0..requests {
@@ -23,8 +25,10 @@ pub(crate) async fn burst(address: &str, requests: u32) -> Vec<f64> {
 async fn once(sockets: Vec<TcpStream>) -> (Vec<TcpStream>, Vec<f64>) {
     let body = r#"{"model":"tiny","prompt":"hi","max_tokens":1,"stream":true}"#;
     let length = body.len();
-    let request: std::sync::Arc<str> =
-        format!("POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}").into();
+    let request: std::sync::Arc<str> = format!(
+        "POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into();
     let due = Instant::now();
     let exchange = |mut socket: TcpStream| {
         let request = std::sync::Arc::clone(&request);

@@ -43,7 +43,8 @@ pub(crate) fn watch(mut command: Command) -> (String, f64, f64) {
 /// Processor time of all children that have ended, from the operating system's ticks of 10 ms.
 fn ended_children_s() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    // The command's name is in parentheses and may hold spaces; `cutime` and `cstime` are the 16th and 17th fields.
+    // The command's name is in parentheses and may hold spaces; `cutime` and `cstime` are the 16th
+    // and 17th fields.
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     fields[13..15].iter().map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
 }

@@ -1,6 +1,8 @@
-//! A server for benches over real sockets: [`Server`] answers completions at a known pace, and knows when it wrote what.
+//! A server for benches over real sockets: [`Server`] answers completions at a known pace, and
+//! knows when it wrote what.
 //!
-//! It is written on the socket itself: a web framework's own cost and buffering would be measured too.
+//! It is written on the socket itself: a web framework's own cost and buffering would be measured
+//! too.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,13 +17,15 @@ pub(crate) struct Pace {
     pub(crate) first: Duration,
     /// From one write to the next.
     pub(crate) gap: Duration,
-    /// Over how long the responses are spread that were asked for together; zero keeps them in step.
+    /// Over how long the responses are spread that were asked for together; zero keeps them in
+    /// step.
     pub(crate) spread: Duration,
     /// Events in one write.
     pub(crate) events_a_write: u32,
 }
 
-/// When a stream's tokens were written: for each request, by the number in its prompt, a moment per token.
+/// When a stream's tokens were written: for each request, by the number in its prompt, a moment per
+/// token.
 pub(crate) type Emissions = Arc<Mutex<Vec<Vec<Instant>>>>;
 
 /// What all connections share.
@@ -48,8 +52,12 @@ impl Server {
         socket.set_nodelay(true)?;
         let mut read = Vec::new();
         loop {
-            let Some(head) = fill(&mut socket, &mut read, |read| find(read, b"\r\n\r\n")).await? else { return Ok(()) };
-            let length = number_after(&read[..head].to_ascii_lowercase(), b"content-length:").unwrap_or(0);
+            let Some(head) = fill(&mut socket, &mut read, |read| find(read, b"\r\n\r\n")).await?
+            else {
+                return Ok(());
+            };
+            let length =
+                number_after(&read[..head].to_ascii_lowercase(), b"content-length:").unwrap_or(0);
             let whole = head + 4 + length;
             fill(&mut socket, &mut read, |read| (read.len() >= whole).then_some(())).await?;
             if read.starts_with(b"POST /v1/completions ") {
@@ -63,7 +71,8 @@ impl Server {
 
     async fn stream(&self, socket: &mut TcpStream, body: &[u8]) -> std::io::Result<()> {
         let begun = tokio::time::Instant::now();
-        let tokens = u32::try_from(number_after(body, b"\"max_tokens\":").unwrap_or(1)).unwrap_or(1);
+        let tokens =
+            u32::try_from(number_after(body, b"\"max_tokens\":").unwrap_or(1)).unwrap_or(1);
         let number = number_after(body, b"\"prompt\":\"").unwrap_or(0);
         // A prime of steps, so that neighbours lie apart.
         let place = self.pace.spread.mul_f64((number * 379 % 1_000) as f64 / 1_000.0);
@@ -119,8 +128,12 @@ fn chunk(write: &mut Vec<u8>, token: u32, is_last: bool) {
 
 fn end(write: &mut Vec<u8>, tokens: u32) {
     let total = tokens + 8;
-    let usage = format!("{{\"prompt_tokens\":8,\"total_tokens\":{total},\"completion_tokens\":{tokens}}}");
-    transfer(write, &format!("data: {{\"id\":\"cmpl-826db7bdb8748356\",\"choices\":[],\"usage\":{usage}}}\n\n"));
+    let usage =
+        format!("{{\"prompt_tokens\":8,\"total_tokens\":{total},\"completion_tokens\":{tokens}}}");
+    transfer(
+        write,
+        &format!("data: {{\"id\":\"cmpl-826db7bdb8748356\",\"choices\":[],\"usage\":{usage}}}\n\n"),
+    );
     transfer(write, "data: [DONE]\n\n");
     write.extend_from_slice(b"0\r\n\r\n");
 }

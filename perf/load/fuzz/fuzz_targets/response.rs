@@ -1,4 +1,5 @@
-//! Responses over HTTP/1.1 whose body is cut into pieces, in the form of `stream`: a count, the lengths, the bytes.
+//! Responses over HTTP/1.1 whose body is cut into pieces, in the form of `stream`: a count, the
+//! lengths, the bytes.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Streams of server-sent events, cut into pieces: the first byte says how many of the bytes after it are lengths of
-//! pieces, and the rest is the stream.
+//! Streams of server-sent events, cut into pieces: the first byte says how many of the bytes after
+//! it are lengths of pieces, and the rest is the stream.
 
 #![no_main]
 

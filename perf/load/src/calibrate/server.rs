@@ -25,7 +25,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts a server that answers each request with so many events; so many streams begin together.
+    /// Starts a server that answers each request with so many events; so many streams begin
+    /// together.
     pub(super) async fn start(together: u32, events: u32) -> Option<Self> {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = oneshot::channel();
@@ -34,7 +35,11 @@ impl Server {
         std::thread::Builder::new()
             .name("calibration".to_owned())
             .spawn(move || {
-                let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+                let Ok(runtime) =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build()
+                else {
+                    return;
+                };
                 runtime.block_on(async {
                     tokio::select! {
                         _ = serve(ready, together, events, log) => {}
@@ -56,7 +61,12 @@ impl Server {
     }
 }
 
-async fn serve(ready: oneshot::Sender<SocketAddr>, together: u32, events: u32, written: Written) -> io::Result<()> {
+async fn serve(
+    ready: oneshot::Sender<SocketAddr>,
+    together: u32,
+    events: u32,
+    written: Written,
+) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     // Whoever asked has gone if this fails, and ends the server.
     let _ = ready.send(listener.local_addr()?);
@@ -72,7 +82,12 @@ async fn serve(ready: oneshot::Sender<SocketAddr>, together: u32, events: u32, w
     }
 }
 
-async fn converse(mut socket: TcpStream, events: u32, written: &Written, gate: &Barrier) -> io::Result<()> {
+async fn converse(
+    mut socket: TcpStream,
+    events: u32,
+    written: &Written,
+    gate: &Barrier,
+) -> io::Result<()> {
     let mut read = Vec::new();
     while let Some(request) = next_request(&mut socket, &mut read).await? {
         gate.wait().await;
@@ -80,7 +95,10 @@ async fn converse(mut socket: TcpStream, events: u32, written: &Written, gate: &
         for event in 1..=events {
             let piece = piece(event, events);
             if event == 1 {
-                written.lock().unwrap_or_else(PoisonError::into_inner).insert(request, Instant::now());
+                written
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(request, Instant::now());
             } else {
                 tokio::time::sleep_until(begun + GAP * (event - 1)).await;
             }
@@ -90,7 +108,8 @@ async fn converse(mut socket: TcpStream, events: u32, written: &Written, gate: &
     Ok(())
 }
 
-/// What is written for an event: its chunk of the transfer, behind the head for the first and before the end for the last.
+/// What is written for an event: its chunk of the transfer, behind the head for the first and
+/// before the end for the last.
 fn piece(event: u32, events: u32) -> String {
     let reason = if event == events { "\"length\"" } else { "null" };
     // As long as an event of vLLM is.
@@ -106,7 +125,11 @@ fn piece(event: u32, events: u32) -> String {
         ""
     };
     let done = "data: [DONE]\n\n";
-    let end = if event == events { format!("{:x}\r\n{done}\r\n0\r\n\r\n", done.len()) } else { String::new() };
+    let end = if event == events {
+        format!("{:x}\r\n{done}\r\n0\r\n\r\n", done.len())
+    } else {
+        String::new()
+    };
     format!("{head}{:x}\r\n{data}\r\n{end}", data.len())
 }
 
@@ -127,7 +150,8 @@ async fn next_request(socket: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<
 fn request_in(read: &[u8]) -> Option<(u32, usize)> {
     let body = memchr::memmem::find(read, b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&read[..body]).ok()?.to_ascii_lowercase();
-    let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length:"))?.trim().parse().ok()?;
+    let length: usize =
+        head.lines().find_map(|line| line.strip_prefix("content-length:"))?.trim().parse().ok()?;
     let number = std::str::from_utf8(read.get(body..body + length)?).ok()?;
     Some((number.parse().ok()?, body + length))
 }

@@ -1,11 +1,13 @@
-//! What users say in conversations: [`draw`]. What the server answers is part of the next request and known only then.
+//! What users say in conversations: [`draw`]. What the server answers is part of the next request
+//! and known only then.
 
 use perf_model::spec::load::Length;
 use rand::RngExt;
 
 use super::{Drawn, Prompt, Share, Turn, verse};
 
-/// Conversations of so many messages, one after the other; the last is cut where the requests are used up.
+/// Conversations of so many messages, one after the other; the last is cut where the requests are
+/// used up.
 pub(super) fn draw(turns: u32, words: Length, share: Share) -> Vec<Drawn> {
     let vocabulary = verse::words();
     let mut generator = share.generator();

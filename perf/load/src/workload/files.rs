@@ -18,7 +18,11 @@ pub(super) struct Entry {
 
 impl Entry {
     fn drawn(&self) -> Drawn {
-        Drawn { prompt: Prompt::Text(Arc::clone(&self.prompt)), stated: self.stated, turn: Turn::Alone }
+        Drawn {
+            prompt: Prompt::Text(Arc::clone(&self.prompt)),
+            stated: self.stated,
+            turn: Turn::Alone,
+        }
     }
 }
 
@@ -50,7 +54,8 @@ pub(super) fn json_lines(path: &Path) -> Result<Vec<Entry>, LoadError> {
     let text = read(path)?;
     let mut entries = Vec::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let bad = |cause: String| LoadError::PromptLine { path: path.to_owned(), line: index + 1, cause };
+        let bad =
+            |cause: String| LoadError::PromptLine { path: path.to_owned(), line: index + 1, cause };
         let line: Line = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
         if line.output_tokens == Some(0) {
             return Err(bad("its `output_tokens` is 0".to_owned()));
@@ -58,7 +63,10 @@ pub(super) fn json_lines(path: &Path) -> Result<Vec<Entry>, LoadError> {
         entries.push(Entry { prompt: line.prompt.into(), stated: line.output_tokens });
     }
     if entries.is_empty() {
-        return Err(LoadError::PromptFile { path: path.to_owned(), cause: "it holds no line".to_owned() });
+        return Err(LoadError::PromptFile {
+            path: path.to_owned(),
+            cause: "it holds no line".to_owned(),
+        });
     }
     Ok(entries)
 }

@@ -11,15 +11,20 @@ use super::{Drawn, Prompt, Share};
 use crate::lengths::lengths;
 use crate::seed::Stream;
 
-/// Random token ids lie in here: past the special tokens, bytes and digits at the beginning of a vocabulary, and inside
-/// even a vocabulary of 4,096.
+/// Random token ids lie in here: past the special tokens, bytes and digits at the beginning of a
+/// vocabulary, and inside even a vocabulary of 4,096.
 pub(super) const TOKEN_IDS: std::ops::Range<u32> = 1_000..4_000;
 
-/// A short prompt may have been drawn before; so many times another is drawn. Only prompts of one or two tokens run out.
+/// A short prompt may have been drawn before; so many times another is drawn. Only prompts of one
+/// or two tokens run out.
 const REDRAWS: u32 = 64;
 
 /// A row of ids for each length, none of which was drawn before.
-pub(super) fn rows(lengths: Vec<u32>, mut generator: ChaCha8Rng, drawn: &mut HashSet<Vec<u32>>) -> Vec<Drawn> {
+pub(super) fn rows(
+    lengths: Vec<u32>,
+    mut generator: ChaCha8Rng,
+    drawn: &mut HashSet<Vec<u32>>,
+) -> Vec<Drawn> {
     let rows = lengths.into_iter().map(|length| {
         let mut ids = row(length, &mut generator);
         for _ in 0..REDRAWS {
@@ -41,7 +46,10 @@ pub(super) fn row(length: u32, generator: &mut ChaCha8Rng) -> Vec<u32> {
 /// Beginnings that prompts share.
 pub(super) fn prefixes(count: u32, length: Length, seed: u64) -> Vec<Vec<u32>> {
     let mut generator = Stream::Shared.generator(seed);
-    lengths(length, count, Stream::Shared, seed).into_iter().map(|length| row(length, &mut generator)).collect()
+    lengths(length, count, Stream::Shared, seed)
+        .into_iter()
+        .map(|length| row(length, &mut generator))
+        .collect()
 }
 
 /// Rows behind beginnings that take turns, in an order from the seed.

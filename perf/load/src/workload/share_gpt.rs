@@ -11,8 +11,8 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use super::files::{Entry, read};
 use crate::error::LoadError;
 
-/// English text and the common tokenizers give about so many characters a token. What is asked for must not depend on a
-/// tokenizer that this machine may not have.
+/// English text and the common tokenizers give about so many characters a token. What is asked for
+/// must not depend on a tokenizer that this machine may not have.
 const CHARACTERS_PER_TOKEN: usize = 4;
 
 #[derive(Deserialize)]
@@ -32,8 +32,8 @@ struct Said {
 }
 
 impl Conversation {
-    /// What the user says first, with the length of the answer to it. `None` for a conversation that holds no such
-    /// pair, as some of the original file do not.
+    /// What the user says first, with the length of the answer to it. `None` for a conversation
+    /// that holds no such pair, as some of the original file do not.
     fn entry(self, most: u32) -> Option<Entry> {
         let is_user = |said: &Said| matches!(said.from.as_str(), "human" | "user");
         let mut said = self.conversations.into_iter().skip_while(|said| !is_user(said));
@@ -42,12 +42,14 @@ impl Conversation {
             return None;
         }
         let estimate = answered.value.chars().count().div_ceil(CHARACTERS_PER_TOKEN);
-        let tokens = self.output_tokens.unwrap_or_else(|| u32::try_from(estimate).unwrap_or(u32::MAX));
+        let tokens =
+            self.output_tokens.unwrap_or_else(|| u32::try_from(estimate).unwrap_or(u32::MAX));
         Some(Entry { prompt: asked.value.into(), stated: Some(tokens.clamp(1, most)) })
     }
 }
 
-/// Takes a list of conversations, or one alone, and counts them: an error has the number of the one that it is in.
+/// Takes a list of conversations, or one alone, and counts them: an error has the number of the one
+/// that it is in.
 struct Conversations<'a> {
     most: u32,
     read: &'a Cell<usize>,
@@ -76,7 +78,8 @@ impl<'de> Visitor<'de> for Conversations<'_> {
     }
 }
 
-/// The conversations of a file, their answers at most so many tokens: a list, one alone, or one a line.
+/// The conversations of a file, their answers at most so many tokens: a list, one alone, or one a
+/// line.
 pub(super) fn share_gpt(path: &Path, most: u32) -> Result<Vec<Entry>, LoadError> {
     let bad = |cause: String| LoadError::Conversations { path: path.to_owned(), cause };
     let text = read(path)?;
@@ -90,12 +93,15 @@ pub(super) fn share_gpt(path: &Path, most: u32) -> Result<Vec<Entry>, LoadError>
     Ok(entries)
 }
 
-/// A list of conversations or one alone; the error comes with the number of the conversation that it is in, from 1.
+/// A list of conversations or one alone; the error comes with the number of the conversation that
+/// it is in, from 1.
 fn whole(text: &str, most: u32) -> Result<Vec<Entry>, (usize, serde_json::Error)> {
     let read = Cell::new(0);
     let mut value = serde_json::Deserializer::from_str(text);
     let entries = value.deserialize_any(Conversations { most, read: &read });
-    entries.and_then(|entries| value.end().map(|()| entries)).map_err(|error| (read.get() + 1, error))
+    entries
+        .and_then(|entries| value.end().map(|()| entries))
+        .map_err(|error| (read.get() + 1, error))
 }
 
 /// Whether a text that is no single value may hold one a line: its first line was one.
@@ -107,7 +113,8 @@ fn is_line(text: &str, error: &serde_json::Error) -> bool {
 fn lines(text: &str, most: u32) -> Result<Vec<Entry>, String> {
     let mut entries = Vec::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let found = whole(line, most).map_err(|(_, error)| format!("line {}: {error}", index + 1))?;
+        let found =
+            whole(line, most).map_err(|(_, error)| format!("line {}: {error}", index + 1))?;
         entries.extend(found);
     }
     Ok(entries)
@@ -136,7 +143,8 @@ mod tests {
              "output_tokens": 4000}
         ]"#;
         let entries = parsed(&text.replace("LONG", &"long ".repeat(900))).unwrap();
-        let said: Vec<(&str, Option<u32>)> = entries.iter().map(|entry| (&*entry.prompt, entry.stated)).collect();
+        let said: Vec<(&str, Option<u32>)> =
+            entries.iter().map(|entry| (&*entry.prompt, entry.stated)).collect();
         assert_eq!(said, [("Why?", Some(3)), ("Hi", Some(40)), ("Long?", Some(100))]);
     }
 
@@ -147,11 +155,20 @@ mod tests {
                 r#"[{"conversations": [{"from": "human", "text": "Hi"}]}]"#,
                 "conversation 1: missing field `value` at line 1 column 51",
             ),
-            (r#"[{"conversations": []}, {"id": "a"}]"#, "conversation 2: missing field `conversations`"),
+            (
+                r#"[{"conversations": []}, {"id": "a"}]"#,
+                "conversation 2: missing field `conversations`",
+            ),
             (r#"{"conversations": []}"#, "no conversation in it has a question with an answer"),
-            ("{\"conversation\": []}\n\n{\"conversation\": 3}", "line 3: invalid type: integer `3`"),
+            (
+                "{\"conversation\": []}\n\n{\"conversation\": 3}",
+                "line 3: invalid type: integer `3`",
+            ),
             ("[{\"conversations\": []}", "conversation 2: EOF while parsing a list"),
-            ("\"words\"", "conversation 1: invalid type: string \"words\", expected a list of conversations"),
+            (
+                "\"words\"",
+                "conversation 1: invalid type: string \"words\", expected a list of conversations",
+            ),
             ("[]", "no conversation in it has a question with an answer"),
         ] {
             let error = parsed(text).unwrap_err().to_string();
@@ -168,7 +185,11 @@ mod tests {
             format!("{{\"messages\": {pair}}}\n{{\"messages\": []}}\n"),
         ] {
             let entries = parsed(&text).unwrap();
-            assert_eq!((entries.len(), &*entries[0].prompt, entries[0].stated), (1, "Why?", Some(3)), "{text}");
+            assert_eq!(
+                (entries.len(), &*entries[0].prompt, entries[0].stated),
+                (1, "Why?", Some(3)),
+                "{text}"
+            );
         }
     }
 }

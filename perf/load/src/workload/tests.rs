@@ -40,7 +40,10 @@ fn the_lines_of_a_file_are_used_in_order_and_again() {
     assert_eq!(asks.measured.iter().map(text).collect::<Vec<_>>(), ["a", "b", "a"]);
     let outputs: Vec<OutputLength> = asks.measured.iter().map(|ask| ask.output).collect();
     assert_eq!(outputs, [5, 9, 5].map(OutputLength::Exactly));
-    assert_eq!(lines(file, OutputLength::AtMost(9)).unwrap().measured[0].output, OutputLength::AtMost(5));
+    assert_eq!(
+        lines(file, OutputLength::AtMost(9)).unwrap().measured[0].output,
+        OutputLength::AtMost(5)
+    );
 }
 
 #[test]
@@ -51,7 +54,8 @@ fn a_bad_line_is_named_by_its_number() {
         ("{\"prompt\": \"a\", \"output_tokens\": 0}", "`output_tokens` is 0"),
         ("{\"prompt", "EOF"),
     ] {
-        let error = lines(&format!("{{\"prompt\": \"a\"}}\n{bad}\n"), OutputLength::AtMost(9)).unwrap_err();
+        let error =
+            lines(&format!("{{\"prompt\": \"a\"}}\n{bad}\n"), OutputLength::AtMost(9)).unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with("line 2 of ") && text.contains(why), "{text}");
     }
@@ -100,17 +104,29 @@ fn ids(ask: &Ask) -> &[u32] {
 #[test]
 fn the_draws_of_prompts_of_one_length_never_change() {
     // Baselines rest on these; a draw that changes is another workload under the same name.
-    let asks = drawn(Prompts::RandomTokens { length: Length::Fixed(4) }, OutputLength::Exactly(4), 2, 7);
-    assert_eq!(asks.iter().map(ids).collect::<Vec<_>>(), [[1_518, 3_292, 3_749, 2_397], [2_343, 1_017, 1_175, 1_904]]);
+    let asks =
+        drawn(Prompts::RandomTokens { length: Length::Fixed(4) }, OutputLength::Exactly(4), 2, 7);
+    assert_eq!(
+        asks.iter().map(ids).collect::<Vec<_>>(),
+        [[1_518, 3_292, 3_749, 2_397], [2_343, 1_017, 1_175, 1_904]]
+    );
 }
 
 #[test]
 fn verse_shares_its_first_lines() {
-    let asks = drawn(Prompts::Verse { file: None, shared: 3, own: 4 }, OutputLength::AtMost(9), 5, 1);
+    let asks =
+        drawn(Prompts::Verse { file: None, shared: 3, own: 4 }, OutputLength::AtMost(9), 5, 1);
     let lines: Vec<Vec<&str>> = asks.iter().map(|ask| text(ask).lines().collect()).collect();
-    assert!(lines.iter().all(|lines| lines.len() == 7 && lines[0].starts_with("The kettle counts")));
+    assert!(
+        lines.iter().all(|lines| lines.len() == 7 && lines[0].starts_with("The kettle counts"))
+    );
     assert!(lines.windows(2).all(|pair| pair[0][3..] != pair[1][3..]));
-    let few = draw(&workload(Prompts::Verse { file: None, shared: 900, own: 1 }, OutputLength::AtMost(9)), 1, 0, 1);
+    let few = draw(
+        &workload(Prompts::Verse { file: None, shared: 900, own: 1 }, OutputLength::AtMost(9)),
+        1,
+        0,
+        1,
+    );
     assert!(few.unwrap_err().to_string().contains("900 of them open every prompt already"));
 }
 
@@ -133,7 +149,9 @@ fn conversations_of_a_file_come_in_an_order_from_the_seed() {
     };
     let entries: Vec<String> = (0..20).map(entry).collect();
     write!(file, "[{}]", entries.join(",")).unwrap();
-    let of = |seed| drawn(Prompts::ShareGpt(file.path().to_owned()), OutputLength::AtMost(100), 25, seed);
+    let of = |seed| {
+        drawn(Prompts::ShareGpt(file.path().to_owned()), OutputLength::AtMost(100), 25, seed)
+    };
     let (first, other) = (of(1), of(2));
     assert!(first.iter().all(|ask| ask.output == OutputLength::AtMost(2)));
     assert_eq!(first[..20].iter().map(text).collect::<HashSet<_>>().len(), 20);

@@ -1,4 +1,5 @@
-//! Recorded traffic, asked again: [`read`] takes a trace, and [`Trace::draw`] makes prompts of its lengths.
+//! Recorded traffic, asked again: [`read`] takes a trace, and [`Trace::draw`] makes prompts of its
+//! lengths.
 
 use std::path::Path;
 use std::time::Duration;
@@ -36,7 +37,8 @@ pub(super) fn read(path: &Path, requests: u32) -> Result<Trace, LoadError> {
     let mut lines: Vec<Line> = Vec::new();
     let filled = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     for (index, line) in filled.take(requests as usize) {
-        let bad = |cause: String| LoadError::TraceLine { path: path.to_owned(), line: index + 1, cause };
+        let bad =
+            |cause: String| LoadError::TraceLine { path: path.to_owned(), line: index + 1, cause };
         let line: Line = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
         if line.input_length == 0 || line.output_length == 0 {
             return Err(bad("one of its lengths is 0".to_owned()));
@@ -45,12 +47,18 @@ pub(super) fn read(path: &Path, requests: u32) -> Result<Trace, LoadError> {
             return Err(bad(format!("its timestamp, {}, is no time from 0 up", line.timestamp)));
         }
         if lines.last().is_some_and(|last| last.timestamp > line.timestamp) {
-            return Err(bad(format!("its timestamp, {}, is earlier than the one before", line.timestamp)));
+            return Err(bad(format!(
+                "its timestamp, {}, is earlier than the one before",
+                line.timestamp
+            )));
         }
         lines.push(line);
     }
     if lines.len() < requests as usize {
-        let cause = format!("it holds {} requests and {requests} were asked for; ask for fewer", lines.len());
+        let cause = format!(
+            "it holds {} requests and {requests} were asked for; ask for fewer",
+            lines.len()
+        );
         return Err(LoadError::Trace { path: path.to_owned(), cause });
     }
     Ok(Trace(lines))
@@ -63,7 +71,8 @@ impl Trace {
         self.0.iter().map(|line| perf_model::spec::units::millis(line.timestamp - first)).collect()
     }
 
-    /// Prompts as long as the recorded ones; where the trace says what they had in common, so have these.
+    /// Prompts as long as the recorded ones; where the trace says what they had in common, so have
+    /// these.
     pub(super) fn draw(&self, share: Share) -> Vec<Drawn> {
         let mut generator = share.generator();
         let lines = self.0.iter().cycle().take(share.count as usize);
@@ -71,13 +80,18 @@ impl Trace {
             let length = line.input_length as usize;
             let mut ids: Vec<u32> = Vec::with_capacity(length);
             for hash in line.hash_ids.iter().take(length.div_ceil(BLOCK)) {
-                let mut block = Stream::Shared.generator(share.seed.wrapping_add(hash.wrapping_mul(SPREAD)));
+                let mut block =
+                    Stream::Shared.generator(share.seed.wrapping_add(hash.wrapping_mul(SPREAD)));
                 ids.extend(row(512, &mut block));
             }
             ids.truncate(length);
             let rest = line.input_length - u32::try_from(ids.len()).unwrap_or(line.input_length);
             ids.extend(row(rest, &mut generator));
-            Drawn { prompt: Prompt::TokenIds(ids), stated: Some(line.output_length), turn: Turn::Alone }
+            Drawn {
+                prompt: Prompt::TokenIds(ids),
+                stated: Some(line.output_length),
+                turn: Turn::Alone,
+            }
         });
         prompts.collect()
     }
@@ -115,19 +129,35 @@ mod tests {
         assert_eq!(ids.iter().map(|ids| ids.len()).collect::<Vec<_>>(), [700, 600, 9]);
         assert_eq!(ids[0][..512], ids[1][..512]);
         assert_ne!(ids[0][512..600], ids[1][512..600]);
-        assert_eq!(drawn.iter().map(|drawn| drawn.stated).collect::<Vec<_>>(), [Some(5), Some(6), Some(7)]);
+        assert_eq!(
+            drawn.iter().map(|drawn| drawn.stated).collect::<Vec<_>>(),
+            [Some(5), Some(6), Some(7)]
+        );
     }
 
     #[test]
     fn a_line_that_is_no_request_is_named_by_its_number() {
         let error = |text: &str, requests| parsed(text, requests).unwrap_err().to_string();
         let bad = error(&TRACE.replace("3000", "1100"), 3);
-        assert!(bad.starts_with("line 4 of ") && bad.contains("1100, is earlier than the one before"), "{bad}");
+        assert!(
+            bad.starts_with("line 4 of ") && bad.contains("1100, is earlier than the one before"),
+            "{bad}"
+        );
         let negative = error(&TRACE.replace("1000", "-1"), 3);
-        assert!(negative.starts_with("line 1 of ") && negative.contains("-1, is no time from 0 up"), "{negative}");
-        assert!(error(&TRACE.replace("\"input_length\": 9", "\"input_length\": 0"), 3).contains("is 0"));
+        assert!(
+            negative.starts_with("line 1 of ") && negative.contains("-1, is no time from 0 up"),
+            "{negative}"
+        );
+        assert!(
+            error(&TRACE.replace("\"input_length\": 9", "\"input_length\": 0"), 3).contains("is 0")
+        );
         assert!(error("{\"timestamp\": 1}", 1).contains("missing field `input_length`"));
-        assert!(error(TRACE, 4).contains("it holds 3 requests and 4 were asked for; ask for fewer"));
-        assert!(parsed("garbage after what is used\n".to_owned().replace("garbage", TRACE).as_str(), 2).is_ok());
+        assert!(
+            error(TRACE, 4).contains("it holds 3 requests and 4 were asked for; ask for fewer")
+        );
+        assert!(
+            parsed("garbage after what is used\n".to_owned().replace("garbage", TRACE).as_str(), 2)
+                .is_ok()
+        );
     }
 }

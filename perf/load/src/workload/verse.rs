@@ -13,17 +13,24 @@ const VERSE: &str = include_str!("verse.txt");
 
 /// The words of [`VERSE`], for messages of random words.
 pub(super) fn words() -> Vec<&'static str> {
-    VERSE.split(|character: char| !character.is_ascii_alphabetic()).filter(|word| !word.is_empty()).collect()
+    VERSE
+        .split(|character: char| !character.is_ascii_alphabetic())
+        .filter(|word| !word.is_empty())
+        .collect()
 }
 
 /// The lines of a file, or ours; more of them than every prompt shares.
 pub(super) fn lines(file: Option<&Path>, shared: u32) -> Result<Vec<String>, LoadError> {
     let text = file.map(read).transpose()?;
-    let lines = text.as_deref().unwrap_or(VERSE).lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines =
+        text.as_deref().unwrap_or(VERSE).lines().map(str::trim).filter(|line| !line.is_empty());
     let lines: Vec<String> = lines.map(str::to_owned).collect();
     if lines.len() <= shared as usize {
         let path = file.unwrap_or(Path::new("the verse of this suite")).to_owned();
-        let cause = format!("it holds {} lines, and {shared} of them open every prompt already", lines.len());
+        let cause = format!(
+            "it holds {} lines, and {shared} of them open every prompt already",
+            lines.len()
+        );
         return Err(LoadError::PromptFile { path, cause });
     }
     Ok(lines)

@@ -14,10 +14,12 @@ fn capture(name: &str, bytewise: bool) -> Reply {
     let head_end = memchr::memmem::find(&bytes, b"\r\n\r\n").unwrap();
     let head = std::str::from_utf8(&bytes[..head_end]).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse::<StatusCode>().unwrap();
-    let content_type = head.lines().find_map(|line| line.strip_prefix("content-type: ")).map(str::to_owned);
+    let content_type =
+        head.lines().find_map(|line| line.strip_prefix("content-type: ")).map(str::to_owned);
     let body = Bytes::copy_from_slice(&bytes[head_end + 4..]);
     let piece = if bytewise { 1 } else { body.len() };
-    let pieces: Vec<(u64, Bytes)> = body.chunks(piece).map(|piece| (1, Bytes::copy_from_slice(piece))).collect();
+    let pieces: Vec<(u64, Bytes)> =
+        body.chunks(piece).map(|piece| (1, Bytes::copy_from_slice(piece))).collect();
     Reply { status, content_type, ..Reply::stream(pieces) }
 }
 
@@ -31,24 +33,35 @@ fn asking(api: Api, stream: bool, output: OutputLength) -> Load {
 
 /// A sample's tokens: each chunk's, the server's total, the prompt's.
 fn tokens(sample: &Sample) -> (Vec<u32>, Option<u32>, Option<u32>) {
-    (sample.chunks.iter().map(|chunk| chunk.tokens).collect(), sample.output_tokens, sample.prompt_tokens)
+    (
+        sample.chunks.iter().map(|chunk| chunk.tokens).collect(),
+        sample.output_tokens,
+        sample.prompt_tokens,
+    )
 }
 
 #[test]
 fn streams_are_counted_token_for_token_however_they_are_cut() {
     for bytewise in [false, true] {
         let play = |name, api, length| {
-            let sample = answered(&asking(api, true, OutputLength::Exactly(length)), capture(name, bytewise));
+            let sample = answered(
+                &asking(api, true, OutputLength::Exactly(length)),
+                capture(name, bytewise),
+            );
             assert!(sample.succeeded(), "{name}: {sample:?}");
             tokens(&sample)
         };
-        // Even a stream with an interval of one token glues two of them together where the server fell behind.
+        // Even a stream with an interval of one token glues two of them together where the server
+        // fell behind.
         let glued = vec![1, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1];
         assert_eq!(play("completion-stream", Api::Completions, 12), (glued, Some(12), Some(12)));
         assert_eq!(play("chat-stream", Api::Chat, 12), (vec![1; 12], Some(12), Some(19)));
         let interval10 = play("completion-stream-interval10", Api::Completions, 24);
         assert_eq!(interval10, (vec![1, 10, 10, 3], Some(24), Some(12)));
-        assert_eq!(play("completion-stream-usage-only", Api::Completions, 8), (vec![1; 8], Some(8), Some(12)));
+        assert_eq!(
+            play("completion-stream-usage-only", Api::Completions, 8),
+            (vec![1; 8], Some(8), Some(12))
+        );
     }
 }
 
@@ -56,7 +69,8 @@ fn streams_are_counted_token_for_token_however_they_are_cut() {
 fn the_stamps_of_a_stream_are_those_of_the_first_bytes() {
     let reply = capture("completion-stream", true);
     let stream: Vec<u8> = reply.pieces.iter().flat_map(|piece| piece.1.to_vec()).collect();
-    let firsts: Vec<u64> = memchr::memmem::find_iter(&stream, b"data: ").take(11).map(|at| at as u64 + 1).collect();
+    let firsts: Vec<u64> =
+        memchr::memmem::find_iter(&stream, b"data: ").take(11).map(|at| at as u64 + 1).collect();
     let sample = answered(&asking(Api::Completions, true, OutputLength::Exactly(12)), reply);
     assert_eq!(sample.chunks.iter().map(|chunk| chunk.at_us).collect::<Vec<_>>(), firsts);
     assert_eq!(sample.end_us, stream.len() as u64);
@@ -64,7 +78,9 @@ fn the_stamps_of_a_stream_are_those_of_the_first_bytes() {
 
 #[test]
 fn whole_answers_are_counted() {
-    for (name, api, prompt) in [("completion-nonstream", Api::Completions, 12), ("chat-nonstream", Api::Chat, 19)] {
+    for (name, api, prompt) in
+        [("completion-nonstream", Api::Completions, 12), ("chat-nonstream", Api::Chat, 19)]
+    {
         let sample = answered(&asking(api, false, OutputLength::Exactly(12)), capture(name, false));
         assert!(sample.succeeded(), "{name}: {sample:?}");
         assert_eq!(tokens(&sample), (vec![], Some(12), Some(prompt)));
@@ -73,8 +89,10 @@ fn whole_answers_are_counted() {
 
 #[test]
 fn a_stream_that_nobody_asked_to_count_is_no_success() {
-    let sample =
-        answered(&asking(Api::Completions, true, OutputLength::Exactly(8)), capture("completion-stream-plain", false));
+    let sample = answered(
+        &asking(Api::Completions, true, OutputLength::Exactly(8)),
+        capture("completion-stream-plain", false),
+    );
     assert_eq!(failure(&sample).0, FailureKind::MissingUsage);
 }
 
@@ -92,12 +110,24 @@ fn an_engine_that_dies_midway_looks_like_success_and_is_none() {
 #[test]
 fn refusals_say_what_the_server_said() {
     for (name, words) in [
-        ("error-unknown-model", "404 Not Found: The model `nope` does not exist. Valid aliases: tiny."),
+        (
+            "error-unknown-model",
+            "404 Not Found: The model `nope` does not exist. Valid aliases: tiny.",
+        ),
         ("error-unknown-route", "404 Not Found: Not Found"),
-        ("error-prompt-too-long-stream", "400 Bad Request: This model's maximum context length is 2048 tokens."),
-        ("completion-after-engine-killed", "500 Internal Server Error: EngineCore encountered an issue."),
+        (
+            "error-prompt-too-long-stream",
+            "400 Bad Request: This model's maximum context length is 2048 tokens.",
+        ),
+        (
+            "completion-after-engine-killed",
+            "500 Internal Server Error: EngineCore encountered an issue.",
+        ),
     ] {
-        let sample = answered(&asking(Api::Completions, true, OutputLength::Exactly(8)), capture(name, false));
+        let sample = answered(
+            &asking(Api::Completions, true, OutputLength::Exactly(8)),
+            capture(name, false),
+        );
         let (kind, detail) = failure(&sample);
         assert_eq!(kind == FailureKind::ServerError, words.starts_with('5'), "{kind:?}");
         assert_eq!(kind == FailureKind::Refused, words.starts_with('4'), "{kind:?}");

@@ -15,7 +15,10 @@ fn answer(index: usize) -> Reply {
         let usage = json!({"prompt_tokens": 3, "completion_tokens": total});
         format!("data: {}\n\n", json!({"choices": [choice], "usage": usage}))
     };
-    let pieces = [(2_000, chunk("a", 1, &Value::Null)), (2_000, chunk(&index.to_string(), 2, &json!("length")) + DONE)];
+    let pieces = [
+        (2_000, chunk("a", 1, &Value::Null)),
+        (2_000, chunk(&index.to_string(), 2, &json!("length")) + DONE),
+    ];
     Reply::stream(pieces)
 }
 
@@ -38,7 +41,10 @@ fn each_turn_carries_what_was_said_and_waits_for_the_answer() {
     assert_eq!(roles(0), ["user"]);
     assert_eq!(roles(2), ["user", "assistant", "user", "assistant", "user"]);
     assert_eq!(messages(2)[..3], messages(1)[..]);
-    assert_eq!((&messages(2)[1]["content"], &messages(2)[3]["content"]), (&json!("a0"), &json!("a1")));
+    assert_eq!(
+        (&messages(2)[1]["content"], &messages(2)[3]["content"]),
+        (&json!("a0"), &json!("a1"))
+    );
     // The fourth request opens the next conversation.
     assert_eq!(roles(3), ["user"]);
     assert_eq!(ran.log.asked[0].body["max_tokens"], 2);
@@ -49,7 +55,9 @@ fn each_turn_carries_what_was_said_and_waits_for_the_answer() {
 #[test]
 fn several_conversations_go_on_at_once() {
     let ran = run(&conversations(Arrivals::Concurrency(2), 9), |clock| Server::new(clock, answer));
-    assert!(ran.result.is_ok() && ran.samples.iter().all(perf_model::record::sample::Sample::succeeded));
+    assert!(
+        ran.result.is_ok() && ran.samples.iter().all(perf_model::record::sample::Sample::succeeded)
+    );
     assert_eq!((ran.samples.len(), ran.log.peak), (9, 2));
     // Two conversations of three turns at once, then the third alone.
     assert_eq!(ran.samples.iter().map(|sample| sample.end_us).max(), Some(24_000));
@@ -58,12 +66,17 @@ fn several_conversations_go_on_at_once() {
 #[test]
 fn a_failure_ends_its_conversation_and_the_others_go_on() {
     let ran = run(&conversations(Arrivals::OneAtATime, 6), |clock| {
-        Server::new(clock, |index| if index == 1 { Reply::json(500, "{\"error\":\"no\"}") } else { answer(index) })
+        Server::new(clock, |index| {
+            if index == 1 { Reply::json(500, "{\"error\":\"no\"}") } else { answer(index) }
+        })
     });
     let indices: Vec<u32> = ran.samples.iter().map(|sample| sample.index).collect();
     assert_eq!(indices, [0, 1, 2, 3, 4, 5]);
     assert_eq!(failure(&ran.samples[1]).0, FailureKind::ServerError);
-    assert_eq!(failure(&ran.samples[2]), (FailureKind::NotSent, "request 1 of its conversation failed"));
+    assert_eq!(
+        failure(&ran.samples[2]),
+        (FailureKind::NotSent, "request 1 of its conversation failed")
+    );
 }
 
 #[test]
@@ -71,13 +84,22 @@ fn a_trace_is_asked_when_it_was_recorded() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     // The scripted server counts 3 prompt tokens, whatever it is sent.
     for (timestamp, input) in [(500, 3), (510, 3), (600, 3)] {
-        writeln!(file, "{{\"timestamp\": {timestamp}, \"input_length\": {input}, \"output_length\": 2}}").unwrap();
+        writeln!(
+            file,
+            "{{\"timestamp\": {timestamp}, \"input_length\": {input}, \"output_length\": 2}}"
+        )
+        .unwrap();
     }
     let mut load = load(Arrivals::Recorded { speed: 2.0 }, 3);
     load.workload.prompts = Prompts::Trace(file.path().to_owned());
     let ran = run(&load, |clock| Server::new(clock, |_| Reply::tokens(&[(100, 1), (100, 1)])));
-    assert!(ran.result.is_ok() && ran.samples.iter().all(perf_model::record::sample::Sample::succeeded));
-    assert_eq!(ran.log.asked.iter().map(|asked| asked.at_us).collect::<Vec<_>>(), [0, 5_000, 50_000]);
+    assert!(
+        ran.result.is_ok() && ran.samples.iter().all(perf_model::record::sample::Sample::succeeded)
+    );
+    assert_eq!(
+        ran.log.asked.iter().map(|asked| asked.at_us).collect::<Vec<_>>(),
+        [0, 5_000, 50_000]
+    );
     let lengths: Vec<usize> =
         ran.log.asked.iter().map(|asked| asked.body["prompt"].as_array().unwrap().len()).collect();
     assert_eq!(lengths, [3, 3, 3]);
@@ -92,8 +114,14 @@ fn parts_that_do_not_go_together_are_refused() {
         run(&load, |clock| Server::new(clock, answer)).result.unwrap_err().to_string()
     };
     assert!(refused(&|load| load.workload.api = Api::Completions).contains("declare it as a chat"));
-    assert!(refused(&|load| load.arrivals = Arrivals::Waves(2)).contains("one at a time or concurrently"));
-    assert!(refused(&|load| load.arrivals = Arrivals::Recorded { speed: 1.0 }).contains("one at a time"));
+    assert!(
+        refused(&|load| load.arrivals = Arrivals::Waves(2))
+            .contains("one at a time or concurrently")
+    );
+    assert!(
+        refused(&|load| load.arrivals = Arrivals::Recorded { speed: 1.0 })
+            .contains("one at a time")
+    );
     assert!(
         refused(&|load| {
             load.workload.prompts = Prompts::Text("hi".into());
@@ -102,7 +130,8 @@ fn parts_that_do_not_go_together_are_refused() {
         .contains("take them from the trace")
     );
     assert!(
-        refused(&|load| load.workload.output = OutputLength::ExactlyOf(Length::Uniform { min: 9, max: 3 }))
-            .contains("above its most")
+        refused(&|load| load.workload.output =
+            OutputLength::ExactlyOf(Length::Uniform { min: 9, max: 3 }))
+        .contains("above its most")
     );
 }

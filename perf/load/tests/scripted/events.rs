@@ -1,4 +1,5 @@
-//! What a ground-truth stream is made of: [`Event`]s, which know what they truly say, and how they are written.
+//! What a ground-truth stream is made of: [`Event`]s, which know what they truly say, and how they
+//! are written.
 
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
@@ -55,7 +56,8 @@ const TEXTS: [&str; 9] = [
     "日本",
 ];
 
-const NOISE: [&str; 5] = [": keep-alive\n\n", ":\n", "event: completion\n", "id: 7\n", "retry: 10\n\n"];
+const NOISE: [&str; 5] =
+    [": keep-alive\n\n", ":\n", "event: completion\n", "id: 7\n", "retry: 10\n\n"];
 
 impl Style {
     pub(crate) fn draw(rng: &mut ChaCha8Rng, is_chat: bool) -> Self {
@@ -97,7 +99,13 @@ impl Style {
     pub(crate) fn chunk(&self, rng: &mut ChaCha8Rng, usage: Option<&str>, says: Says) -> Event {
         let text = TEXTS.choose(rng).unwrap();
         let reason = says.reason.map_or_else(
-            || if rng.random_bool(0.9) { ",\"finish_reason\":null".to_owned() } else { String::new() },
+            || {
+                if rng.random_bool(0.9) {
+                    ",\"finish_reason\":null".to_owned()
+                } else {
+                    String::new()
+                }
+            },
             |reason| format!(",\"finish_reason\":\"{reason}\""),
         );
         let body = if self.is_chat {
@@ -112,7 +120,8 @@ impl Style {
     /// The chunk that opens a chat and carries no token.
     pub(crate) fn role(&self, rng: &mut ChaCha8Rng, usage: Option<&str>, says: Says) -> Event {
         let content = ["", ",\"content\":\"\"", ",\"content\":null"].choose(rng).unwrap();
-        let choices = format!("\"choices\":[{{\"index\":0,\"delta\":{{\"role\":\"assistant\"{content}}}}}]");
+        let choices =
+            format!("\"choices\":[{{\"index\":0,\"delta\":{{\"role\":\"assistant\"{content}}}}}]");
         self.message(rng, &choices, usage, says)
     }
 
@@ -125,11 +134,16 @@ impl Style {
         self.event(rng, "[DONE]", Says { is_done: true, ..Says::default() })
     }
 
-    fn message(&self, rng: &mut ChaCha8Rng, choices: &str, usage: Option<&str>, says: Says) -> Event {
+    fn message(
+        &self,
+        rng: &mut ChaCha8Rng,
+        choices: &str,
+        usage: Option<&str>,
+        says: Says,
+    ) -> Event {
         let fold = if self.folded { "\n" } else { "" };
         let usage = usage.map_or(String::new(), |usage| format!(",{fold}\"usage\":{usage}"));
-        let head =
-            "\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"created\":1795311184,\"model\":\"tiny\",\"error\":null";
+        let head = "\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"created\":1795311184,\"model\":\"tiny\",\"error\":null";
         self.event(rng, &format!("{{{head},{fold}{choices}{usage}}}"), says)
     }
 }

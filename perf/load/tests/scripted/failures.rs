@@ -4,7 +4,9 @@ use perf_load::{Endpoint, measure, version};
 use perf_model::record::sample::{FailureKind, Sample};
 use perf_model::spec::load::{Arrivals, Load, OutputLength};
 
-use crate::server::{DONE, Ending, Reply, Server, answered, chunk, chunks, failure, load, run, usage};
+use crate::server::{
+    DONE, Ending, Reply, Server, answered, chunk, chunks, failure, load, run, usage,
+};
 
 fn one() -> Load {
     load(Arrivals::OneAtATime, 1)
@@ -52,7 +54,8 @@ fn an_error_status_is_repeated_with_the_servers_words() {
 
 #[test]
 fn an_error_inside_a_stream_is_one_even_if_the_stream_ends_well() {
-    let error = "data: {\"error\":{\"message\":\"engine died\",\"code\":500}}\n\n".to_owned() + DONE;
+    let error =
+        "data: {\"error\":{\"message\":\"engine died\",\"code\":500}}\n\n".to_owned() + DONE;
     let sample = answered(&one(), begun(&error));
     assert_kept(&sample, FailureKind::ErrorInBand, 30);
     assert_eq!(failure(&sample).1, "engine died");
@@ -65,7 +68,11 @@ fn a_stream_without_its_announced_end_is_cut_short() {
     assert_eq!(failure(&sample).1, "the stream ended without [DONE]; 2 of 4 tokens had come");
     let complete_but_for_the_end = stream(chunk(4, Some("length")) + &usage(4));
     assert_eq!(failure(&answered(&one(), complete_but_for_the_end)).0, FailureKind::CutShort);
-    assert!(failure(&answered(&one(), begun("data: {\"cho"))).1.starts_with("the stream ended inside an event"));
+    assert!(
+        failure(&answered(&one(), begun("data: {\"cho")))
+            .1
+            .starts_with("the stream ended inside an event")
+    );
 }
 
 #[test]
@@ -75,7 +82,10 @@ fn a_connection_that_is_reset_is_told_from_one_that_ends_too_early() {
     assert!(failure(&sample).1.contains("connection reset"));
     let sample = answered(&whole(), Reply::json(200, "{\"choices\":").ending(Ending::Breaks));
     assert_eq!(failure(&sample).0, FailureKind::Reset);
-    assert_eq!(failure(&answered(&whole(), Reply::json(200, "{\"choices\":"))).0, FailureKind::CutShort);
+    assert_eq!(
+        failure(&answered(&whole(), Reply::json(200, "{\"choices\":"))).0,
+        FailureKind::CutShort
+    );
 }
 
 #[test]
@@ -85,23 +95,32 @@ fn a_server_that_falls_silent_has_stalled() {
     assert_eq!(failure(&sample).1, "nothing more for 2 s; 2 of 4 tokens had come");
     let mute = Reply { delay: std::time::Duration::from_hours(1), ..begun("") };
     let sample = answered(&one(), mute);
-    assert_eq!(failure(&sample), (FailureKind::Stalled, "no response for 2 s; 0 of 4 tokens had come"));
+    assert_eq!(
+        failure(&sample),
+        (FailureKind::Stalled, "no response for 2 s; 0 of 4 tokens had come")
+    );
     assert_eq!(sample.end_us, 2_000_000);
 }
 
 #[test]
 fn comments_do_not_hide_that_a_server_has_fallen_silent() {
     let comment = || (900_000, ": keep-alive\n\n".to_owned());
-    let reply = Reply::stream([(10, chunk(1, None)), comment(), comment(), comment(), comment()]).ending(Ending::Hangs);
+    let reply = Reply::stream([(10, chunk(1, None)), comment(), comment(), comment(), comment()])
+        .ending(Ending::Hangs);
     let sample = answered(&one(), reply);
-    assert_eq!(failure(&sample), (FailureKind::Stalled, "nothing more for 2 s; 1 of 4 tokens had come"));
+    assert_eq!(
+        failure(&sample),
+        (FailureKind::Stalled, "nothing more for 2 s; 1 of 4 tokens had come")
+    );
     assert_eq!(sample.end_us, 2_000_010);
 }
 
 #[test]
 fn a_text_that_the_server_read_with_fewer_tokens_than_it_has_was_cut() {
     let of = |count| {
-        let ran = run(&one(), move |clock| Server::new(clock, |_| Reply::tokens(&[(10, 4)])).with_tokenizer(count));
+        let ran = run(&one(), move |clock| {
+            Server::new(clock, |_| Reply::tokens(&[(10, 4)])).with_tokenizer(count)
+        });
         ran.samples[0].clone()
     };
     assert!(of(3).succeeded());
@@ -115,7 +134,10 @@ fn an_answer_that_drips_for_longer_than_a_request_may_take_has_timed_out() {
     load.request_limit = std::time::Duration::from_secs(3);
     let drip = (1..=4).map(|total| (1_500_000, chunk(total, None)));
     let sample = answered(&load, Reply::stream(drip));
-    assert_eq!(failure(&sample), (FailureKind::TimedOut, "not over after 3 s; 2 of 4 tokens had come"));
+    assert_eq!(
+        failure(&sample),
+        (FailureKind::TimedOut, "not over after 3 s; 2 of 4 tokens had come")
+    );
     assert_eq!(sample.end_us, 3_000_000);
 }
 
@@ -131,8 +153,17 @@ fn an_answer_whose_tokens_nobody_counted_is_no_success() {
 
 #[test]
 fn an_answer_without_tokens_is_empty() {
-    for text in [DONE.to_owned(), usage(0) + DONE, chunk(0, Some("stop")) + &usage(0) + DONE, usage(4) + DONE] {
-        assert_eq!(failure(&answered(&one(), stream(text.clone()))).0, FailureKind::Empty, "{text}");
+    for text in [
+        DONE.to_owned(),
+        usage(0) + DONE,
+        chunk(0, Some("stop")) + &usage(0) + DONE,
+        usage(4) + DONE,
+    ] {
+        assert_eq!(
+            failure(&answered(&one(), stream(text.clone()))).0,
+            FailureKind::Empty,
+            "{text}"
+        );
     }
 }
 
@@ -153,8 +184,14 @@ fn another_length_than_asked_for_is_wrong() {
 fn another_finish_reason_than_the_load_calls_for_is_wrong() {
     let reply = |reason| stream(chunk(4, reason) + &usage(4) + DONE);
     let sample = answered(&one(), reply(Some("stop")));
-    assert_eq!(failure(&sample), (FailureKind::WrongFinishReason, "finish reason stop after 4 tokens"));
-    assert_eq!(failure(&answered(&at_most(4), reply(Some("abort")))).0, FailureKind::WrongFinishReason);
+    assert_eq!(
+        failure(&sample),
+        (FailureKind::WrongFinishReason, "finish reason stop after 4 tokens")
+    );
+    assert_eq!(
+        failure(&answered(&at_most(4), reply(Some("abort")))).0,
+        FailureKind::WrongFinishReason
+    );
     assert_eq!(failure(&answered(&at_most(4), reply(None))).1, "no finish reason after 4 tokens");
 }
 
@@ -163,9 +200,15 @@ fn bytes_that_are_no_protocol_are_malformed() {
     let sample = answered(&one(), begun("data: {\"choices\": 7}\n\n"));
     assert_kept(&sample, FailureKind::Malformed, 30);
     assert!(failure(&sample).1.contains("{\"choices\": 7}"), "{}", failure(&sample).1);
-    assert_eq!(failure(&answered(&one(), stream("data: \u{fffd}\n\n".to_owned()))).0, FailureKind::Malformed);
+    assert_eq!(
+        failure(&answered(&one(), stream("data: \u{fffd}\n\n".to_owned()))).0,
+        FailureKind::Malformed
+    );
     let page = Reply { content_type: Some("text/html".to_owned()), ..begun("") };
-    assert_eq!(failure(&answered(&one(), page)).1, "the response is text/html, not a stream of events");
+    assert_eq!(
+        failure(&answered(&one(), page)).1,
+        "the response is text/html, not a stream of events"
+    );
     assert_eq!(failure(&answered(&whole(), Reply::json(200, "<html>"))).0, FailureKind::Malformed);
 }
 
@@ -175,7 +218,8 @@ fn the_first_failure_is_the_one_that_counts() {
     assert_kept(&answered(&one(), begun(both)), FailureKind::Malformed, 30);
 }
 
-/// Port 9 is discard, which nothing serves: real time, since a refused connection is an answer of the network.
+/// Port 9 is discard, which nothing serves: real time, since a refused connection is an answer of
+/// the network.
 #[test]
 fn a_server_that_is_not_there_is_no_connection() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -184,7 +228,10 @@ fn a_server_that_is_not_there_is_no_connection() {
         let endpoint = Endpoint::http("http://127.0.0.1:9").unwrap();
         assert_eq!(version(&endpoint, clock).await, None);
         let mut samples = Vec::new();
-        let measured = measure(&one(), &endpoint, "tiny", 7, clock, &mut |sample| samples.push(sample)).await.unwrap();
+        let measured =
+            measure(&one(), &endpoint, "tiny", 7, clock, &mut |sample| samples.push(sample))
+                .await
+                .unwrap();
         assert_eq!(measured.server, None);
         samples
     });

@@ -123,9 +123,10 @@ impl Fault {
             Self::Ends => Ending::Closes,
             Self::Stalls => Ending::Hangs,
             // A break after the announced end is none of ours, and a connection left open neither.
-            _ if is_over => {
-                [Ending::Closes, Ending::Closes, Ending::Hangs, Ending::Breaks].choose(rng).unwrap().clone()
-            }
+            _ if is_over => [Ending::Closes, Ending::Closes, Ending::Hangs, Ending::Breaks]
+                .choose(rng)
+                .unwrap()
+                .clone(),
             _ => Ending::Closes,
         }
     }
@@ -135,25 +136,36 @@ impl Fault {
         let limit = world.output.limit();
         let few = rng.random_range(1..4);
         let fitting = match world.output {
-            OutputLength::AtMost(_) if rng.random_bool(0.5) => (rng.random_range(1..=limit), Some("stop")),
+            OutputLength::AtMost(_) if rng.random_bool(0.5) => {
+                (rng.random_range(1..=limit), Some("stop"))
+            }
             _ => (limit, Some("length")),
         };
         let (output_tokens, reason) = match (self, world.output) {
             // What is to be counted down must have been counted up.
             (Self::FallingTotal, _) => (limit, Some("length")),
-            (Self::WrongLength, OutputLength::Exactly(_)) if limit > 1 && rng.random_bool(0.5) => {
-                (limit.saturating_sub(few).max(1), [Some("stop"), Some("length"), None].choose(rng).copied().unwrap())
-            }
+            (Self::WrongLength, OutputLength::Exactly(_)) if limit > 1 && rng.random_bool(0.5) => (
+                limit.saturating_sub(few).max(1),
+                [Some("stop"), Some("length"), None].choose(rng).copied().unwrap(),
+            ),
             (Self::WrongLength, OutputLength::AtMost(_)) if limit > 1 && rng.random_bool(0.5) => {
                 (limit.saturating_sub(few).max(1), Some("length"))
             }
             (Self::WrongLength, _) => (limit + few, fitting.1),
-            (Self::WrongReason, OutputLength::Exactly(_)) => {
-                (limit, [Some("stop"), Some("abort"), Some("content_filter"), None].choose(rng).copied().unwrap())
-            }
-            (Self::WrongReason, OutputLength::AtMost(_)) => {
-                (fitting.0, [Some("abort"), Some("tool_calls"), Some("error"), None].choose(rng).copied().unwrap())
-            }
+            (Self::WrongReason, OutputLength::Exactly(_)) => (
+                limit,
+                [Some("stop"), Some("abort"), Some("content_filter"), None]
+                    .choose(rng)
+                    .copied()
+                    .unwrap(),
+            ),
+            (Self::WrongReason, OutputLength::AtMost(_)) => (
+                fitting.0,
+                [Some("abort"), Some("tool_calls"), Some("error"), None]
+                    .choose(rng)
+                    .copied()
+                    .unwrap(),
+            ),
             _ => fitting,
         };
         let counting = match self {
@@ -188,7 +200,8 @@ impl Fault {
         events
     }
 
-    /// Puts what goes wrong among the events, and what follows their end; gives the event that fails the request.
+    /// Puts what goes wrong among the events, and what follows their end; gives the event that
+    /// fails the request.
     pub(crate) fn insert(
         self,
         rng: &mut ChaCha8Rng,
@@ -198,11 +211,21 @@ impl Fault {
     ) -> Option<(usize, FailureKind)> {
         let done = events.len() - 1;
         let wrong = match self {
-            Self::InBand => Some((rng.random_range(0..=done), (*ERRORS.choose(rng).unwrap()).to_owned())),
-            Self::Malformed => Some((rng.random_range(0..=done), (*GARBAGE.choose(rng).unwrap()).to_owned())),
+            Self::InBand => {
+                Some((rng.random_range(0..=done), (*ERRORS.choose(rng).unwrap()).to_owned()))
+            }
+            Self::Malformed => {
+                Some((rng.random_range(0..=done), (*GARBAGE.choose(rng).unwrap()).to_owned()))
+            }
             Self::FallingTotal => {
                 let total = rng.random_range(0..claims.output_tokens);
-                Some((done, format!("{{\"choices\":[{{\"text\":\"x\"}}],\"usage\":{}}}", claims.usage(total))))
+                Some((
+                    done,
+                    format!(
+                        "{{\"choices\":[{{\"text\":\"x\"}}],\"usage\":{}}}",
+                        claims.usage(total)
+                    ),
+                ))
             }
             _ => None,
         };
@@ -216,7 +239,8 @@ impl Fault {
         });
         // What a server says after the end counts for nothing.
         if failing.is_none() && rng.random_bool(0.1) {
-            let late = ["{\"error\":\"late\"}", "nonsense", "[DONE]", "{\"choices\":[{\"text\":\"x\"}]}"];
+            let late =
+                ["{\"error\":\"late\"}", "nonsense", "[DONE]", "{\"choices\":[{\"text\":\"x\"}]}"];
             let data = late.choose(rng).unwrap();
             events.push(style.event(rng, data, Says::default()));
         }

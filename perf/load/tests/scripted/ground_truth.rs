@@ -1,5 +1,5 @@
-//! Ten thousand streams, and two thousand answers in one piece, of which the truth is known: every token's time to the microsecond, every failure by its kind,
-//! none missed and none invented.
+//! Ten thousand streams, and two thousand answers in one piece, of which the truth is known: every
+//! token's time to the microsecond, every failure by its kind, none missed and none invented.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,8 +24,13 @@ const REQUESTS: u32 = 100;
 fn draw_load(rng: &mut ChaCha8Rng, streamed: bool) -> (Load, World) {
     let api = *[Api::Completions, Api::Completions, Api::Chat].choose(rng).unwrap();
     let limit = *[1, 2, 5, 12, 40].choose(rng).unwrap();
-    let output = if rng.random_bool(0.7) { OutputLength::Exactly(limit) } else { OutputLength::AtMost(limit) };
-    let prompt_ids = (api == Api::Completions && rng.random_bool(0.7)).then(|| rng.random_range(3..200));
+    let output = if rng.random_bool(0.7) {
+        OutputLength::Exactly(limit)
+    } else {
+        OutputLength::AtMost(limit)
+    };
+    let prompt_ids =
+        (api == Api::Completions && rng.random_bool(0.7)).then(|| rng.random_range(3..200));
     let arrivals = [
         Arrivals::OneAtATime,
         Arrivals::Concurrency(7),
@@ -52,7 +57,10 @@ fn seen(sample: &Sample) -> Expected {
             Outcome::Succeeded => None,
             Outcome::Failed { kind, .. } => Some(*kind),
         },
-        chunks: chunks(sample).into_iter().map(|(at, tokens)| (at - sample.sent_us, tokens)).collect(),
+        chunks: chunks(sample)
+            .into_iter()
+            .map(|(at, tokens)| (at - sample.sent_us, tokens))
+            .collect(),
         end_us: sample.end_us - sample.sent_us,
         prompt_tokens: sample.prompt_tokens,
         output_tokens: sample.output_tokens,
@@ -66,7 +74,8 @@ type Kinds = BTreeMap<Option<FailureKind>, u32>;
 fn measure_and_compare(seed: u64, streamed: bool, kinds: &mut Kinds) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (load, world) = draw_load(&mut rng, streamed);
-    let truths: Arc<Vec<Truth>> = Arc::new((0..REQUESTS).map(|_| Truth::draw(&mut rng, &world)).collect());
+    let truths: Arc<Vec<Truth>> =
+        Arc::new((0..REQUESTS).map(|_| Truth::draw(&mut rng, &world)).collect());
     let replies = Arc::clone(&truths);
     let ran = run(&load, |clock| Server::new(clock, move |index| replies[index].reply.clone()));
     assert_eq!(ran.samples.len(), truths.len());
@@ -74,7 +83,11 @@ fn measure_and_compare(seed: u64, streamed: bool, kinds: &mut Kinds) {
     for sample in &ran.samples {
         let Truth { fault, reply, expected } = &truths[sample.index as usize];
         let request = sample.index;
-        assert_eq!(&seen(sample), expected, "request {request} of run {seed}: {fault:?}\n{sample:?}\n{reply:#?}");
+        assert_eq!(
+            &seen(sample),
+            expected,
+            "request {request} of run {seed}: {fault:?}\n{sample:?}\n{reply:#?}"
+        );
         *kinds.entry(expected.failure).or_default() += 1;
     }
 }
@@ -98,7 +111,8 @@ fn whole_answers_are_measured_as_they_were() {
     assert_all_kinds(&kinds);
 }
 
-/// That success and every kind of failure were drawn often; a connection cannot be missing inside a process.
+/// That success and every kind of failure were drawn often; a connection cannot be missing inside a
+/// process.
 fn assert_all_kinds(kinds: &Kinds) {
     assert_eq!(kinds.len(), 13, "{kinds:?}");
     assert!(kinds.values().all(|count| *count >= 25), "{kinds:?}");

@@ -1,4 +1,5 @@
-//! A server that answers by script: [`Server`], its [`Reply`]s, and [`run`], which puts a load on it.
+//! A server that answers by script: [`Server`], its [`Reply`]s, and [`run`], which puts a load on
+//! it.
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
@@ -48,8 +49,8 @@ pub(crate) struct Log {
     pub(crate) peak: usize,
 }
 
-/// A server that answers the n-th POST by `script(n)` and a GET of `/metrics` by `metrics`. Its cache cannot be
-/// reset.
+/// A server that answers the n-th POST by `script(n)` and a GET of `/metrics` by `metrics`. Its
+/// cache cannot be reset.
 #[derive(Clone)]
 pub(crate) struct Server {
     clock: Clock,
@@ -84,7 +85,9 @@ pub(crate) fn chunk(total: u32, finish_reason: Option<&str>) -> String {
 
 /// The usage chunk that closes a stream.
 pub(crate) fn usage(total: u32) -> String {
-    format!("data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{total}}}}}\n\n")
+    format!(
+        "data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{total}}}}}\n\n"
+    )
 }
 
 pub(crate) const DONE: &str = "data: [DONE]\n\n";
@@ -101,7 +104,8 @@ impl Reply {
         }
     }
 
-    /// A whole stream, given as pause in microseconds and tokens of each chunk, that ends for its length.
+    /// A whole stream, given as pause in microseconds and tokens of each chunk, that ends for its
+    /// length.
     pub(crate) fn tokens(chunks: &[(u64, u32)]) -> Self {
         let mut total = 0;
         let mut pieces: Vec<(u64, String)> = Vec::new();
@@ -129,12 +133,24 @@ impl Reply {
 }
 
 impl Server {
-    pub(crate) fn new(clock: Clock, script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
-        Self { clock, log: Arc::default(), script: Arc::new(script), metrics: Arc::new(|_| None), tokenizer: None }
+    pub(crate) fn new(
+        clock: Clock,
+        script: impl Fn(usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            clock,
+            log: Arc::default(),
+            script: Arc::new(script),
+            metrics: Arc::new(|_| None),
+            tokenizer: None,
+        }
     }
 
     /// With counters: the text of `/metrics` at a moment in microseconds.
-    pub(crate) fn with_metrics(self, metrics: impl Fn(u64) -> Option<String> + Send + Sync + 'static) -> Self {
+    pub(crate) fn with_metrics(
+        self,
+        metrics: impl Fn(u64) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
         Self { metrics: Arc::new(metrics), ..self }
     }
 
@@ -162,13 +178,15 @@ impl Server {
         if request.uri().path() == "/tokenize"
             && let Some(count) = self.tokenizer
         {
-            let body = Full::new(Bytes::from(format!("{{\"count\":{count}}}"))).map_err(|never| match never {});
+            let body = Full::new(Bytes::from(format!("{{\"count\":{count}}}")))
+                .map_err(|never| match never {});
             return Response::new(body.boxed_unsync());
         }
         if request.method() == http::Method::GET || !request.uri().path().starts_with("/v1/") {
             let text = (self.metrics)(self.now_us()).filter(|_| request.uri().path() == "/metrics");
             let status = if text.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
-            let body = Full::new(Bytes::from(text.unwrap_or_default())).map_err(|never| match never {});
+            let body =
+                Full::new(Bytes::from(text.unwrap_or_default())).map_err(|never| match never {});
             return Response::builder().status(status).body(body.boxed_unsync()).unwrap();
         }
         let at_us = self.now_us();
@@ -184,21 +202,26 @@ impl Server {
         let clock = self.clock;
         clock.sleep(reply.delay).await;
         let ending = reply.ending;
-        let body = stream::unfold((reply.pieces.into_iter(), under_way), move |(mut pieces, under_way)| {
-            let ending = ending.clone();
-            async move {
-                let next = match (pieces.next(), ending) {
-                    (Some((pause, piece)), _) => {
-                        clock.sleep(pause).await;
-                        Ok(http_body::Frame::data(piece))
-                    }
-                    (None, Ending::Closes) => return None,
-                    (None, Ending::Breaks) => Err(std::io::Error::new(ErrorKind::ConnectionReset, "connection reset")),
-                    (None, Ending::Hangs) => std::future::pending().await,
-                };
-                Some((next, (pieces, under_way)))
-            }
-        });
+        let body = stream::unfold(
+            (reply.pieces.into_iter(), under_way),
+            move |(mut pieces, under_way)| {
+                let ending = ending.clone();
+                async move {
+                    let next = match (pieces.next(), ending) {
+                        (Some((pause, piece)), _) => {
+                            clock.sleep(pause).await;
+                            Ok(http_body::Frame::data(piece))
+                        }
+                        (None, Ending::Closes) => return None,
+                        (None, Ending::Breaks) => {
+                            Err(std::io::Error::new(ErrorKind::ConnectionReset, "connection reset"))
+                        }
+                        (None, Ending::Hangs) => std::future::pending().await,
+                    };
+                    Some((next, (pieces, under_way)))
+                }
+            },
+        );
         let mut response = Response::builder().status(reply.status);
         if let Some(content_type) = reply.content_type {
             response = response.header("content-type", content_type);

@@ -9,8 +9,10 @@ use crate::server::{DONE, Ending, Reply, Server, answered, chunk, chunks, load, 
 
 #[test]
 fn a_sample_is_the_script_to_the_microsecond() {
-    let reply = Reply { delay: us(20_007), ..Reply::tokens(&[(101, 1), (11_701, 1), (3, 1), (11_699, 1)]) };
-    let ran = run(&load(Arrivals::OneAtATime, 2), |clock| Server::new(clock, move |_| reply.clone()));
+    let reply =
+        Reply { delay: us(20_007), ..Reply::tokens(&[(101, 1), (11_701, 1), (3, 1), (11_699, 1)]) };
+    let ran =
+        run(&load(Arrivals::OneAtATime, 2), |clock| Server::new(clock, move |_| reply.clone()));
     let sample = |index: u32, start: u64| Sample {
         index,
         intended_us: start,
@@ -60,7 +62,8 @@ fn a_chunk_is_as_old_as_its_first_byte() {
 #[test]
 fn comments_between_events_change_nothing() {
     let pause = || (900_000, ": keep-alive\n\n".to_owned());
-    let reply = Reply::stream([pause(), pause(), (10, chunk(4, Some("length")) + &usage(4) + DONE)]);
+    let reply =
+        Reply::stream([pause(), pause(), (10, chunk(4, Some("length")) + &usage(4) + DONE)]);
     let sample = answered(&load(Arrivals::OneAtATime, 1), reply);
     assert!(sample.succeeded());
     assert_eq!(chunks(&sample), [(1_800_010, 4)]);
@@ -68,7 +71,8 @@ fn comments_between_events_change_nothing() {
 
 #[test]
 fn what_comes_after_the_announced_end_is_read_but_not_waited_for() {
-    let open = answered(&load(Arrivals::OneAtATime, 1), Reply::tokens(&[(10, 4)]).ending(Ending::Hangs));
+    let open =
+        answered(&load(Arrivals::OneAtATime, 1), Reply::tokens(&[(10, 4)]).ending(Ending::Hangs));
     assert!(open.succeeded());
     assert_eq!(open.end_us, 10);
     // The client waits a moment for it, and that moment is not the next request's.
@@ -76,10 +80,15 @@ fn what_comes_after_the_announced_end_is_read_but_not_waited_for() {
         Server::new(clock, move |_| Reply::tokens(&[(10, 4)]).ending(Ending::Hangs))
     });
     let second = &ran.samples[1];
-    assert_eq!((second.intended_us, second.sent_us, second.ttft_ms()), (1_000_010, 1_000_010, Some(0.01)));
-    let late = Reply::stream([(10, chunk(4, Some("length")) + &usage(4) + DONE), (30, "\n".to_owned())]);
+    assert_eq!(
+        (second.intended_us, second.sent_us, second.ttft_ms()),
+        (1_000_010, 1_000_010, Some(0.01))
+    );
+    let late =
+        Reply::stream([(10, chunk(4, Some("length")) + &usage(4) + DONE), (30, "\n".to_owned())]);
     assert_eq!(answered(&load(Arrivals::OneAtATime, 1), late).end_us, 40);
-    let broken = answered(&load(Arrivals::OneAtATime, 1), Reply::tokens(&[(10, 4)]).ending(Ending::Breaks));
+    let broken =
+        answered(&load(Arrivals::OneAtATime, 1), Reply::tokens(&[(10, 4)]).ending(Ending::Breaks));
     assert!(broken.succeeded());
 }
 

@@ -1,5 +1,5 @@
-//! Responses of which the truth is known: [`Truth::draw`] makes a reply and, from what it writes and when, the sample
-//! that a faultless client must make of it. Nothing here reads what it wrote.
+//! Responses of which the truth is known: [`Truth::draw`] makes a reply and, from what it writes
+//! and when, the sample that a faultless client must make of it. Nothing here reads what it wrote.
 
 use std::time::Duration;
 
@@ -65,7 +65,10 @@ pub(crate) struct Claims {
 impl Claims {
     pub(crate) fn usage(&self, total: u32) -> String {
         let prompt = self.prompt_tokens;
-        format!("{{\"prompt_tokens\":{prompt},\"total_tokens\":{},\"completion_tokens\":{total}}}", prompt + total)
+        format!(
+            "{{\"prompt_tokens\":{prompt},\"total_tokens\":{},\"completion_tokens\":{total}}}",
+            prompt + total
+        )
     }
 }
 
@@ -80,8 +83,11 @@ impl Truth {
         }
         let style = Style::draw(rng, world.api == Api::Chat);
         let claims = fault.claims(rng, world);
-        let mut events =
-            if fault == Fault::Empty { Fault::nothing(rng, &style, &claims) } else { written(rng, &style, &claims) };
+        let mut events = if fault == Fault::Empty {
+            Fault::nothing(rng, &style, &claims)
+        } else {
+            written(rng, &style, &claims)
+        };
         let failing = fault.insert(rng, &style, &claims, &mut events);
         play(rng, fault, world, &claims, &events, failing)
     }
@@ -98,7 +104,8 @@ fn written(rng: &mut ChaCha8Rng, style: &Style, claims: &Claims) -> Vec<Event> {
         let usage = said(0).map(|total| claims.usage(total));
         events.push(style.role(rng, usage.as_deref(), Says { total: said(0), ..Says::default() }));
     }
-    // A finish reason may come with the last token or in a chunk of its own; without a total that chunk would count.
+    // A finish reason may come with the last token or in a chunk of its own; without a total that
+    // chunk would count.
     let reason_apart = is_running && rng.random_bool(0.2);
     let mut total = 0;
     while total < claims.output_tokens {
@@ -117,7 +124,11 @@ fn written(rng: &mut ChaCha8Rng, style: &Style, claims: &Claims) -> Vec<Event> {
         events.push(style.chunk(rng, usage.as_deref(), says));
         if is_running && !is_last && rng.random_bool(0.1) {
             // Half a character: a chunk, and no token more than before.
-            events.push(style.chunk(rng, Some(&claims.usage(total)), Says { total: said(total), ..Says::default() }));
+            events.push(style.chunk(
+                rng,
+                Some(&claims.usage(total)),
+                Says { total: said(total), ..Says::default() },
+            ));
         }
     }
     let total = said(total).filter(|_| claims.counting != Counting::Lapses);
@@ -144,7 +155,8 @@ fn cuts(rng: &mut ChaCha8Rng, length: usize, how: u32) -> Vec<bool> {
         .collect()
 }
 
-/// Sends the events and keeps the truth of it. `failing` is the event that fails the request, and how.
+/// Sends the events and keeps the truth of it. `failing` is the event that fails the request, and
+/// how.
 fn play(
     rng: &mut ChaCha8Rng,
     fault: Fault,
@@ -155,7 +167,10 @@ fn play(
 ) -> Truth {
     let bytes: usize = events.iter().map(|event| event.bytes.len()).sum();
     let done_at: usize = {
-        let end = events.iter().position(|event| event.says.is_done).map_or(events.len(), |done| done + 1);
+        let end = events
+            .iter()
+            .position(|event| event.says.is_done)
+            .map_or(events.len(), |done| done + 1);
         events[..end].iter().map(|event| event.bytes.len()).sum()
     };
     // Everything before this byte is sent.
@@ -179,7 +194,11 @@ fn play(
         }
         let mut first_us = 0;
         for (place, is_cut) in cuts(rng, length, how).into_iter().enumerate() {
-            let pause = if place == 0 { event.pause_us } else { u64::from(is_cut) * rng.random_range(0..=dribble) };
+            let pause = if place == 0 {
+                event.pause_us
+            } else {
+                u64::from(is_cut) * rng.random_range(0..=dribble)
+            };
             let starts = pieces.is_empty() || is_cut || pause > 0 || (place == 0 && between);
             now += pause;
             match pieces.last_mut() {

@@ -1,5 +1,5 @@
-//! Responses of which the truth is known and that are no stream: refusals, other types than asked for, and answers of
-//! loads that do not stream.
+//! Responses of which the truth is known and that are no stream: refusals, other types than asked
+//! for, and answers of loads that do not stream.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -14,8 +14,13 @@ use crate::truth::{Claims, Counting, Expected, Truth, World, micros};
 
 const STATUSES: [u16; 12] = [201, 301, 400, 401, 404, 413, 422, 429, 500, 502, 503, 504];
 
-const REFUSALS: [&str; 5] =
-    ["", "{\"error\":{\"message\":\"no\"}}", "{\"detail\":[{\"msg\":\"no\"}]}", "<html>no</html>", "data: [DONE]\n\n"];
+const REFUSALS: [&str; 5] = [
+    "",
+    "{\"error\":{\"message\":\"no\"}}",
+    "{\"detail\":[{\"msg\":\"no\"}]}",
+    "<html>no</html>",
+    "data: [DONE]\n\n",
+];
 
 /// No beginning of JSON, or JSON that says nothing.
 const GARBAGE: [&str; 6] = [
@@ -69,7 +74,8 @@ pub(crate) fn refused(rng: &mut ChaCha8Rng, fault: Fault, world: &World) -> Trut
     let content_type = ["application/json", "text/event-stream"].choose(rng).copied();
     let status = *STATUSES.choose(rng).unwrap();
     let kind = if status >= 500 { FailureKind::ServerError } else { FailureKind::Refused };
-    let expected = Expected { failure: Some(kind), end_us: body.end_us + waited, ..Expected::default() };
+    let expected =
+        Expected { failure: Some(kind), end_us: body.end_us + waited, ..Expected::default() };
     Truth { fault, reply: body.reply(delay, status, content_type, ending), expected }
 }
 
@@ -78,7 +84,8 @@ pub(crate) fn of_another_type(rng: &mut ChaCha8Rng, fault: Fault, world: &World)
     let delay = fault.delay(rng, world);
     let text = *REFUSALS.choose(rng).unwrap();
     let body = Body::draw(rng, delay, text, text.len());
-    let content_type = ["text/html", "application/json", "text/plain; charset=utf-8"].choose(rng).copied();
+    let content_type =
+        ["text/html", "application/json", "text/plain; charset=utf-8"].choose(rng).copied();
     let expected = Expected { failure: fault.kind(), end_us: delay, ..Expected::default() };
     Truth { fault, reply: body.reply(delay, 200, content_type, Ending::Closes), expected }
 }
@@ -107,8 +114,12 @@ pub(crate) fn answer(rng: &mut ChaCha8Rng, fault: Fault, world: &World) -> Truth
 fn said(rng: &mut ChaCha8Rng, fault: Fault, claims: &Claims) -> (String, Expected) {
     match fault {
         Fault::InBand => return ((*ERRORS.choose(rng).unwrap()).to_owned(), Expected::default()),
-        Fault::Malformed => return ((*GARBAGE.choose(rng).unwrap()).to_owned(), Expected::default()),
-        Fault::Empty if rng.random_bool(0.5) => return ("{\"choices\":[]}".to_owned(), Expected::default()),
+        Fault::Malformed => {
+            return ((*GARBAGE.choose(rng).unwrap()).to_owned(), Expected::default());
+        }
+        Fault::Empty if rng.random_bool(0.5) => {
+            return ("{\"choices\":[]}".to_owned(), Expected::default());
+        }
         _ => {}
     }
     let total = if fault == Fault::Empty { 0 } else { claims.output_tokens };

@@ -1,16 +1,19 @@
-//! What a server says of its own time for each request, [`ServerTimes`], held against what the client measured.
+//! What a server says of its own time for each request, [`ServerTimes`], held against what the
+//! client measured.
 //!
-//! vLLM says it with `--enable-per-request-metrics`. Its clock runs from the moment at which the engine has the request to
-//! the moment at which it has the token; the client's, here, from the send to the token's arrival. The server's time lies
-//! inside the client's: a client that is longer by much was kept waiting on the way, and one that is shorter is wrong.
+//! vLLM says it with `--enable-per-request-metrics`. Its clock runs from the moment at which the
+//! engine has the request to the moment at which it has the token; the client's, here, from the
+//! send to the token's arrival. The server's time lies inside the client's: a client that is longer
+//! by much was kept waiting on the way, and one that is shorter is wrong.
 
 use crate::record::sample::{Sample, ServerTimes};
 
-/// How much longer a latency may be at the client than by the server's own clock, in milliseconds: the way there and back,
-/// and the HTTP on both sides.
+/// How much longer a latency may be at the client than by the server's own clock, in milliseconds:
+/// the way there and back, and the HTTP on both sides.
 pub(crate) const WAY_MS: f64 = 5.0;
 
-/// The same as a share of the latency, for servers whose HTTP queues when they are busy. The larger of both counts.
+/// The same as a share of the latency, for servers whose HTTP queues when they are busy. The larger
+/// of both counts.
 pub(crate) const WAY_SHARE: f64 = 0.15;
 
 /// By how much a latency may be shorter at the client, in milliseconds: what clocks are read to.
@@ -57,8 +60,9 @@ fn pairs(samples: &[Sample]) -> [(&'static str, Vec<Pair>); 2] {
     ]
 }
 
-/// A line for each latency that is longer at the client, in any request, than by the engine's own clock, by more than
-/// 5 ms and by more than 15 %: how many there are, and the one that is furthest apart.
+/// A line for each latency that is longer at the client, in any request, than by the engine's own
+/// clock, by more than 5 ms and by more than 15 %: how many there are, and the one that is furthest
+/// apart.
 pub(crate) fn remarks(samples: &[Sample]) -> Vec<String> {
     let line = |(name, pairs): &(&str, Vec<Pair>)| {
         let what = format!("more than {WAY_MS} ms and {} % longer", WAY_SHARE * 100.0);
@@ -67,8 +71,8 @@ pub(crate) fn remarks(samples: &[Sample]) -> Vec<String> {
     pairs(samples).iter().filter_map(line).collect()
 }
 
-/// A line for each latency that is shorter at the client, in any request, than by the engine's own clock, by more than
-/// 1 ms and by more than 0.1 %: nothing arrives before it was made.
+/// A line for each latency that is shorter at the client, in any request, than by the engine's own
+/// clock, by more than 1 ms and by more than 0.1 %: nothing arrives before it was made.
 pub(crate) fn faults(samples: &[Sample]) -> Vec<String> {
     let line = |(name, pairs): &(&str, Vec<Pair>)| {
         let line = told(name, pairs, Pair::is_impossible, "shorter")?;
@@ -100,13 +104,17 @@ mod tests {
     use crate::record::chunks::Chunk;
     use crate::record::sample::Outcome;
 
-    /// A request that was sent a second late; its first token came after 100 ms, its last after 200 ms.
+    /// A request that was sent a second late; its first token came after 100 ms, its last after 200
+    /// ms.
     fn sample(index: u32, queue_us: u64, prefill_us: u64, decode_us: u64) -> Sample {
         Sample {
             index,
             intended_us: 0,
             sent_us: 1_000_000,
-            chunks: [1_100_000, 1_200_000].map(|at_us| Chunk { at_us, tokens: 1 }).into_iter().collect(),
+            chunks: [1_100_000, 1_200_000]
+                .map(|at_us| Chunk { at_us, tokens: 1 })
+                .into_iter()
+                .collect(),
             end_us: 1_300_000,
             prompt_tokens: Some(1),
             output_tokens: Some(2),
@@ -124,14 +132,18 @@ mod tests {
 
     #[test]
     fn clocks_that_agree_are_nothing_to_remark() {
-        let samples =
-            [sample(0, 10_000, 88_000, 100_000), sample(1, 0, 86_000, 90_000), sample(2, 0, 101_000, 100_000)];
+        let samples = [
+            sample(0, 10_000, 88_000, 100_000),
+            sample(1, 0, 86_000, 90_000),
+            sample(2, 0, 101_000, 100_000),
+        ];
         assert!(remarks(&samples).is_empty() && faults(&samples).is_empty());
     }
 
     #[test]
     fn a_request_that_waited_on_its_way_is_told_even_among_many_that_did_not() {
-        let mut samples: Vec<Sample> = (0..99).map(|index| sample(index, 0, 99_000, 100_000)).collect();
+        let mut samples: Vec<Sample> =
+            (0..99).map(|index| sample(index, 0, 99_000, 100_000)).collect();
         samples.extend([sample(99, 1_000, 59_000, 100_000), sample(100, 0, 80_000, 100_000)]);
         assert_eq!(
             remarks(&samples),
@@ -152,8 +164,16 @@ mod tests {
         let samples = [sample(0, 0, 99_000, 100_000), sample(1, 2_000, 99_500, 98_000)];
         let found = faults(&samples);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].starts_with("TTFT of 1 of 2 requests is shorter at the client"), "{}", found[0]);
-        assert!(found[0].contains("in request 2, 100.0 ms from its send and 101.5 ms by the engine;"), "{}", found[0]);
+        assert!(
+            found[0].starts_with("TTFT of 1 of 2 requests is shorter at the client"),
+            "{}",
+            found[0]
+        );
+        assert!(
+            found[0].contains("in request 2, 100.0 ms from its send and 101.5 ms by the engine;"),
+            "{}",
+            found[0]
+        );
     }
 
     #[test]
@@ -161,7 +181,13 @@ mod tests {
         let mut silent = sample(0, 0, 1_000, 0);
         silent.server = Some(ServerTimes { queue_us: Some(9_000_000), ..ServerTimes::default() });
         let mut failed = sample(1, 0, 1_000, 0);
-        failed.outcome = Outcome::Failed { kind: crate::record::sample::FailureKind::CutShort, detail: String::new() };
-        assert!(remarks(&[silent.clone(), failed.clone()]).is_empty() && faults(&[silent, failed]).is_empty());
+        failed.outcome = Outcome::Failed {
+            kind: crate::record::sample::FailureKind::CutShort,
+            detail: String::new(),
+        };
+        assert!(
+            remarks(&[silent.clone(), failed.clone()]).is_empty()
+                && faults(&[silent, failed]).is_empty()
+        );
     }
 }

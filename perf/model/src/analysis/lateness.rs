@@ -19,7 +19,9 @@ impl Lateness {
         if arrivals.is_closed_loop() {
             return None;
         }
-        let late = samples.iter().map(|sample| sample.sent_us.saturating_sub(sample.intended_us) as f64 / 1_000.0);
+        let late = samples
+            .iter()
+            .map(|sample| sample.sent_us.saturating_sub(sample.intended_us) as f64 / 1_000.0);
         let late = sorted(&late.collect::<Vec<_>>());
         Some(Self { p50_ms: quantile(&late, 0.5)?, p99_ms: quantile(&late, 0.99)? })
     }

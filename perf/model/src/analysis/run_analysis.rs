@@ -1,5 +1,5 @@
-//! What a record says: [`Reading`]. All that is told of a run follows from its record, so that it can be told again later
-//! and elsewhere, faults included.
+//! What a record says: [`Reading`]. All that is told of a run follows from its record, so that it
+//! can be told again later and elsewhere, faults included.
 
 use crate::analysis::lateness::Lateness;
 use crate::analysis::steady_state::{Steady, steady};
@@ -12,13 +12,16 @@ use crate::record::file::Record;
 pub struct Reading {
     /// The figures of the whole run.
     pub summary: Summary,
-    /// Those of its steady part; absent where it has none, and where the record does not say how requests arrived.
+    /// Those of its steady part; absent where it has none, and where the record does not say how
+    /// requests arrived.
     pub steady: Option<Steady>,
     /// How late the sends of an open loop were; absent for a closed one.
     pub lateness: Option<Lateness>,
-    /// The share of prompt tokens that the server's prefix cache served; absent where the server does not say.
+    /// The share of prompt tokens that the server's prefix cache served; absent where the server
+    /// does not say.
     pub prefix_hit_rate: Option<f64>,
-    /// Every reason not to believe it. A record that is incomplete, or that does not say what was asked, has none.
+    /// Every reason not to believe it. A record that is incomplete, or that does not say what was
+    /// asked, has none.
     pub faults: Vec<String>,
     /// What a reader of its figures should know.
     pub remarks: Vec<String>,
@@ -33,7 +36,8 @@ impl Reading {
         let lateness = header.pattern.and_then(|arrivals| Lateness::of(samples, arrivals));
         let prefix_hit_rate = end.as_ref().and_then(|end| end.server.as_ref()?.prefix_hit_rate());
         let told = Self { summary, steady, lateness, prefix_hit_rate, ..Self::default() };
-        let (Some(load), Some(end)) = (&header.declared, end.as_ref().filter(|end| end.complete)) else {
+        let (Some(load), Some(end)) = (&header.declared, end.as_ref().filter(|end| end.complete))
+        else {
             return Self { remarks: estimated(samples).into_iter().collect(), ..told };
         };
         let witnesses = Witnesses {

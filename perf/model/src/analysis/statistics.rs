@@ -2,13 +2,17 @@
 
 /// The `q`-quantile (0 ≤ q ≤ 1) of values sorted in ascending order; `None` of nothing.
 ///
-/// Linear interpolation between the two closest ranks: with h = (n − 1)·q, x\[⌊h⌋\] + (h − ⌊h⌋)·(x\[⌊h⌋ + 1\] − x\[⌊h⌋\]).
-/// This is type 7 of Hyndman and Fan, *Sample Quantiles in Statistical Packages* (1996), the default of `NumPy` and so of
-/// `vllm bench serve`.
+/// Linear interpolation between the two closest ranks: with h = (n − 1)·q, x\[⌊h⌋\] + (h −
+/// ⌊h⌋)·(x\[⌊h⌋ + 1\] − x\[⌊h⌋\]). This is type 7 of Hyndman and Fan, *Sample Quantiles in
+/// Statistical Packages* (1996), the default of `NumPy` and so of `vllm bench serve`.
 pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let rank = last as f64 * q.clamp(0.0, 1.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 ≤ rank ≤ last, an index")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 ≤ rank ≤ last, an index"
+    )]
     let below = rank.floor() as usize;
     let above = (below + 1).min(last);
     Some(sorted[below] + (rank - rank.floor()) * (sorted[above] - sorted[below]))

@@ -1,15 +1,19 @@
-//! The part of a run in which the load was what it was meant to be: [`steady_window`] and the [`Steady`] figures in it.
+//! The part of a run in which the load was what it was meant to be: [`steady_window`] and the
+//! [`Steady`] figures in it.
 //!
-//! A run ramps up until everything that is to be under way is under way, and tails off when nothing is left to send. Both
-//! ends are found in the samples, not guessed: the window lasts from the first to the last moment at which at least as
-//! many requests were under way as in the middle of the run, the time-weighted median. In a closed loop it begins no
-//! sooner than the first request ended, because all begin at once and none of them finds the server as the others do; in
-//! an open loop it ends no later than the last send. Tokens are placed by their time stamps, so that a request that
-//! crosses an end of the window counts with the part of it that lies inside. Latencies are of the requests that ended
-//! inside: to ask that they began there as well would leave out the long ones.
+//! A run ramps up until everything that is to be under way is under way, and tails off when nothing
+//! is left to send. Both ends are found in the samples, not guessed: the window lasts from the
+//! first to the last moment at which at least as many requests were under way as in the middle of
+//! the run, the time-weighted median. In a closed loop it begins no sooner than the first request
+//! ended, because all begin at once and none of them finds the server as the others do; in an open
+//! loop it ends no later than the last send. Tokens are placed by their time stamps, so that a
+//! request that crosses an end of the window counts with the part of it that lies inside. Latencies
+//! are of the requests that ended inside: to ask that they began there as well would leave out the
+//! long ones.
 //!
-//! Waves have no such window, because they drain by design; theirs is the whole run, the last wave included. A ramp is
-//! never steady, and an open loop whose queue grew from one end of the window to the other was not: they have none.
+//! Waves have no such window, because they drain by design; theirs is the whole run, the last wave
+//! included. A ramp is never steady, and an open loop whose queue grew from one end of the window
+//! to the other was not: they have none.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +24,9 @@ use crate::record::sample::Sample;
 use crate::spec::load::Arrivals;
 use crate::spec::metric::Metric;
 
-/// By how much the number of requests under way may differ between the first and the last third of an open loop's window:
-/// by this share of the larger, and [`DRIFT_REQUESTS`], which small numbers do by chance.
+/// By how much the number of requests under way may differ between the first and the last third of
+/// an open loop's window: by this share of the larger, and [`DRIFT_REQUESTS`], which small numbers
+/// do by chance.
 const DRIFT: f64 = 0.25;
 const DRIFT_REQUESTS: f64 = 2.0;
 
@@ -34,17 +39,18 @@ pub struct Steady {
     pub to_s: f64,
     /// How many requests were under way in its middle.
     pub concurrency: u32,
-    /// Output tokens per second of the whole server; absent when responses were not streamed, which have no stamps.
+    /// Output tokens per second of the whole server; absent when responses were not streamed, which
+    /// have no stamps.
     pub output_throughput: Option<f64>,
-    /// Requests per second, each with the share of its tokens that came in the window, or of its time where it has no
-    /// stamps.
+    /// Requests per second, each with the share of its tokens that came in the window, or of its
+    /// time where it has no stamps.
     pub request_throughput: f64,
     /// TTFT, TPOT, ITL, E2E and the output rate per request, of requests that ended in the window.
     pub latencies: BTreeMap<Metric, f64>,
 }
 
-/// The steady window of a run, in microseconds since it began; the whole run for waves. `None` without requests, and where
-/// the run was never steady.
+/// The steady window of a run, in microseconds since it began; the whole run for waves. `None`
+/// without requests, and where the run was never steady.
 pub fn steady_window(samples: &[Sample], arrivals: Arrivals) -> Option<(u64, u64)> {
     let (from, to) = window(samples, arrivals)?;
     drift(samples, arrivals, from, to).is_none().then_some((from, to))
@@ -60,7 +66,8 @@ pub fn never_steady(samples: &[Sample], arrivals: Arrivals) -> Option<String> {
     ))
 }
 
-/// The figures of the steady window. `None` when there is no such window, or nothing happened in it.
+/// The figures of the steady window. `None` when there is no such window, or nothing happened in
+/// it.
 pub fn steady(samples: &[Sample], arrivals: Arrivals) -> Option<Steady> {
     let (from, to) = steady_window(samples, arrivals)?;
     let seconds = to.checked_sub(from).filter(|length| *length > 0)? as f64 / 1e6;
@@ -68,9 +75,19 @@ pub fn steady(samples: &[Sample], arrivals: Arrivals) -> Option<Steady> {
     // What came at the very beginning was made before it.
     let inside = |at_us: u64| from < at_us && at_us <= to;
     let tokens_of = |sample: &Sample| -> u64 {
-        sample.chunks.iter().filter(|chunk| inside(chunk.at_us)).map(|chunk| u64::from(chunk.tokens)).sum()
+        sample
+            .chunks
+            .iter()
+            .filter(|chunk| inside(chunk.at_us))
+            .map(|chunk| u64::from(chunk.tokens))
+            .sum()
     };
-    let share = |sample: &Sample| match sample.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum::<u64>() {
+    let share = |sample: &Sample| match sample
+        .chunks
+        .iter()
+        .map(|chunk| u64::from(chunk.tokens))
+        .sum::<u64>()
+    {
         0 => {
             let begun = sample.sent_us.clamp(from, to);
             let ended = sample.end_us.clamp(from, to);
@@ -113,8 +130,8 @@ fn window(samples: &[Sample], arrivals: Arrivals) -> Option<(u64, u64)> {
     (from < to).then_some((from, to))
 }
 
-/// How many requests were under way in the first and in the last third of an open loop's window, where these differ by more
-/// than [`DRIFT`].
+/// How many requests were under way in the first and in the last third of an open loop's window,
+/// where these differ by more than [`DRIFT`].
 fn drift(samples: &[Sample], arrivals: Arrivals, from: u64, to: u64) -> Option<(f64, f64)> {
     if arrivals.is_closed_loop() {
         return None;
@@ -139,7 +156,8 @@ struct Level {
     under_way: u32,
 }
 
-/// How many requests were under way from when to when, in order. Stretches without length are left out.
+/// How many requests were under way from when to when, in order. Stretches without length are left
+/// out.
 fn levels(samples: &[Sample]) -> Vec<Level> {
     let sends = samples.iter().map(|sample| (sample.sent_us, true));
     let ends = samples.iter().map(|sample| (sample.end_us, false));
@@ -184,7 +202,9 @@ mod tests {
             index: 0,
             intended_us: start_ms * 1_000,
             sent_us: start_ms * 1_000,
-            chunks: (1..=u64::from(tokens)).map(|n| Chunk { at_us: start_ms * 1_000 + n * gap, tokens: 1 }).collect(),
+            chunks: (1..=u64::from(tokens))
+                .map(|n| Chunk { at_us: start_ms * 1_000 + n * gap, tokens: 1 })
+                .collect(),
             end_us: end_ms * 1_000,
             prompt_tokens: Some(1),
             output_tokens: Some(tokens),
@@ -222,8 +242,9 @@ mod tests {
 
     #[test]
     fn the_last_wave_is_never_lost() {
-        let waves: Vec<Sample> =
-            (0..3).flat_map(|n| [request(n * 100, n * 100 + 100, 4), request(n * 100, n * 100 + 40, 4)]).collect();
+        let waves: Vec<Sample> = (0..3)
+            .flat_map(|n| [request(n * 100, n * 100 + 100, 4), request(n * 100, n * 100 + 40, 4)])
+            .collect();
         let steady = steady(&waves, Arrivals::Waves(2)).unwrap();
         assert!((steady.to_s - 0.3).abs() < 1e-9);
         assert!((steady.output_throughput.unwrap() - 24.0 / 0.3).abs() < 1e-6);
@@ -237,7 +258,11 @@ mod tests {
                 (0..8).map(move |place| {
                     let mut sample = request(round * 300, round * 300 + 300, 10);
                     sample.end_us += place;
-                    sample.chunks = sample.chunks.iter().map(|c| Chunk { at_us: c.at_us + place, ..c }).collect();
+                    sample.chunks = sample
+                        .chunks
+                        .iter()
+                        .map(|c| Chunk { at_us: c.at_us + place, ..c })
+                        .collect();
                     sample
                 })
             })

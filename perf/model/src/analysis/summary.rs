@@ -53,16 +53,25 @@ impl Summary {
 
 /// Computes every figure that the samples allow.
 ///
-/// Rates count tokens and requests over the whole run, from the first intended send to the end of the last response.
-/// Latencies are of requests that succeeded; one failure makes the run invalid, which is the caller's to say.
+/// Rates count tokens and requests over the whole run, from the first intended send to the end of
+/// the last response. Latencies are of requests that succeeded; one failure makes the run invalid,
+/// which is the caller's to say.
 pub fn summarize(samples: &[Sample], objectives: &[Objective]) -> Summary {
     let succeeded: Vec<&Sample> = samples.iter().filter(|sample| sample.succeeded()).collect();
     let mut summary = Summary {
         requests: samples.len(),
         resent: samples.iter().filter(|sample| sample.resent).count(),
         duration_s: duration_s(samples),
-        prompt_tokens: succeeded.iter().filter_map(|sample| sample.prompt_tokens).map(u64::from).sum(),
-        output_tokens: succeeded.iter().filter_map(|sample| sample.output_tokens).map(u64::from).sum(),
+        prompt_tokens: succeeded
+            .iter()
+            .filter_map(|sample| sample.prompt_tokens)
+            .map(u64::from)
+            .sum(),
+        output_tokens: succeeded
+            .iter()
+            .filter_map(|sample| sample.output_tokens)
+            .map(u64::from)
+            .sum(),
         output_length: lengths(&succeeded),
         ..Summary::default()
     };
@@ -221,7 +230,8 @@ mod tests {
     #[test]
     fn a_failed_request_counts_in_no_figure_but_its_own() {
         let mut failed = request(1, 0, 100, 10);
-        failed.outcome = Outcome::Failed { kind: FailureKind::CutShort, detail: "no [DONE]".into() };
+        failed.outcome =
+            Outcome::Failed { kind: FailureKind::CutShort, detail: "no [DONE]".into() };
         let summary = summarize(&[request(0, 0, 100, 10), failed], &[]);
         assert_eq!((summary.requests, summary.failed(), summary.output_tokens), (2, 1, 10));
         assert_eq!(summary.failures[&FailureKind::CutShort], 1);

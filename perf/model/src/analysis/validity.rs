@@ -1,4 +1,5 @@
-//! Whether a run may be judged at all: [`faults`] names every reason why not; [`remarks`] what a reader should know.
+//! Whether a run may be judged at all: [`faults`] names every reason why not; [`remarks`] what a
+//! reader should know.
 
 use crate::analysis::engine_times::{self, WAY_MS, WAY_SHARE};
 use crate::analysis::lateness::Lateness;
@@ -40,7 +41,9 @@ pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<
     }
     let limit = as_millis(load.lateness_limit);
     if let Some(lateness) = lateness.map(|late| late.p99_ms).filter(|lateness| *lateness > limit) {
-        faults.push(format!("sends were {lateness:.1} ms late at P99 (limit {limit} ms): the client was the limit"));
+        faults.push(format!(
+            "sends were {lateness:.1} ms late at P99 (limit {limit} ms): the client was the limit"
+        ));
     }
     if let Some(client) = client {
         faults.extend(client.faults(load));
@@ -52,23 +55,28 @@ pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<
     faults
 }
 
-/// What a reader of a run's figures should know beside them, one line each; empty where there is nothing.
+/// What a reader of a run's figures should know beside them, one line each; empty where there is
+/// nothing.
 pub fn remarks(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<String> {
     let mut remarks = disagreements(summary, witnesses.server);
     if failures_are_allowed(load, summary) {
-        remarks.extend(failures(summary).map(|what| format!("{what} ({} may)", load.failures_allowed)));
+        remarks.extend(
+            failures(summary).map(|what| format!("{what} ({} may)", load.failures_allowed)),
+        );
     }
     remarks.extend(engine_times::remarks(witnesses.samples));
     remarks.extend(steady_state::never_steady(witnesses.samples, load.arrivals));
     remarks.extend(unwitnessed(load, witnesses));
     if let Some(CacheReset::Refused(why)) = witnesses.cache_reset {
-        remarks.push(format!("the prefix cache was not emptied before the load, because the server refused: {why}"));
+        remarks.push(format!(
+            "the prefix cache was not emptied before the load, because the server refused: {why}"
+        ));
     }
     remarks
 }
 
-/// Where client and server do not count alike. Of a request that failed the server may have counted all, a part or
-/// nothing, so that each leaves room for as much as it asked for, and no more.
+/// Where client and server do not count alike. Of a request that failed the server may have counted
+/// all, a part or nothing, so that each leaves room for as much as it asked for, and no more.
 fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<String> {
     if server.lost {
         let what = "the server's counters were there before the load and not behind it, or had shrunk, so that nothing was \
@@ -79,7 +87,9 @@ fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<Strin
     let compare = |what: &str, client: u64, room: Option<u64>, server: Option<u64>| {
         let most = client.saturating_add(room.unwrap_or(u64::MAX));
         let server = server.filter(|server| !(client..=most).contains(server))?;
-        Some(format!("the client counted {client} {what}, the server {server}: someone else uses it, or one miscounts"))
+        Some(format!(
+            "the client counted {client} {what}, the server {server}: someone else uses it, or one miscounts"
+        ))
     };
     let output = failed * u64::from(load.workload.output.limit());
     let prompts = (failed == 0).then_some(0);
@@ -93,7 +103,8 @@ fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<Strin
     .collect()
 }
 
-/// What could not be found out, or was not as declared, and makes figures weaker without making them wrong.
+/// What could not be found out, or was not as declared, and makes figures weaker without making
+/// them wrong.
 fn unwitnessed(load: &Load, witnesses: &Witnesses<'_>) -> Vec<String> {
     let Witnesses { samples, server, lateness, client, calibration, .. } = *witnesses;
     let mut remarks = Vec::new();
@@ -123,7 +134,8 @@ fn unwitnessed(load: &Load, witnesses: &Witnesses<'_>) -> Vec<String> {
             );
         }
         if let Some(Lateness { p50_ms, p99_ms }) = lateness {
-            remarks.push(format!("sends were {p50_ms:.2} ms late at P50 and {p99_ms:.2} ms at P99"));
+            remarks
+                .push(format!("sends were {p50_ms:.2} ms late at P50 and {p99_ms:.2} ms at P99"));
         }
     }
     remarks
@@ -143,7 +155,10 @@ pub(crate) fn estimated(samples: &[Sample]) -> Option<String> {
 /// How many requests failed, kind by kind.
 fn failures(summary: &Summary) -> impl Iterator<Item = String> {
     let requests = summary.requests;
-    summary.failures.iter().map(move |(kind, count)| format!("{count} of {requests} requests failed: {kind}"))
+    summary
+        .failures
+        .iter()
+        .map(move |(kind, count)| format!("{count} of {requests} requests failed: {kind}"))
 }
 
 /// Whether no more requests failed than the load allows, and some were left to measure.
@@ -152,10 +167,11 @@ fn failures_are_allowed(load: &Load, summary: &Summary) -> bool {
     summary.failed() as f64 <= allowed && summary.failed() < summary.requests
 }
 
-/// Where the client's mean latencies and the server's own do not agree within 5 ms or 15 %, the larger.
+/// Where the client's mean latencies and the server's own do not agree within 5 ms or 15 %, the
+/// larger.
 ///
-/// The client's are the longer ones by nature, and they are what a user feels; a larger gap says where to look, not that
-/// the run is wrong. Nothing is averaged away: both figures are named.
+/// The client's are the longer ones by nature, and they are what a user feels; a larger gap says
+/// where to look, not that the run is wrong. Nothing is averaged away: both figures are named.
 fn disagreements(summary: &Summary, server: Option<&ServerCounts>) -> Vec<String> {
     let Some(server) = server else { return Vec::new() };
     let pairs = [(Quantity::Ttft, server.ttft_mean_ms()), (Quantity::E2e, server.e2e_mean_ms())];
@@ -171,10 +187,12 @@ fn disagreements(summary: &Summary, server: Option<&ServerCounts>) -> Vec<String
     compared.collect()
 }
 
-/// Prompts that have no beginning in common find nothing in the prefix cache, unless the server saw them before: an
-/// earlier run with the same prompts, or a cache that was not emptied. A warm cache looks like a faster server.
+/// Prompts that have no beginning in common find nothing in the prefix cache, unless the server saw
+/// them before: an earlier run with the same prompts, or a cache that was not emptied. A warm cache
+/// looks like a faster server.
 fn warm_cache(load: &Load, server: &ServerCounts) -> Option<String> {
-    let hits = server.prefix_hits.filter(|hits| *hits > 0 && load.workload.prompts.are_distinct())?;
+    let hits =
+        server.prefix_hits.filter(|hits| *hits > 0 && load.workload.prompts.are_distinct())?;
     let share = match server.prefix_hit_rate() {
         Some(rate) => format!("{:.2} % of its prompt tokens", rate * 100.0),
         None => format!("{hits} prompt tokens"),
@@ -192,7 +210,12 @@ mod tests {
     use crate::spec::load::{Arrivals, Prompts};
 
     fn load(requests: u32) -> Load {
-        Load { arrivals: Arrivals::OneAtATime, requests, objectives: vec![], ..crate::fixtures::load() }
+        Load {
+            arrivals: Arrivals::OneAtATime,
+            requests,
+            objectives: vec![],
+            ..crate::fixtures::load()
+        }
     }
 
     fn with(server: &ServerCounts) -> Witnesses<'_> {
@@ -200,7 +223,10 @@ mod tests {
     }
 
     fn late(lateness_ms: f64) -> Witnesses<'static> {
-        Witnesses { lateness: Some(Lateness { p50_ms: 0.1, p99_ms: lateness_ms }), ..Witnesses::default() }
+        Witnesses {
+            lateness: Some(Lateness { p50_ms: 0.1, p99_ms: lateness_ms }),
+            ..Witnesses::default()
+        }
     }
 
     fn summary() -> Summary {
@@ -215,7 +241,10 @@ mod tests {
             requests: Some(10),
             ..ServerCounts::default()
         };
-        assert!(faults(&load(10), &summary(), &Witnesses { server: Some(&server), ..late(1.0) }).is_empty());
+        assert!(
+            faults(&load(10), &summary(), &Witnesses { server: Some(&server), ..late(1.0) })
+                .is_empty()
+        );
         assert!(faults(&load(10), &summary(), &Witnesses::default()).is_empty());
     }
 
@@ -248,15 +277,25 @@ mod tests {
     fn counters_that_are_gone_are_a_fault_and_those_that_never_were_a_remark() {
         let lost = ServerCounts { lost: true, ..ServerCounts::default() };
         let found = faults(&load(10), &summary(), &with(&lost));
-        assert!(found.len() == 1 && found[0].starts_with("the server's counters were there before"), "{found:?}");
+        assert!(
+            found.len() == 1 && found[0].starts_with("the server's counters were there before"),
+            "{found:?}"
+        );
         let client = ClientUse::default();
         let real = Witnesses { client: Some(&client), ..Witnesses::default() };
         let told = remarks(&load(10), &summary(), &real);
-        assert!(told[0].starts_with("it lasted 0.00 s, and a client is checked from 1 s on"), "{told:?}");
+        assert!(
+            told[0].starts_with("it lasted 0.00 s, and a client is checked from 1 s on"),
+            "{told:?}"
+        );
         assert!(told[1].starts_with("the server has no counters at /metrics"), "{told:?}");
         assert!(told[2].starts_with("the client could not be calibrated"), "{told:?}");
         let long = ClientUse { ticks: 100, ..client };
-        let told = remarks(&load(10), &summary(), &Witnesses { client: Some(&long), ..Witnesses::default() });
+        let told = remarks(
+            &load(10),
+            &summary(),
+            &Witnesses { client: Some(&long), ..Witnesses::default() },
+        );
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(remarks(&load(10), &summary(), &Witnesses::default()).is_empty());
     }
@@ -264,7 +303,10 @@ mod tests {
     #[test]
     fn more_places_than_requests_are_told() {
         let load = Load { arrivals: Arrivals::Concurrency(64), ..load(20) };
-        assert_eq!(remarks(&load, &summary(), &Witnesses::default()), ["20 requests were never 64 at once"]);
+        assert_eq!(
+            remarks(&load, &summary(), &Witnesses::default()),
+            ["20 requests were never 64 at once"]
+        );
     }
 
     #[test]
@@ -281,7 +323,8 @@ mod tests {
     fn a_stated_share_of_failures_is_no_fault_and_is_told() {
         let mut summary = summary();
         summary.failures.insert(FailureKind::ErrorInBand, 2);
-        let load = |share: f64| Load { failures_allowed: crate::spec::units::percent(share), ..load(10) };
+        let load =
+            |share: f64| Load { failures_allowed: crate::spec::units::percent(share), ..load(10) };
         assert!(faults(&load(20.0), &summary, &Witnesses::default()).is_empty());
         assert_eq!(faults(&load(19.0), &summary, &Witnesses::default()).len(), 1);
         assert_eq!(
@@ -289,15 +332,22 @@ mod tests {
             ["2 of 10 requests failed: error inside a response (20 % may)"]
         );
         summary.failures.insert(FailureKind::ErrorInBand, 10);
-        assert_eq!(faults(&load(100.0), &summary, &Witnesses::default()).len(), 1, "nothing was measured");
+        assert_eq!(
+            faults(&load(100.0), &summary, &Witnesses::default()).len(),
+            1,
+            "nothing was measured"
+        );
     }
 
     #[test]
     fn latencies_that_the_server_measured_otherwise_are_named_with_both_figures() {
         let mut summary = summary();
         summary.values.insert("e2e_mean_ms".parse().unwrap(), 100.0);
-        let server =
-            |mean_us: u64| ServerCounts { e2e_sum_us: Some(mean_us), e2e_count: Some(1), ..ServerCounts::default() };
+        let server = |mean_us: u64| ServerCounts {
+            e2e_sum_us: Some(mean_us),
+            e2e_count: Some(1),
+            ..ServerCounts::default()
+        };
         assert!(disagreements(&summary, Some(&server(90_000))).is_empty());
         assert_eq!(
             disagreements(&summary, Some(&server(50_000))),
@@ -309,12 +359,16 @@ mod tests {
     #[test]
     fn distinct_prompts_that_hit_the_prefix_cache_are_a_fault() {
         let mut load = load(10);
-        let server = ServerCounts { prefix_queries: Some(6_400), prefix_hits: Some(16), ..ServerCounts::default() };
+        let server = ServerCounts {
+            prefix_queries: Some(6_400),
+            prefix_hits: Some(16),
+            ..ServerCounts::default()
+        };
         let found = faults(&load, &summary(), &with(&server));
         assert_eq!(found.len(), 1);
-        assert!(
-            found[0].starts_with("a load of distinct prompts found 0.25 % of its prompt tokens in the prefix cache")
-        );
+        assert!(found[0].starts_with(
+            "a load of distinct prompts found 0.25 % of its prompt tokens in the prefix cache"
+        ));
         let none = ServerCounts { prefix_hits: Some(0), ..server };
         assert!(faults(&load, &summary(), &with(&none)).is_empty());
         load.workload.prompts = Prompts::Text("the same for all".into());
@@ -328,12 +382,21 @@ mod tests {
 
     #[test]
     fn a_client_that_was_the_limit_is_a_fault_and_so_is_a_load_beyond_what_it_can_do() {
-        let client =
-            ClientUse { wall_us: 2_000_000, cpu_us: 1_900_000, threads: 1, ticks: 200, ..ClientUse::default() };
+        let client = ClientUse {
+            wall_us: 2_000_000,
+            cpu_us: 1_900_000,
+            threads: 1,
+            ticks: 200,
+            ..ClientUse::default()
+        };
         let calibration = Calibration { lateness_p99_us: 6_000, ..Calibration::default() };
-        let open = Load { arrivals: Arrivals::Poisson(crate::spec::units::per_second(1.0)), ..load(10) };
+        let open =
+            Load { arrivals: Arrivals::Poisson(crate::spec::units::per_second(1.0)), ..load(10) };
         let calibrated = Witnesses { calibration: Some(&calibration), ..Witnesses::default() };
-        assert!(faults(&open, &summary(), &calibrated).is_empty(), "in virtual time there is no client to judge");
+        assert!(
+            faults(&open, &summary(), &calibrated).is_empty(),
+            "in virtual time there is no client to judge"
+        );
         let found = faults(&open, &summary(), &Witnesses { client: Some(&client), ..calibrated });
         assert_eq!(found.len(), 2);
         assert!(found[0].starts_with("the client used 0.95 of a core"), "{found:?}");
@@ -343,12 +406,18 @@ mod tests {
     #[test]
     fn a_cache_that_could_not_be_emptied_is_told() {
         let told = |reset: CacheReset| {
-            remarks(&load(10), &summary(), &Witnesses { cache_reset: Some(&reset), ..Witnesses::default() })
+            remarks(
+                &load(10),
+                &summary(),
+                &Witnesses { cache_reset: Some(&reset), ..Witnesses::default() },
+            )
         };
         assert!(told(CacheReset::Done).is_empty() && told(CacheReset::NotOffered).is_empty());
         assert_eq!(
             told(CacheReset::Refused("500: no".into())),
-            ["the prefix cache was not emptied before the load, because the server refused: 500: no"]
+            [
+                "the prefix cache was not emptied before the load, because the server refused: 500: no"
+            ]
         );
     }
 }

@@ -1,8 +1,8 @@
-//! The JSON that `vllm bench serve --save-result --save-detailed` writes: [`write()`] writes it, [`read()`] makes a record
-//! of it.
+//! The JSON that `vllm bench serve --save-result --save-detailed` writes: [`write()`] writes it,
+//! [`read()`] makes a record of it.
 //!
-//! Every key of vLLM 0.32 is written, with a value of the same type. Most mean the same; where one does not, this is how
-//! ours is counted:
+//! Every key of vLLM 0.32 is written, with a value of the same type. Most mean the same; where one
+//! does not, this is how ours is counted:
 //!
 //! | key | differs |
 //! |---|---|
@@ -18,8 +18,9 @@
 //! | `generated_texts` | empty: texts are not kept |
 //! | `completed`, `failed`, `errors` | cut streams, wrong lengths and errors inside a stream are failures |
 //!
-//! TTFT and latency count from the send here, as vLLM's do, and not from the intended start as in our own figures; the
-//! difference is in `queue_times`. What was not measured is `null`, where vLLM writes 0.
+//! TTFT and latency count from the send here, as vLLM's do, and not from the intended start as in
+//! our own figures; the difference is in `queue_times`. What was not measured is `null`, where vLLM
+//! writes 0.
 
 mod arrivals;
 mod read;

@@ -1,7 +1,7 @@
 //! What the sum of all accepted changes is held against: [`Anchor`].
 //!
-//! A baseline moves with every accepted change, and so do small losses with it. The anchor stays where it is until somebody
-//! moves it and says why; its file lies beside the baseline's.
+//! A baseline moves with every accepted change, and so do small losses with it. The anchor stays
+//! where it is until somebody moves it and says why; its file lies beside the baseline's.
 
 use std::path::{Path, PathBuf};
 
@@ -35,15 +35,21 @@ pub fn anchor_file(baseline: &Path) -> PathBuf {
 impl Anchor {
     /// The text of the file.
     pub fn to_text(&self) -> String {
-        format!("reason: {}\n{}", serde_json::Value::from(self.reason.as_str()), self.baseline.to_yaml())
+        format!(
+            "reason: {}\n{}",
+            serde_json::Value::from(self.reason.as_str()),
+            self.baseline.to_yaml()
+        )
     }
 
     /// Reads the text of a file.
     pub fn from_text(text: &str) -> Result<Self, BaselineError> {
         let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-        let reason = first.strip_prefix("reason: ").and_then(|reason| serde_json::from_str(reason).ok());
         let reason =
-            reason.ok_or_else(|| BaselineError::Unreadable(format!("its first line is `{first}`, not its reason")))?;
+            first.strip_prefix("reason: ").and_then(|reason| serde_json::from_str(reason).ok());
+        let reason = reason.ok_or_else(|| {
+            BaselineError::Unreadable(format!("its first line is `{first}`, not its reason"))
+        })?;
         Ok(Self { reason, baseline: Baseline::from_yaml(rest)? })
     }
 }
@@ -61,6 +67,9 @@ mod tests {
 
     #[test]
     fn the_anchor_lies_beside_its_baseline() {
-        assert_eq!(anchor_file(Path::new("b/s/only-1.5.snap")), Path::new("b/s/only-1.5.anchor.yaml"));
+        assert_eq!(
+            anchor_file(Path::new("b/s/only-1.5.snap")),
+            Path::new("b/s/only-1.5.anchor.yaml")
+        );
     }
 }

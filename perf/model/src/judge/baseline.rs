@@ -1,10 +1,12 @@
 //! What was measured when a baseline was taken: [`Baseline`], and its text, which people review.
 //!
-//! One metric a line, each with its median and the value of every engine start, session by session; what is needed to know
-//! whether another run may be compared; nothing that changes every time, and no policy: slacks live in the test, so that
-//! a machine can rewrite the whole file without losing a human choice.
+//! One metric a line, each with its median and the value of every engine start, session by session;
+//! what is needed to know whether another run may be compared; nothing that changes every time, and
+//! no policy: slacks live in the test, so that a machine can rewrite the whole file without losing
+//! a human choice.
 //!
-//! A session is what was measured in one go. What differs from one day to the next is seen only between sessions.
+//! A session is what was measured in one go. What differs from one day to the next is seen only
+//! between sessions.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -37,7 +39,8 @@ pub struct Baseline {
     pub metrics: BTreeMap<Metric, Sessions>,
 }
 
-/// The values of a metric in every run of every engine start of every session, in order: `values[session][start][run]`.
+/// The values of a metric in every run of every engine start of every session, in order:
+/// `values[session][start][run]`.
 pub type Sessions = Vec<Vec<Vec<f64>>>;
 
 /// Why a baseline's text cannot be used.
@@ -47,10 +50,14 @@ pub enum BaselineError {
     #[error("it cannot be read: {0}; take it from git again, or refresh it")]
     Unreadable(String),
     /// Written by a newer version of this suite.
-    #[error("it has schema {0}, and this version knows {SCHEMA} at most; update the suite, which keeps what it holds")]
+    #[error(
+        "it has schema {0}, and this version knows {SCHEMA} at most; update the suite, which keeps what it holds"
+    )]
     Newer(u32),
     /// Written before baselines knew sessions.
-    #[error("it has schema {0}, and this version reads {SCHEMA}; `cargo xtask perf refresh` writes it anew")]
+    #[error(
+        "it has schema {0}, and this version reads {SCHEMA}; `cargo xtask perf refresh` writes it anew"
+    )]
     Older(u32),
     /// Readable, but not what this suite writes.
     #[error("it was edited by hand or cut off: {0}; take it from git again, or refresh it")]
@@ -89,12 +96,16 @@ impl Baseline {
         // The count lets a file that lost its last lines be told from one that never had them.
         line(
             "metrics",
-            &format!("# {}, each with its median, and the engine starts of every session", self.metrics.len()),
+            &format!(
+                "# {}, each with its median, and the engine starts of every session",
+                self.metrics.len()
+            ),
         );
         for (metric, sessions) in &self.metrics {
             // The median of the rounded values, so that the file agrees with itself.
             let rounded = |value: &f64| number(*value).parse().ok();
-            let rounded: Vec<f64> = sessions.iter().flatten().flatten().filter_map(rounded).collect();
+            let rounded: Vec<f64> =
+                sessions.iter().flatten().flatten().filter_map(rounded).collect();
             let middle = median(&rounded).map_or_else(|| "null".to_owned(), number);
             let _ = writeln!(
                 yaml,
@@ -119,13 +130,15 @@ impl Baseline {
         if schema < SCHEMA {
             return Err(BaselineError::Older(schema));
         }
-        let file: File =
-            serde_saphyr::from_str(yaml).map_err(|error| BaselineError::Unreadable(first_line(&error.to_string())))?;
+        let file: File = serde_saphyr::from_str(yaml)
+            .map_err(|error| BaselineError::Unreadable(first_line(&error.to_string())))?;
         let baseline = file.into_baseline()?;
         let canonical = baseline.to_yaml();
         let differs = |(read, written): &(&str, &str)| read.trim_end() != written.trim_end();
         match yaml.lines().zip(canonical.lines()).find(differs) {
-            Some((read, _)) => Err(BaselineError::Edited(format!("the line `{read}` is not as it was written"))),
+            Some((read, _)) => {
+                Err(BaselineError::Edited(format!("the line `{read}` is not as it was written")))
+            }
             None if yaml.trim_end().lines().count() != canonical.trim_end().lines().count() => {
                 Err(BaselineError::Edited("lines are missing or were added".to_owned()))
             }
@@ -149,23 +162,28 @@ impl Baseline {
         self.metrics.values().map(of).max().unwrap_or_default()
     }
 
-    /// Whatever differs in another that was measured later, be it under test or not: sessions of different things are no
-    /// noise but a change.
+    /// Whatever differs in another that was measured later, be it under test or not: sessions of
+    /// different things are no noise but a change.
     pub fn differences(&self, later: &Self) -> Vec<Difference> {
         let mut differences = later.fingerprint.incomparable_with(&self.fingerprint);
-        for (what, before, now) in
-            [("workload", &self.workload, &later.workload), ("arrivals", &self.arrivals, &later.arrivals)]
-        {
+        for (what, before, now) in [
+            ("workload", &self.workload, &later.workload),
+            ("arrivals", &self.arrivals, &later.arrivals),
+        ] {
             if before != now {
-                differences.push(Difference { what: what.to_owned(), baseline: before.clone(), measured: now.clone() });
+                differences.push(Difference {
+                    what: what.to_owned(),
+                    baseline: before.clone(),
+                    measured: now.clone(),
+                });
             }
         }
         differences.extend(later.fingerprint.under_test_since(&self.fingerprint));
         differences
     }
 
-    /// This baseline with the sessions of another, which was measured of the same, after its own. A metric that one of
-    /// them lacks is dropped.
+    /// This baseline with the sessions of another, which was measured of the same, after its own. A
+    /// metric that one of them lacks is dropped.
     #[must_use]
     pub fn joined(mut self, later: &Self) -> Self {
         self.metrics.retain(|metric, _| later.metrics.contains_key(metric));
@@ -256,11 +274,14 @@ impl File {
     }
 }
 
-/// The schema alone, read before anything else, because a newer file may hold keys that this code does not know.
+/// The schema alone, read before anything else, because a newer file may hold keys that this code
+/// does not know.
 fn read_schema(yaml: &str) -> Result<u32, BaselineError> {
     let first = yaml.lines().next().unwrap_or_default();
     let number = first.strip_prefix("schema: ").and_then(|number| number.trim().parse().ok());
-    number.ok_or_else(|| BaselineError::Unreadable(format!("its first line is `{first}`, not its schema")))
+    number.ok_or_else(|| {
+        BaselineError::Unreadable(format!("its first line is `{first}`, not its schema"))
+    })
 }
 
 /// A double-quoted scalar: a JSON string is one in YAML too.
@@ -285,7 +306,8 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// A figure with enough digits that rounding is far below any noise: 6 significant ones, at least 1 decimal.
+/// A figure with enough digits that rounding is far below any noise: 6 significant ones, at least 1
+/// decimal.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
         large if large >= 10_000.0 => 1,

@@ -24,7 +24,8 @@ pub enum Found {
     Nothing,
     /// A file that cannot be used, and why.
     Unusable(String),
-    /// A baseline that a newer version of this suite wrote, in words. It is whole, and not for this one to replace.
+    /// A baseline that a newer version of this suite wrote, in words. It is whole, and not for this
+    /// one to replace.
     Newer(String),
 }
 
@@ -128,7 +129,11 @@ fn differences(evidence: &Evidence<'_>, baseline: &Baseline, now: &Fingerprint) 
     let mut differences = now.incomparable_with(&baseline.fingerprint);
     let mut note = |what: &str, before: &str, now: String| {
         if before != now {
-            differences.push(Difference { what: what.to_owned(), baseline: before.to_owned(), measured: now });
+            differences.push(Difference {
+                what: what.to_owned(),
+                baseline: before.to_owned(),
+                measured: now,
+            });
         }
     };
     note("workload", &baseline.workload, evidence.workload());
@@ -141,7 +146,8 @@ fn faults(evidence: &Evidence<'_>) -> Vec<String> {
     for run in evidence.starts {
         faults.extend(run.faults.iter().map(|fault| format!("start {}: {fault}", run.start)));
         if run.fingerprint != evidence.starts[0].fingerprint {
-            faults.push(format!("start {} ran on or against something else than start 1", run.start));
+            faults
+                .push(format!("start {} ran on or against something else than start 1", run.start));
         }
     }
     faults
@@ -175,7 +181,12 @@ fn comparable_anchor<'a>(
     None
 }
 
-fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, anchor: Option<&Baseline>, ask: Ask<'_>) -> Vec<Row> {
+fn rows(
+    evidence: &Evidence<'_>,
+    baseline: Option<&Baseline>,
+    anchor: Option<&Baseline>,
+    ask: Ask<'_>,
+) -> Vec<Row> {
     let row = |metric: Metric, guard: Option<&Guard>| {
         let measured = evidence.values(metric);
         let starts: Vec<f64> = measured.iter().filter_map(|runs| median(runs)).collect();
@@ -186,10 +197,16 @@ fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, anchor: Option<&Ba
                 Ask::Nobody(verdict) => Judgement::plain(verdict),
                 Ask::Gate(Judging::Baseline(gate)) => {
                     let judgement = gate.judge(guard, before, &measured);
-                    gate.or_creep(guard, judgement, anchor.map_or(&[][..], |anchor| anchor.sessions(metric)), before)
+                    gate.or_creep(
+                        guard,
+                        judgement,
+                        anchor.map_or(&[][..], |anchor| anchor.sessions(metric)),
+                        before,
+                    )
                 }
                 Ask::Gate(Judging::Pairs(gate)) => {
-                    let pairs: Vec<_> = before.concat().into_iter().zip(measured.iter().cloned()).collect();
+                    let pairs: Vec<_> =
+                        before.concat().into_iter().zip(measured.iter().cloned()).collect();
                     gate.pairs(guard, &pairs)
                 }
             };
@@ -197,10 +214,17 @@ fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, anchor: Option<&Ba
         });
         Row {
             metric,
-            published: evidence.published.iter().find(|there| there.metric == metric).map(|there| there.value),
+            published: evidence
+                .published
+                .iter()
+                .find(|there| there.metric == metric)
+                .map(|there| there.value),
             baseline: base,
             measured: now,
-            change: base.zip(now).filter(|(base, _)| *base > 0.0).map(|(base, now)| now / base - 1.0),
+            change: base
+                .zip(now)
+                .filter(|(base, _)| *base > 0.0)
+                .map(|(base, now)| now / base - 1.0),
             starts,
             guard,
         }
@@ -208,9 +232,9 @@ fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, anchor: Option<&Ba
     let guarded = |metric: Metric| evidence.guards.iter().any(|guard| guard.metric == metric);
     let published = |metric: Metric| evidence.published.iter().any(|there| there.metric == metric);
     let measured = evidence.metrics();
-    let others = Metric::all()
-        .filter(|metric| !guarded(*metric))
-        .filter(|metric| published(*metric) || (is_headline(*metric) && measured.contains_key(metric)));
+    let others = Metric::all().filter(|metric| !guarded(*metric)).filter(|metric| {
+        published(*metric) || (is_headline(*metric) && measured.contains_key(metric))
+    });
     evidence
         .guards
         .iter()
@@ -223,7 +247,8 @@ fn rows(evidence: &Evidence<'_>, baseline: Option<&Baseline>, anchor: Option<&Ba
 pub(crate) fn guard_row(guard: &Guard, baseline: Option<f64>, judgement: Judgement) -> GuardRow {
     let Judgement { verdict, is_open, reason, interval, band } = judgement;
     let band = band.map(|band| percent(band * 100.0));
-    let limit = baseline.map(|base| Guard { slack: band.unwrap_or(guard.slack), ..*guard }.limit(base));
+    let limit =
+        baseline.map(|base| Guard { slack: band.unwrap_or(guard.slack), ..*guard }.limit(base));
     GuardRow { slack: guard.slack, band, limit, interval, verdict, is_open, reason }
 }
 
@@ -294,7 +319,8 @@ mod tests {
 
     fn starts(throughputs: &[f64]) -> Vec<StartEvidence> {
         let metric: Metric = "output_throughput_tok_per_s".parse().unwrap();
-        let summary = |value: f64| Summary { values: [(metric, value)].into(), ..Summary::default() };
+        let summary =
+            |value: f64| Summary { values: [(metric, value)].into(), ..Summary::default() };
         throughputs
             .iter()
             .enumerate()
@@ -322,14 +348,16 @@ mod tests {
 
     fn verdict_of(measured: &[StartEvidence], found: &Found) -> LoadReport {
         let (load, guards) = (load(), guards());
-        let evidence = Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: measured };
+        let evidence =
+            Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: measured };
         let gate = Gate::new(Design::of(1)).unwrap();
         compare(&evidence, found, &Anchored::Nowhere, Judging::Baseline(&gate), places())
     }
 
     fn recorded(change: impl FnOnce(&mut Baseline)) -> Found {
         let (load, guards, starts) = (load(), guards(), starts(&[100.0, 101.0, 99.0]));
-        let evidence = Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: &starts };
+        let evidence =
+            Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: &starts };
         let mut baseline = evidence.as_baseline().unwrap();
         change(&mut baseline);
         Found::Baseline(Box::new(baseline))
@@ -342,7 +370,8 @@ mod tests {
 
     #[test]
     fn a_newer_image_is_judged_and_named() {
-        let found = recorded(|baseline| baseline.fingerprint.image_digest = Some("sha256:bb".into()));
+        let found =
+            recorded(|baseline| baseline.fingerprint.image_digest = Some("sha256:bb".into()));
         let report = verdict_of(&starts(&[90.0; 3]), &found);
         assert_eq!(report.verdict, Verdict::Regressed);
         assert_eq!(report.under_test[0].to_string(), "image digest: sha256:bb → sha256:aa");
@@ -370,7 +399,13 @@ mod tests {
         assert_eq!(report.verdict, Verdict::Invalid);
         assert_eq!(report.faults, ["start 2: 1 of 64 requests failed: stalled"]);
         let (load, guards) = (load(), guards());
-        let evidence = Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: &measured };
+        let evidence = Evidence {
+            suite: "s",
+            load: &load,
+            guards: &guards,
+            published: &[],
+            starts: &measured,
+        };
         assert_eq!(evidence.as_baseline(), None);
     }
 

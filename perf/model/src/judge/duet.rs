@@ -1,5 +1,5 @@
-//! What two variants that were measured in turn say of each other: which base a baseline stands for ([`base`]), and what a
-//! duet makes of a verdict ([`settle`]).
+//! What two variants that were measured in turn say of each other: which base a baseline stands for
+//! ([`base`]), and what a duet makes of a verdict ([`settle`]).
 
 use std::path::PathBuf;
 
@@ -14,11 +14,17 @@ use crate::spec::guard::Guard;
 use crate::spec::metric::Metric;
 use crate::spec::settings::{Settings, Variant};
 
-/// The variant that a baseline was measured on, to be measured again beside the candidate; or why that is not possible.
+/// The variant that a baseline was measured on, to be measured again beside the candidate; or why
+/// that is not possible.
 ///
-/// A duet tells apart only what it can switch. Where a driver changed too, or nothing did, an even duet would acquit what
-/// was never on trial.
-pub fn base(baseline: &Fingerprint, now: &Fingerprint, settings: &Settings, pairs: u32) -> Result<Variant, String> {
+/// A duet tells apart only what it can switch. Where a driver changed too, or nothing did, an even
+/// duet would acquit what was never on trial.
+pub fn base(
+    baseline: &Fingerprint,
+    now: &Fingerprint,
+    settings: &Settings,
+    pairs: u32,
+) -> Result<Variant, String> {
     if pairs == 0 {
         return Err("duet_pairs is 0 in perf.toml".to_owned());
     }
@@ -27,7 +33,9 @@ pub fn base(baseline: &Fingerprint, now: &Fingerprint, settings: &Settings, pair
     }
     let (arguments, environment): (Vec<&String>, Vec<&String>) =
         baseline.under_test.iter().partition(|setting| setting.starts_with('-'));
-    let pair = |setting: &&String| setting.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let pair = |setting: &&String| {
+        setting.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
     let mut variant = Variant {
         arguments: arguments.into_iter().cloned().collect(),
         environment: environment.iter().filter_map(pair).collect(),
@@ -35,24 +43,35 @@ pub fn base(baseline: &Fingerprint, now: &Fingerprint, settings: &Settings, pair
     };
     match now.engine {
         EngineKind::Remote => return Err("a remote server cannot be switched".to_owned()),
-        EngineKind::Docker => variant.image = baseline.image_digest.clone().or_else(|| baseline.image.clone()),
+        EngineKind::Docker => {
+            variant.image = baseline.image_digest.clone().or_else(|| baseline.image.clone())
+        }
         EngineKind::Process => variant.vllm = Some(installed(baseline, now, settings)?),
         EngineKind::Simulated => {}
     }
     let unchanged = match now.engine {
-        EngineKind::Docker => now.image_digest.is_some() && now.image_digest == baseline.image_digest,
+        EngineKind::Docker => {
+            now.image_digest.is_some() && now.image_digest == baseline.image_digest
+        }
         EngineKind::Process => variant.vllm == settings.candidate.vllm,
         EngineKind::Remote => true,
         EngineKind::Simulated => settings.candidate.inject.is_none(),
     };
     if unchanged && now.under_test == baseline.under_test {
-        return Err("nothing that could be switched differs from the baseline; what changed is the machine".to_owned());
+        return Err(
+            "nothing that could be switched differs from the baseline; what changed is the machine"
+                .to_owned(),
+        );
     }
     Ok(variant)
 }
 
 /// Where the vLLM that a baseline was measured on is installed on this machine.
-fn installed(baseline: &Fingerprint, now: &Fingerprint, settings: &Settings) -> Result<PathBuf, String> {
+fn installed(
+    baseline: &Fingerprint,
+    now: &Fingerprint,
+    settings: &Settings,
+) -> Result<PathBuf, String> {
     let told = settings.base.as_ref().and_then(|base| base.vllm.clone());
     let the_same = || settings.candidate.vllm.clone().filter(|_| baseline.vllm == now.vllm);
     told.or_else(the_same).ok_or_else(|| {
@@ -78,8 +97,8 @@ pub fn suspects(report: &LoadReport, guards: &[Guard]) -> Vec<Guard> {
     guards.iter().filter(suspected).copied().collect()
 }
 
-/// Takes in what a duet says so far of the guards that it is held for, and leaves those in `open` that another pair may
-/// still settle: none when one is confirmed, because the load fails by that.
+/// Takes in what a duet says so far of the guards that it is held for, and leaves those in `open`
+/// that another pair may still settle: none when one is confirmed, because the load fails by that.
 pub fn settle(
     report: &mut LoadReport,
     open: &mut Vec<Guard>,
@@ -88,7 +107,8 @@ pub fn settle(
     base: &[StartEvidence],
     candidate: &[StartEvidence],
 ) {
-    let unfit = faults(base).or_else(|| faults(candidate)).or_else(|| other_vllm(base, raised_by.baseline));
+    let unfit =
+        faults(base).or_else(|| faults(candidate)).or_else(|| other_vllm(base, raised_by.baseline));
     if let Some(faults) = unfit {
         report.notes.push(format!("the duet says nothing: {faults}"));
         open.clear();
@@ -96,14 +116,18 @@ pub fn settle(
     }
     let mut is_confirmed = false;
     open.retain(|guard| {
-        let pairs: Vec<Pair> =
-            runs_by_start(base, guard.metric).into_iter().zip(runs_by_start(candidate, guard.metric)).collect();
+        let pairs: Vec<Pair> = runs_by_start(base, guard.metric)
+            .into_iter()
+            .zip(runs_by_start(candidate, guard.metric))
+            .collect();
         let measured = runs_by_start(raised_by.starts, guard.metric);
         let before = raised_by.baseline.sessions(guard.metric);
         let duet = match gate.confirm(guard, before, &measured, &pairs, raised_by.most_pairs) {
             Ok(duet) => duet,
             Err(why) => {
-                report.notes.push(format!("the duet says nothing of {}: {why}", guard.metric.label()));
+                report
+                    .notes
+                    .push(format!("the duet says nothing of {}: {why}", guard.metric.label()));
                 return false;
             }
         };
@@ -118,7 +142,11 @@ pub fn settle(
         );
         match duet.said {
             Said::Unclear => {
-                report.settle(guard.metric, Verdict::Inconclusive, &format!("neither shown nor ruled out {told}"));
+                report.settle(
+                    guard.metric,
+                    Verdict::Inconclusive,
+                    &format!("neither shown nor ruled out {told}"),
+                );
             }
             Said::Open => return true,
             Said::Confirmed => {
@@ -126,7 +154,9 @@ pub fn settle(
                 report.settle(guard.metric, Verdict::Regressed, &format!("confirmed {told}"));
             }
             Said::Acquitted => {
-                let why = format!("acquitted {told}: what differs from the baseline is the day, not the software");
+                let why = format!(
+                    "acquitted {told}: what differs from the baseline is the day, not the software"
+                );
                 report.settle(guard.metric, Verdict::Held, &why);
             }
         }
@@ -134,14 +164,18 @@ pub fn settle(
     });
     if is_confirmed {
         for guard in open.drain(..) {
-            report.remark(guard.metric, "the duet ended when another guard of the load was confirmed");
+            report.remark(
+                guard.metric,
+                "the duet ended when another guard of the load was confirmed",
+            );
         }
     }
 }
 
 /// Says so if what stood in for the baseline's vLLM is another one.
 fn other_vllm(base: &[StartEvidence], baseline: &Baseline) -> Option<String> {
-    let (started, wanted) = (base.first()?.fingerprint.vllm.as_ref()?, baseline.fingerprint.vllm.as_ref()?);
+    let (started, wanted) =
+        (base.first()?.fingerprint.vllm.as_ref()?, baseline.fingerprint.vllm.as_ref()?);
     let differs = || format!("what was started as the baseline's vLLM {wanted} is vLLM {started}");
     (started != wanted).then(differs)
 }
@@ -185,8 +219,11 @@ mod tests {
 
     #[test]
     fn the_base_of_an_upgrade_is_the_image_that_the_baseline_was_measured_on() {
-        let base =
-            of(&docker("sha256:a", &["--max-num-seqs=8", "OMP_NUM_THREADS=1"]), &docker("sha256:b", &[])).unwrap();
+        let base = of(
+            &docker("sha256:a", &["--max-num-seqs=8", "OMP_NUM_THREADS=1"]),
+            &docker("sha256:b", &[]),
+        )
+        .unwrap();
         assert_eq!(base.image.as_deref(), Some("sha256:a"));
         assert_eq!(base.arguments, ["--max-num-seqs=8"]);
         assert_eq!(base.environment["OMP_NUM_THREADS"], "1");
@@ -204,9 +241,17 @@ mod tests {
         let driver = Fingerprint { driver: Some("570".into()), ..now.clone() };
         assert!(of(&docker("sha256:a", &[]), &driver).unwrap_err().contains("the driver changed"));
         assert!(of(&now, &now).unwrap_err().contains("what changed is the machine"));
-        let as_engine = |engine, vllm: &str| Fingerprint { engine, vllm: Some(vllm.into()), ..docker("", &["--x"]) };
+        let as_engine = |engine, vllm: &str| Fingerprint {
+            engine,
+            vllm: Some(vllm.into()),
+            ..docker("", &["--x"])
+        };
         let before = Fingerprint { under_test: vec![], ..as_engine(EngineKind::Process, "1") };
-        assert!(of(&before, &as_engine(EngineKind::Process, "2")).unwrap_err().contains("`--base-vllm PATH` tells it"));
+        assert!(
+            of(&before, &as_engine(EngineKind::Process, "2"))
+                .unwrap_err()
+                .contains("`--base-vllm PATH` tells it")
+        );
         assert!(of(&before, &as_engine(EngineKind::Remote, "1")).unwrap_err().contains("remote"));
     }
 
@@ -222,12 +267,20 @@ mod tests {
         let eager = base(&now("1", &[]), &now("1", &["--enforce-eager"]), &settings, 4).unwrap();
         assert_eq!(eager.vllm, settings.candidate.vllm);
         settings.base = Some(at("old/vllm"));
-        assert_eq!(base(&now("1", &[]), &now("2", &[]), &settings, 4).unwrap().vllm, Some("old/vllm".into()));
+        assert_eq!(
+            base(&now("1", &[]), &now("2", &[]), &settings, 4).unwrap().vllm,
+            Some("old/vllm".into())
+        );
         // A build of one's own may call itself what the release is called.
-        assert_eq!(base(&now("1", &[]), &now("1", &[]), &settings, 4).unwrap().vllm, Some("old/vllm".into()));
+        assert_eq!(
+            base(&now("1", &[]), &now("1", &[]), &settings, 4).unwrap().vllm,
+            Some("old/vllm".into())
+        );
         settings.base = Some(at("new/vllm"));
         assert!(
-            base(&now("1", &[]), &now("1", &[]), &settings, 4).unwrap_err().contains("what changed is the machine")
+            base(&now("1", &[]), &now("1", &[]), &settings, 4)
+                .unwrap_err()
+                .contains("what changed is the machine")
         );
     }
 }

@@ -1,4 +1,5 @@
-//! What `cargo xtask perf` exits with, one code for each thing that a script may want to tell apart.
+//! What `cargo xtask perf` exits with, one code for each thing that a script may want to tell
+//! apart.
 
 use crate::judge::verdict::Verdict;
 
@@ -10,8 +11,8 @@ pub const REGRESSED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// Too noisy to tell, or too few starts.
 pub const INCONCLUSIVE: u8 = 3;
-/// Could not be measured or judged: a server did not start, requests failed, counts disagree, a baseline cannot be read,
-/// records cannot be written.
+/// Could not be measured or judged: a server did not start, requests failed, counts disagree, a
+/// baseline cannot be read, records cannot be written.
 pub const INVALID: u8 = 4;
 /// No baseline yet.
 pub const UNRECORDED: u8 = 5;
@@ -63,8 +64,20 @@ mod tests {
 
     #[test]
     fn the_help_names_every_code_of_a_verdict() {
-        use Verdict::{Creep, Held, Incomparable, Inconclusive, Invalid, Regressed, Skipped, Stale, Unrecorded};
-        for verdict in [Held, Skipped, Inconclusive, Unrecorded, Incomparable, Invalid, Stale, Creep, Regressed] {
+        use Verdict::{
+            Creep, Held, Incomparable, Inconclusive, Invalid, Regressed, Skipped, Stale, Unrecorded,
+        };
+        for verdict in [
+            Held,
+            Skipped,
+            Inconclusive,
+            Unrecorded,
+            Incomparable,
+            Invalid,
+            Stale,
+            Creep,
+            Regressed,
+        ] {
             let line = format!("\n  {}  ", code(verdict));
             assert!(HELP.contains(&line), "{verdict}: {line:?}");
         }

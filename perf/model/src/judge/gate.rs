@@ -1,10 +1,12 @@
-//! The gate: a guard and the values of its metric on both sides → what may be said. Main type: [`Gate`].
+//! The gate: a guard and the values of its metric on both sides → what may be said. Main type:
+//! [`Gate`].
 //!
-//! The statistics are those of `perf-gate`, which `docs/GATE.md` explains; this is what they mean for guards.
+//! The statistics are those of `perf-gate`, which `docs/GATE.md` explains; this is what they mean
+//! for guards.
 
 use perf_gate::{
-    Anchor, Boundaries, Check, Design, Duet, DuetPlan, Pairs, Plan, Power, Prior, Resolution, Series, compare_pairs,
-    creep, power,
+    Anchor, Boundaries, Check, Design, Duet, DuetPlan, Pairs, Plan, Power, Prior, Resolution,
+    Series, compare_pairs, creep, power,
 };
 
 use crate::judge::verdict::Verdict;
@@ -43,7 +45,8 @@ pub struct Judgement {
     pub reason: Option<String>,
     /// The 95 % confidence interval of the relative change; absent where the gate was not asked.
     pub interval: Option<(f64, f64)>,
-    /// How far the metric may in truth be told to move the wrong way, relative; absent where the gate was not asked.
+    /// How far the metric may in truth be told to move the wrong way, relative; absent where the
+    /// gate was not asked.
     pub band: Option<f64>,
 }
 
@@ -90,10 +93,13 @@ impl Gate {
         Ok(Self { design, central: Prior::central(), tail: Prior::tail() })
     }
 
-    /// This gate with what baselines tell of the noise: those of all guards of a suite, which were measured in the same
-    /// sessions on the same machine.
+    /// This gate with what baselines tell of the noise: those of all guards of a suite, which were
+    /// measured in the same sessions on the same machine.
     #[must_use]
-    pub fn learned<'a>(self, baselines: impl Iterator<Item = (&'a Guard, &'a [Vec<Vec<f64>>])>) -> Self {
+    pub fn learned<'a>(
+        self,
+        baselines: impl Iterator<Item = (&'a Guard, &'a [Vec<Vec<f64>>])>,
+    ) -> Self {
         let (mut central, mut tail) = (Vec::new(), Vec::new());
         for (guard, sessions) in baselines {
             if let Ok(series) = series(guard, sessions) {
@@ -102,15 +108,31 @@ impl Gate {
             }
         }
         let learn = |prior: Prior, from: &[Series]| prior.learned(&from.iter().collect::<Vec<_>>());
-        Self { central: learn(Prior::central(), &central), tail: learn(Prior::tail(), &tail), ..self }
+        Self {
+            central: learn(Prior::central(), &central),
+            tail: learn(Prior::tail(), &tail),
+            ..self
+        }
     }
 
-    /// The gate of a run: as `perf.toml` says, for so many guards, and so many engine starts where the budget says how many.
-    pub fn of_run(config: &config::Gate, checks: usize, starts: Option<u32>) -> Result<Self, GateError> {
+    /// The gate of a run: as `perf.toml` says, for so many guards, and so many engine starts where
+    /// the budget says how many.
+    pub fn of_run(
+        config: &config::Gate,
+        checks: usize,
+        starts: Option<u32>,
+    ) -> Result<Self, GateError> {
         let usual = Design::of(checks.max(1));
-        // However small the budget, nothing is called a change on fewer starts: what is open when it is used up stays so.
-        let max_starts = starts.map_or(config.most_starts as usize, |starts| usual.min_starts.max(starts as usize));
-        Self::new(Design { max_starts, false_alarms: config.false_alarms, misses: config.misses, ..usual })
+        // However small the budget, nothing is called a change on fewer starts: what is open when
+        // it is used up stays so.
+        let max_starts = starts
+            .map_or(config.most_starts as usize, |starts| usual.min_starts.max(starts as usize));
+        Self::new(Design {
+            max_starts,
+            false_alarms: config.false_alarms,
+            misses: config.misses,
+            ..usual
+        })
     }
 
     /// The most engine starts of one measurement that decide anything.
@@ -123,7 +145,8 @@ impl Gate {
         self.design.min_starts
     }
 
-    /// What to say of a baseline on so many engine starts, if nothing can be called a change against it.
+    /// What to say of a baseline on so many engine starts, if nothing can be called a change
+    /// against it.
     pub fn too_few(&self, starts: usize) -> Option<String> {
         let fewest = self.fewest_starts();
         (starts < fewest).then(|| {
@@ -135,24 +158,36 @@ impl Gate {
         })
     }
 
-    /// Judges one guard on the values of its metric: the baseline's `[session][start][run]`, and those measured so far,
-    /// `[start][run]`.
-    pub fn judge(&self, guard: &Guard, baseline: &[Vec<Vec<f64>>], measured: &[Vec<f64>]) -> Judgement {
-        let judged = self.plan(guard, baseline).and_then(|plan| Ok(plan.judge(&candidate(guard, measured)?)));
+    /// Judges one guard on the values of its metric: the baseline's `[session][start][run]`, and
+    /// those measured so far, `[start][run]`.
+    pub fn judge(
+        &self,
+        guard: &Guard,
+        baseline: &[Vec<Vec<f64>>],
+        measured: &[Vec<f64>],
+    ) -> Judgement {
+        let judged = self
+            .plan(guard, baseline)
+            .and_then(|plan| Ok(plan.judge(&candidate(guard, measured)?)));
         let judged = match judged {
             Ok(judged) => judged,
             Err(why) => return Judgement::invalid(why),
         };
         let (verdict, is_open) = said(judged.verdict);
-        let (change, band) = (judged.change.abs() * 100.0, judged.resolution.effective_tolerance * 100.0);
+        let (change, band) =
+            (judged.change.abs() * 100.0, judged.resolution.effective_tolerance * 100.0);
         let worse = || {
             let ruled_out = judged.resolution.detects * 100.0;
             let told = if change > band {
-                format!("more than the band of {band:.1} %; to be told of that much, halve the slack")
+                format!(
+                    "more than the band of {band:.1} %; to be told of that much, halve the slack"
+                )
             } else {
                 format!("within the band of {band:.1} %")
             };
-            format!("worse by {change:.1} %, {told}; held, because a loss of {ruled_out:.1} % is ruled out")
+            format!(
+                "worse by {change:.1} %, {told}; held, because a loss of {ruled_out:.1} % is ruled out"
+            )
         };
         Judgement {
             verdict,
@@ -166,7 +201,8 @@ impl Gate {
     /// Judges one guard on pairs of starts, base and candidate in turn.
     pub fn pairs(&self, guard: &Guard, pairs: &[Pair]) -> Judgement {
         let judged = self.check(guard).and_then(|check| {
-            let boundaries = Boundaries::of_pairs(&self.design).map_err(|error| error.to_string())?;
+            let boundaries =
+                Boundaries::of_pairs(&self.design).map_err(|error| error.to_string())?;
             Ok(compare_pairs(&boundaries, &check, &sides(guard, pairs)?))
         });
         match judged {
@@ -174,15 +210,22 @@ impl Gate {
             Ok(Duet { verdict, reason, change_low, change_high, effective_tolerance, .. }) => {
                 let (verdict, is_open) = said(verdict);
                 let band = Some(effective_tolerance);
-                Judgement { verdict, is_open, reason, interval: Some((change_low, change_high)), band }
+                Judgement {
+                    verdict,
+                    is_open,
+                    reason,
+                    interval: Some((change_low, change_high)),
+                    band,
+                }
             }
         }
     }
 
-    /// Judges a guard again, on pairs of starts with what its baseline was measured on: `most` pairs at most.
+    /// Judges a guard again, on pairs of starts with what its baseline was measured on: `most`
+    /// pairs at most.
     ///
-    /// `measured` are the starts that raised the suspicion. The last pair decides, but for what was never shown: where
-    /// neither side of it is ruled out it stays unclear.
+    /// `measured` are the starts that raised the suspicion. The last pair decides, but for what was
+    /// never shown: where neither side of it is ruled out it stays unclear.
     pub fn confirm(
         &self,
         guard: &Guard,
@@ -202,11 +245,15 @@ impl Gate {
             _ if judged.verdict == perf_gate::Verdict::Regressed || ruled_out => Said::Acquitted,
             _ => Said::Unclear,
         };
-        Ok(Confirmation { said, change: duet.change, interval: (duet.change_low, duet.change_high) })
+        Ok(Confirmation {
+            said,
+            change: duet.change,
+            interval: (duet.change_low, duet.change_high),
+        })
     }
 
-    /// Holds a baseline against its anchor, and turns a verdict that would let it pass into creep if the losses that were
-    /// accepted since add up to more than the slack.
+    /// Holds a baseline against its anchor, and turns a verdict that would let it pass into creep
+    /// if the losses that were accepted since add up to more than the slack.
     pub fn or_creep(
         &self,
         guard: &Guard,
@@ -236,12 +283,21 @@ impl Gate {
     }
 
     /// What a baseline can tell of a guard.
-    pub fn resolution(&self, guard: &Guard, baseline: &[Vec<Vec<f64>>]) -> Result<Resolution, String> {
+    pub fn resolution(
+        &self,
+        guard: &Guard,
+        baseline: &[Vec<Vec<f64>>],
+    ) -> Result<Resolution, String> {
         Ok(*self.plan(guard, baseline)?.resolution())
     }
 
     /// What would be said of a guard if its metric truly changed so much, relative to the baseline.
-    pub fn power(&self, guard: &Guard, baseline: &[Vec<Vec<f64>>], change: f64) -> Result<Power, String> {
+    pub fn power(
+        &self,
+        guard: &Guard,
+        baseline: &[Vec<Vec<f64>>],
+        change: f64,
+    ) -> Result<Power, String> {
         Ok(power(&self.plan(guard, baseline)?, change, TRIALS))
     }
 
@@ -253,10 +309,13 @@ impl Gate {
         let check = self.check(guard)?;
         if baseline.iter().flatten().next().is_none() {
             let what = guard.metric.label();
-            return Err(format!("the baseline holds no {what}; take it anew with `cargo xtask perf refresh`"));
+            return Err(format!(
+                "the baseline holds no {what}; take it anew with `cargo xtask perf refresh`"
+            ));
         }
         let baseline = series(guard, baseline).map_err(|error| format!("the baseline: {error}"))?;
-        let boundaries = Boundaries::of(&self.design, baseline.starts()).map_err(|error| error.to_string())?;
+        let boundaries =
+            Boundaries::of(&self.design, baseline.starts()).map_err(|error| error.to_string())?;
         Ok(Plan::new(&boundaries, &check, &baseline))
     }
 }
@@ -286,7 +345,8 @@ fn is_tail(guard: &Guard) -> bool {
 }
 
 fn check(guard: &Guard, prior: Prior) -> Result<Check, String> {
-    Check::new(direction(guard.metric), guard.slack.fraction(), prior).map_err(|error| error.to_string())
+    Check::new(direction(guard.metric), guard.slack.fraction(), prior)
+        .map_err(|error| error.to_string())
 }
 
 fn series(guard: &Guard, sessions: &[Vec<Vec<f64>>]) -> Result<Series, String> {

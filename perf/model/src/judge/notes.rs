@@ -10,26 +10,35 @@ use crate::spec::engine_kind::EngineKind;
 pub(crate) fn notes(starts: &[StartEvidence]) -> Vec<String> {
     let mut notes = Vec::new();
     if starts.first().is_some_and(|start| start.fingerprint.engine == EngineKind::Remote) {
-        notes.push("one remote server, not restarted: what differs between server starts is not seen".to_owned());
+        notes.push(
+            "one remote server, not restarted: what differs between server starts is not seen"
+                .to_owned(),
+        );
     }
     let lengths: Vec<_> = starts.iter().filter_map(|start| start.summary.output_length).collect();
-    if let (Some(min), Some(max)) = (lengths.iter().map(|l| l.min).min(), lengths.iter().map(|l| l.max).max()) {
+    if let (Some(min), Some(max)) =
+        (lengths.iter().map(|l| l.min).min(), lengths.iter().map(|l| l.max).max())
+    {
         let means: Vec<f64> = lengths.iter().map(|lengths| lengths.mean).collect();
         let mean = median(&means).unwrap_or_default();
         notes.push(format!("output tokens a request: {min} to {max}, {mean:.1} on average"));
     }
     let steady: Vec<&Steady> = starts.iter().filter_map(|start| start.steady.as_ref()).collect();
-    let throughputs: Vec<f64> = steady.iter().filter_map(|steady| steady.output_throughput).collect();
+    let throughputs: Vec<f64> =
+        steady.iter().filter_map(|steady| steady.output_throughput).collect();
     let lasted: Vec<f64> = steady.iter().map(|steady| steady.to_s - steady.from_s).collect();
     if let (Some(throughput), Some(lasted)) = (median(&throughputs), median(&lasted)) {
         notes.push(format!("steady state: {throughput:.1} output tok/s over {lasted:.1} s"));
     }
-    let rates: Vec<f64> = starts.iter().filter_map(|start| start.server.as_ref()?.prefix_hit_rate()).collect();
+    let rates: Vec<f64> =
+        starts.iter().filter_map(|start| start.server.as_ref()?.prefix_hit_rate()).collect();
     if let Some(rate) = median(&rates) {
         notes.push(format!("prefix cache: {:.1} % of prompt tokens were hits", rate * 100.0));
     }
     // Of several starts the one whose client was the busiest.
-    if let Some(client) = starts.iter().filter_map(|start| start.client).max_by_key(|client| client.lag_p99_us) {
+    if let Some(client) =
+        starts.iter().filter_map(|start| start.client).max_by_key(|client| client.lag_p99_us)
+    {
         notes.push(format!("client: {client}"));
     }
     for (index, start) in starts.iter().enumerate() {

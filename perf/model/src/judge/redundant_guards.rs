@@ -1,20 +1,23 @@
 //! Guards that say the same twice: [`remarks`].
 //!
-//! In a closed loop throughput and mean latency are one figure: with N requests always under way, N = requests per second ×
-//! mean E2E (Little's law), and with outputs of one length tokens per second follow. Two guards on it take two shares of
-//! the error rate and tell nothing more.
+//! In a closed loop throughput and mean latency are one figure: with N requests always under way, N
+//! = requests per second × mean E2E (Little's law), and with outputs of one length tokens per
+//! second follow. Two guards on it take two shares of the error rate and tell nothing more.
 
 use crate::spec::guard::Guard;
 use crate::spec::metric::{Metric, Quantity, Statistic};
 
-/// What to say of guards that are redundant on a load of these arrivals, as [`crate::spec::load::Load::describe_arrivals`] says
-/// them.
+/// What to say of guards that are redundant on a load of these arrivals, as
+/// [`crate::spec::load::Load::describe_arrivals`] says them.
 pub fn remarks(arrivals: &str, guards: &[Guard]) -> Vec<String> {
     let mut remarks = Vec::new();
-    let has =
-        |metric: Option<Metric>| guards.iter().find(|guard| Some(guard.metric) == metric).map(|guard| guard.metric);
-    let rates = [Quantity::OutputThroughput, Quantity::TotalThroughput, Quantity::RequestThroughput];
-    let rates: Vec<Metric> = rates.into_iter().filter_map(|rate| has(Metric::whole_server(rate))).collect();
+    let has = |metric: Option<Metric>| {
+        guards.iter().find(|guard| Some(guard.metric) == metric).map(|guard| guard.metric)
+    };
+    let rates =
+        [Quantity::OutputThroughput, Quantity::TotalThroughput, Quantity::RequestThroughput];
+    let rates: Vec<Metric> =
+        rates.into_iter().filter_map(|rate| has(Metric::whole_server(rate))).collect();
     for pair in rates.windows(2) {
         remarks.push(format!(
             "{} and {} move together where lengths are fixed: guard one of them",
@@ -22,7 +25,9 @@ pub fn remarks(arrivals: &str, guards: &[Guard]) -> Vec<String> {
             pair[1].label()
         ));
     }
-    let closed = arrivals.contains("concurrent") || arrivals.contains("waves of") || arrivals.contains("one at a time");
+    let closed = arrivals.contains("concurrent")
+        || arrivals.contains("waves of")
+        || arrivals.contains("one at a time");
     let latency = has(Metric::of(Quantity::E2e, Statistic::Mean));
     if let (true, Some(rate), Some(latency)) = (closed, rates.first(), latency) {
         remarks.push(format!(
@@ -40,7 +45,10 @@ mod tests {
     use crate::spec::units::percent;
 
     fn guards(names: &[&str]) -> Vec<Guard> {
-        names.iter().map(|name| Guard { metric: name.parse().unwrap(), slack: percent(2.5) }).collect()
+        names
+            .iter()
+            .map(|name| Guard { metric: name.parse().unwrap(), slack: percent(2.5) })
+            .collect()
     }
 
     #[test]
@@ -49,7 +57,11 @@ mod tests {
         assert_eq!(remarks("8 concurrent, 64 requests", &both).len(), 1);
         assert!(remarks("constant 20 requests/s, 200 requests", &both).is_empty());
         assert!(
-            remarks("8 concurrent, 64 requests", &guards(&["output_throughput_tok_per_s", "ttft_p50_ms"])).is_empty()
+            remarks(
+                "8 concurrent, 64 requests",
+                &guards(&["output_throughput_tok_per_s", "ttft_p50_ms"])
+            )
+            .is_empty()
         );
     }
 

@@ -1,5 +1,5 @@
-//! What is told of a run: a [`SuiteReport`] of [`LoadReport`]s of [`Row`]s. Plain data, written beside the records, read
-//! by `cargo xtask perf`, and rendered by [`crate::render`].
+//! What is told of a run: a [`SuiteReport`] of [`LoadReport`]s of [`Row`]s. Plain data, written
+//! beside the records, read by `cargo xtask perf`, and rendered by [`crate::render`].
 
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +75,8 @@ pub struct Row {
     pub measured: Option<f64>,
     /// The measured starts, in order.
     pub starts: Vec<f64>,
-    /// Measured over baseline, less one; the sign says which way it moved, not whether that is good.
+    /// Measured over baseline, less one; the sign says which way it moved, not whether that is
+    /// good.
     pub change: Option<f64>,
     /// The guard on it, if there is one.
     pub guard: Option<GuardRow>,
@@ -86,8 +87,8 @@ pub struct Row {
 pub struct GuardRow {
     /// How far it may move the wrong way.
     pub slack: Percent,
-    /// How far it may in truth be told to move the wrong way; more than the slack where the noise allows no less. Absent
-    /// without a baseline.
+    /// How far it may in truth be told to move the wrong way; more than the slack where the noise
+    /// allows no less. Absent without a baseline.
     pub band: Option<Percent>,
     /// The value that may just be reached within the band; absent without a baseline.
     pub limit: Option<f64>,
@@ -110,16 +111,22 @@ impl GuardRow {
 }
 
 impl LoadReport {
-    /// Whether another engine start is worth measuring: one may still settle a guard, and none has regressed. A load of which
-    /// one guard regressed fails, whatever the others would say.
+    /// Whether another engine start is worth measuring: one may still settle a guard, and none has
+    /// regressed. A load of which one guard regressed fails, whatever the others would say.
     pub fn is_open(&self) -> bool {
         !self.has_regressed() && self.guards().any(|guard| guard.is_open)
     }
 
     /// Says why nothing more is measured, of every guard that is not settled.
     pub fn close(&mut self, why: &str) {
-        let why = if self.has_regressed() { "not decided when another guard of the load regressed" } else { why };
-        for guard in self.rows.iter_mut().filter_map(|row| row.guard.as_mut()).filter(|guard| guard.is_open) {
+        let why = if self.has_regressed() {
+            "not decided when another guard of the load regressed"
+        } else {
+            why
+        };
+        for guard in
+            self.rows.iter_mut().filter_map(|row| row.guard.as_mut()).filter(|guard| guard.is_open)
+        {
             guard.is_open = false;
             if guard.verdict == Verdict::Inconclusive {
                 guard.reason = Some(why.to_owned());
@@ -127,10 +134,15 @@ impl LoadReport {
         }
     }
 
-    /// Leaves settled what was settled in the report before: more starts may show a change, but no guard is opened again.
+    /// Leaves settled what was settled in the report before: more starts may show a change, but no
+    /// guard is opened again.
     pub fn keep_settled(&mut self, before: &Self) {
         for row in &mut self.rows {
-            let old = before.rows.iter().find(|old| old.metric == row.metric).and_then(|old| old.guard.as_ref());
+            let old = before
+                .rows
+                .iter()
+                .find(|old| old.metric == row.metric)
+                .and_then(|old| old.guard.as_ref());
             if let (Some(guard), Some(old)) = (&mut row.guard, old)
                 && guard.is_open
                 && !old.is_open
@@ -155,15 +167,24 @@ impl LoadReport {
 
     /// Says something of a guard, whose verdict stays.
     pub fn remark(&mut self, metric: Metric, reason: &str) {
-        let guards = self.rows.iter_mut().filter(|row| row.metric == metric).filter_map(|row| row.guard.as_mut());
+        let guards = self
+            .rows
+            .iter_mut()
+            .filter(|row| row.metric == metric)
+            .filter_map(|row| row.guard.as_mut());
         guards.for_each(|guard| guard.reason = Some(reason.to_owned()));
     }
 
     /// Gives a guard's verdict, and that of the whole anew.
     pub fn settle(&mut self, metric: Metric, verdict: Verdict, reason: &str) {
-        let guards = self.rows.iter_mut().filter(|row| row.metric == metric).filter_map(|row| row.guard.as_mut());
+        let guards = self
+            .rows
+            .iter_mut()
+            .filter(|row| row.metric == metric)
+            .filter_map(|row| row.guard.as_mut());
         for guard in guards {
-            (guard.verdict, guard.reason, guard.is_open) = (verdict, Some(reason.to_owned()), false);
+            (guard.verdict, guard.reason, guard.is_open) =
+                (verdict, Some(reason.to_owned()), false);
         }
         self.join();
     }
@@ -178,7 +199,8 @@ impl LoadReport {
 impl SuiteReport {
     /// A report of loads that were measured.
     pub fn measured(suite: String, engine: EngineKind, loads: Vec<LoadReport>, gpu_s: f64) -> Self {
-        let verdict = Verdict::join(loads.iter().map(|load| load.verdict)).unwrap_or(Verdict::Invalid);
+        let verdict =
+            Verdict::join(loads.iter().map(|load| load.verdict)).unwrap_or(Verdict::Invalid);
         Self { suite, engine, verdict, loads, remark: None, gpu_s }
     }
 
@@ -245,7 +267,8 @@ mod tests {
 
     #[test]
     fn what_is_settled_is_not_opened_again_but_may_still_show_a_change() {
-        let held = report(&[("ttft_p50_ms", Verdict::Held, false), ("e2e_p50_ms", Verdict::Held, false)]);
+        let held =
+            report(&[("ttft_p50_ms", Verdict::Held, false), ("e2e_p50_ms", Verdict::Held, false)]);
         let mut now = report(&[OPEN, ("e2e_p50_ms", Verdict::Regressed, false)]);
         now.keep_settled(&held);
         let verdicts: Vec<Verdict> = now.guards().map(|guard| guard.verdict).collect();

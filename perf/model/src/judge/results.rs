@@ -61,7 +61,8 @@ pub struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// The baseline, of one session, that these measurements would make. `None` if there is no start or one of them must not be judged.
+    /// The baseline, of one session, that these measurements would make. `None` if there is no
+    /// start or one of them must not be judged.
     pub fn as_baseline(&self) -> Option<Baseline> {
         let first = self.starts.first()?;
         if self.starts.iter().any(|start| !start.faults.is_empty()) {
@@ -73,9 +74,15 @@ impl Evidence<'_> {
             workload: self.workload(),
             arrivals: self.load.describe_arrivals(),
             fingerprint: first.fingerprint.clone(),
-            gpu_s_per_start: median(&self.starts.iter().map(|start| start.gpu_s).collect::<Vec<_>>())
-                .unwrap_or_default(),
-            metrics: self.metrics().into_iter().map(|(metric, starts)| (metric, vec![starts])).collect(),
+            gpu_s_per_start: median(
+                &self.starts.iter().map(|start| start.gpu_s).collect::<Vec<_>>(),
+            )
+            .unwrap_or_default(),
+            metrics: self
+                .metrics()
+                .into_iter()
+                .map(|(metric, starts)| (metric, vec![starts]))
+                .collect(),
         })
     }
 
@@ -87,7 +94,9 @@ impl Evidence<'_> {
     /// Every metric that every run measured, with its values.
     pub(crate) fn metrics(&self) -> BTreeMap<Metric, Vec<Vec<f64>>> {
         let all = Metric::all().map(|metric| (metric, self.values(metric)));
-        let whole = |values: &Vec<Vec<f64>>| values.iter().map(Vec::len).sum::<usize>() == self.starts.len();
+        let whole = |values: &Vec<Vec<f64>>| {
+            values.iter().map(Vec::len).sum::<usize>() == self.starts.len()
+        };
         all.filter(|(_, values)| !values.is_empty() && whole(values)).collect()
     }
 
@@ -110,5 +119,8 @@ pub(crate) fn runs_by_start(runs: &[StartEvidence], metric: Metric) -> Vec<Vec<f
     let of = |runs: &[StartEvidence]| -> Vec<f64> {
         runs.iter().filter_map(|run| run.summary.values.get(&metric).copied()).collect()
     };
-    runs.chunk_by(|one, next| one.start == next.start).map(of).filter(|runs| !runs.is_empty()).collect()
+    runs.chunk_by(|one, next| one.start == next.start)
+        .map(of)
+        .filter(|runs| !runs.is_empty())
+        .collect()
 }

@@ -1,7 +1,8 @@
-//! The file around a baseline: insta's snapshot format, a header and a body between lines of three dashes.
+//! The file around a baseline: insta's snapshot format, a header and a body between lines of three
+//! dashes.
 //!
-//! insta writes these files in tests; this module reads them where no test runs, and writes one when a baseline that
-//! another machine measured is accepted.
+//! insta writes these files in tests; this module reads them where no test runs, and writes one
+//! when a baseline that another machine measured is accepted.
 
 /// Splits a snapshot file into its header lines and its body. `None` if it is no snapshot file.
 pub fn split(file: &str) -> Option<(&str, &str)> {

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 /// What may be said. Ordered from good to bad: the verdict of a whole is the worst of its parts.
 ///
-/// A regression outranks everything, because it is the one thing that was proven; what could not be measured outranks
-/// what could not be compared, and that what was too noisy to tell.
+/// A regression outranks everything, because it is the one thing that was proven; what could not be
+/// measured outranks what could not be compared, and that what was too noisy to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Better than the baseline by more than its noise and the slack explain. The baseline is out of date.
+    /// Better than the baseline by more than its noise and the slack explain. The baseline is out
+    /// of date.
     Improved,
     /// Within the slack.
     Held,
@@ -27,22 +28,25 @@ pub enum Verdict {
     Invalid,
     /// Better than the baseline for so long that what has been lost since cannot be seen.
     Stale,
-    /// Within the slack of the baseline, but the losses that were accepted since the anchor add up to more.
+    /// Within the slack of the baseline, but the losses that were accepted since the anchor add up
+    /// to more.
     Creep,
     /// Worse than the baseline by more than the slack.
     Regressed,
 }
 
 impl Verdict {
-    /// The verdict of a whole: the worst of its parts. A whole of which nothing was better or worse held.
+    /// The verdict of a whole: the worst of its parts. A whole of which nothing was better or worse
+    /// held.
     pub fn join(verdicts: impl IntoIterator<Item = Self>) -> Option<Self> {
         verdicts.into_iter().max()
     }
 
-    /// The verdict of a run: the worst of the suites that ran. Suites that this machine cannot run are left aside, unless
-    /// nothing else was there.
+    /// The verdict of a run: the worst of the suites that ran. Suites that this machine cannot run
+    /// are left aside, unless nothing else was there.
     pub fn of_run(verdicts: impl IntoIterator<Item = Self>) -> Option<Self> {
-        let (skipped, ran): (Vec<_>, Vec<_>) = verdicts.into_iter().partition(|verdict| *verdict == Self::Skipped);
+        let (skipped, ran): (Vec<_>, Vec<_>) =
+            verdicts.into_iter().partition(|verdict| *verdict == Self::Skipped);
         Self::join(ran).or(Self::join(skipped))
     }
 
@@ -93,10 +97,12 @@ mod tests {
     #[test]
     fn only_held_and_improved_pass() {
         use Verdict::{
-            Creep, Held, Improved, Incomparable, Inconclusive, Invalid, Regressed, Skipped, Stale, Unrecorded,
+            Creep, Held, Improved, Incomparable, Inconclusive, Invalid, Regressed, Skipped, Stale,
+            Unrecorded,
         };
         assert!([Held, Improved].iter().all(|verdict| verdict.is_pass()));
-        let rest = [Skipped, Inconclusive, Unrecorded, Incomparable, Invalid, Stale, Creep, Regressed];
+        let rest =
+            [Skipped, Inconclusive, Unrecorded, Incomparable, Invalid, Stale, Creep, Regressed];
         assert!(!rest.iter().any(|verdict| verdict.is_pass()));
     }
 }

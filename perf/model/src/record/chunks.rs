@@ -1,12 +1,14 @@
 //! The chunks of one response, packed: [`Chunks`].
 //!
-//! A run keeps every stamp of every token, so what one takes decides how long a run may be. A chunk is kept as its distance
-//! from the one before, which for a token every 10 ms takes three bytes where the plain pair takes sixteen. Nothing is
-//! rounded: any stamps in any order, however far apart, come out as they went in.
+//! A run keeps every stamp of every token, so what one takes decides how long a run may be. A chunk
+//! is kept as its distance from the one before, which for a token every 10 ms takes three bytes
+//! where the plain pair takes sixteen. Nothing is rounded: any stamps in any order, however far
+//! apart, come out as they went in.
 //!
-//! Each chunk is one number, seven bits a byte with the lowest first, and the eighth bit set on all bytes but the last
-//! (LEB128). Its lowest bit says whether the chunk carried another number of tokens than one, which then follows as a
-//! number of its own; the other bits are the distance in microseconds.
+//! Each chunk is one number, seven bits a byte with the lowest first, and the eighth bit set on all
+//! bytes but the last (LEB128). Its lowest bit says whether the chunk carried another number of
+//! tokens than one, which then follows as a number of its own; the other bits are the distance in
+//! microseconds.
 
 use std::fmt;
 
@@ -15,8 +17,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A piece of a response that carried tokens.
 ///
-/// A chunk is not a token: servers put several tokens into one when they fall behind or are told to. Serialised as a
-/// pair, `[at_us, tokens]`.
+/// A chunk is not a token: servers put several tokens into one when they fall behind or are told
+/// to. Serialised as a pair, `[at_us, tokens]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, u32)", into = "(u64, u32)")]
 pub struct Chunk {
@@ -38,7 +40,8 @@ impl From<Chunk> for (u64, u32) {
     }
 }
 
-/// The chunks of one response, in the order they came. Serialised as a list of pairs, `[[at_us, tokens], …]`.
+/// The chunks of one response, in the order they came. Serialised as a list of pairs, `[[at_us,
+/// tokens], …]`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Chunks {
     packed: Vec<u8>,
@@ -116,7 +119,8 @@ impl Iterator for Iter<'_> {
         let number = take(&mut self.packed);
         let tokens = if number & 1 == 0 { 1 } else { take(&mut self.packed) };
         // Both fit: only what `push` was given is ever packed.
-        self.before_us = self.before_us.wrapping_add(u64::try_from(number >> 1).unwrap_or_default());
+        self.before_us =
+            self.before_us.wrapping_add(u64::try_from(number >> 1).unwrap_or_default());
         Some(Chunk { at_us: self.before_us, tokens: u32::try_from(tokens).unwrap_or_default() })
     }
 
@@ -215,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_token_every_fifty_milliseconds_takes_three_bytes() {
-        let pairs: Vec<(u64, u32)> = (1..=256).map(|token| (3_600_000_000 + token * 50_000, 1)).collect();
+        let pairs: Vec<(u64, u32)> =
+            (1..=256).map(|token| (3_600_000_000 + token * 50_000, 1)).collect();
         assert_eq!(packed(&pairs).packed.len(), 5 + 255 * 3);
     }
 
@@ -236,7 +241,10 @@ mod tests {
     #[test]
     fn no_chunks_have_neither_a_first_nor_a_last() {
         let mut chunks = packed(&[(5, 1)]);
-        assert_eq!((chunks.first(), chunks.last_us(), chunks.len()), (Some(Chunk { at_us: 5, tokens: 1 }), Some(5), 1));
+        assert_eq!(
+            (chunks.first(), chunks.last_us(), chunks.len()),
+            (Some(Chunk { at_us: 5, tokens: 1 }), Some(5), 1)
+        );
         chunks.clear();
         assert_eq!((chunks.first(), chunks.last_us(), chunks.is_empty()), (None, None, true));
     }

@@ -1,5 +1,5 @@
-//! What the load generator took of its machine in a run, [`ClientUse`], and what it can do there, [`Calibration`]: a run in
-//! which the client was the limit says nothing of the server.
+//! What the load generator took of its machine in a run, [`ClientUse`], and what it can do there,
+//! [`Calibration`]: a run in which the client was the limit says nothing of the server.
 //!
 //! Both exist in real time only: in virtual time the client costs nothing.
 
@@ -13,33 +13,38 @@ use crate::record::sample::Sample;
 use crate::spec::load::Load;
 use crate::spec::units::as_millis;
 
-/// How far apart the moments are at which the client's event loop is to wake, to see how late it does.
+/// How far apart the moments are at which the client's event loop is to wake, to see how late it
+/// does.
 pub const TICK: Duration = Duration::from_millis(10);
 
-/// Shorter runs are not judged by their client's use of the machine: a 99th percentile needs a hundred ticks, which is a
-/// second.
+/// Shorter runs are not judged by their client's use of the machine: a 99th percentile needs a
+/// hundred ticks, which is a second.
 pub const ENOUGH_TICKS: u32 = 100;
 
-/// How much of what its threads may take the client may use, and how much of its calibrated capacity a load may ask for.
-/// Above it requests queue in the client before they are stamped.
+/// How much of what its threads may take the client may use, and how much of its calibrated
+/// capacity a load may ask for. Above it requests queue in the client before they are stamped.
 pub const SHARE_LIMIT: f64 = 0.8;
 
-/// How late the event loop may wake at P99, in lateness limits of the load: twice, because a tick is late by a timer's
-/// resolution as well, while the moment of a send is waited for awake.
+/// How late the event loop may wake at P99, in lateness limits of the load: twice, because a tick
+/// is late by a timer's resolution as well, while the moment of a send is waited for awake.
 pub const LAG_LIMIT: f64 = 2.0;
 
-/// What the load generator used of its machine between the first send and the last response of a run.
+/// What the load generator used of its machine between the first send and the last response of a
+/// run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientUse {
     /// How long that was, in microseconds.
     pub wall_us: u64,
-    /// Processor time of the whole process, in microseconds. What it spent awake for the moment of a send is not in it.
+    /// Processor time of the whole process, in microseconds. What it spent awake for the moment of
+    /// a send is not in it.
     pub cpu_us: u64,
-    /// How many processors it may use at once: its threads, or the machine's processors if they are fewer.
+    /// How many processors it may use at once: its threads, or the machine's processors if they are
+    /// fewer.
     pub threads: u32,
     /// How often its event loop was to wake, every [`TICK`].
     pub ticks: u32,
-    /// How late it woke: the median, in microseconds. A moment that it slept through counts as late as it was.
+    /// How late it woke: the median, in microseconds. A moment that it slept through counts as late
+    /// as it was.
     pub lag_p50_us: u64,
     /// The 99th percentile.
     pub lag_p99_us: u64,
@@ -87,11 +92,15 @@ impl fmt::Display for ClientUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cores = self.cores().unwrap_or_default();
         let (lag, worst) = (ms(self.lag_p99_us), ms(self.lag_max_us));
-        write!(f, "{cores:.2} of a core, its event loop {lag:.1} ms late at P99, {worst:.1} ms at most")
+        write!(
+            f,
+            "{cores:.2} of a core, its event loop {lag:.1} ms late at P99, {worst:.1} ms at most"
+        )
     }
 }
 
-/// What the load generator can do on its machine, measured against a server of its own on loopback before the first run.
+/// What the load generator can do on its machine, measured against a server of its own on loopback
+/// before the first run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calibration {
     /// How late the sends of an open loop are: the median, in microseconds.
@@ -107,7 +116,8 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// Why a run of `load` with these samples asked more of the client than it can do, with the figure.
+    /// Why a run of `load` with these samples asked more of the client than it can do, with the
+    /// figure.
     ///
     /// `threads` is how many processors it may use at once.
     pub fn faults(&self, load: &Load, samples: &[Sample], threads: u32) -> Vec<String> {
@@ -126,7 +136,10 @@ impl Calibration {
                  lateness limit): on this machine it cannot tell when a token came; quieten it, or allow the load more lateness"
             ));
         }
-        let (asked, can) = (busiest_second(samples), self.events_per_second.saturating_mul(u64::from(threads.max(1))));
+        let (asked, can) = (
+            busiest_second(samples),
+            self.events_per_second.saturating_mul(u64::from(threads.max(1))),
+        );
         if can > 0 && asked as f64 > can as f64 * SHARE_LIMIT {
             faults.push(format!(
                 "{asked} pieces of responses came in the busiest second, and the client's calibration says {can} at most (limit {:.0} % \
@@ -152,13 +165,15 @@ impl fmt::Display for Calibration {
     }
 }
 
-/// How many pieces of responses came in the busiest second of a run. Events that came in one piece have one stamp, and are
-/// read at once.
+/// How many pieces of responses came in the busiest second of a run. Events that came in one piece
+/// have one stamp, and are read at once.
 pub fn busiest_second(samples: &[Sample]) -> u64 {
     let mut seconds: BTreeMap<u64, u64> = BTreeMap::new();
     for sample in samples {
         let mut last = None;
-        for chunk in sample.chunks.iter().filter(|chunk| last.replace(chunk.at_us) != Some(chunk.at_us)) {
+        for chunk in
+            sample.chunks.iter().filter(|chunk| last.replace(chunk.at_us) != Some(chunk.at_us))
+        {
             *seconds.entry(chunk.at_us / 1_000_000).or_default() += 1;
         }
     }
@@ -200,7 +215,15 @@ mod tests {
     }
 
     fn used(cpu_us: u64, lag_p99_us: u64) -> ClientUse {
-        ClientUse { wall_us: 2_000_000, cpu_us, threads: 2, ticks: 200, lag_p50_us: 700, lag_p99_us, lag_max_us: 9_000 }
+        ClientUse {
+            wall_us: 2_000_000,
+            cpu_us,
+            threads: 2,
+            ticks: 200,
+            lag_p50_us: 700,
+            lag_p99_us,
+            lag_max_us: 9_000,
+        }
     }
 
     fn sample(at_us: &[u64]) -> Sample {
@@ -233,7 +256,11 @@ mod tests {
     fn a_client_that_was_the_limit_names_the_figure() {
         let faults = used(3_300_000, 10_100).faults(&load(Arrivals::OneAtATime));
         assert_eq!(faults.len(), 2);
-        assert!(faults[0].starts_with("the client used 1.65 of a core (limit 1.60 with 2 at once)"), "{}", faults[0]);
+        assert!(
+            faults[0].starts_with("the client used 1.65 of a core (limit 1.60 with 2 at once)"),
+            "{}",
+            faults[0]
+        );
         assert!(
             faults[1].starts_with("the client's event loop woke 10.1 ms late at P99 (limit 10 ms"),
             "{}",
@@ -249,19 +276,34 @@ mod tests {
 
     #[test]
     fn a_client_that_cannot_send_on_time_is_no_client_for_an_open_loop() {
-        let calibration = Calibration { lateness_p99_us: 5_100, events_per_second: 100, ..Calibration::default() };
+        let calibration = Calibration {
+            lateness_p99_us: 5_100,
+            events_per_second: 100,
+            ..Calibration::default()
+        };
         assert!(calibration.faults(&load(Arrivals::OneAtATime), &[], 1).is_empty());
         let faults = calibration.faults(&load(Arrivals::Poisson(per_second(3.0))), &[], 1);
-        assert!(faults[0].starts_with("the client's calibration was 5.1 ms late at P99 (limit 5 ms)"), "{}", faults[0]);
+        assert!(
+            faults[0].starts_with("the client's calibration was 5.1 ms late at P99 (limit 5 ms)"),
+            "{}",
+            faults[0]
+        );
     }
 
     #[test]
     fn pieces_are_counted_in_their_busiest_second_and_events_of_one_piece_once() {
-        let samples = [sample(&[0, 999_999, 1_000_000, 1_000_000]), sample(&[1_500_000, 1_999_999, 3_000_000])];
+        let samples = [
+            sample(&[0, 999_999, 1_000_000, 1_000_000]),
+            sample(&[1_500_000, 1_999_999, 3_000_000]),
+        ];
         assert_eq!((busiest_second(&samples), busiest_second(&[])), (3, 0));
         let calibration = Calibration { events_per_second: 3, ..Calibration::default() };
         let faults = calibration.faults(&load(Arrivals::OneAtATime), &samples, 1);
-        assert!(faults[0].starts_with("3 pieces of responses came in the busiest second, and"), "{}", faults[0]);
+        assert!(
+            faults[0].starts_with("3 pieces of responses came in the busiest second, and"),
+            "{}",
+            faults[0]
+        );
         assert!(calibration.faults(&load(Arrivals::OneAtATime), &samples, 2).is_empty());
     }
 }

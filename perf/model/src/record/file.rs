@@ -1,5 +1,5 @@
-//! The record of one run: JSON lines, a [`Header`], every [`Sample`], an [`End`]. Append-only, so that what was measured
-//! before a crash is never lost; a record without its end is incomplete.
+//! The record of one run: JSON lines, a [`Header`], every [`Sample`], an [`End`]. Append-only, so
+//! that what was measured before a crash is never lost; a record without its end is incomplete.
 
 use std::collections::BTreeSet;
 
@@ -76,7 +76,8 @@ pub struct Header {
     /// What the client can do on the machine that it ran on; absent in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
-    /// The load as it was declared, with its limits: what a run is held against. Absent where somebody else measured it.
+    /// The load as it was declared, with its limits: what a run is held against. Absent where
+    /// somebody else measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Load>,
 }
@@ -129,7 +130,8 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl ServerCounts {
-    /// The share of prompt tokens that the prefix cache served; absent when the server does not say.
+    /// The share of prompt tokens that the prefix cache served; absent when the server does not
+    /// say.
     pub fn prefix_hit_rate(&self) -> Option<f64> {
         let queries = self.prefix_queries.filter(|queries| *queries > 0)?;
         Some(self.prefix_hits? as f64 / queries as f64)
@@ -170,7 +172,8 @@ pub struct End {
     pub cache_reset: Option<CacheReset>,
 }
 
-/// Whether the server's prefix cache was emptied between the warm-up and the first measured request.
+/// Whether the server's prefix cache was emptied between the warm-up and the first measured
+/// request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CacheReset {
@@ -225,7 +228,8 @@ pub enum RecordError {
 }
 
 impl Record {
-    /// Reads a record. A last line that was cut off is dropped: its writer was killed in the middle of it.
+    /// Reads a record. A last line that was cut off is dropped: its writer was killed in the middle
+    /// of it.
     pub fn parse(text: &str) -> Result<Self, RecordError> {
         let mut lines = text.lines().enumerate().peekable();
         let (_, first) = lines.next().ok_or(RecordError::NoHeader)?;
@@ -319,7 +323,10 @@ mod tests {
             outcome: Outcome::Succeeded,
         };
         let end = End { complete: true, server: Some(ServerCounts::default()), ..End::default() };
-        [Line::Header(Box::new(header)), Line::Sample(sample), Line::End(end)].iter().map(line).collect()
+        [Line::Header(Box::new(header)), Line::Sample(sample), Line::End(end)]
+            .iter()
+            .map(line)
+            .collect()
     }
 
     #[test]

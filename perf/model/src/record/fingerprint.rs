@@ -20,7 +20,8 @@ pub struct Fingerprint {
     /// Environment variables of the engine that are no secret, `NAME=value`, sorted.
     #[serde(default)]
     pub environment: Vec<String>,
-    /// Arguments and variables put under test for this run, over the declared ones. Empty in a baseline as a rule.
+    /// Arguments and variables put under test for this run, over the declared ones. Empty in a
+    /// baseline as a rule.
     #[serde(default)]
     pub under_test: Vec<String>,
     /// The image as it was named, for a container.
@@ -68,7 +69,8 @@ impl Fingerprint {
         slug(&self.hardware)
     }
 
-    /// What differs that is under test: image, version, driver, and arguments put under test for this run.
+    /// What differs that is under test: image, version, driver, and arguments put under test for
+    /// this run.
     pub fn under_test_since(&self, baseline: &Self) -> Vec<Difference> {
         let mut differences = Vec::new();
         let mut note = |what: &str, baseline: Option<&String>, measured: Option<&String>| {
@@ -90,7 +92,8 @@ impl Fingerprint {
         differences
     }
 
-    /// What differs that makes the two runs incomparable: engine, hardware, model, declared arguments, environment.
+    /// What differs that makes the two runs incomparable: engine, hardware, model, declared
+    /// arguments, environment.
     pub fn incomparable_with(&self, baseline: &Self) -> Vec<Difference> {
         let mut differences = Vec::new();
         let mut note = |what: &str, baseline: String, measured: String| {
@@ -102,7 +105,11 @@ impl Fingerprint {
         note("hardware", baseline.hardware.clone(), self.hardware.clone());
         note("model", baseline.model.clone(), self.model.clone());
         differences.extend(settings_changed("argument", &baseline.arguments, &self.arguments));
-        differences.extend(settings_changed("environment", &baseline.environment, &self.environment));
+        differences.extend(settings_changed(
+            "environment",
+            &baseline.environment,
+            &self.environment,
+        ));
         differences
     }
 }
@@ -110,8 +117,11 @@ impl Fingerprint {
 /// Compares `name=value` settings name by name, so that only what changed is named.
 fn settings_changed(what: &str, baseline: &[String], measured: &[String]) -> Vec<Difference> {
     let name = |setting: &str| setting.split('=').next().unwrap_or_default().to_owned();
-    let find = |settings: &[String], wanted: &str| settings.iter().find(|setting| name(setting) == wanted).cloned();
-    let mut names: Vec<String> = baseline.iter().chain(measured).map(|setting| name(setting)).collect();
+    let find = |settings: &[String], wanted: &str| {
+        settings.iter().find(|setting| name(setting) == wanted).cloned()
+    };
+    let mut names: Vec<String> =
+        baseline.iter().chain(measured).map(|setting| name(setting)).collect();
     names.sort();
     names.dedup();
     names
@@ -169,7 +179,8 @@ mod tests {
         now.vllm = Some("0.32.0".into());
         now.driver = None;
         assert!(now.incomparable_with(&fingerprint()).is_empty());
-        let shown: Vec<String> = now.under_test_since(&fingerprint()).iter().map(Difference::to_string).collect();
+        let shown: Vec<String> =
+            now.under_test_since(&fingerprint()).iter().map(Difference::to_string).collect();
         assert_eq!(shown, ["vLLM: 0.31.0 → 0.32.0", "driver: 565.57.01 → none"]);
     }
 
@@ -177,10 +188,14 @@ mod tests {
     fn another_declared_argument_is_incomparable_and_named() {
         let mut now = fingerprint();
         now.arguments = vec!["--max-model-len=4096".into()];
-        let shown: Vec<String> = now.incomparable_with(&fingerprint()).iter().map(Difference::to_string).collect();
+        let shown: Vec<String> =
+            now.incomparable_with(&fingerprint()).iter().map(Difference::to_string).collect();
         assert_eq!(
             shown,
-            ["argument: --enforce-eager → none", "argument: --max-model-len=8192 → --max-model-len=4096"]
+            [
+                "argument: --enforce-eager → none",
+                "argument: --max-model-len=8192 → --max-model-len=4096"
+            ]
         );
     }
 

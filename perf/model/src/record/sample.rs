@@ -113,7 +113,8 @@ impl ServerTimes {
 pub struct Sample {
     /// The request's place in the schedule, from 0.
     pub index: u32,
-    /// When it should have been sent: its place in an open-loop schedule, or when its turn came in a closed loop.
+    /// When it should have been sent: its place in an open-loop schedule, or when its turn came in
+    /// a closed loop.
     pub intended_us: u64,
     /// When it was sent.
     pub sent_us: u64,
@@ -131,12 +132,12 @@ pub struct Sample {
     /// The server's finish reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<String>,
-    /// Whether it was sent a second time, because the server was closing the kept connection that carried it first and had
-    /// answered nothing. Its times count from the first.
+    /// Whether it was sent a second time, because the server was closing the kept connection that
+    /// carried it first and had answered nothing. Its times count from the first.
     #[serde(default, skip_serializing_if = "is_false")]
     pub resent: bool,
-    /// Whether it is not known how many tokens came with each chunk, but only how many in all. TTFT, TPOT and E2E are exact
-    /// even so; the gaps between tokens are not.
+    /// Whether it is not known how many tokens came with each chunk, but only how many in all.
+    /// TTFT, TPOT and E2E are exact even so; the gaps between tokens are not.
     #[serde(default, skip_serializing_if = "is_false")]
     pub estimated: bool,
     /// What the server says of its own time for it, where it does.
@@ -163,7 +164,8 @@ impl Sample {
         self.chunks.first().map(|chunk| chunk.at_us)
     }
 
-    /// When the last token had arrived: the last chunk, or the end of a response that was not streamed.
+    /// When the last token had arrived: the last chunk, or the end of a response that was not
+    /// streamed.
     pub fn last_token_us(&self) -> u64 {
         self.chunks.last_us().unwrap_or(self.end_us)
     }
@@ -178,8 +180,9 @@ impl Sample {
         us_to_ms(self.last_token_us(), self.intended_us)
     }
 
-    /// Time per output token after the first, in milliseconds: (E2E − TTFT) / (n − 1). Absent below two tokens, and where
-    /// all tokens came at once: something between held them back, and how long each took is not known.
+    /// Time per output token after the first, in milliseconds: (E2E − TTFT) / (n − 1). Absent below
+    /// two tokens, and where all tokens came at once: something between held them back, and how
+    /// long each took is not known.
     pub fn tpot_ms(&self) -> Option<f64> {
         let tokens = self.output_tokens.filter(|tokens| *tokens > 1)?;
         let first = self.first_token_us().filter(|first| *first < self.last_token_us())?;
@@ -188,7 +191,8 @@ impl Sample {
 
     /// The gaps between tokens, in milliseconds.
     ///
-    /// A chunk of k tokens that comes g after the chunk before it gives k gaps of g/k; the first chunk gives none.
+    /// A chunk of k tokens that comes g after the chunk before it gives k gaps of g/k; the first
+    /// chunk gives none.
     pub fn token_gaps_ms(&self) -> impl Iterator<Item = f64> {
         self.chunks.iter().zip(self.chunks.iter().skip(1)).flat_map(|(before, chunk)| {
             let gap = us_to_ms(chunk.at_us, before.at_us) / f64::from(chunk.tokens.max(1));
@@ -239,7 +243,8 @@ mod tests {
 
     #[test]
     fn a_chunk_of_two_tokens_gives_two_gaps_of_half_its_distance() {
-        let gaps: Vec<f64> = sample(&[(21_000, 1), (31_000, 1), (51_000, 2)]).token_gaps_ms().collect();
+        let gaps: Vec<f64> =
+            sample(&[(21_000, 1), (31_000, 1), (51_000, 2)]).token_gaps_ms().collect();
         assert_eq!(gaps, [10.0, 10.0, 10.0]);
     }
 

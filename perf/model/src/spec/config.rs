@@ -1,6 +1,7 @@
 //! `perf.toml`: where models and images are, and the defaults of a run: [`Config`].
 //!
-//! Values only; secrets come from environment variables that a test names. Unknown keys are refused.
+//! Values only; secrets come from environment variables that a test names. Unknown keys are
+//! refused.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,7 +18,8 @@ use crate::spec::suggest::nearest;
 pub struct Config {
     /// Engine starts of a session that becomes a baseline; a verdict needs 3 at least.
     pub starts: u32,
-    /// Runs of each load in each start of such a session: a baseline that knows its noise better judges better for years.
+    /// Runs of each load in each start of such a session: a baseline that knows its noise better
+    /// judges better for years.
     pub runs: u32,
     /// How long a server may take to become ready, in seconds.
     pub start_timeout_s: u64,
@@ -39,11 +41,13 @@ pub struct Config {
 pub struct Gate {
     /// The most engine starts of one suite; what is undecided then is inconclusive.
     pub most_starts: u32,
-    /// The probability that a run in which nothing changed shows any regression, over all its guards.
+    /// The probability that a run in which nothing changed shows any regression, over all its
+    /// guards.
     pub false_alarms: f64,
     /// The probability that a guard misses a loss of twice its slack.
     pub misses: f64,
-    /// Pairs of starts, old and new in turn, that a regression must survive before it fails the build.
+    /// Pairs of starts, old and new in turn, that a regression must survive before it fails the
+    /// build.
     pub duet_pairs: u32,
     /// Days after which a baseline that has been bettered, and not refreshed, fails the build.
     pub stale_after_days: u32,
@@ -71,7 +75,8 @@ pub struct Docker {
     pub ipc: Ipc,
     /// Memory limit of the container, in MiB; none by default.
     pub memory_mib: Option<u64>,
-    /// Folders on this machine that keep compiled kernels and the like between starts, and where containers see them.
+    /// Folders on this machine that keep compiled kernels and the like between starts, and where
+    /// containers see them.
     pub caches: BTreeMap<PathBuf, PathBuf>,
 }
 
@@ -111,7 +116,9 @@ impl Gate {
             }
         }
         if duet_pairs > 64 {
-            return Err(format!("gate.duet_pairs = {duet_pairs} are too many; 64 are the most, 4 are usual"));
+            return Err(format!(
+                "gate.duet_pairs = {duet_pairs} are too many; 64 are the most, 4 are usual"
+            ));
         }
         Ok(())
     }
@@ -134,7 +141,13 @@ impl Default for Config {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { most_starts: 8, false_alarms: 0.05, misses: 0.05, duet_pairs: 4, stale_after_days: 14 }
+        Self {
+            most_starts: 8,
+            false_alarms: 0.05,
+            misses: 0.05,
+            duet_pairs: 4,
+            stale_after_days: 14,
+        }
     }
 }
 
@@ -167,34 +180,52 @@ pub struct ConfigError {
 impl Config {
     /// Reads the text of a `perf.toml`.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let config: Self =
-            toml::from_str(text).map_err(|error| ConfigError { message: explain(&error.to_string()) })?;
+        let config: Self = toml::from_str(text)
+            .map_err(|error| ConfigError { message: explain(&error.to_string()) })?;
         let fault = config.fault();
         fault.map_or(Ok(config), |message| Err(ConfigError { message }))
     }
 
     /// What cannot be meant, with its key.
     fn fault(&self) -> Option<String> {
-        let Self { starts, runs, start_timeout_s, models_folder, models, gate, docker, process } = self;
+        let Self { starts, runs, start_timeout_s, models_folder, models, gate, docker, process } =
+            self;
         let zeros = [
             (*starts == 0, "starts = 0 measures nothing; a verdict needs 3 at least"),
             (*runs == 0, "runs = 0 measures nothing; 3 are usual"),
-            (*start_timeout_s == 0, "start_timeout_s = 0 gives no server the time to start; 1200 is usual"),
-            (docker.shm_size_gib == 0, "docker.shm_size_gib = 0 leaves no shared memory; 16 is usual"),
-            (docker.memory_mib == Some(0), "docker.memory_mib = 0 leaves no memory; leave it out for no limit"),
+            (
+                *start_timeout_s == 0,
+                "start_timeout_s = 0 gives no server the time to start; 1200 is usual",
+            ),
+            (
+                docker.shm_size_gib == 0,
+                "docker.shm_size_gib = 0 leaves no shared memory; 16 is usual",
+            ),
+            (
+                docker.memory_mib == Some(0),
+                "docker.memory_mib = 0 leaves no memory; leave it out for no limit",
+            ),
             (process.vllm.as_os_str().is_empty(), "process.vllm is empty; name the `vllm` command"),
             (
                 models_folder.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()),
                 "models_folder is empty; name a folder",
             ),
         ];
-        let zeros = zeros.into_iter().filter(|(is_so, _)| *is_so).map(|(_, message)| message.to_owned());
-        let image = image_reference::check(&docker.image).err().map(|why| format!("docker.image: {why}"));
-        let nowhere = models.iter().filter(|(_, location)| location.path.is_none() && location.in_image.is_none());
-        let nowhere = nowhere.map(|(name, _)| format!("models.{name} says nothing; name its `path`, or `in_image`"));
+        let zeros =
+            zeros.into_iter().filter(|(is_so, _)| *is_so).map(|(_, message)| message.to_owned());
+        let image =
+            image_reference::check(&docker.image).err().map(|why| format!("docker.image: {why}"));
+        let nowhere = models
+            .iter()
+            .filter(|(_, location)| location.path.is_none() && location.in_image.is_none());
+        let nowhere = nowhere
+            .map(|(name, _)| format!("models.{name} says nothing; name its `path`, or `in_image`"));
         let relative = docker.caches.values().find(|inside| !inside.is_absolute());
         let relative = relative.map(|inside| {
-            format!("docker.caches: {} is where containers see a cache; it must begin with a slash", inside.display())
+            format!(
+                "docker.caches: {} is where containers see a cache; it must begin with a slash",
+                inside.display()
+            )
         });
         zeros.chain(gate.check().err()).chain(image).chain(nowhere).chain(relative).next()
     }
@@ -208,7 +239,8 @@ impl Config {
     }
 }
 
-/// Adds the nearest known key to the parser's message about an unknown one, which quotes both in backticks.
+/// Adds the nearest known key to the parser's message about an unknown one, which quotes both in
+/// backticks.
 fn explain(message: &str) -> String {
     let message = message.trim_end();
     let hint = message.split_once("unknown field `").and_then(|(_, rest)| {
@@ -245,9 +277,10 @@ mod tests {
 
     #[test]
     fn models_may_be_on_the_machine_or_in_the_image() {
-        let config =
-            Config::from_toml("[models.tiny]\nin_image = \"/models/tiny\"\n[models.big]\npath = \"/data/big\"\n")
-                .unwrap();
+        let config = Config::from_toml(
+            "[models.tiny]\nin_image = \"/models/tiny\"\n[models.big]\npath = \"/data/big\"\n",
+        )
+        .unwrap();
         assert_eq!(config.models["tiny"].in_image.as_deref(), Some("/models/tiny".as_ref()));
         assert_eq!(config.models["big"].path.as_deref(), Some("/data/big".as_ref()));
     }

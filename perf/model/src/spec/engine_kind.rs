@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How the server under test was brought up. A figure of one engine is never compared with a figure of another.
+/// How the server under test was brought up. A figure of one engine is never compared with a figure
+/// of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineKind {
@@ -34,8 +35,8 @@ impl std::str::FromStr for EngineKind {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let all = [Self::Docker, Self::Process, Self::Remote, Self::Simulated];
-        all.into_iter()
-            .find(|kind| kind.to_string() == name)
-            .ok_or_else(|| format!("no engine is called `{name}`; there are docker, process, remote and simulated"))
+        all.into_iter().find(|kind| kind.to_string() == name).ok_or_else(|| {
+            format!("no engine is called `{name}`; there are docker, process, remote and simulated")
+        })
     }
 }

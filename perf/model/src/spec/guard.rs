@@ -13,7 +13,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// The value that may just be reached: baseline·(1 − slack) for a throughput, baseline·(1 + slack) for a latency.
+    /// The value that may just be reached: baseline·(1 − slack) for a throughput, baseline·(1 +
+    /// slack) for a latency.
     pub fn limit(&self, baseline: f64) -> f64 {
         match self.metric.direction() {
             Direction::HigherIsBetter => baseline * (1.0 - self.slack.fraction()),
@@ -21,7 +22,8 @@ impl Guard {
         }
     }
 
-    /// How much worse `measured` is than `baseline`, relative to it: positive is worse, whatever the direction.
+    /// How much worse `measured` is than `baseline`, relative to it: positive is worse, whatever
+    /// the direction.
     pub fn loss(&self, baseline: f64, measured: f64) -> f64 {
         match self.metric.direction() {
             Direction::HigherIsBetter => (baseline - measured) / baseline,
@@ -37,7 +39,8 @@ mod tests {
 
     #[test]
     fn the_limit_lies_on_the_worse_side() {
-        let throughput = Guard { metric: "output_throughput_tok_per_s".parse().unwrap(), slack: percent(2.5) };
+        let throughput =
+            Guard { metric: "output_throughput_tok_per_s".parse().unwrap(), slack: percent(2.5) };
         let latency = Guard { metric: "e2e_p50_ms".parse().unwrap(), slack: percent(2.5) };
         assert!((throughput.limit(1_000.0) - 975.0).abs() < 1e-9);
         assert!((latency.limit(1_000.0) - 1_025.0).abs() < 1e-9);

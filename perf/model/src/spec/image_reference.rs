@@ -4,14 +4,19 @@
 ///
 /// The grammar is that of Docker's references: `[HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST]`.
 pub fn check(reference: &str) -> Result<(), String> {
-    let wrong =
-        |what: &str| Err(format!("`{reference}` is no name of an image: {what}; write name:tag or name@sha256:…"));
+    let wrong = |what: &str| {
+        Err(format!(
+            "`{reference}` is no name of an image: {what}; write name:tag or name@sha256:…"
+        ))
+    };
     let (named, digest) = match reference.split_once('@') {
         Some((named, digest)) => (named, Some(digest)),
         None => (reference, None),
     };
     if digest.is_some_and(|digest| !is_digest(digest)) {
-        return wrong("what follows the @ is no digest, which is sha256: and 64 hexadecimal digits");
+        return wrong(
+            "what follows the @ is no digest, which is sha256: and 64 hexadecimal digits",
+        );
     }
     // A colon before a slash is a registry's port.
     let (path, tag) = match named.rsplit_once(':') {
@@ -26,13 +31,16 @@ pub fn check(reference: &str) -> Result<(), String> {
         parts.remove(0);
     }
     if !parts.iter().all(|part| is_part(part)) {
-        return wrong("its parts must be lower-case letters and digits, with single `.`, `_` or `-` between them");
+        return wrong(
+            "its parts must be lower-case letters and digits, with single `.`, `_` or `-` between them",
+        );
     }
     Ok(())
 }
 
 fn is_digest(text: &str) -> bool {
-    let is_hexadecimal = |digits: &str| digits.chars().all(|digit| matches!(digit, '0'..='9' | 'a'..='f'));
+    let is_hexadecimal =
+        |digits: &str| digits.chars().all(|digit| matches!(digit, '0'..='9' | 'a'..='f'));
     text.strip_prefix("sha256:").is_some_and(|digits| digits.len() == 64 && is_hexadecimal(digits))
 }
 
@@ -97,7 +105,10 @@ mod tests {
             ("vllm@sha256:ab12", "no digest"),
         ] {
             let error = check(name).unwrap_err();
-            assert!(error.contains(what) && error.starts_with(&format!("`{name}` is no name")), "{error}");
+            assert!(
+                error.contains(what) && error.starts_with(&format!("`{name}` is no name")),
+                "{error}"
+            );
         }
     }
 }

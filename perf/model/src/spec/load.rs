@@ -1,4 +1,5 @@
-//! What is put on a server: [`Load`], which is a [`Workload`] (what is asked), [`Arrivals`] (when) and a count.
+//! What is put on a server: [`Load`], which is a [`Workload`] (what is asked), [`Arrivals`] (when)
+//! and a count.
 //!
 //! These are declarations, plain data. What turns them into requests is in `perf/load`.
 
@@ -21,7 +22,8 @@ use crate::spec::units::{Percent, as_millis};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutputLength {
-    /// Exactly so many tokens: the end-of-sequence token is ignored, and any other length is a failure.
+    /// Exactly so many tokens: the end-of-sequence token is ignored, and any other length is a
+    /// failure.
     Exactly(u32),
     /// Exactly a number of tokens that differs from request to request.
     ExactlyOf(Length),
@@ -95,21 +97,26 @@ pub struct Load {
     pub warmup: u32,
     /// What a request must meet to count for goodput; without any there is no goodput.
     pub objectives: Vec<Objective>,
-    /// No event received for so long makes a request a failure. Comments that keep a connection alive are no events.
+    /// No event received for so long makes a request a failure. Comments that keep a connection
+    /// alive are no events.
     pub stall_limit: Duration,
     /// A request that takes longer in all is a failure, whatever is still arriving.
     pub request_limit: Duration,
-    /// A hash of the file that the prompts come from; absent where they come from none, or nobody has read it yet.
+    /// A hash of the file that the prompts come from; absent where they come from none, or nobody
+    /// has read it yet.
     pub contents: Option<String>,
-    /// How late the sends of an open loop may be at the 99th percentile, before the client and not the server was
-    /// measured; and, in any load, half of how late the client's event loop may wake.
+    /// How late the sends of an open loop may be at the 99th percentile, before the client and not
+    /// the server was measured; and, in any load, half of how late the client's event loop may
+    /// wake.
     pub lateness_limit: Duration,
-    /// The share of requests that may fail before the run is invalid. What failed counts in no figure.
+    /// The share of requests that may fail before the run is invalid. What failed counts in no
+    /// figure.
     pub failures_allowed: Percent,
 }
 
 impl Load {
-    /// What the load is, on one line, as it stands in a baseline. Two loads are comparable when these lines are equal.
+    /// What the load is, on one line, as it stands in a baseline. Two loads are comparable when
+    /// these lines are equal.
     pub fn describe(&self) -> String {
         let workload = &self.workload;
         let prompts = &workload.prompts;
@@ -124,14 +131,21 @@ impl Load {
             Api::Chat => "chat",
         };
         let streamed = if workload.stream { "streamed" } else { "not streamed" };
-        let contents = self.contents.as_ref().map_or(String::new(), |hash| format!(" (content {hash})"));
-        format!("{prompts}{contents}, {output}, {api}, {streamed}, temperature {}", workload.temperature)
+        let contents =
+            self.contents.as_ref().map_or(String::new(), |hash| format!(" (content {hash})"));
+        format!(
+            "{prompts}{contents}, {output}, {api}, {streamed}, temperature {}",
+            workload.temperature
+        )
     }
 
     /// When and how many, on one line: `waves of 32, 160 requests after 32 to warm up`.
     pub fn describe_arrivals(&self) -> String {
         let plural = if self.requests == 1 { "" } else { "s" };
-        format!("{}, {} request{plural} after {} to warm up", self.arrivals, self.requests, self.warmup)
+        format!(
+            "{}, {} request{plural} after {} to warm up",
+            self.arrivals, self.requests, self.warmup
+        )
     }
 
     /// The objectives on one line, for a load that has any.
@@ -139,7 +153,9 @@ impl Load {
         let parts: Vec<String> = self
             .objectives
             .iter()
-            .map(|objective| format!("{} ≤ {} ms", objective.quantity.label(), as_millis(objective.limit)))
+            .map(|objective| {
+                format!("{} ≤ {} ms", objective.quantity.label(), as_millis(objective.limit))
+            })
             .collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
@@ -153,10 +169,20 @@ mod tests {
     #[test]
     fn a_load_describes_itself_on_one_line() {
         let load = fixtures::load();
-        assert_eq!(load.describe(), "64 random tokens, exactly 64 output tokens, completions, streamed, temperature 0");
+        assert_eq!(
+            load.describe(),
+            "64 random tokens, exactly 64 output tokens, completions, streamed, temperature 0"
+        );
         let edited = Load { contents: Some("00ff".into()), ..fixtures::load() };
-        assert!(edited.describe().starts_with("64 random tokens (content 00ff), exactly"), "{}", edited.describe());
-        assert_eq!(load.describe_arrivals(), "poisson 2.5 requests/s, 100 requests after 8 to warm up");
+        assert!(
+            edited.describe().starts_with("64 random tokens (content 00ff), exactly"),
+            "{}",
+            edited.describe()
+        );
+        assert_eq!(
+            load.describe_arrivals(),
+            "poisson 2.5 requests/s, 100 requests after 8 to warm up"
+        );
         assert_eq!(load.describe_objectives().as_deref(), Some("TTFT ≤ 200 ms"));
     }
 }

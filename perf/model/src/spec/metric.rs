@@ -1,7 +1,7 @@
 //! What can be measured: [`Metric`], a quantity and, where it is a distribution, a statistic of it.
 //!
-//! Every name says its scope. A throughput is of the whole server; the rate one request saw is a quantity of its own
-//! and called so. The definitions and formulas are in `docs/GLOSSARY.md`.
+//! Every name says its scope. A throughput is of the whole server; the rate one request saw is a
+//! quantity of its own and called so. The definitions and formulas are in `docs/GLOSSARY.md`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -56,7 +56,8 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// A relative loss as the change of the metric that it is: 5 % of a throughput is −0.05, of a latency +0.05.
+    /// A relative loss as the change of the metric that it is: 5 % of a throughput is −0.05, of a
+    /// latency +0.05.
     pub fn worse(self, loss: f64) -> f64 {
         match self {
             Self::HigherIsBetter => -loss,
@@ -131,7 +132,13 @@ impl Quantity {
 
     /// Whether it is one number a run (whole server) rather than a distribution.
     pub fn is_whole_server(self) -> bool {
-        matches!(self, Self::OutputThroughput | Self::TotalThroughput | Self::RequestThroughput | Self::Goodput)
+        matches!(
+            self,
+            Self::OutputThroughput
+                | Self::TotalThroughput
+                | Self::RequestThroughput
+                | Self::Goodput
+        )
     }
 
     /// Which way is better.
@@ -231,14 +238,18 @@ impl Metric {
     /// Every metric there is, in the order of reports.
     pub fn all() -> impl Iterator<Item = Self> {
         QUANTITIES.into_iter().flat_map(|quantity| {
-            let statistics: Vec<Option<Statistic>> =
-                if quantity.is_whole_server() { vec![None] } else { STATISTICS.into_iter().map(Some).collect() };
+            let statistics: Vec<Option<Statistic>> = if quantity.is_whole_server() {
+                vec![None]
+            } else {
+                STATISTICS.into_iter().map(Some).collect()
+            };
             statistics.into_iter().map(move |statistic| Self { quantity, statistic })
         })
     }
 }
 
-/// The key in baselines and records, which ends in the unit: `e2e_p50_ms`, `output_throughput_tok_per_s`.
+/// The key in baselines and records, which ends in the unit: `e2e_p50_ms`,
+/// `output_throughput_tok_per_s`.
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.quantity.name())?;
@@ -258,7 +269,9 @@ impl FromStr for Metric {
     type Err = UnknownMetric;
 
     fn from_str(key: &str) -> Result<Self, Self::Err> {
-        Self::all().find(|metric| metric.to_string() == key).ok_or_else(|| UnknownMetric(key.to_owned()))
+        Self::all()
+            .find(|metric| metric.to_string() == key)
+            .ok_or_else(|| UnknownMetric(key.to_owned()))
     }
 }
 
@@ -283,7 +296,10 @@ mod tests {
     fn every_key_names_its_unit_and_parses_back() {
         for metric in Metric::all() {
             let key = metric.to_string();
-            assert!(["_tok_per_s", "_req_per_s", "_ms"].iter().any(|unit| key.ends_with(unit)), "{key}");
+            assert!(
+                ["_tok_per_s", "_req_per_s", "_ms"].iter().any(|unit| key.ends_with(unit)),
+                "{key}"
+            );
             assert_eq!(key.parse(), Ok(metric));
         }
         assert_eq!(Metric::all().count(), 4 + 5 * 5);

@@ -25,8 +25,8 @@ impl fmt::Display for Argument {
 
 /// Reads arguments as a command line has them: `--flag value`, `--flag=value`, `--switch`.
 ///
-/// A word that does not start with dashes belongs to the flag before it; one that has no flag before it is an error,
-/// given back as it is.
+/// A word that does not start with dashes belongs to the flag before it; one that has no flag
+/// before it is an error, given back as it is.
 pub fn parse_arguments<S: AsRef<str>>(words: &[S]) -> Result<Vec<Argument>, String> {
     let mut arguments: Vec<Argument> = Vec::new();
     for word in words.iter().map(AsRef::as_ref) {
@@ -55,7 +55,8 @@ pub struct Server {
     pub arguments: Vec<Argument>,
     /// Environment variables with values that are no secret.
     pub environment: BTreeMap<String, String>,
-    /// Names of environment variables whose values are handed through from this process and shown nowhere.
+    /// Names of environment variables whose values are handed through from this process and shown
+    /// nowhere.
     pub secrets: Vec<String>,
     /// The image, where the declaration pins one; otherwise the one under test.
     pub image: Option<String>,
@@ -76,7 +77,9 @@ impl Server {
     pub fn argument_words(&self) -> Vec<String> {
         self.arguments
             .iter()
-            .flat_map(|argument| std::iter::once(argument.flag.clone()).chain(argument.value.clone()))
+            .flat_map(|argument| {
+                std::iter::once(argument.flag.clone()).chain(argument.value.clone())
+            })
             .collect()
     }
 }
@@ -87,7 +90,9 @@ mod tests {
 
     #[test]
     fn arguments_are_read_in_both_spellings() {
-        let arguments = parse_arguments(&["--max-model-len", "8192", "--enforce-eager", "--dtype=bfloat16"]).unwrap();
+        let arguments =
+            parse_arguments(&["--max-model-len", "8192", "--enforce-eager", "--dtype=bfloat16"])
+                .unwrap();
         let shown: Vec<String> = arguments.iter().map(Argument::to_string).collect();
         assert_eq!(shown, ["--max-model-len=8192", "--enforce-eager", "--dtype=bfloat16"]);
     }
@@ -100,7 +105,10 @@ mod tests {
 
     #[test]
     fn setting_an_argument_replaces_the_one_declared() {
-        let mut server = Server { arguments: parse_arguments(&["--a=1", "--b=2"]).unwrap(), ..Server::default() };
+        let mut server = Server {
+            arguments: parse_arguments(&["--a=1", "--b=2"]).unwrap(),
+            ..Server::default()
+        };
         server.set_argument(Argument { flag: "--a".into(), value: Some("3".into()) });
         server.set_argument(Argument { flag: "--c".into(), value: None });
         assert_eq!(server.argument_words(), ["--a", "3", "--b", "2", "--c"]);

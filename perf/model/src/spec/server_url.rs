@@ -1,6 +1,7 @@
 //! Whether a text can be the address of a server, before anything is sent there: [`check`].
 
-/// Refuses what is no address of an OpenAI-compatible server over HTTP, and says why. It never quotes a password.
+/// Refuses what is no address of an OpenAI-compatible server over HTTP, and says why. It never
+/// quotes a password.
 ///
 /// The server may be below a path, as behind a gateway; the API's own paths are added to it.
 pub fn check(url: &str) -> Result<(), String> {
@@ -33,8 +34,12 @@ pub fn check(url: &str) -> Result<(), String> {
         return wrong("names no port that there is, which is a number from 1 to 65535");
     }
     let path = path.trim_end_matches('/');
-    let path = path.strip_suffix("v1").filter(|before| before.is_empty() || before.ends_with('/')).unwrap_or(path);
-    if path.split('/').any(|part| part == "v1") || matches!(path, "health" | "metrics" | "version") {
+    let path = path
+        .strip_suffix("v1")
+        .filter(|before| before.is_empty() || before.ends_with('/'))
+        .unwrap_or(path);
+    if path.split('/').any(|part| part == "v1") || matches!(path, "health" | "metrics" | "version")
+    {
         return wrong("names a path of the API, which is added to it");
     }
     Ok(())
@@ -76,7 +81,10 @@ mod tests {
             ("http://user:secret@h:1", "password"),
         ] {
             let error = check(url).unwrap_err();
-            assert!(error.contains(what) && error.ends_with("write http://HOST:PORT"), "{url}: {error}");
+            assert!(
+                error.contains(what) && error.ends_with("write http://HOST:PORT"),
+                "{url}: {error}"
+            );
             assert!(!error.contains("secret"), "{error}");
         }
     }

@@ -1,6 +1,8 @@
-//! What `cargo xtask perf` asks of the tests it runs: [`Settings`], handed over in one environment variable.
+//! What `cargo xtask perf` asks of the tests it runs: [`Settings`], handed over in one environment
+//! variable.
 //!
-//! A plain `cargo test` hands over nothing and gets the defaults: the simulated engine, held against its baselines.
+//! A plain `cargo test` hands over nothing and gets the defaults: the simulated engine, held
+//! against its baselines.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,7 +33,8 @@ pub enum Purpose {
 pub struct Budget {
     /// Engine starts of one suite at most, over what `perf.toml` says.
     pub starts: Option<u32>,
-    /// Time on GPUs of the whole run at most: seconds times GPUs, from the first start to the last stop.
+    /// Time on GPUs of the whole run at most: seconds times GPUs, from the first start to the last
+    /// stop.
     pub gpu_s: Option<f64>,
 }
 
@@ -67,19 +70,22 @@ pub struct Settings {
     pub plans: bool,
     /// How much may be measured before a verdict must be given.
     pub budget: Budget,
-    /// How many guards the whole run judges, among which it divides its error rate. Without it: those of the suite.
+    /// How many guards the whole run judges, among which it divides its error rate. Without it:
+    /// those of the suite.
     pub checks: Option<u32>,
     /// On a refresh: keep the sessions of the baseline, and add one to them.
     pub adds_session: bool,
     /// What is under test.
     pub candidate: Variant,
-    /// On a comparison: what it is held against. On a judged run of the process engine: where the baseline's vLLM is.
+    /// On a comparison: what it is held against. On a judged run of the process engine: where the
+    /// baseline's vLLM is.
     pub base: Option<Variant>,
     /// The server's address, for the remote engine.
     pub url: Option<String>,
     /// Model files by model name, over what `perf.toml` says.
     pub models: BTreeMap<String, PathBuf>,
-    /// Which session the simulated engine draws its noise for; 0 is that of the committed baselines.
+    /// Which session the simulated engine draws its noise for; 0 is that of the committed
+    /// baselines.
     pub noise: u64,
     /// The folder that the records go to. Without one: a fixed place under the target folder.
     pub run_folder: Option<PathBuf>,

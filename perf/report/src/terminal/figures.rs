@@ -33,7 +33,8 @@ fn column(header: &Header) -> String {
     }
 }
 
-/// Every figure of one load, recomputed from the records of its starts: a column each, and their median.
+/// Every figure of one load, recomputed from the records of its starts: a column each, and their
+/// median.
 ///
 /// The records must be of the same load; at least one.
 pub fn figures(records: &[Record]) -> String {
@@ -60,7 +61,10 @@ pub fn figures(records: &[Record]) -> String {
         let values = values.into_iter().map(optional);
         table.add_row(std::iter::once(name).chain(values).chain([optional(middle)]));
     };
-    line("duration [s]".to_owned(), summaries.iter().map(|summary| Some(summary.duration_s)).collect());
+    line(
+        "duration [s]".to_owned(),
+        summaries.iter().map(|summary| Some(summary.duration_s)).collect(),
+    );
     let hits = readings.iter().map(|reading| Some(reading.prefix_hit_rate? * 100.0));
     line("prefix-cache hits [%]".to_owned(), hits.collect());
     let of = |value: fn(&Steady) -> Option<f64>| {
@@ -68,8 +72,13 @@ pub fn figures(records: &[Record]) -> String {
     };
     line("steady state [s]".to_owned(), of(|steady| Some(steady.to_s - steady.from_s)));
     line("steady output throughput [tok/s]".to_owned(), of(|steady| steady.output_throughput));
-    line("steady request throughput [req/s]".to_owned(), of(|steady| Some(steady.request_throughput)));
-    for metric in STEADY.into_iter().filter_map(|(quantity, statistic)| Metric::of(quantity, statistic)) {
+    line(
+        "steady request throughput [req/s]".to_owned(),
+        of(|steady| Some(steady.request_throughput)),
+    );
+    for metric in
+        STEADY.into_iter().filter_map(|(quantity, statistic)| Metric::of(quantity, statistic))
+    {
         let value = |reading: &Reading| reading.steady.as_ref()?.latencies.get(&metric).copied();
         let values: Vec<Option<f64>> = readings.iter().map(value).collect();
         if values.iter().any(Option::is_some) {
@@ -82,7 +91,8 @@ pub fn figures(records: &[Record]) -> String {
         }
     }
     for metric in Metric::all() {
-        let values: Vec<Option<f64>> = summaries.iter().map(|summary| summary.values.get(&metric).copied()).collect();
+        let values: Vec<Option<f64>> =
+            summaries.iter().map(|summary| summary.values.get(&metric).copied()).collect();
         if values.iter().any(Option::is_some) {
             line(format!("{} [{}]", metric.label(), metric.unit()), values);
         }
@@ -94,27 +104,38 @@ pub fn figures(records: &[Record]) -> String {
         Part::Candidate => "   candidate of a duet",
     };
     let mut text = format!("{} / {}{part}\n", first.suite, first.load);
-    let engine = if first.fingerprint.engine == EngineKind::Simulated { "SIMULATED" } else { "measured" };
+    let engine =
+        if first.fingerprint.engine == EngineKind::Simulated { "SIMULATED" } else { "measured" };
     let _ = writeln!(text, "  {engine} · {} · {}", first.fingerprint.hardware, first.arrivals);
     let _ = writeln!(text, "  {}\n\n{}", shorten(&first.workload), trimmed(&table));
-    for (record, calibration) in records.iter().filter_map(|record| Some((record, record.header.calibration?))) {
-        let _ = writeln!(text, "  start {}: the client calibrated: {calibration}", record.header.start);
+    for (record, calibration) in
+        records.iter().filter_map(|record| Some((record, record.header.calibration?)))
+    {
+        let _ =
+            writeln!(text, "  start {}: the client calibrated: {calibration}", record.header.start);
     }
     for record in records {
         let what = match record.end.as_ref().and_then(|end| end.cache_reset.as_ref()) {
             Some(CacheReset::Done) => "the prefix cache was emptied before the load".to_owned(),
-            Some(CacheReset::Refused(why)) => format!("the prefix cache was not emptied before the load: {why}"),
+            Some(CacheReset::Refused(why)) => {
+                format!("the prefix cache was not emptied before the load: {why}")
+            }
             Some(CacheReset::NotOffered) | None => continue,
         };
         let _ = writeln!(text, "  start {}: {what}", record.header.start);
     }
     for record in records.iter().filter(|record| !record.is_complete()) {
-        let reason = record.end.as_ref().and_then(|end| end.reason.as_deref()).unwrap_or("its writer was killed");
+        let reason = record
+            .end
+            .as_ref()
+            .and_then(|end| end.reason.as_deref())
+            .unwrap_or("its writer was killed");
         let _ = writeln!(text, "  start {} is incomplete: {reason}", record.header.start);
     }
     for (summary, record) in summaries.iter().zip(records) {
         for (kind, count) in &summary.failures {
-            let _ = writeln!(text, "  start {}: {count} requests failed: {kind}", record.header.start);
+            let _ =
+                writeln!(text, "  start {}: {count} requests failed: {kind}", record.header.start);
         }
     }
     for (reading, record) in readings.iter().zip(records) {
@@ -129,16 +150,27 @@ pub fn figures(records: &[Record]) -> String {
 }
 
 /// What the client used of its machine, and how late it sent: a value for each record.
-fn of_the_client(records: &[Record], readings: &[Reading]) -> [(&'static str, Vec<Option<f64>>); 5] {
+fn of_the_client(
+    records: &[Record],
+    readings: &[Reading],
+) -> [(&'static str, Vec<Option<f64>>); 5] {
     let client = |value: fn(&ClientUse) -> Option<f64>| {
         records.iter().map(|record| value(record.end.as_ref()?.client.as_ref()?)).collect()
     };
-    let lateness = |value: fn(Lateness) -> f64| readings.iter().map(|reading| reading.lateness.map(value)).collect();
+    let lateness = |value: fn(Lateness) -> f64| {
+        readings.iter().map(|reading| reading.lateness.map(value)).collect()
+    };
     [
         ("sends late P50 [ms]", lateness(|late| late.p50_ms)),
         ("sends late P99 [ms]", lateness(|late| late.p99_ms)),
         ("client [cores]", client(ClientUse::cores)),
-        ("client's event loop late P99 [ms]", client(|client| Some(client.lag_p99_us as f64 / 1_000.0))),
-        ("client's event loop late at most [ms]", client(|client| Some(client.lag_max_us as f64 / 1_000.0))),
+        (
+            "client's event loop late P99 [ms]",
+            client(|client| Some(client.lag_p99_us as f64 / 1_000.0)),
+        ),
+        (
+            "client's event loop late at most [ms]",
+            client(|client| Some(client.lag_max_us as f64 / 1_000.0)),
+        ),
     ]
 }

@@ -10,7 +10,8 @@ use super::table::{align_right, number, plain, trimmed};
 
 /// A row for each metric of each file, and below them why, where the numbers do not say it.
 pub fn judged(outputs: &[(String, Output)]) -> String {
-    let head = ["", "metric", "baseline", "candidate", "change", "95 %", "band", "starts", "verdict"];
+    let head =
+        ["", "metric", "baseline", "candidate", "change", "95 %", "band", "starts", "verdict"];
     let mut table = plain(&head);
     let mut reasons = String::new();
     for (file, output) in outputs {

@@ -8,8 +8,8 @@ use perf_model::spec::guard::Guard;
 
 use super::table::{align_right, plain, trimmed};
 
-/// A row for each guard of a baseline's load: the noise, the band, the loss that is caught, and the engine starts that a
-/// verdict takes when nothing changed, and when that much was lost.
+/// A row for each guard of a baseline's load: the noise, the band, the loss that is caught, and the
+/// engine starts that a verdict takes when nothing changed, and when that much was lost.
 pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> String {
     let (starts, sessions) = baseline.rests_on();
     let plural = |count: usize| if count == 1 { "" } else { "s" };

@@ -34,9 +34,15 @@ pub fn sweep(points: &[(String, &Reading)]) -> String {
     let columns: Vec<Metric> = COLUMNS
         .iter()
         .filter_map(|key| key.parse().ok())
-        .filter(|metric| points.iter().any(|(_, reading)| reading.summary.values.contains_key(metric)))
+        .filter(|metric| {
+            points.iter().any(|(_, reading)| reading.summary.values.contains_key(metric))
+        })
         .collect();
-    let beside = || BESIDE.iter().filter(|(.., value)| points.iter().any(|(_, reading)| value(reading).is_some()));
+    let beside = || {
+        BESIDE
+            .iter()
+            .filter(|(.., value)| points.iter().any(|(_, reading)| value(reading).is_some()))
+    };
     let mut head = vec![String::new(), "requests".to_owned(), "failed".to_owned()];
     head.extend(columns.iter().map(|metric| format!("{}\n[{}]", metric.label(), metric.unit())));
     head.extend(beside().map(|(name, unit, _)| format!("{name}\n[{unit}]")));
@@ -67,18 +73,23 @@ mod tests {
     #[test]
     fn a_row_a_point_and_no_column_of_what_was_not_measured() {
         let (first, second) = (point(20, 61.25), point(160, 402.0));
-        let table = sweep(&[("1 concurrent".to_owned(), &first), ("8 concurrent".to_owned(), &second)]);
+        let table =
+            sweep(&[("1 concurrent".to_owned(), &first), ("8 concurrent".to_owned(), &second)]);
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines.len(), 4);
         assert!(lines[0].contains("output throughput") && lines[1].contains("[tok/s]"), "{table}");
         assert!(lines[3].contains("8 concurrent") && lines[3].ends_with("402.0"), "{table}");
-        assert!(!table.contains("TTFT") && !table.contains("hits") && !table.contains("late"), "{table}");
+        assert!(
+            !table.contains("TTFT") && !table.contains("hits") && !table.contains("late"),
+            "{table}"
+        );
     }
 
     #[test]
     fn what_one_point_does_not_know_is_no_zero() {
         let late = Lateness { p50_ms: 0.1, p99_ms: 0.75 };
-        let known = Reading { prefix_hit_rate: Some(0.0), lateness: Some(late), ..point(20, 61.25) };
+        let known =
+            Reading { prefix_hit_rate: Some(0.0), lateness: Some(late), ..point(20, 61.25) };
         let unknown = point(20, 61.25);
         let table = sweep(&[("a".to_owned(), &known), ("b".to_owned(), &unknown)]);
         let lines: Vec<&str> = table.lines().collect();

@@ -4,7 +4,9 @@ use comfy_table::{CellAlignment, Table};
 
 pub(super) fn plain<T: ToString>(head: &[T]) -> Table {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(head.iter().map(ToString::to_string));
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_header(head.iter().map(ToString::to_string));
     table
 }
 

@@ -4,7 +4,13 @@ use super::*;
 use perf_model::record::fingerprint::Difference;
 use perf_model::spec::units::percent;
 
-fn row(key: &str, baseline: Option<f64>, starts: &[f64], slack: Option<f64>, verdict: Verdict) -> Row {
+fn row(
+    key: &str,
+    baseline: Option<f64>,
+    starts: &[f64],
+    slack: Option<f64>,
+    verdict: Verdict,
+) -> Row {
     let measured = perf_model::analysis::statistics::median(starts);
     Row {
         metric: key.parse().unwrap(),
@@ -18,7 +24,8 @@ fn row(key: &str, baseline: Option<f64>, starts: &[f64], slack: Option<f64>, ver
             band: Some(percent(if verdict == Verdict::Inconclusive { 4.0 } else { slack })),
             interval: Some((-0.012, 0.008)),
             is_open: false,
-            limit: baseline.map(|base| if key.ends_with("ms") { base * 1.025 } else { base * 0.975 }),
+            limit: baseline
+                .map(|base| if key.ends_with("ms") { base * 1.025 } else { base * 0.975 }),
             verdict,
             reason: None,
         }),
@@ -50,7 +57,11 @@ fn report(verdict: Verdict, baseline: Option<f64>, starts: &[f64]) -> LoadReport
 }
 
 fn image_changed() -> Vec<Difference> {
-    vec![Difference { what: "image digest".into(), baseline: "sha256:9f0c".into(), measured: "sha256:41d7".into() }]
+    vec![Difference {
+        what: "image digest".into(),
+        baseline: "sha256:9f0c".into(),
+        measured: "sha256:41d7".into(),
+    }]
 }
 
 #[test]
@@ -60,7 +71,11 @@ fn held() {
 
 #[test]
 fn improved() {
-    insta::assert_snapshot!(load(&report(Verdict::Improved, Some(1660.66), &[1755.0, 1762.0, 1758.4])));
+    insta::assert_snapshot!(load(&report(
+        Verdict::Improved,
+        Some(1660.66),
+        &[1755.0, 1762.0, 1758.4]
+    )));
 }
 
 #[test]
@@ -136,7 +151,12 @@ fn a_run_closes_with_its_verdict_and_what_to_do() {
 fn a_simulated_run_says_so_at_its_end() {
     let mut load = report(Verdict::Held, Some(1660.66), &[1655.0, 1662.0, 1658.4]);
     load.engine = EngineKind::Simulated;
-    insta::assert_snapshot!(closing(&[SuiteReport::measured("a".into(), EngineKind::Simulated, vec![load], 0.0)]));
+    insta::assert_snapshot!(closing(&[SuiteReport::measured(
+        "a".into(),
+        EngineKind::Simulated,
+        vec![load],
+        0.0
+    )]));
 }
 
 #[test]
@@ -172,7 +192,10 @@ fn figures_are_recomputed_from_records() {
                 driver: None,
             },
             calibration: None,
-            declared: Some(perf_model::spec::load::Load { requests: 2, ..perf_model::fixtures::load() }),
+            declared: Some(perf_model::spec::load::Load {
+                requests: 2,
+                ..perf_model::fixtures::load()
+            }),
         },
         samples: vec![Sample {
             index: 0,
@@ -190,7 +213,11 @@ fn figures_are_recomputed_from_records() {
         }],
         end: complete.then(|| End {
             complete: true,
-            server: Some(ServerCounts { prefix_queries: Some(64), prefix_hits: Some(16), ..ServerCounts::default() }),
+            server: Some(ServerCounts {
+                prefix_queries: Some(64),
+                prefix_hits: Some(16),
+                ..ServerCounts::default()
+            }),
             ..End::default()
         }),
     };

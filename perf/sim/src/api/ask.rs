@@ -31,7 +31,8 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    /// Reads all but the prompts. `max_tokens` are the names under which that limit may be found, the strongest first.
+    /// Reads all but the prompts. `max_tokens` are the names under which that limit may be found,
+    /// the strongest first.
     pub(super) fn read(fields: &Fields, max_tokens: &[&str], api: &Api) -> Result<Self, ApiError> {
         let mut limit = None;
         for name in max_tokens {
@@ -58,7 +59,9 @@ impl Ask {
             continuous_usage: option("include_usage")? && option("continuous_usage_stats")?,
             return_token_ids: fields.truth("return_token_ids")?,
             logprobs: None,
-            stream_interval: usize::try_from(stream_interval).unwrap_or(1).max(api.settings().stream_interval),
+            stream_interval: usize::try_from(stream_interval)
+                .unwrap_or(1)
+                .max(api.settings().stream_interval),
         };
         if options.is_some() && !stream {
             let message = "Stream options can only be defined when `stream=True`.";
@@ -96,14 +99,25 @@ impl Ask {
 pub(super) fn check_model(fields: &Fields, api: &Api) -> Result<(), ApiError> {
     let names = &api.settings().names;
     match fields.text("model")? {
-        Some(asked) if !names.iter().any(|name| name == asked) => Err(ApiError::unknown_model(asked, names)),
+        Some(asked) if !names.iter().any(|name| name == asked) => {
+            Err(ApiError::unknown_model(asked, names))
+        }
         _ => Ok(()),
     }
 }
 
-fn check_sampling(n: i64, limit: Option<i64>, min_tokens: i64, temperature: Option<f64>) -> Result<(), ApiError> {
+fn check_sampling(
+    n: i64,
+    limit: Option<i64>,
+    min_tokens: i64,
+    temperature: Option<f64>,
+) -> Result<(), ApiError> {
     if n < 1 {
-        return Err(ApiError::value(&format!("n must be at least 1, got {n}."), "n", &n.to_string()));
+        return Err(ApiError::value(
+            &format!("n must be at least 1, got {n}."),
+            "n",
+            &n.to_string(),
+        ));
     }
     if let Some(temperature) = temperature.filter(|temperature| *temperature < 0.0) {
         let message = format!("temperature must be non-negative, got {temperature:?}.");
@@ -115,12 +129,16 @@ fn check_sampling(n: i64, limit: Option<i64>, min_tokens: i64, temperature: Opti
             return Err(ApiError::value(&message, "max_tokens", &limit.to_string()));
         }
         if min_tokens > limit {
-            let message = format!("min_tokens must be less than or equal to max_tokens={limit}, got {min_tokens}.");
+            let message = format!(
+                "min_tokens must be less than or equal to max_tokens={limit}, got {min_tokens}."
+            );
             return Err(ApiError::plain(message));
         }
     }
     if min_tokens < 0 {
-        return Err(ApiError::plain(format!("min_tokens must be greater than or equal to 0, got {min_tokens}.")));
+        return Err(ApiError::plain(format!(
+            "min_tokens must be greater than or equal to 0, got {min_tokens}."
+        )));
     }
     Ok(())
 }

@@ -123,24 +123,39 @@ pub(super) fn prompt(fields: &Fields, api: &Api) -> Result<Vec<u32>, ApiError> {
     let messages = match fields.get("messages") {
         None => return Err(fields.missing("messages")),
         Some(Value::Array(messages)) => messages,
-        Some(other) => return Err(fields.wrong("messages", "list_type", "Input should be a valid list", other)),
+        Some(other) => {
+            return Err(fields.wrong(
+                "messages",
+                "list_type",
+                "Input should be a valid list",
+                other,
+            ));
+        }
     };
     if messages.is_empty() {
         return Err(ApiError::plain("You must pass at least one message"));
     }
     let mut said = Vec::new();
     for message in messages {
-        let role = message.get("role").and_then(Value::as_str).ok_or_else(|| fields.missing("messages.0.role"))?;
+        let role = message
+            .get("role")
+            .and_then(Value::as_str)
+            .ok_or_else(|| fields.missing("messages.0.role"))?;
         let content = match message.get("content") {
             Some(Value::String(text)) => text.clone(),
-            Some(Value::Array(parts)) => {
-                parts.iter().filter_map(|part| part.get("text")?.as_str()).collect::<Vec<_>>().join("\n")
-            }
+            Some(Value::Array(parts)) => parts
+                .iter()
+                .filter_map(|part| part.get("text")?.as_str())
+                .collect::<Vec<_>>()
+                .join("\n"),
             _ => String::new(),
         };
         said.push((role, content));
     }
-    Ok(api.settings().tokenizer.encode_chat(said.iter().map(|(role, content)| (*role, content.as_str()))))
+    Ok(api
+        .settings()
+        .tokenizer
+        .encode_chat(said.iter().map(|(role, content)| (*role, content.as_str()))))
 }
 
 fn whole(generation: &Generation) -> impl Serialize {
@@ -231,7 +246,10 @@ impl Style for Chat {
             envelope: self.envelope(generation),
             choices: [ChunkChoice {
                 index: piece.choice,
-                delta: Delta { role: None, content: generation.api.settings().tokenizer.decode(&ids) },
+                delta: Delta {
+                    role: None,
+                    content: generation.api.settings().tokenizer.decode(&ids),
+                },
                 logprobs: None,
                 finish_reason: piece.finished.map(FinishReason::name),
                 stop_reason: is_last.then_some(None),

@@ -99,7 +99,9 @@ fn read(fields: &Fields, api: &Api) -> Result<Ask, ApiError> {
     let wrong = || fields.wrong("prompt", "string_type", "Input should be a valid string", prompt);
     match prompt {
         Value::String(text) => ask.take_prompt(tokenizer.encode(text), api)?,
-        Value::Array(items) if items.is_empty() => return Err(ApiError::plain("You must pass at least one prompt")),
+        Value::Array(items) if items.is_empty() => {
+            return Err(ApiError::plain("You must pass at least one prompt"));
+        }
         Value::Array(items) if items.iter().all(Value::is_number) => {
             ask.take_prompt(token_ids(items).ok_or_else(wrong)?, api)?;
         }
@@ -186,7 +188,10 @@ impl Style for Completion {
         let ids = generation.token_ids(piece.choice, piece.places.clone());
         let tokenizer = generation.api.settings().tokenizer;
         let offset = if ask.logprobs.is_some() {
-            tokenizer.decode(&generation.token_ids(piece.choice, 0..piece.places.start)).chars().count()
+            tokenizer
+                .decode(&generation.token_ids(piece.choice, 0..piece.places.start))
+                .chars()
+                .count()
         } else {
             0
         };
@@ -199,7 +204,8 @@ impl Style for Completion {
                 logprobs: logprobs(generation, &ids, offset),
                 finish_reason: piece.finished.map(crate::metrics::FinishReason::name),
                 stop_reason: None,
-                prompt_token_ids: (ask.return_token_ids && piece.places.start == 0).then(|| choice.prompt.to_vec()),
+                prompt_token_ids: (ask.return_token_ids && piece.places.start == 0)
+                    .then(|| choice.prompt.to_vec()),
                 token_ids: ask.return_token_ids.then_some(ids),
             }],
             usage: ask.continuous_usage.then(|| Usage::new(choice.prompt.len(), piece.places.end)),

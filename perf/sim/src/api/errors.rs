@@ -51,19 +51,28 @@ impl ApiError {
         Self::bad_request(format!("{message} (parameter={param})"), Some(param))
     }
 
-    /// A body that does not fit the schema. `rest` is what follows the message in Python's notation.
+    /// A body that does not fit the schema. `rest` is what follows the message in Python's
+    /// notation.
     pub(super) fn schema(kind: &str, place: &str, message: &str, rest: &str) -> Self {
         let message = format!(
             "1 validation error:\n  {{'type': '{kind}', 'loc': '{place}', 'msg': '{message}', 'input': {rest}}}"
         );
-        Self { status: StatusCode::BAD_REQUEST, kind: "Bad Request", message, param: Some(place.into()) }
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            kind: "Bad Request",
+            message,
+            param: Some(place.into()),
+        }
     }
 
     pub(super) fn unknown_model(asked: &str, names: &[String]) -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
             kind: "NotFoundError",
-            message: format!("The model `{asked}` does not exist. Valid aliases: {}.", names.join(", ")),
+            message: format!(
+                "The model `{asked}` does not exist. Valid aliases: {}.",
+                names.join(", ")
+            ),
             param: Some("model".into()),
         }
     }
@@ -73,7 +82,8 @@ impl ApiError {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             kind: "InternalServerError",
-            message: "EngineCore encountered an issue. See stack trace (above) for the root cause.".into(),
+            message: "EngineCore encountered an issue. See stack trace (above) for the root cause."
+                .into(),
             param: None,
         }
     }

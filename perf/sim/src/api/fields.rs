@@ -1,4 +1,5 @@
-//! Owns reading a request body field by field, with the complaints that pydantic would have. Main type: [`Fields`].
+//! Owns reading a request body field by field, with the complaints that pydantic would have. Main
+//! type: [`Fields`].
 
 use serde_json::{Map, Value};
 
@@ -22,7 +23,10 @@ impl Fields {
             }
             Err(error) => {
                 let place = format!("body.{}", offset(body, &error));
-                let rest = format!("'<dict of 0 items>', 'ctx': {{'error': '{}'}}", python_json_error(&error));
+                let rest = format!(
+                    "'<dict of 0 items>', 'ctx': {{'error': '{}'}}",
+                    python_json_error(&error)
+                );
                 Err(ApiError::schema("json_invalid", &place, "JSON decode error", &rest))
             }
         }
@@ -37,7 +41,9 @@ impl Fields {
     pub(super) fn object(&self, name: &str) -> Result<Option<Self>, ApiError> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(Self { place: format!("{}.{name}", self.place), map: map.clone() })),
+            Some(Value::Object(map)) => {
+                Ok(Some(Self { place: format!("{}.{name}", self.place), map: map.clone() }))
+            }
             Some(other) => {
                 let message = "Input should be a valid dictionary or instance";
                 Err(self.wrong(name, "model_attributes_type", message, other))
@@ -49,7 +55,9 @@ impl Fields {
         match self.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(self.wrong(name, "string_type", "Input should be a valid string", other)),
+            Some(other) => {
+                Err(self.wrong(name, "string_type", "Input should be a valid string", other))
+            }
         }
     }
 
@@ -59,13 +67,24 @@ impl Fields {
         match value {
             Value::Number(number) => match (number.as_i64(), number.as_f64()) {
                 (Some(whole), _) => Ok(Some(whole)),
-                #[allow(clippy::cast_possible_truncation, reason = "far below 2^53, and without a fraction")]
-                (None, Some(float)) if float.fract() == 0.0 && float.abs() < 1e15 => Ok(Some(float as i64)),
-                _ => wrong("int_from_float", "Input should be a valid integer, got a number with a fractional part"),
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    reason = "far below 2^53, and without a fraction"
+                )]
+                (None, Some(float)) if float.fract() == 0.0 && float.abs() < 1e15 => {
+                    Ok(Some(float as i64))
+                }
+                _ => wrong(
+                    "int_from_float",
+                    "Input should be a valid integer, got a number with a fractional part",
+                ),
             },
             Value::String(text) => match text.trim().parse() {
                 Ok(whole) => Ok(Some(whole)),
-                Err(_) => wrong("int_parsing", "Input should be a valid integer, unable to parse string as an integer"),
+                Err(_) => wrong(
+                    "int_parsing",
+                    "Input should be a valid integer, unable to parse string as an integer",
+                ),
             },
             Value::Bool(truth) => Ok(Some(i64::from(*truth))),
             _ => wrong("int_type", "Input should be a valid integer"),
@@ -79,7 +98,10 @@ impl Fields {
             Value::Number(number) => Ok(number.as_f64()),
             Value::String(text) => match text.trim().parse() {
                 Ok(number) => Ok(Some(number)),
-                Err(_) => wrong("float_parsing", "Input should be a valid number, unable to parse string as a number"),
+                Err(_) => wrong(
+                    "float_parsing",
+                    "Input should be a valid number, unable to parse string as a number",
+                ),
             },
             _ => wrong("float_type", "Input should be a valid number"),
         }
@@ -90,7 +112,9 @@ impl Fields {
         match self.get(name) {
             None => Ok(false),
             Some(Value::Bool(truth)) => Ok(*truth),
-            Some(other) => Err(self.wrong(name, "bool_type", "Input should be a valid boolean", other)),
+            Some(other) => {
+                Err(self.wrong(name, "bool_type", "Input should be a valid boolean", other))
+            }
         }
     }
 
@@ -121,14 +145,18 @@ fn repr(value: &Value) -> String {
 
 /// Where in the body reading stopped.
 fn offset(body: &[u8], error: &serde_json::Error) -> usize {
-    let lines: usize = body.split_inclusive(|byte| *byte == b'\n').take(error.line() - 1).map(<[u8]>::len).sum();
+    let lines: usize =
+        body.split_inclusive(|byte| *byte == b'\n').take(error.line() - 1).map(<[u8]>::len).sum();
     lines + error.column()
 }
 
 /// What Python's json module would say, roughly.
 fn python_json_error(error: &serde_json::Error) -> &'static str {
     let text = error.to_string();
-    if text.contains("object") || text.contains("key must be") || text.contains("EOF while parsing a value") {
+    if text.contains("object")
+        || text.contains("key must be")
+        || text.contains("EOF while parsing a value")
+    {
         "Expecting property name enclosed in double quotes"
     } else if text.contains("string") {
         "Unterminated string starting at"

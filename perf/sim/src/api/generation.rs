@@ -35,15 +35,21 @@ impl Choice {
     /// Decides how long the answer to a prompt becomes, why it ends, and what it is drawn from.
     fn plan(api: &Api, ask: &Ask, prompt: &Arc<[u32]>, copy: usize) -> (Self, FinishReason) {
         let settings = api.settings();
-        let limit = (settings.max_model_len - prompt.len()).min(ask.max_tokens.unwrap_or(usize::MAX));
-        let natural = if ask.ignore_eos { usize::MAX } else { api.natural_length().max(ask.min_tokens).max(1) };
+        let limit =
+            (settings.max_model_len - prompt.len()).min(ask.max_tokens.unwrap_or(usize::MAX));
+        let natural = if ask.ignore_eos {
+            usize::MAX
+        } else {
+            api.natural_length().max(ask.min_tokens).max(1)
+        };
         let reason = if natural < limit { FinishReason::Stop } else { FinishReason::Length };
         let sequence = api.next_sequence();
         let output_state = match ask.seed {
             None if !ask.is_greedy => mix(seed_for(settings.seed, Stream::Output), sequence),
-            seed => {
-                mix(chain(root(""), prompt.iter().copied()), seed.unwrap_or(0).cast_unsigned() ^ (copy as u64) << 32)
-            }
+            seed => mix(
+                chain(root(""), prompt.iter().copied()),
+                seed.unwrap_or(0).cast_unsigned() ^ (copy as u64) << 32,
+            ),
         };
         let target = natural.min(limit);
         (
@@ -76,7 +82,12 @@ pub(super) struct Generation {
 
 impl Generation {
     /// Hands a request to the engine. `prefix` begins its id.
-    pub(super) async fn begin(api: Api, ask: Ask, prefix: &str, headers: &HeaderMap) -> Result<Self, ApiError> {
+    pub(super) async fn begin(
+        api: Api,
+        ask: Ask,
+        prefix: &str,
+        headers: &HeaderMap,
+    ) -> Result<Self, ApiError> {
         let number = api.next_request();
         let settings = api.settings();
         let fault = settings.injection.fault(settings.seed, number);
@@ -143,7 +154,8 @@ impl Generation {
         places.map(|place| self.api.settings().tokenizer.written(state, place)).collect()
     }
 
-    /// The times of the request, where the server was asked to give them. It gives them of single answers only.
+    /// The times of the request, where the server was asked to give them. It gives them of single
+    /// answers only.
     pub(super) fn metrics(&self) -> Option<RequestMetrics> {
         match &self.choices[..] {
             [choice] if self.api.settings().per_request_metrics => {

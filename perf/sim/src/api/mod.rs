@@ -79,9 +79,20 @@ impl Api {
         engine: Arc<EngineState>,
         commands: UnboundedSender<Command>,
     ) -> Self {
-        let lengths = Mutex::new(NaturalLengths::new(&settings.natural_length.quantiles, settings.seed));
+        let lengths =
+            Mutex::new(NaturalLengths::new(&settings.natural_length.quantiles, settings.seed));
         let (requests, sequences) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { settings, clock, engine, commands, requests, sequences, lengths }) }
+        Self {
+            shared: Arc::new(Shared {
+                settings,
+                clock,
+                engine,
+                commands,
+                requests,
+                sequences,
+                lengths,
+            }),
+        }
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -146,7 +157,9 @@ pub(crate) fn router(api: Api) -> Router {
     }
     router
         .fallback(|| async { detail(StatusCode::NOT_FOUND, "Not Found") })
-        .method_not_allowed_fallback(|| async { detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed") })
+        .method_not_allowed_fallback(|| async {
+            detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+        })
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::map_response_with_state(api.clone(), add_common_headers))
         .with_state(api)
@@ -154,7 +167,8 @@ pub(crate) fn router(api: Api) -> Router {
 
 /// An error of the web framework rather than of vLLM.
 fn detail(status: StatusCode, text: &str) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], format!("{{\"detail\":\"{text}\"}}")).into_response()
+    (status, [(header::CONTENT_TYPE, "application/json")], format!("{{\"detail\":\"{text}\"}}"))
+        .into_response()
 }
 
 async fn add_common_headers(State(api): State<Api>, mut response: Response) -> Response {

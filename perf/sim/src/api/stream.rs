@@ -1,4 +1,5 @@
-//! Owns how an answer leaves: as events, or as a whole; and what breaks it off on purpose. Main function: [`respond`].
+//! Owns how an answer leaves: as events, or as a whole; and what breaks it off on purpose. Main
+//! function: [`respond`].
 
 use std::collections::VecDeque;
 use std::io;
@@ -61,17 +62,22 @@ struct Streaming<S> {
 
 /// Token counts of a whole answer.
 pub(super) fn usage(generation: &Generation) -> Usage {
-    Usage::new(generation.prompt_tokens(), generation.choices.iter().map(|choice| choice.target).sum())
+    Usage::new(
+        generation.prompt_tokens(),
+        generation.choices.iter().map(|choice| choice.target).sum(),
+    )
 }
 
 /// The answer as it is written.
 pub(super) fn respond(generation: Generation, style: impl Style) -> Response {
-    let streaming = Streaming { generation, style, opened: false, events: VecDeque::new(), next: Next::Tokens };
+    let streaming =
+        Streaming { generation, style, opened: false, events: VecDeque::new(), next: Next::Tokens };
     let body = stream::unfold(streaming, |mut streaming| async move {
         let part = streaming.part().await?;
         Some((part, streaming))
     });
-    ([(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")], Body::from_stream(body)).into_response()
+    ([(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")], Body::from_stream(body))
+        .into_response()
 }
 
 /// The answer in one piece; broken off half way when that is injected.
@@ -84,7 +90,13 @@ pub(super) fn respond_whole(generation: &Generation, answer: &impl Serialize) ->
     } else {
         Body::from(json)
     };
-    ([(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_LENGTH, length.to_string())], body)
+    (
+        [
+            (header::CONTENT_TYPE, "application/json".to_owned()),
+            (header::CONTENT_LENGTH, length.to_string()),
+        ],
+        body,
+    )
         .into_response()
 }
 
@@ -139,8 +151,11 @@ impl<S: Style> Streaming<S> {
         if waits && !is_first && progress.finished.is_none() {
             return;
         }
-        let piece =
-            Piece { choice: progress.choice, places: choice.told..progress.generated, finished: progress.finished };
+        let piece = Piece {
+            choice: progress.choice,
+            places: choice.told..progress.generated,
+            finished: progress.finished,
+        };
         let chunk = self.style.chunk(&self.generation, &piece);
         self.events.push_back(chunk);
         let choice = &mut self.generation.choices[progress.choice];
@@ -166,7 +181,8 @@ impl<S: Style> Streaming<S> {
         self.next = Next::End;
     }
 
-    /// An error after the status line has gone out: it looks like success to whoever does not read it.
+    /// An error after the status line has gone out: it looks like success to whoever does not read
+    /// it.
     fn fail(&mut self) {
         let json = ApiError::engine_dead().json();
         // The one place where vLLM writes JSON with spaces.

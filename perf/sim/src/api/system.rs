@@ -1,4 +1,5 @@
-//! Owns the routes that generate nothing: health, models, metrics, tokens. Main functions: one for each route.
+//! Owns the routes that generate nothing: health, models, metrics, tokens. Main functions: one for
+//! each route.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -150,12 +151,19 @@ fn text_of(api: &Api, body: &[u8]) -> Result<Detokenized, ApiError> {
     let tokens = match fields.get("tokens") {
         None => return Err(fields.missing("tokens")),
         Some(Value::Array(items)) => items,
-        Some(other) => return Err(fields.wrong("tokens", "list_type", "Input should be a valid list", other)),
+        Some(other) => {
+            return Err(fields.wrong("tokens", "list_type", "Input should be a valid list", other));
+        }
     };
     let mut ids = Vec::new();
     for token in tokens {
         let Some(id) = token.as_u64().and_then(|id| u32::try_from(id).ok()) else {
-            return Err(fields.wrong("tokens", "int_type", "Input should be a valid integer", token));
+            return Err(fields.wrong(
+                "tokens",
+                "int_type",
+                "Input should be a valid integer",
+                token,
+            ));
         };
         ids.push(id);
     }

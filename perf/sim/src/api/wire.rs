@@ -1,4 +1,5 @@
-//! Owns the JSON of answers, field for field and in the order that vLLM 0.32 writes them. Main type: [`Envelope`].
+//! Owns the JSON of answers, field for field and in the order that vLLM 0.32 writes them. Main
+//! type: [`Envelope`].
 
 use std::time::Duration;
 
@@ -76,7 +77,8 @@ pub(super) struct RequestMetrics {
 }
 
 impl RequestMetrics {
-    /// vLLM counts the first token from the moment at which the request was scheduled, and its rate from there too.
+    /// vLLM counts the first token from the moment at which the request was scheduled, and its rate
+    /// from there too.
     pub(super) fn new(times: Times, tokens: usize) -> Self {
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         let inference = (times.prefill + times.decode).as_secs_f64();

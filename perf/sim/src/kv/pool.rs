@@ -16,8 +16,8 @@ struct Block {
     freed_at: u64,
 }
 
-/// Blocks with reference counts. A freed block keeps its content until it is the least recently freed one and a new block
-/// is needed.
+/// Blocks with reference counts. A freed block keeps its content until it is the least recently
+/// freed one and a new block is needed.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockPool {
     total: usize,
@@ -83,7 +83,8 @@ impl BlockPool {
         }
     }
 
-    /// Gives up a request's blocks; the last are reused first, since a prefix is worth more than what follows it.
+    /// Gives up a request's blocks; the last are reused first, since a prefix is worth more than
+    /// what follows it.
     pub(crate) fn release(&mut self, ids: &[BlockId]) {
         for id in ids.iter().rev() {
             let block = &mut self.blocks[*id];

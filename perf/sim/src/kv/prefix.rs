@@ -1,11 +1,13 @@
-//! Owns the identity of a full KV block: the hash of its tokens and of all before them. Main type: [`BlockHash`].
+//! Owns the identity of a full KV block: the hash of its tokens and of all before them. Main type:
+//! [`BlockHash`].
 
 use crate::draw::mix;
 
 /// Identity of a block's content.
 pub(crate) type BlockHash = u64;
 
-/// Where a chain begins: with the request's `cache_salt`, so that only requests of one salt share blocks.
+/// Where a chain begins: with the request's `cache_salt`, so that only requests of one salt share
+/// blocks.
 pub(crate) fn root(salt: &str) -> BlockHash {
     salt.bytes().fold(0x0005_eed5_a17e_d000, |hash, byte| mix(hash, u64::from(byte)))
 }

@@ -123,6 +123,7 @@ impl Metrics {
         self.request_n.observe(1.0);
         self.request_max_tokens.observe(finished.max_tokens as f64);
         self.request_preemptions.observe(finished.preemptions as f64);
-        self.request_prefill_computed.observe((finished.prompt_tokens - finished.cached_tokens) as f64);
+        self.request_prefill_computed
+            .observe((finished.prompt_tokens - finished.cached_tokens) as f64);
     }
 }

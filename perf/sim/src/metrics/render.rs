@@ -16,11 +16,24 @@ pub(crate) struct CacheConfig {
 
 /// The page, in the order of a real one.
 pub(crate) fn render(metrics: &Metrics, cache: &CacheConfig, model: &str) -> String {
-    let mut page = Page { text: String::new(), labels: format!("engine=\"0\",model_name=\"{model}\"") };
+    let mut page =
+        Page { text: String::new(), labels: format!("engine=\"0\",model_name=\"{model}\"") };
     let count = |number: usize| number as f64;
-    page.gauge("num_requests_running", "Number of requests in model execution batches.", count(metrics.running));
-    page.gauge("num_requests_waiting", "Number of requests waiting to be processed.", count(metrics.waiting));
-    page.gauge("kv_cache_usage_perc", "KV-cache usage. 1 means 100 percent usage.", metrics.kv_cache_usage);
+    page.gauge(
+        "num_requests_running",
+        "Number of requests in model execution batches.",
+        count(metrics.running),
+    );
+    page.gauge(
+        "num_requests_waiting",
+        "Number of requests waiting to be processed.",
+        count(metrics.waiting),
+    );
+    page.gauge(
+        "kv_cache_usage_perc",
+        "KV-cache usage. 1 means 100 percent usage.",
+        metrics.kv_cache_usage,
+    );
     page.counter(
         "prefix_cache_queries_total",
         "Prefix cache queries, in terms of number of queried tokens.",
@@ -36,20 +49,35 @@ pub(crate) fn render(metrics: &Metrics, cache: &CacheConfig, model: &str) -> Str
         "Cumulative number of preemption from the engine.",
         count(metrics.preemptions),
     );
-    page.counter("prompt_tokens_total", "Number of prefill tokens processed.", count(metrics.prompt_tokens));
+    page.counter(
+        "prompt_tokens_total",
+        "Number of prefill tokens processed.",
+        count(metrics.prompt_tokens),
+    );
     page.header("prompt_tokens_by_source_total", "Number of prompt tokens by source.", "counter");
     let computed = metrics.prompt_tokens - metrics.cached_prompt_tokens;
-    for (source, tokens) in
-        [("local_compute", computed), ("local_cache_hit", metrics.cached_prompt_tokens), ("external_kv_transfer", 0)]
-    {
-        page.sample("prompt_tokens_by_source_total", "", &format!(",source=\"{source}\""), count(tokens));
+    for (source, tokens) in [
+        ("local_compute", computed),
+        ("local_cache_hit", metrics.cached_prompt_tokens),
+        ("external_kv_transfer", 0),
+    ] {
+        page.sample(
+            "prompt_tokens_by_source_total",
+            "",
+            &format!(",source=\"{source}\""),
+            count(tokens),
+        );
     }
     page.counter(
         "prompt_tokens_cached_total",
         "Number of cached prompt tokens (local + external).",
         count(metrics.cached_prompt_tokens),
     );
-    page.counter("generation_tokens_total", "Number of generation tokens processed.", count(metrics.generation_tokens));
+    page.counter(
+        "generation_tokens_total",
+        "Number of generation tokens processed.",
+        count(metrics.generation_tokens),
+    );
     page.header("request_success_total", "Count of successfully processed requests.", "counter");
     for (reason, requests) in ["stop", "length", "abort", "error"].iter().zip(metrics.success) {
         // This label stands between the others in the order that vLLM prints.
@@ -100,9 +128,21 @@ impl Page {
 
     fn histograms(&mut self, metrics: &Metrics) {
         let all = [
-            ("request_prompt_tokens", "Number of prefill tokens processed.", &metrics.request_prompt_tokens),
-            ("request_generation_tokens", "Number of generation tokens processed.", &metrics.request_generation_tokens),
-            ("iteration_tokens_total", "Histogram of number of tokens per engine_step.", &metrics.iteration_tokens),
+            (
+                "request_prompt_tokens",
+                "Number of prefill tokens processed.",
+                &metrics.request_prompt_tokens,
+            ),
+            (
+                "request_generation_tokens",
+                "Number of generation tokens processed.",
+                &metrics.request_generation_tokens,
+            ),
+            (
+                "iteration_tokens_total",
+                "Histogram of number of tokens per engine_step.",
+                &metrics.iteration_tokens,
+            ),
             (
                 "request_max_num_generation_tokens",
                 "Histogram of maximum number of requested generation tokens.",
@@ -129,15 +169,31 @@ impl Page {
                 "Histogram of time_per_output_token_seconds per request.",
                 &metrics.time_per_output_token,
             ),
-            ("e2e_request_latency_seconds", "Histogram of e2e request latency in seconds.", &metrics.e2e),
-            ("request_queue_time_seconds", "Histogram of time spent in WAITING phase for request.", &metrics.queue),
+            (
+                "e2e_request_latency_seconds",
+                "Histogram of e2e request latency in seconds.",
+                &metrics.e2e,
+            ),
+            (
+                "request_queue_time_seconds",
+                "Histogram of time spent in WAITING phase for request.",
+                &metrics.queue,
+            ),
             (
                 "request_inference_time_seconds",
                 "Histogram of time spent in RUNNING phase for request.",
                 &metrics.inference,
             ),
-            ("request_prefill_time_seconds", "Histogram of time spent in PREFILL phase for request.", &metrics.prefill),
-            ("request_decode_time_seconds", "Histogram of time spent in DECODE phase for request.", &metrics.decode),
+            (
+                "request_prefill_time_seconds",
+                "Histogram of time spent in PREFILL phase for request.",
+                &metrics.prefill,
+            ),
+            (
+                "request_decode_time_seconds",
+                "Histogram of time spent in DECODE phase for request.",
+                &metrics.decode,
+            ),
             (
                 "request_num_preemptions",
                 "Histogram of number of preemptions per request.",

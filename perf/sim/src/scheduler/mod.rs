@@ -1,6 +1,8 @@
-//! Owns the choice of what each engine step computes: continuous batching as vLLM does it. Main type: [`Scheduler`].
+//! Owns the choice of what each engine step computes: continuous batching as vLLM does it. Main
+//! type: [`Scheduler`].
 //!
-//! Pure: no clock, no tasks. The engine asks for a [`StepPlan`], lets its time pass, and reports it done.
+//! Pure: no clock, no tasks. The engine asks for a [`StepPlan`], lets its time pass, and reports it
+//! done.
 
 mod sequence;
 
@@ -114,7 +116,8 @@ impl Scheduler {
         self.pool.forget()
     }
 
-    /// Chooses the next step: what runs goes on first, then what waits is admitted into the rest of the token budget.
+    /// Chooses the next step: what runs goes on first, then what waits is admitted into the rest of
+    /// the token budget.
     pub(crate) fn step(&mut self) -> StepPlan {
         let mut plan = StepPlan::default();
         let mut budget = self.limits.max_num_batched_tokens;
@@ -140,11 +143,17 @@ impl Scheduler {
         let mut written = Vec::new();
         let mut scheduled = plan.scheduled.iter().peekable();
         for sequence in &mut self.running {
-            let Some((_, tokens)) = scheduled.next_if(|(id, _)| *id == sequence.id) else { continue };
+            let Some((_, tokens)) = scheduled.next_if(|(id, _)| *id == sequence.id) else {
+                continue;
+            };
             sequence.computed += tokens;
             if sequence.computed == sequence.total() {
                 sequence.generated += 1;
-                written.push(Written { id: sequence.id, generated: sequence.generated, done: sequence.is_done() });
+                written.push(Written {
+                    id: sequence.id,
+                    generated: sequence.generated,
+                    done: sequence.is_done(),
+                });
             }
         }
         for index in (0..self.running.len()).rev() {
@@ -156,12 +165,13 @@ impl Scheduler {
         written
     }
 
-    /// Gets the blocks for a running sequence's next tokens, at the cost of the latest arrivals where there are none.
-    /// False when the sequence itself had to give way.
+    /// Gets the blocks for a running sequence's next tokens, at the cost of the latest arrivals
+    /// where there are none. False when the sequence itself had to give way.
     fn make_room(&mut self, index: usize, tokens: usize, plan: &mut StepPlan) -> bool {
         loop {
             let sequence = &self.running[index];
-            let wanted = self.blocks_for(sequence.computed + tokens).saturating_sub(sequence.blocks.len());
+            let wanted =
+                self.blocks_for(sequence.computed + tokens).saturating_sub(sequence.blocks.len());
             if wanted <= self.pool.free_blocks() {
                 for _ in 0..wanted {
                     let block = self.pool.take();
@@ -218,14 +228,16 @@ impl Scheduler {
         }
     }
 
-    /// Notes a sequence's tokens in the plan. Its full blocks can be found from now on, even by a sequence that is admitted
-    /// to the same step: attention reads the cache after all of the step's tokens have been written to it.
+    /// Notes a sequence's tokens in the plan. Its full blocks can be found from now on, even by a
+    /// sequence that is admitted to the same step: attention reads the cache after all of the
+    /// step's tokens have been written to it.
     fn schedule(&mut self, index: usize, tokens: usize, plan: &mut StepPlan) {
         let sequence = &mut self.running[index];
         if self.limits.prefix_caching {
             let full = (sequence.computed + tokens) / self.limits.block_size;
             while sequence.remembered < full {
-                let hash = sequence.hash(sequence.remembered, self.limits.block_size, self.tokenizer);
+                let hash =
+                    sequence.hash(sequence.remembered, self.limits.block_size, self.tokenizer);
                 self.pool.remember(sequence.blocks[sequence.remembered], hash);
                 sequence.remembered += 1;
             }
@@ -239,14 +251,17 @@ impl Scheduler {
         plan.scheduled.push((sequence.id, tokens));
     }
 
-    /// The blocks that hold the sequence's beginning. The last token is always computed: it brings the next.
+    /// The blocks that hold the sequence's beginning. The last token is always computed: it brings
+    /// the next.
     fn find_prefix(&self, sequence: &mut Sequence) -> Vec<BlockId> {
         if !self.limits.prefix_caching {
             return Vec::new();
         }
         let most = (sequence.total() - 1) / self.limits.block_size;
         (0..most)
-            .map_while(|block| self.pool.find(sequence.hash(block, self.limits.block_size, self.tokenizer)))
+            .map_while(|block| {
+                self.pool.find(sequence.hash(block, self.limits.block_size, self.tokenizer))
+            })
             .collect()
     }
 

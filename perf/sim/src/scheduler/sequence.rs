@@ -70,7 +70,12 @@ impl Sequence {
     }
 
     /// The hash of a full block.
-    pub(super) fn hash(&mut self, block: usize, block_size: usize, tokenizer: Tokenizer) -> BlockHash {
+    pub(super) fn hash(
+        &mut self,
+        block: usize,
+        block_size: usize,
+        tokenizer: Tokenizer,
+    ) -> BlockHash {
         while self.hashes.len() <= block + 1 {
             let known = self.hashes.len() - 1;
             let places = known * block_size..(known + 1) * block_size;

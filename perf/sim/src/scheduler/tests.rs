@@ -4,8 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ROOMY: Limits =
-    Limits { max_num_seqs: 8, max_num_batched_tokens: 64, block_size: 16, blocks: 1_000, prefix_caching: true };
+const ROOMY: Limits = Limits {
+    max_num_seqs: 8,
+    max_num_batched_tokens: 64,
+    block_size: 16,
+    blocks: 1_000,
+    prefix_caching: true,
+};
 
 fn scheduler(limits: Limits) -> Scheduler {
     Scheduler::new(limits, Tokenizer::new(4096))
@@ -51,8 +56,11 @@ fn a_long_prompt_is_cut_into_chunks_that_leave_room_for_decoding() {
     let plan = scheduler.step();
     scheduler.finish_step(&plan);
     scheduler.add(distinct(2, 150, 1));
-    let loads: Vec<(usize, usize)> =
-        run(&mut scheduler).iter().map(|plan| (plan.load.decode_seqs, plan.load.prefill_tokens)).take(4).collect();
+    let loads: Vec<(usize, usize)> = run(&mut scheduler)
+        .iter()
+        .map(|plan| (plan.load.decode_seqs, plan.load.prefill_tokens))
+        .take(4)
+        .collect();
     assert_eq!(loads, [(1, 63), (1, 63), (1, 24), (1, 0)]);
 }
 
@@ -73,7 +81,8 @@ fn equal_prompts_in_one_step_share_all_but_the_last_block() {
     scheduler.add(sequence(1, prompt.clone(), 2));
     scheduler.add(sequence(2, prompt, 2));
     let plan = scheduler.step();
-    let cached: Vec<usize> = plan.admitted.iter().map(|admission| admission.cached_tokens).collect();
+    let cached: Vec<usize> =
+        plan.admitted.iter().map(|admission| admission.cached_tokens).collect();
     assert_eq!(cached, [0, 16]);
     assert_eq!(plan.load.prefill_tokens, 32 + 16);
 }
@@ -138,8 +147,12 @@ fn the_latest_arrival_gives_way_when_blocks_run_out() {
     let plans = run(&mut scheduler);
     let preempted: Vec<u64> = plans.iter().flat_map(|plan| plan.preempted.clone()).collect();
     assert_eq!(preempted, [2]);
-    let resumed: Vec<u64> =
-        plans.iter().flat_map(|plan| &plan.admitted).filter(|admission| admission.resumed).map(|it| it.id).collect();
+    let resumed: Vec<u64> = plans
+        .iter()
+        .flat_map(|plan| &plan.admitted)
+        .filter(|admission| admission.resumed)
+        .map(|it| it.id)
+        .collect();
     assert_eq!(resumed, [2]);
 }
 
@@ -154,7 +167,8 @@ fn an_aborted_sequence_frees_its_blocks() {
 }
 
 proptest! {
-    /// Whatever is asked, each sequence gets its tokens, no step exceeds a limit, and no block is lost.
+    /// Whatever is asked, each sequence gets its tokens, no step exceeds a limit, and no block is
+    /// lost.
     #[test]
     fn every_sequence_is_served_within_the_limits(
         requests in prop::collection::vec((1_usize..80, 1_usize..20, 0_u32..3), 1..12),

@@ -42,12 +42,19 @@ pub(super) fn arrivals(said: &Said<'_>) -> Pace {
     if let Some((from, to)) = said.ramp {
         let pattern = Arrivals::Ramp { from: per_second(from), to: per_second(to) };
         let strategy = said.strategy.unwrap_or("linear");
-        return Pace { words: capped(format!("{pattern} ({strategy}, estimated from its ends)")), pattern };
+        return Pace {
+            words: capped(format!("{pattern} ({strategy}, estimated from its ends)")),
+            pattern,
+        };
     }
     let Some(rate) = said.rate.map(per_second) else {
         return match said.width {
-            Some(width) => Pace { words: format!("{width} concurrent"), pattern: Arrivals::Concurrency(width) },
-            None => Pace { words: "all at once".to_owned(), pattern: Arrivals::Waves(said.requests) },
+            Some(width) => {
+                Pace { words: format!("{width} concurrent"), pattern: Arrivals::Concurrency(width) }
+            }
+            None => {
+                Pace { words: "all at once".to_owned(), pattern: Arrivals::Waves(said.requests) }
+            }
         };
     };
     let pattern = match said.shape {

@@ -1,8 +1,9 @@
 //! What `vllm bench serve` saved, as a record: [`read`].
 //!
-//! Token counts are those of vLLM's client: its tokenizer's for prompts, and a chunk counts as one token. Where the total
-//! says otherwise nobody knows how many came with which chunk: what is missing is spread over them evenly, and the sample
-//! says that it is estimated. What the file does not say, such as the hardware, stays out of the record.
+//! Token counts are those of vLLM's client: its tokenizer's for prompts, and a chunk counts as one
+//! token. Where the total says otherwise nobody knows how many came with which chunk: what is
+//! missing is spread over them evenly, and the sample says that it is estimated. What the file does
+//! not say, such as the hardware, stays out of the record.
 
 use serde::Deserialize;
 
@@ -22,7 +23,9 @@ pub enum ReadError {
     #[error("it is not what `vllm bench serve` saves: {0}; give the file of its --save-result")]
     Format(String),
     /// It has no single requests.
-    #[error("it holds no `{0}`, so no single requests; run `vllm bench serve` with --save-detailed")]
+    #[error(
+        "it holds no `{0}`, so no single requests; run `vllm bench serve` with --save-detailed"
+    )]
     NoDetail(&'static str),
     /// Its lists are of different lengths.
     #[error("its `{key}` has {found} entries for {requests} requests; the file is damaged")]
@@ -35,7 +38,9 @@ pub enum ReadError {
         requests: usize,
     },
     /// A time that cannot be.
-    #[error("its `{key}` has {value} s for request {request}, and no time is below 0; the file is damaged")]
+    #[error(
+        "its `{key}` has {value} s for request {request}, and no time is below 0; the file is damaged"
+    )]
     Time {
         /// The list.
         key: &'static str,
@@ -73,7 +78,8 @@ struct File {
 
 /// Makes a record of a saved result; `load` is what the load is to be called.
 pub fn read(text: &str, load: &str) -> Result<Record, ReadError> {
-    let file: File = serde_json::from_str(text).map_err(|error| ReadError::Format(named(text, &error)))?;
+    let file: File =
+        serde_json::from_str(text).map_err(|error| ReadError::Format(named(text, &error)))?;
     let pace = arrivals(&arrivals::Said {
         requests: u32::try_from(file.num_prompts).unwrap_or(u32::MAX),
         rate: file.request_rate.as_f64(),
@@ -91,7 +97,8 @@ pub fn read(text: &str, load: &str) -> Result<Record, ReadError> {
 
 /// What the parser says, with the key that it says it of.
 fn named(text: &str, error: &serde_json::Error) -> String {
-    let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let before: usize =
+        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     let key = text.get(..before + error.column()).and_then(|read| {
         let (keys, _) = read.rsplit_once("\":")?;
         keys.rsplit_once('"').map(|(_, key)| key)
@@ -143,12 +150,16 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
     let ttfts = whole("ttfts", file.ttfts.as_ref(), requests)?;
     let itls = whole("itls", file.itls.as_ref(), requests)?;
     let errors = whole("errors", file.errors.as_ref(), requests)?;
-    let latencies = file.latencies.as_ref().map(|list| whole("latencies", Some(list), requests)).transpose()?;
-    // In a closed loop vLLM's queue time is the wait for a place, which no request was meant to be sent before.
+    let latencies =
+        file.latencies.as_ref().map(|list| whole("latencies", Some(list), requests)).transpose()?;
+    // In a closed loop vLLM's queue time is the wait for a place, which no request was meant to be
+    // sent before.
     let queues = file.queue_times.as_ref().filter(|_| is_open_loop);
     let queues = queues.map(|list| whole("queue_times", Some(list), requests)).transpose()?;
     for place in 0..requests {
-        let one = |key, list: Option<&Vec<f64>>| list.map_or(Ok(()), |list| time(key, place, list[place]));
+        let one = |key, list: Option<&Vec<f64>>| {
+            list.map_or(Ok(()), |list| time(key, place, list[place]))
+        };
         one("start_times", Some(starts))?;
         time("ttfts", place, ttfts[place].unwrap_or(0.0))?;
         itls[place].iter().try_for_each(|gap| time("itls", place, *gap))?;
@@ -156,7 +167,8 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
         one("queue_times", queues)?;
     }
     let queue = |place: usize| queues.map_or(0.0, |queues| queues[place]);
-    let origin = (0..requests).map(|place| starts[place] - queue(place)).fold(f64::INFINITY, f64::min);
+    let origin =
+        (0..requests).map(|place| starts[place] - queue(place)).fold(f64::INFINITY, f64::min);
 
     let sample = |(index, place): (u32, usize)| {
         let start = starts[place] - origin;
@@ -170,11 +182,13 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
             std::iter::once(first).chain(rest)
         });
         let moments: Vec<u64> = moments.map(micros).collect();
-        let estimated = succeeded && !moments.is_empty() && moments.len() != outputs[place] as usize;
+        let estimated =
+            succeeded && !moments.is_empty() && moments.len() != outputs[place] as usize;
         let chunks = counted(&moments, outputs[place]);
         let last = chunks.last_us().unwrap_or(micros(start));
         let end_us = latencies.map_or(last, |latencies| micros(start + latencies[place]).max(last));
-        let failed = || Outcome::Failed { kind: FailureKind::Imported, detail: errors[place].clone() };
+        let failed =
+            || Outcome::Failed { kind: FailureKind::Imported, detail: errors[place].clone() };
         Sample {
             index,
             intended_us: micros(start - queue(place)),
@@ -194,17 +208,30 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
 }
 
 /// A list that must be there, with an entry for every request.
-fn whole<'a, T>(key: &'static str, list: Option<&'a Vec<T>>, requests: usize) -> Result<&'a Vec<T>, ReadError> {
+fn whole<'a, T>(
+    key: &'static str,
+    list: Option<&'a Vec<T>>,
+    requests: usize,
+) -> Result<&'a Vec<T>, ReadError> {
     let list = list.ok_or(ReadError::NoDetail(key))?;
-    if list.len() == requests { Ok(list) } else { Err(ReadError::Ragged { key, found: list.len(), requests }) }
+    if list.len() == requests {
+        Ok(list)
+    } else {
+        Err(ReadError::Ragged { key, found: list.len(), requests })
+    }
 }
 
 /// Refuses a time that cannot be.
 fn time(key: &'static str, request: usize, value: f64) -> Result<(), ReadError> {
-    if value.is_finite() && value >= 0.0 { Ok(()) } else { Err(ReadError::Time { key, request, value }) }
+    if value.is_finite() && value >= 0.0 {
+        Ok(())
+    } else {
+        Err(ReadError::Time { key, request, value })
+    }
 }
 
-/// One token a chunk; what is missing to the total is spread over them, and what is too much is not counted.
+/// One token a chunk; what is missing to the total is spread over them, and what is too much is not
+/// counted.
 fn counted(moments: &[u64], total: u32) -> Chunks {
     let places = moments.len().min(total as usize) as u64;
     let until = |place: u64| place * u64::from(total) / places.max(1);
@@ -216,7 +243,11 @@ fn counted(moments: &[u64], total: u32) -> Chunks {
 }
 
 fn micros(seconds: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, and saturating at 0")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rounded, and saturating at 0"
+    )]
     {
         (seconds * 1e6).round() as u64
     }

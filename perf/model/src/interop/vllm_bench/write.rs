@@ -70,7 +70,9 @@ impl Serialize for Distributions {
 impl Distributions {
     fn add(&mut self, name: &str, values: &[f64]) {
         let values = sorted(values);
-        let mut put = |statistic: &str, value: Option<f64>| self.0.push((format!("{statistic}_{name}_ms"), value));
+        let mut put = |statistic: &str, value: Option<f64>| {
+            self.0.push((format!("{statistic}_{name}_ms"), value))
+        };
         put("mean", mean(&values));
         put("median", quantile(&values, 0.5));
         put("std", deviation(&values));
@@ -85,8 +87,11 @@ pub fn write(load: &Load, model: &str, date: &str, samples: &[Sample]) -> String
     let summary = summarize(samples, &load.objectives);
     let mut samples: Vec<&Sample> = samples.iter().collect();
     samples.sort_by_key(|sample| sample.index);
-    let succeeded: Vec<&Sample> = samples.iter().copied().filter(|sample| sample.succeeded()).collect();
-    let rate = |quantity| Metric::whole_server(quantity).and_then(|metric| summary.values.get(&metric).copied());
+    let succeeded: Vec<&Sample> =
+        samples.iter().copied().filter(|sample| sample.succeeded()).collect();
+    let rate = |quantity| {
+        Metric::whole_server(quantity).and_then(|metric| summary.values.get(&metric).copied())
+    };
     let endpoint_type = match load.workload.api {
         Api::Completions => "openai",
         Api::Chat => "openai-chat",
@@ -117,10 +122,16 @@ pub fn write(load: &Load, model: &str, date: &str, samples: &[Sample]) -> String
             .map(|sample| sample.output_tokens.filter(|_| sample.succeeded()).unwrap_or(0))
             .collect(),
         ttfts: samples.iter().map(|sample| ttft_s(sample)).collect(),
-        itls: samples.iter().map(|sample| sample.token_gaps_ms().map(|gap| gap / 1e3).collect()).collect(),
+        itls: samples
+            .iter()
+            .map(|sample| sample.token_gaps_ms().map(|gap| gap / 1e3).collect())
+            .collect(),
         latencies: samples.iter().map(|sample| latency_s(sample)).collect(),
         start_times: samples.iter().map(|sample| seconds(sample.sent_us)).collect(),
-        queue_times: samples.iter().map(|sample| seconds(sample.sent_us.saturating_sub(sample.intended_us))).collect(),
+        queue_times: samples
+            .iter()
+            .map(|sample| seconds(sample.sent_us.saturating_sub(sample.intended_us)))
+            .collect(),
         generated_texts: vec![""; samples.len()],
         errors: samples.iter().map(|sample| error(sample)).collect(),
         max_output_tokens_per_s: busiest_second(&samples),
@@ -151,9 +162,10 @@ fn request_rate(arrivals: Arrivals) -> Rate {
             Rate::PerSecond(rate.value())
         }
         Arrivals::Ramp { from, to } => Rate::PerSecond(f64::midpoint(from.value(), to.value())),
-        Arrivals::OneAtATime | Arrivals::Concurrency(_) | Arrivals::Waves(_) | Arrivals::Recorded { .. } => {
-            Rate::Unlimited("inf")
-        }
+        Arrivals::OneAtATime
+        | Arrivals::Concurrency(_)
+        | Arrivals::Waves(_)
+        | Arrivals::Recorded { .. } => Rate::Unlimited("inf"),
     }
 }
 
@@ -193,8 +205,10 @@ fn busiest_second(samples: &[&Sample]) -> f64 {
 }
 
 fn most_at_once(samples: &[&Sample]) -> usize {
-    let mut moments: Vec<(u64, bool)> =
-        samples.iter().flat_map(|sample| [(sample.sent_us, true), (sample.end_us, false)]).collect();
+    let mut moments: Vec<(u64, bool)> = samples
+        .iter()
+        .flat_map(|sample| [(sample.sent_us, true), (sample.end_us, false)])
+        .collect();
     // At one moment, what ends goes before what begins.
     moments.sort_unstable();
     let mut under_way = 0_usize;

@@ -29,7 +29,9 @@ fn baseline() -> Baseline {
             ("ttft_p50_ms", vec![28.4, 28.1, 28.9]),
             ("e2e_p99_ms", vec![441.123_4, 438.0, 446.0]),
         ]
-        .map(|(key, runs)| (key.parse().unwrap(), vec![vec![runs.clone(), runs.clone()], vec![vec![runs[0]]]]))
+        .map(|(key, runs)| {
+            (key.parse().unwrap(), vec![vec![runs.clone(), runs.clone()], vec![vec![runs[0]]]])
+        })
         .into(),
     }
 }
@@ -50,7 +52,11 @@ fn a_baseline_reads_back() {
 fn a_truncated_file_is_refused_wherever_it_was_cut() {
     let yaml = baseline().to_yaml();
     for (cut, _) in yaml.char_indices().take_while(|(cut, _)| *cut < yaml.trim_end().len()) {
-        assert!(Baseline::from_yaml(&yaml[..cut]).is_err(), "cut at {cut} passed:\n{}", &yaml[..cut]);
+        assert!(
+            Baseline::from_yaml(&yaml[..cut]).is_err(),
+            "cut at {cut} passed:\n{}",
+            &yaml[..cut]
+        );
     }
 }
 
@@ -58,7 +64,10 @@ fn a_truncated_file_is_refused_wherever_it_was_cut() {
 fn a_value_changed_by_hand_is_refused_and_named() {
     let edited = baseline().to_yaml().replace("1698.00", "1998.00");
     let error = Baseline::from_yaml(&edited).unwrap_err();
-    assert!(matches!(error, BaselineError::Edited(ref line) if line.contains("output_throughput")), "{error}");
+    assert!(
+        matches!(error, BaselineError::Edited(ref line) if line.contains("output_throughput")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -83,15 +92,20 @@ fn whatever_differs_in_a_later_session_is_named_be_it_under_test_or_not() {
     assert_eq!(baseline().differences(&later), []);
     later.arrivals = "16 concurrent".into();
     later.fingerprint.vllm = Some("0.32.0".into());
-    let named: Vec<String> = baseline().differences(&later).iter().map(ToString::to_string).collect();
+    let named: Vec<String> =
+        baseline().differences(&later).iter().map(ToString::to_string).collect();
     assert_eq!(named[1..], ["vLLM: 0.31.0 → 0.32.0"]);
-    assert!(named[0].starts_with("arrivals: 8 concurrent") && named[0].ends_with("→ 16 concurrent"), "{named:?}");
+    assert!(
+        named[0].starts_with("arrivals: 8 concurrent") && named[0].ends_with("→ 16 concurrent"),
+        "{named:?}"
+    );
 }
 
 #[test]
 fn sessions_of_the_same_are_joined_and_what_one_of_them_lacks_is_dropped() {
     let mut later = baseline();
-    let (ttft, throughput) = ("ttft_p50_ms".parse().unwrap(), "output_throughput_tok_per_s".parse().unwrap());
+    let (ttft, throughput) =
+        ("ttft_p50_ms".parse().unwrap(), "output_throughput_tok_per_s".parse().unwrap());
     later.metrics.remove(&ttft);
     let joined = baseline().joined(&later);
     assert_eq!((joined.sessions(throughput).len(), joined.sessions(ttft).len()), (4, 0));

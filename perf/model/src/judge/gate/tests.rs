@@ -48,7 +48,9 @@ fn two_starts_are_no_evidence_of_a_loss_and_the_verdict_stays_open() {
 fn a_baseline_of_two_starts_judges_nothing_however_much_is_measured() {
     let judgement = gate().judge(&throughput(), &[starts(&[100.0, 100.0])], &starts(&[50.0; 8]));
     assert_eq!((judgement.verdict, judgement.is_open), (Verdict::Inconclusive, false));
-    assert!(judgement.reason.unwrap().contains("the baseline rests on 2 of at least 3 engine starts"));
+    assert!(
+        judgement.reason.unwrap().contains("the baseline rests on 2 of at least 3 engine starts")
+    );
 }
 
 #[test]
@@ -65,16 +67,26 @@ fn what_is_missing_is_named_with_what_to_do() {
     let reason = |baseline: &[Vec<Vec<f64>>], measured: &[f64]| {
         gate().judge(&throughput(), baseline, &starts(measured)).reason.unwrap()
     };
-    assert!(reason(&[vec![]], &[100.0]).starts_with("the baseline holds no output throughput; take it anew"));
-    assert!(reason(&base(), &[]).starts_with("the load gave no output throughput; guard what it measures"));
+    assert!(
+        reason(&[vec![]], &[100.0])
+            .starts_with("the baseline holds no output throughput; take it anew")
+    );
+    assert!(
+        reason(&base(), &[])
+            .starts_with("the load gave no output throughput; guard what it measures")
+    );
 }
 
 #[test]
 fn pairs_that_scatter_widen_their_band_at_the_last_one_and_say_so() {
-    let scattered = [(100.0, 112.0), (111.0, 99.0), (95.0, 107.0), (108.0, 94.0)].map(|(a, b)| (vec![a], vec![b]));
+    let scattered = [(100.0, 112.0), (111.0, 99.0), (95.0, 107.0), (108.0, 94.0)]
+        .map(|(a, b)| (vec![a], vec![b]));
     let gate = Gate::new(Design { max_starts: 4, ..Design::of(1) }).unwrap();
     let before = gate.pairs(&throughput(), &scattered[..3]);
-    assert_eq!((before.verdict, before.is_open, before.band), (Verdict::Inconclusive, true, Some(0.025)));
+    assert_eq!(
+        (before.verdict, before.is_open, before.band),
+        (Verdict::Inconclusive, true, Some(0.025))
+    );
     let last = gate.pairs(&throughput(), &scattered);
     assert_eq!((last.verdict, last.is_open), (Verdict::Held, false));
     assert!(last.band.unwrap() > 0.1, "{last:?}");
@@ -82,8 +94,9 @@ fn pairs_that_scatter_widen_their_band_at_the_last_one_and_say_so() {
 
 #[test]
 fn what_is_missing_or_zero_is_never_judged() {
-    let of =
-        |baseline: &[Vec<Vec<f64>>], measured: &[f64]| gate().judge(&throughput(), baseline, &starts(measured)).verdict;
+    let of = |baseline: &[Vec<Vec<f64>>], measured: &[f64]| {
+        gate().judge(&throughput(), baseline, &starts(measured)).verdict
+    };
     assert_eq!(of(&base(), &[]), Verdict::Invalid);
     assert_eq!(of(&[], &[100.0; 3]), Verdict::Invalid);
     assert_eq!(of(&[starts(&[0.0; 3])], &[100.0; 3]), Verdict::Invalid);
@@ -92,7 +105,8 @@ fn what_is_missing_or_zero_is_never_judged() {
 #[test]
 fn a_duet_confirms_acquits_or_leaves_open_what_was_suspected() {
     let said = |suspects: &[f64], pairs: &[(f64, f64)]| {
-        let pairs: Vec<Pair> = pairs.iter().map(|(one, other)| (vec![*one], vec![*other])).collect();
+        let pairs: Vec<Pair> =
+            pairs.iter().map(|(one, other)| (vec![*one], vec![*other])).collect();
         gate().confirm(&throughput(), &base(), &starts(suspects), &pairs, 4).unwrap().said
     };
     let lost = [90.0, 90.1, 89.9];
@@ -120,7 +134,12 @@ fn creep_fails_what_would_pass_and_hides_no_regression() {
 #[test]
 fn a_baseline_of_two_starts_is_said_to_be_too_few() {
     let told = gate().too_few(2).unwrap();
-    assert!(told.starts_with("nothing is called a change against a baseline on 2 engine starts: 3 a side"), "{told}");
+    assert!(
+        told.starts_with(
+            "nothing is called a change against a baseline on 2 engine starts: 3 a side"
+        ),
+        "{told}"
+    );
     assert_eq!(gate().too_few(3), None);
 }
 

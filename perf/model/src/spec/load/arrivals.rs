@@ -20,7 +20,8 @@ pub enum Arrivals {
     ConstantRate(PerSecond),
     /// Open loop, at random: exponential gaps from the run's seed.
     Poisson(PerSecond),
-    /// Open loop, at random with gamma-distributed gaps: burstier than Poisson below shape 1, evener above it.
+    /// Open loop, at random with gamma-distributed gaps: burstier than Poisson below shape 1,
+    /// evener above it.
     Gamma {
         /// The mean rate.
         rate: PerSecond,
@@ -47,7 +48,8 @@ impl Arrivals {
         matches!(self, Self::OneAtATime | Self::Concurrency(_) | Self::Waves(_))
     }
 
-    /// How many requests are under way at once by design: the width of a closed loop, 1 for the others.
+    /// How many requests are under way at once by design: the width of a closed loop, 1 for the
+    /// others.
     pub fn width(self) -> u32 {
         match self {
             Self::Concurrency(width) | Self::Waves(width) => width,
@@ -59,17 +61,31 @@ impl Arrivals {
     pub fn fault(self) -> Option<&'static str> {
         let is_positive = |number: f64| number.is_finite() && number > 0.0;
         match self {
-            Self::Concurrency(0) | Self::Waves(0) => Some("it sends 0 requests at once; ask for at least one"),
-            Self::ConstantRate(rate) | Self::Poisson(rate) | Self::Gamma { rate, .. } if !is_positive(rate.value()) => {
+            Self::Concurrency(0) | Self::Waves(0) => {
+                Some("it sends 0 requests at once; ask for at least one")
+            }
+            Self::ConstantRate(rate) | Self::Poisson(rate) | Self::Gamma { rate, .. }
+                if !is_positive(rate.value()) =>
+            {
                 Some("its rate is no positive number of requests per second")
             }
-            Self::Gamma { shape, .. } if !is_positive(shape) => Some("the shape of its gaps is no positive number"),
+            Self::Gamma { shape, .. } if !is_positive(shape) => {
+                Some("the shape of its gaps is no positive number")
+            }
             Self::Ramp { from, to } => {
                 let (from, to) = (from.value(), to.value());
-                let fits = from.is_finite() && to.is_finite() && from >= 0.0 && to >= 0.0 && from + to > 0.0;
-                (!fits).then_some("its rates are no numbers from 0 up of requests per second, one above 0")
+                let fits = from.is_finite()
+                    && to.is_finite()
+                    && from >= 0.0
+                    && to >= 0.0
+                    && from + to > 0.0;
+                (!fits).then_some(
+                    "its rates are no numbers from 0 up of requests per second, one above 0",
+                )
             }
-            Self::Recorded { speed } if !is_positive(speed) => Some("its speed is no positive number"),
+            Self::Recorded { speed } if !is_positive(speed) => {
+                Some("its speed is no positive number")
+            }
             _ => None,
         }
     }
@@ -85,7 +101,9 @@ impl fmt::Display for Arrivals {
             Self::Poisson(rate) => write!(f, "poisson {rate}"),
             Self::Gamma { rate, shape } => write!(f, "gamma {rate} of shape {shape}"),
             Self::Ramp { from, to } => write!(f, "ramp from {} to {to}", from.value()),
-            Self::Recorded { speed } if (speed - 1.0).abs() < f64::EPSILON => write!(f, "as recorded"),
+            Self::Recorded { speed } if (speed - 1.0).abs() < f64::EPSILON => {
+                write!(f, "as recorded")
+            }
             Self::Recorded { speed } => write!(f, "as recorded, {speed} times as fast"),
         }
     }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// A number of tokens, the same for every request or another for each.
 ///
-/// Lengths that differ are not drawn one by one: a run takes them at even steps through the distribution, and its seed
-/// decides only their order. Every start of the engine is so asked for the same number of tokens.
+/// Lengths that differ are not drawn one by one: a run takes them at even steps through the
+/// distribution, and its seed decides only their order. Every start of the engine is so asked for
+/// the same number of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Length {
@@ -24,7 +25,8 @@ pub enum Length {
     Lognormal {
         /// Half of them are shorter.
         median: u32,
-        /// The standard deviation of the logarithm; 0.7 puts one in a hundred at five times the median.
+        /// The standard deviation of the logarithm; 0.7 puts one in a hundred at five times the
+        /// median.
         sigma: f64,
         /// What would be longer is cut to this.
         max: u32,
@@ -59,7 +61,9 @@ impl Length {
                 Some(format!("the sigma of its lengths, {sigma}, is no number from 0 up"))
             }
             Self::Lognormal { median: 0, .. } => Some("the median of its lengths is 0".to_owned()),
-            _ if self.min() == 0 => Some("its shortest length is 0 tokens; ask for at least one".to_owned()),
+            _ if self.min() == 0 => {
+                Some("its shortest length is 0 tokens; ask for at least one".to_owned())
+            }
             _ => None,
         }
     }

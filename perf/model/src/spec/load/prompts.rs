@@ -25,8 +25,8 @@ pub enum Prompts {
         /// Tokens in each prompt.
         length: Length,
     },
-    /// Random token ids behind one of a few shared beginnings; both lengths are exact. Each beginning opens as many
-    /// prompts as the next, in an order from the seed.
+    /// Random token ids behind one of a few shared beginnings; both lengths are exact. Each
+    /// beginning opens as many prompts as the next, in an order from the seed.
     SharedPrefix {
         /// How many beginnings there are.
         prefixes: u32,
@@ -44,22 +44,24 @@ pub enum Prompts {
         /// How many lines follow, others for each request.
         own: u32,
     },
-    /// A file of JSON lines, each an object with a `prompt` text and optionally its `output_tokens`; used in order,
-    /// again from the top when the requests outnumber the lines.
+    /// A file of JSON lines, each an object with a `prompt` text and optionally its
+    /// `output_tokens`; used in order, again from the top when the requests outnumber the lines.
     JsonLines(PathBuf),
-    /// A JSON file of conversations in `ShareGPT`'s format. What the user says first is the prompt; the answer beside it
-    /// gives the output's length, up to the load's number. Taken in an order from the seed, and again when they run out.
+    /// A JSON file of conversations in `ShareGPT`'s format. What the user says first is the prompt;
+    /// the answer beside it gives the output's length, up to the load's number. Taken in an order
+    /// from the seed, and again when they run out.
     ShareGpt(PathBuf),
-    /// Conversations: each request carries all that was said before, the server's own answers included, and waits for
-    /// the answer before it.
+    /// Conversations: each request carries all that was said before, the server's own answers
+    /// included, and waits for the answer before it.
     Conversations {
         /// What the user says in one conversation, counted in messages: one request each.
         turns: u32,
         /// Random words in each message of the user.
         words: Length,
     },
-    /// Recorded traffic: a file of JSON lines with `timestamp` (milliseconds), `input_length` and `output_length`, and
-    /// optionally `hash_ids`, one for each 512 tokens that prompts share. Its lengths become random token ids.
+    /// Recorded traffic: a file of JSON lines with `timestamp` (milliseconds), `input_length` and
+    /// `output_length`, and optionally `hash_ids`, one for each 512 tokens that prompts share. Its
+    /// lengths become random token ids.
     Trace(PathBuf),
 }
 
@@ -104,11 +106,18 @@ impl fmt::Display for Prompts {
                 }
             }
             Self::JsonLines(path) => write!(f, "prompts of {}", path.display()),
-            Self::ShareGpt(path) => write!(f, "conversations of {}, their first turns", path.display()),
-            Self::Conversations { turns, words } => {
-                write!(f, "conversations of {turns} turns of {words} random words, with their history")
+            Self::ShareGpt(path) => {
+                write!(f, "conversations of {}, their first turns", path.display())
             }
-            Self::Trace(path) => write!(f, "random tokens as long as in the trace {}", path.display()),
+            Self::Conversations { turns, words } => {
+                write!(
+                    f,
+                    "conversations of {turns} turns of {words} random words, with their history"
+                )
+            }
+            Self::Trace(path) => {
+                write!(f, "random tokens as long as in the trace {}", path.display())
+            }
         }
     }
 }
@@ -136,16 +145,25 @@ mod tests {
             shown(Prompts::Conversations { turns: 3, words: Length::Fixed(40) }),
             "conversations of 3 turns of 40 random words, with their history"
         );
-        assert_eq!(shown(Prompts::ShareGpt("a.json".into())), "conversations of a.json, their first turns");
-        assert_eq!(shown(Prompts::Trace("a.jsonl".into())), "random tokens as long as in the trace a.jsonl");
+        assert_eq!(
+            shown(Prompts::ShareGpt("a.json".into())),
+            "conversations of a.json, their first turns"
+        );
+        assert_eq!(
+            shown(Prompts::Trace("a.jsonl".into())),
+            "random tokens as long as in the trace a.jsonl"
+        );
     }
 
     #[test]
     fn only_random_tokens_are_declared_distinct() {
         assert!(Prompts::RandomTokens { length: Length::Fixed(9) }.are_distinct());
         assert!(!Prompts::Text("hi".into()).are_distinct());
-        let shared =
-            Prompts::SharedPrefix { prefixes: 1, prefix_length: Length::Fixed(9), suffix_length: Length::Fixed(9) };
+        let shared = Prompts::SharedPrefix {
+            prefixes: 1,
+            prefix_length: Length::Fixed(9),
+            suffix_length: Length::Fixed(9),
+        };
         assert!(!shared.are_distinct() && shared.are_token_ids());
     }
 }
