@@ -1,5 +1,5 @@
 //! Baselines and insta: leaving what was measured to review, and taking away what waited for review
-//! and is settled. What is on disk is read and written by `perf-baselines`.
+//! and is settled. What is on disk is read and written by `perf-store`.
 //!
 //! The gate has judged before insta is asked: insta's comparator only passes the verdict on, so
 //! that a run that may not be compared leaves a pending snapshot and one that holds leaves none.

@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
-use perf_baselines as baselines;
 use perf_engine::Engine;
 use perf_model::judge::anchor::Anchored;
 use perf_model::judge::compare::Found;
 use perf_model::spec::server::Server;
 use perf_model::spec::settings::Purpose;
+use perf_store as baselines;
 
 use crate::load::Load;
 use crate::session::Session;

@@ -69,6 +69,6 @@ pub(crate) fn write_report(folder: &Path, report: &SuiteReport) -> Result {
 
 /// Writes a file whole or not at all, and the folders above it.
 pub(crate) fn write(path: &Path, text: &str) -> Result {
-    perf_baselines::write_whole(path, text)
+    perf_store::write_whole(path, text)
         .map_err(|cause| Error::Write { path: path.to_owned(), cause })
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use perf_baselines::{Lock, find, text, write};
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::compare::Found;
+use perf_store::{Lock, find, text, write};
 
 use crate::error::{Error, Result};
 use crate::records;

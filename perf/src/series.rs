@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use perf_baselines as on_disk;
 use perf_model::judge::anchor::Anchored;
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::compare::{Found, Judging, Places, compare};
@@ -13,6 +12,7 @@ use perf_model::judge::results::{Evidence, StartEvidence};
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::guard::Guard;
 use perf_model::spec::settings::Purpose;
+use perf_store as on_disk;
 
 use crate::baselines;
 use crate::error::Result;

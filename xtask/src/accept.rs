@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use perf_baselines::Lock;
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::exit_code;
+use perf_store::Lock;
 
 use crate::cli::Accept;
 use crate::say::say;
@@ -49,7 +49,7 @@ fn take(from: &str, filters: &[String]) -> Result<()> {
     for (name, baseline) in accepted {
         let file = runs::root().join("baselines").join(&name);
         Lock::on(&file)
-            .and_then(|_lock| perf_baselines::write(&file, &baseline))
+            .and_then(|_lock| perf_store::write(&file, &baseline))
             .with_context(|| format!("cannot write {}", file.display()))?;
         say(format!("wrote baselines/{name}"));
     }

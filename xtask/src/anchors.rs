@@ -1,8 +1,8 @@
 //! The anchors beside the baselines, moved for a stated reason: [`reset`].
 
 use anyhow::{Context, Result, bail};
-use perf_baselines::{Lock, write_anchor};
 use perf_model::judge::anchor::anchor_file;
+use perf_store::{Lock, write_anchor};
 
 use crate::runs;
 use crate::say::say;

@@ -15,7 +15,7 @@ use perf_model::judge::exit_code;
 /// Runs the bench; its failure is a failure to measure.
 pub(crate) fn bench_client(asked: &BenchClient) -> Result<u8> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["bench", "--package", "perf-load", "--bench", "cost"]);
+    command.args(["bench", "--package", "vllm-perf-load", "--bench", "cost"]);
     for (option, variable, path) in [
         ("--peer", "PERF_PEER", &asked.peer),
         ("--python-peer", "PERF_PYTHON_PEER", &asked.python_peer),

@@ -11,12 +11,13 @@ use crate::runs;
 /// The study of the statistics alone, then whole runs through the front door. Fails if a promise is
 /// not kept.
 pub(crate) fn gate_lab(options: &[OsString]) -> Result<u8> {
-    let study = bench(&["--package", "perf-gate", "--bench", "lab"], options)?;
+    let study = bench(&["--package", "vllm-perf-gate", "--bench", "lab"], options)?;
     if !options.is_empty() {
         return Ok(study);
     }
     // The profile of the tests: what is slow is optimised in it too, and it is built already.
-    let runs = bench(&["--package", "perf", "--bench", "front_door", "--profile", "dev"], &[])?;
+    let runs =
+        bench(&["--package", "vllm-perf", "--bench", "front_door", "--profile", "dev"], &[])?;
     Ok(study.max(runs))
 }
 

@@ -128,7 +128,7 @@ impl Bettered {
     fn write(&self) {
         let Some(file) = &self.file else { return };
         let text = serde_json::to_string_pretty(&self.since_s).unwrap_or_default();
-        if let Err(error) = perf_baselines::write_whole(file, &text) {
+        if let Err(error) = perf_store::write_whole(file, &text) {
             eprintln!(
                 "warning: since when baselines are bettered is not remembered: {}: {error}",
                 file.display()

@@ -18,10 +18,11 @@ const TALK: [&str; 4] = ["-h", "--help", "-V", "--version"];
 
 /// Runs it; its exit code is ours.
 pub(crate) fn load(arguments: &[OsString]) -> Result<u8> {
-    let built = artifacts::build(&["build", "--package", "perf-cli"], "the load generator does")?;
+    let built =
+        artifacts::build(&["build", "--package", "vllm-perf-tools"], "the load generator does")?;
     let program = built.into_iter().find_map(|artifact| artifact.executable);
-    let program =
-        program.context("cargo built no program for `perf load`; is perf/cli as it should be?")?;
+    let program = program
+        .context("cargo built no program for `perf load`; is perf/tools as it should be?")?;
     let mut command = Command::new(&program);
     let talks = arguments.is_empty()
         || arguments.iter().any(|argument| TALK.iter().any(|talk| argument == talk));

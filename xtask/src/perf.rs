@@ -187,6 +187,6 @@ pub(crate) fn read_config() -> Result<Config> {
 fn remember(folder: &Path, settings: &Settings, complete: bool) -> Result<()> {
     let path = folder.join("run.json");
     let run = serde_json::json!({ "complete": complete, "settings": settings });
-    perf_baselines::write_whole(&path, &serde_json::to_string_pretty(&run)?)
+    perf_store::write_whole(&path, &serde_json::to_string_pretty(&run)?)
         .with_context(|| cannot_write(&path))
 }

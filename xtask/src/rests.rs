@@ -170,7 +170,7 @@ mod tests {
         let put = |folder: &Path, load: &str, starts: usize| {
             let mut baseline = Baseline { load: load.into(), ..committed.clone() };
             baseline.metrics.values_mut().flatten().for_each(|session| session.truncate(starts));
-            perf_baselines::write(&folder.join(place(load)), &baseline).unwrap();
+            perf_store::write(&folder.join(place(load)), &baseline).unwrap();
         };
         // One was written, one was measured and could not be, one was never measured, one rests on
         // too little.

@@ -72,7 +72,7 @@ pub(crate) fn was_interrupted(run: &Path) -> bool {
 
 /// Reads a baseline's file.
 pub(crate) fn baseline(file: &Path) -> Result<Baseline> {
-    match perf_baselines::find(file) {
+    match perf_store::find(file) {
         Found::Baseline(baseline) => Ok(*baseline),
         Found::Nothing => bail!("there is no {}", file.display()),
         Found::Unusable(why) | Found::Newer(why) => bail!(why),

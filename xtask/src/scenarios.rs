@@ -37,7 +37,7 @@ pub(crate) fn pick(filters: &[String]) -> Result<Vec<Scenario>> {
 
 fn build() -> Result<Vec<Scenario>> {
     let built = artifacts::build(
-        &["test", "--package", "perf", "--test", "*", "--no-run"],
+        &["test", "--package", "vllm-perf", "--test", "*", "--no-run"],
         "the scenarios do",
     )?;
     let mut scenarios = Vec::new();

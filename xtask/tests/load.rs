@@ -26,7 +26,7 @@ struct Server {
 impl Server {
     fn start() -> Self {
         let build = Command::new(env!("CARGO"))
-            .args(["build", "--package", "perf-sim"])
+            .args(["build", "--package", "vllm-perf-sim"])
             .current_dir(root())
             .status();
         assert!(build.unwrap().success());

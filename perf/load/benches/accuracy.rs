@@ -1,7 +1,7 @@
 //! How exactly the client measures over real sockets: its stamps against the moments at which a
 //! server on loopback wrote each event, both of the same monotonic clock.
 //!
-//!     cargo bench -p perf-load --bench accuracy
+//!     cargo bench -p vllm-perf-load --bench accuracy
 //!
 //! 1,000 streams of 20 events a second, an event a write: spread evenly, and in step as an engine
 //! writes that serves them in one batch. The server has a thread and a core of its own, as it would

@@ -1,9 +1,9 @@
 //! What the client costs over real sockets, in time of its own process, and what the peer costs on
 //! the same server.
 //!
-//!     cargo bench -p perf-load --bench cost
-//!     PERF_PEER=/path/to/vllm-rs PERF_TOKENIZER=/path/to/a/model cargo bench -p perf-load --bench cost
-//!     PERF_OTHER=/path/to/another/build/of/this/bench cargo bench -p perf-load --bench cost
+//!     cargo bench -p vllm-perf-load --bench cost
+//!     PERF_PEER=/path/to/vllm-rs PERF_TOKENIZER=/path/to/a/model cargo bench -p vllm-perf-load --bench cost
+//!     PERF_OTHER=/path/to/another/build/of/this/bench cargo bench -p vllm-perf-load --bench cost
 //!
 //! Server and clients are processes of their own, the server on the first core and a client on the
 //! second (`taskset`). A client's processor time is all that its process used, start included.

@@ -1,7 +1,7 @@
 //! Tries the gate, as it is shipped, on simulated suites whose truth is known, and holds it to its
 //! aims.
 //!
-//!     cargo bench -p perf-gate --bench lab [-- [--suites N] [ROW …]]
+//!     cargo bench -p vllm-perf-gate --bench lab [-- [--suites N] [ROW …]]
 
 #![expect(
     clippy::print_stdout,

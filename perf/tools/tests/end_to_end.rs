@@ -61,7 +61,7 @@ fn program() -> PathBuf {
             "build",
             "--quiet",
             "--package",
-            "perf-sim",
+            "vllm-perf-sim",
             "--bin",
             "perf-sim",
             "--message-format=json",
