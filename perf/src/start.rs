@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perf_clock::Clock;
-use perf_engine::{Address, Death, Engine, Running};
+use perf_engine::{Address, Engine, Running, ServerExit};
 use perf_load::{Endpoint, LoadError};
 use perf_model::judge::results::StartEvidence;
 use perf_model::record::file::Part;
@@ -117,7 +117,7 @@ impl Start<'_> {
                 fingerprint: &fingerprint,
                 clock,
             };
-            let died = |death: Death| Error::ServerDied {
+            let died = |death: ServerExit| Error::ServerDied {
                 load: load.declared.name.clone(),
                 how: death.to_string(),
             };

@@ -2,9 +2,9 @@
 
 mod daemon;
 mod image;
-mod keeper;
-mod leftovers;
+mod reaper;
 mod request;
+mod supervisor;
 
 use std::path::Path;
 
@@ -15,17 +15,17 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::image_reference;
 
 use crate::error::EngineError;
-use crate::gpus;
+use crate::gpu;
+use crate::host::describe_cpu;
+use crate::launch_spec::LaunchSpec;
 use crate::lease::Lease;
-use crate::machine::describe_cpu;
 use crate::models::Models;
-use crate::plan::Plan;
 use crate::process::{start_failed, wait};
 use crate::readiness::Probe;
-use crate::running::{Address, Held, Kept, Running};
+use crate::running::{Address, Handle, Running, SupervisedServer};
 
-use keeper::ContainerKeeper;
-use leftovers::Run;
+use reaper::ContainerRun;
+use supervisor::ContainerSupervisor;
 
 /// How to start a container.
 #[derive(Debug)]
@@ -40,32 +40,32 @@ pub(crate) struct DockerEngine {
 /// Starts the planned server and waits until it is ready.
 pub(crate) async fn start(
     engine: &DockerEngine,
-    plan: Plan,
+    spec: LaunchSpec,
     lease: Lease,
     locks: &Path,
     clock: Clock,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
-    let name = plan.server.image.clone().unwrap_or_else(|| engine.image.clone());
+    let name = spec.server.image.clone().unwrap_or_else(|| engine.image.clone());
     image_reference::check(&name).map_err(EngineError::invalid)?;
-    let files = engine.models.for_container(&plan.server.model)?;
+    let files = engine.models.for_container(&spec.server.model)?;
     let daemon = daemon::connect().await?;
-    for name in leftovers::sweep(&daemon).await? {
+    for name in reaper::remove_orphans(&daemon).await? {
         progress(&format!(
             "removed the container {name}, which a run that was killed had left behind"
         ));
     }
     let image = image::find(&daemon, &name, progress).await?;
     let hardware =
-        if lease.leased().is_empty() { describe_cpu() } else { gpus::describe_all(lease.leased()) };
-    let driver = if lease.leased().is_empty() { None } else { gpus::driver() };
+        if lease.leased().is_empty() { describe_cpu() } else { gpu::describe_all(lease.leased()) };
+    let driver = if lease.leased().is_empty() { None } else { gpu::driver() };
 
     progress(&format!("starting {name} on {hardware}"));
-    let run = Run::new(locks)?;
-    let request = request::build(&image, &files, &engine.docker, &plan, lease.leased(), &run)?;
-    let (mut keeper, mut death) = ContainerKeeper::spawn(daemon, request, run, &plan);
-    let started = keeper.started();
-    let kept = Kept::new(Box::new(keeper), death.clone(), lease);
+    let run = ContainerRun::new(locks)?;
+    let request = request::build(&image, &files, &engine.docker, &spec, lease.leased(), &run)?;
+    let (mut supervisor, mut death) = ContainerSupervisor::spawn(daemon, request, run, &spec);
+    let started = supervisor.started();
+    let kept = SupervisedServer::new(Box::new(supervisor), death.clone(), lease);
     let Some(port) = started.await? else {
         // It ended before anybody could look at its port.
         return Err(start_failed(EngineKind::Docker, death.wait().await));
@@ -75,7 +75,7 @@ pub(crate) async fn start(
     let url = format!("http://127.0.0.1:{port}");
     let probe =
         Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
-    wait(&kept, &probe, &plan, engine.start_timeout_s, clock, progress).await?;
+    wait(&kept, &probe, &spec, engine.start_timeout_s, clock, progress).await?;
 
     let fingerprint = Fingerprint {
         hardware,
@@ -83,7 +83,7 @@ pub(crate) async fn start(
         image: Some(name),
         image_digest: Some(image.digest),
         vllm: probe.version().await,
-        ..plan.fingerprint
+        ..spec.fingerprint
     };
-    Ok(Running::new(Address::Url(url), fingerprint, Held::Kept(Some(kept))))
+    Ok(Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept))))
 }

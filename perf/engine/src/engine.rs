@@ -14,13 +14,13 @@ use perf_sim::Injection;
 
 use crate::docker::{self, DockerEngine};
 use crate::error::EngineError;
-use crate::gpus::{self, Gpu};
+use crate::gpu::{self, Gpu};
+use crate::launch_spec::{LaunchSpec, UnderTest};
 use crate::lease::{self, Lease};
 use crate::models::Models;
-use crate::plan::{Plan, UnderTest};
 use crate::process::{self, ProcessEngine};
 use crate::running::Running;
-use crate::{machine, remote, simulated};
+use crate::{host, remote, simulated};
 
 /// How long a GPU may take to be free of a server that has ended.
 const RELEASE: Duration = Duration::from_secs(5);
@@ -141,14 +141,14 @@ impl Engine {
         let hardware = match &self.how {
             How::Simulated { .. } => String::new(),
             How::Remote { url } => remote::hardware(url).ok()?,
-            How::Docker(_) | How::Process(_) if server.gpus == 0 => machine::describe_cpu(),
+            How::Docker(_) | How::Process(_) if server.gpus == 0 => host::describe_cpu(),
             How::Docker(_) | How::Process(_) => {
                 let gpus = self.gpus();
                 let are_alike = gpus.windows(2).all(|pair| pair[0].name == pair[1].name);
-                gpus::describe_all(gpus.get(..usize::from(server.gpus)).filter(|_| are_alike)?)
+                gpu::describe_all(gpus.get(..usize::from(server.gpus)).filter(|_| are_alike)?)
             }
         };
-        let fingerprint = Plan::new(self.kind(), server, &self.under_test).ok()?.fingerprint;
+        let fingerprint = LaunchSpec::new(self.kind(), server, &self.under_test).ok()?.fingerprint;
         Some(Fingerprint { hardware, ..fingerprint }.folder())
     }
 
@@ -167,8 +167,8 @@ impl Engine {
         clock: Clock,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Running, EngineError> {
-        let mut plan = Plan::new(self.kind(), server, &self.under_test)?;
-        plan.log = log.map(Path::to_owned);
+        let mut spec = LaunchSpec::new(self.kind(), server, &self.under_test)?;
+        spec.log = log.map(Path::to_owned);
         if clock.is_virtual() && self.kind() != EngineKind::Simulated {
             return Err(EngineError::invalid(format!(
                 "the {} engine needs a real clock",
@@ -177,16 +177,16 @@ impl Engine {
         }
         match &self.how {
             How::Simulated { injection, session } => {
-                simulated::start(plan, injection.clone(), simulated::seed(*session, start), clock)
+                simulated::start(spec, injection.clone(), simulated::seed(*session, start), clock)
                     .await
             }
-            How::Remote { url } => remote::find(url, plan).await,
+            How::Remote { url } => remote::find(url, spec).await,
             How::Docker(engine) => {
-                plan.read_secrets()?;
-                plan.start_timeout_s = Some(engine.start_timeout_s);
+                spec.read_secrets()?;
+                spec.start_timeout_s = Some(engine.start_timeout_s);
                 docker::start(
                     engine,
-                    plan,
+                    spec,
                     self.lease(server, clock).await?,
                     &self.locks,
                     clock,
@@ -195,16 +195,16 @@ impl Engine {
                 .await
             }
             How::Process(engine) => {
-                plan.read_secrets()?;
-                plan.start_timeout_s = Some(engine.start_timeout_s);
-                process::start(engine, plan, self.lease(server, clock).await?, clock, progress)
+                spec.read_secrets()?;
+                spec.start_timeout_s = Some(engine.start_timeout_s);
+                process::start(engine, spec, self.lease(server, clock).await?, clock, progress)
                     .await
             }
         }
     }
 
     fn gpus(&self) -> Vec<Gpu> {
-        self.gpus.clone().unwrap_or_else(gpus::list)
+        self.gpus.clone().unwrap_or_else(gpu::list)
     }
 
     /// Leases what the server needs. A server that has just ended may hold its memory a moment

@@ -9,7 +9,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::EngineError;
-use crate::gpus::Gpu;
+use crate::gpu::Gpu;
 
 /// Names the folder of the lock files, in place of one under the folder for temporary files.
 const FOLDER_VARIABLE: &str = "PERF_LOCK_DIR";
@@ -183,7 +183,7 @@ fn unusable(path: &Path, error: &io::Error) -> EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpus::User;
+    use crate::gpu::GpuProcess;
 
     fn gpu(index: u32, users: u32) -> Gpu {
         Gpu {
@@ -192,7 +192,9 @@ mod tests {
             name: "NVIDIA H200".into(),
             memory_mib: None,
             used_mib: Some(0),
-            users: (0..users).map(|user| User { pid: 42 + user, used_mib: Some(500) }).collect(),
+            users: (0..users)
+                .map(|user| GpuProcess { pid: 42 + user, used_mib: Some(500) })
+                .collect(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! A `vllm serve` as a process of this machine. Main function: [`start`].
 
-mod group;
-mod keeper;
+mod process_group;
+mod supervisor;
 
 use std::ffi::OsString;
 use std::net::TcpListener;
@@ -14,16 +14,16 @@ use perf_model::record::fingerprint::Fingerprint;
 use perf_model::spec::engine_kind::EngineKind;
 
 use crate::error::EngineError;
-use crate::gpus;
+use crate::gpu;
+use crate::host::describe_cpu;
+use crate::launch_spec::LaunchSpec;
 use crate::lease::Lease;
-use crate::machine::describe_cpu;
+use crate::log::shown;
 use crate::models::Models;
-use crate::plan::Plan;
 use crate::readiness::{NotReady, Probe};
-use crate::running::{Address, Death, Held, Kept, Running};
-use crate::tail::shown;
+use crate::running::{Address, Handle, Running, ServerExit, SupervisedServer};
 
-use keeper::ProcessKeeper;
+use supervisor::ProcessSupervisor;
 
 /// The only address the server listens on.
 const HOST: &str = "127.0.0.1";
@@ -39,39 +39,39 @@ pub(crate) struct ProcessEngine {
 /// Starts the planned server and waits until it is ready.
 pub(crate) async fn start(
     engine: &ProcessEngine,
-    plan: Plan,
+    spec: LaunchSpec,
     lease: Lease,
     clock: Clock,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
-    let model = engine.models.on_host(&plan.server.model)?;
+    let model = engine.models.on_host(&spec.server.model)?;
     let vllm = command_of(&engine.vllm)?;
     let port = free_port()?;
     let url = format!("http://{HOST}:{port}");
     let hardware =
-        if lease.leased().is_empty() { describe_cpu() } else { gpus::describe_all(lease.leased()) };
-    let driver = if lease.leased().is_empty() { None } else { gpus::driver() };
-    let command = command(&vllm, &model, &plan, &lease, port);
+        if lease.leased().is_empty() { describe_cpu() } else { gpu::describe_all(lease.leased()) };
+    let driver = if lease.leased().is_empty() { None } else { gpu::driver() };
+    let command = command(&vllm, &model, &spec, &lease, port);
 
     progress(&format!("starting {} on {hardware}", vllm.display()));
-    let (keeper, death) = ProcessKeeper::spawn(command, &plan.secrets, plan.log.clone())
+    let (supervisor, death) = ProcessSupervisor::spawn(command, &spec.secrets, spec.log.clone())
         .map_err(|reason| EngineError::VllmNotFound { vllm: vllm.clone(), reason })?;
-    let kept = Kept::new(Box::new(keeper), death, lease);
+    let kept = SupervisedServer::new(Box::new(supervisor), death, lease);
     let probe =
         Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
-    wait(&kept, &probe, &plan, engine.start_timeout_s, clock, progress).await?;
+    wait(&kept, &probe, &spec, engine.start_timeout_s, clock, progress).await?;
 
     let fingerprint =
-        Fingerprint { hardware, driver, vllm: probe.version().await, ..plan.fingerprint };
-    Ok(Running::new(Address::Url(url), fingerprint, Held::Kept(Some(kept))))
+        Fingerprint { hardware, driver, vllm: probe.version().await, ..spec.fingerprint };
+    Ok(Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept))))
 }
 
 /// Waits until a server that was started here is ready. On an error the caller drops, and thereby
 /// removes, it.
 pub(crate) async fn wait(
-    kept: &Kept,
+    kept: &SupervisedServer,
     probe: &Probe,
-    plan: &Plan,
+    spec: &LaunchSpec,
     limit_s: u64,
     clock: Clock,
     progress: &mut dyn FnMut(&str),
@@ -79,18 +79,18 @@ pub(crate) async fn wait(
     let limit = Duration::from_secs(limit_s);
     match probe.wait_until_ready(&mut kept.death(), limit, clock, progress).await {
         Ok(()) => Ok(()),
-        Err(NotReady::Died(death)) => Err(start_failed(plan.fingerprint.engine, death)),
+        Err(NotReady::Died(death)) => Err(start_failed(spec.fingerprint.engine, death)),
         Err(NotReady::TimedOut) => {
             let log_tail = shown(&kept.log_tail());
-            let log = plan.log.clone().filter(|_| !log_tail.is_empty());
+            let log = spec.log.clone().filter(|_| !log_tail.is_empty());
             Err(EngineError::StartTimedOut { seconds: limit_s, log_tail, log })
         }
     }
 }
 
 /// The error of a server that died before it was ready.
-pub(crate) fn start_failed(engine: EngineKind, death: Death) -> EngineError {
-    let Death { exit_code, oom_killed, cause, log_tail, log, kind } = death;
+pub(crate) fn start_failed(engine: EngineKind, death: ServerExit) -> EngineError {
+    let ServerExit { exit_code, oom_killed, cause, log_tail, log, kind } = death;
     EngineError::StartFailed { engine, kind, exit_code, oom_killed, cause, log_tail, log }
 }
 
@@ -116,15 +116,15 @@ fn path_for(vllm: &Path) -> Option<OsString> {
     std::env::join_paths([folder].into_iter().chain(std::env::split_paths(&before))).ok()
 }
 
-fn command(vllm: &Path, model: &Path, plan: &Plan, lease: &Lease, port: u16) -> Command {
+fn command(vllm: &Path, model: &Path, spec: &LaunchSpec, lease: &Lease, port: u16) -> Command {
     let mut command = Command::new(vllm);
-    command.arg("serve").arg(model).args(plan.arguments(HOST, port));
+    command.arg("serve").arg(model).args(spec.arguments(HOST, port));
     if let Some(path) = path_for(vllm) {
         command.env("PATH", path);
     }
     // Whoever has it set has it for a server of their own; this one would refuse every request.
     command.env_remove("VLLM_API_KEY");
-    command.envs(plan.variables());
+    command.envs(spec.variables());
     // Numbers, in the order of the PCI bus that NVML counts in: not every vLLM reads UUIDs here. A
     // server on the CPU is shown no GPU at all.
     let numbers: Vec<String> = lease.leased().iter().map(|gpu| gpu.index.to_string()).collect();

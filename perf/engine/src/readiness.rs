@@ -6,7 +6,7 @@ use std::time::Duration;
 use perf_clock::Clock;
 use serde_json::Value;
 
-use crate::keeper::{Death, DeathNotice};
+use crate::supervisor::{ExitNotice, ServerExit};
 
 /// Between two looks at `/health`.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -22,7 +22,7 @@ const REPORT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) enum NotReady {
     /// It ended.
-    Died(Death),
+    Died(ServerExit),
     /// It takes too long.
     TimedOut,
 }
@@ -66,10 +66,10 @@ impl Probe {
         Ok(models.iter().filter_map(|model| model.get("id")?.as_str().map(str::to_owned)).collect())
     }
 
-    /// Waits until the server answers `/health` with 200. Death is noticed as it happens.
+    /// Waits until the server answers `/health` with 200. ServerExit is noticed as it happens.
     pub(crate) async fn wait_until_ready(
         &self,
-        death: &mut DeathNotice,
+        death: &mut ExitNotice,
         limit: Duration,
         clock: Clock,
         progress: &mut dyn FnMut(&str),

@@ -4,12 +4,12 @@
 use perf_model::record::fingerprint::Fingerprint;
 
 use crate::error::EngineError;
-use crate::plan::Plan;
+use crate::launch_spec::LaunchSpec;
 use crate::readiness::Probe;
-use crate::running::{Address, Held, Running};
+use crate::running::{Address, Handle, Running};
 
 /// Looks for the planned server at this address.
-pub(crate) async fn find(url: &str, plan: Plan) -> Result<Running, EngineError> {
+pub(crate) async fn find(url: &str, spec: LaunchSpec) -> Result<Running, EngineError> {
     let hardware = hardware(url)?;
     let Remote { url, shown, .. } = Remote::parse(url)?;
     let unreachable = |reason| EngineError::Unreachable { url: shown.clone(), reason };
@@ -22,13 +22,13 @@ pub(crate) async fn find(url: &str, plan: Plan) -> Result<Running, EngineError> 
         .models()
         .await
         .map_err(|answer| EngineError::Unhealthy { url: shown.clone(), answer })?;
-    let model = plan.server.model.clone();
+    let model = spec.server.model.clone();
     if !served.contains(&model) {
         return Err(EngineError::ModelNotServed { url: shown, model, served });
     }
     let vllm = probe.version().await;
-    let fingerprint = Fingerprint { hardware, vllm, ..plan.fingerprint };
-    Ok(Running::new(Address::Url(url), fingerprint, Held::Elsewhere))
+    let fingerprint = Fingerprint { hardware, vllm, ..spec.fingerprint };
+    Ok(Running::new(Address::Url(url), fingerprint, Handle::Elsewhere))
 }
 
 /// What a record says of the hardware behind an address: no more than where it is.

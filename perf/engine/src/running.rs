@@ -5,12 +5,12 @@ use std::fmt;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_sim::SimServer;
 
-pub use crate::keeper::Death;
+pub use crate::supervisor::ServerExit;
 
 use crate::error::EngineError;
-use crate::keeper::{DeathNotice, Keeper};
 use crate::lease::Lease;
-use crate::tail::shown;
+use crate::log::shown;
+use crate::supervisor::{ExitNotice, Supervisor};
 
 /// Where a server answers.
 #[derive(Clone, Debug)]
@@ -26,13 +26,13 @@ pub enum Address {
 pub struct Running {
     address: Address,
     fingerprint: Fingerprint,
-    held: Held,
+    held: Handle,
 }
 
 /// What a running server consists of, by engine.
-pub(crate) enum Held {
+pub(crate) enum Handle {
     /// Started here, on leased hardware.
-    Kept(Option<Kept>),
+    Supervised(Option<SupervisedServer>),
     /// Up before and after.
     Elsewhere,
     /// In this process. Boxed, as it is the largest.
@@ -41,23 +41,23 @@ pub(crate) enum Held {
 
 /// A server that was started here. What is dropped first must be first: the hardware is free when
 /// the server is gone.
-pub(crate) struct Kept {
-    keeper: Box<dyn Keeper>,
-    death: DeathNotice,
+pub(crate) struct SupervisedServer {
+    supervisor: Box<dyn Supervisor>,
+    death: ExitNotice,
     _lease: Lease,
 }
 
-impl Kept {
-    pub(crate) fn new(keeper: Box<dyn Keeper>, death: DeathNotice, lease: Lease) -> Self {
-        Self { keeper, death, _lease: lease }
+impl SupervisedServer {
+    pub(crate) fn new(supervisor: Box<dyn Supervisor>, death: ExitNotice, lease: Lease) -> Self {
+        Self { supervisor, death, _lease: lease }
     }
 
-    pub(crate) fn death(&self) -> DeathNotice {
+    pub(crate) fn death(&self) -> ExitNotice {
         self.death.clone()
     }
 
     pub(crate) fn log_tail(&self) -> Vec<String> {
-        self.keeper.log_tail()
+        self.supervisor.log_tail()
     }
 
     /// Stops on a thread of its own, so that it goes on to the end even when nobody waits for it
@@ -65,7 +65,7 @@ impl Kept {
     pub(crate) async fn stop(mut self) -> Result<(), EngineError> {
         let (done, outcome) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
-            let result = self.keeper.stop();
+            let result = self.supervisor.stop();
             drop(self);
             // Nobody may be waiting any more.
             let _ = done.send(result);
@@ -76,9 +76,9 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for SupervisedServer {
     fn drop(&mut self) {
-        if let Err(reason) = self.keeper.stop() {
+        if let Err(reason) = self.supervisor.stop() {
             // A drop has nobody to tell, and what is left may hold a GPU.
             eprintln!("warning: {}", EngineError::NotRemoved { reason });
         }
@@ -86,7 +86,7 @@ impl Drop for Kept {
 }
 
 impl Running {
-    pub(crate) fn new(address: Address, fingerprint: Fingerprint, held: Held) -> Self {
+    pub(crate) fn new(address: Address, fingerprint: Fingerprint, held: Handle) -> Self {
         Self { address, fingerprint, held }
     }
 
@@ -104,24 +104,24 @@ impl Running {
     /// watched.
     ///
     /// May be dropped and called again.
-    pub async fn died(&mut self) -> Death {
+    pub async fn died(&mut self) -> ServerExit {
         match &mut self.held {
-            Held::Kept(Some(kept)) => kept.death.wait().await,
-            Held::Simulated(server) => {
+            Handle::Supervised(Some(kept)) => kept.death.wait().await,
+            Handle::Simulated(server) => {
                 server.died().await;
                 // vLLM's API server shuts down in good order when its engine is dead.
-                Death::read(Some(0), false, server.log())
+                ServerExit::read(Some(0), false, server.log())
             }
-            Held::Kept(None) | Held::Elsewhere => std::future::pending().await,
+            Handle::Supervised(None) | Handle::Elsewhere => std::future::pending().await,
         }
     }
 
     /// The last lines of the server's log; nothing for a server elsewhere.
     pub fn log_tail(&self) -> Vec<String> {
         match &self.held {
-            Held::Kept(Some(kept)) => kept.log_tail(),
-            Held::Simulated(server) => shown(server.log()),
-            Held::Kept(None) | Held::Elsewhere => Vec::new(),
+            Handle::Supervised(Some(kept)) => kept.log_tail(),
+            Handle::Simulated(server) => shown(server.log()),
+            Handle::Supervised(None) | Handle::Elsewhere => Vec::new(),
         }
     }
 
@@ -131,11 +131,11 @@ impl Running {
     /// When this future is dropped half way, the removal still goes on to its end.
     pub async fn stop(mut self) -> Result<(), EngineError> {
         match &mut self.held {
-            Held::Kept(kept) => match kept.take() {
+            Handle::Supervised(kept) => match kept.take() {
                 Some(kept) => kept.stop().await,
                 None => Ok(()),
             },
-            Held::Elsewhere | Held::Simulated(_) => Ok(()),
+            Handle::Elsewhere | Handle::Simulated(_) => Ok(()),
         }
     }
 }

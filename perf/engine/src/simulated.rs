@@ -7,9 +7,9 @@ use perf_sim::{Injection, Options, SimServer, StartFailure as SimulatedFailure};
 
 use crate::error::EngineError;
 use crate::failure::StartFailure;
-use crate::plan::Plan;
-use crate::running::{Address, Held, Running};
-use crate::tail::shown;
+use crate::launch_spec::LaunchSpec;
+use crate::log::shown;
+use crate::running::{Address, Handle, Running};
 
 /// The profile of a server that declares none.
 const DEFAULT_PROFILE: &str = "generic";
@@ -33,26 +33,26 @@ pub(crate) fn seed(session: u64, start: u32) -> u64 {
 
 /// Starts the planned server.
 pub(crate) async fn start(
-    plan: Plan,
+    spec: LaunchSpec,
     injection: Injection,
     seed: u64,
     clock: Clock,
 ) -> Result<Running, EngineError> {
-    let name = plan.server.simulated_profile.as_deref().unwrap_or(DEFAULT_PROFILE);
+    let name = spec.server.simulated_profile.as_deref().unwrap_or(DEFAULT_PROFILE);
     let profile =
         perf_sim::profile(name).map_err(|error| EngineError::invalid(error.to_string()))?;
-    let args = plan.server.argument_words();
-    let options = Options { profile, args, model: plan.server.model.clone(), seed, injection };
+    let args = spec.server.argument_words();
+    let options = Options { profile, args, model: spec.server.model.clone(), seed, injection };
     let server = SimServer::start(options, clock).await.map_err(|failure| explain(&failure))?;
     let fingerprint = Fingerprint {
         hardware: format!("simulated: {name}"),
         vllm: Some("simulated".to_owned()),
-        ..plan.fingerprint
+        ..spec.fingerprint
     };
     Ok(Running::new(
         Address::InProcess(server.router()),
         fingerprint,
-        Held::Simulated(Box::new(server)),
+        Handle::Simulated(Box::new(server)),
     ))
 }
 

@@ -10,11 +10,11 @@ use testcontainers::core::{AccessMode, IntoContainerPort, Mount};
 use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
 use super::image::Image;
-use super::leftovers::Run;
+use super::reaper::ContainerRun;
 use crate::error::EngineError;
-use crate::gpus::Gpu;
+use crate::gpu::Gpu;
+use crate::launch_spec::LaunchSpec;
 use crate::models::Files;
-use crate::plan::Plan;
 
 /// Where vLLM listens inside the container.
 pub(super) const PORT: u16 = 8000;
@@ -32,24 +32,24 @@ pub(super) fn build(
     image: &Image,
     files: &Files,
     config: &Docker,
-    plan: &Plan,
+    spec: &LaunchSpec,
     gpus: &[Gpu],
-    run: &Run,
+    run: &ContainerRun,
 ) -> Result<ContainerRequest<GenericImage>, EngineError> {
-    let inside = format!("/models/{}", plan.server.model);
+    let inside = format!("/models/{}", spec.server.model);
     let (path, mount) = match files {
         Files::InImage(path) => (path.display().to_string(), None),
         Files::Host(host) => {
             (inside.clone(), Some(bind(host, &inside).with_access_mode(AccessMode::ReadOnly)))
         }
     };
-    let words = image.entrypoint.model(&path).into_iter().chain(plan.arguments("0.0.0.0", PORT));
+    let words = image.entrypoint.model(&path).into_iter().chain(spec.arguments("0.0.0.0", PORT));
     let mut request = GenericImage::new(image.name.clone(), image.tag.clone())
         .with_exposed_port(PORT.tcp())
         .with_cmd(words)
         .with_labels(run.labels())
         .with_startup_timeout(CREATION);
-    for (name, value) in plan.variables() {
+    for (name, value) in spec.variables() {
         request = request.with_env_var(name, value);
     }
     for mount in mount.into_iter().chain(caches(config)?) {
@@ -137,7 +137,7 @@ mod tests {
 
     use super::super::image::Entrypoint;
     use super::*;
-    use crate::plan::UnderTest;
+    use crate::launch_spec::UnderTest;
 
     fn build_for(config: &Docker, gpus: &[Gpu]) -> ContainerRequest<GenericImage> {
         let folder = tempfile::tempdir().unwrap();
@@ -148,9 +148,9 @@ mod tests {
             entrypoint: Entrypoint::Serve,
         };
         let server = Server { model: "tiny".into(), ..Server::default() };
-        let plan = Plan::new(EngineKind::Docker, &server, &UnderTest::default()).unwrap();
-        let run = Run::new(folder.path()).unwrap();
-        build(&image, &Files::Host("/data/tiny".into()), config, &plan, gpus, &run).unwrap()
+        let spec = LaunchSpec::new(EngineKind::Docker, &server, &UnderTest::default()).unwrap();
+        let run = ContainerRun::new(folder.path()).unwrap();
+        build(&image, &Files::Host("/data/tiny".into()), config, &spec, gpus, &run).unwrap()
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What exactly is to be started: the declared server with what is put under test over it. Main
-//! type: [`Plan`].
+//! type: [`LaunchSpec`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ impl UnderTest {
 
 /// What is to be started.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct LaunchSpec {
     /// The server, with the arguments and variables under test.
     pub(crate) server: Server,
     /// What stands in for the values of the secrets is in here alone.
@@ -58,7 +58,7 @@ pub(crate) struct Plan {
     pub(crate) fingerprint: Fingerprint,
 }
 
-impl Plan {
+impl LaunchSpec {
     /// Puts a server and what is under test together.
     pub(crate) fn new(
         kind: EngineKind,
@@ -178,19 +178,19 @@ mod tests {
     fn what_is_under_test_goes_over_what_is_declared_and_is_named_apart() {
         let under_test =
             under_test(&["--max-model-len=4096", "--dtype=half"], &[("OMP_NUM_THREADS", "2")]);
-        let plan = Plan::new(EngineKind::Docker, &server(), &under_test).unwrap();
-        let words = plan.arguments("0.0.0.0", 8000).join(" ");
+        let spec = LaunchSpec::new(EngineKind::Docker, &server(), &under_test).unwrap();
+        let words = spec.arguments("0.0.0.0", 8000).join(" ");
         assert_eq!(
             words,
             "--served-model-name tiny --host 0.0.0.0 --port 8000 --max-model-len 4096 --enforce-eager --dtype half"
         );
-        assert_eq!(plan.variables()["OMP_NUM_THREADS"], "2");
-        assert_eq!(plan.variables()["HF_HUB_OFFLINE"], "1");
-        assert!(!plan.variables().contains_key(READY_TIMEOUT));
-        assert_eq!(plan.fingerprint.arguments, ["--max-model-len=2048", "--enforce-eager"]);
-        assert_eq!(plan.fingerprint.environment, ["OMP_NUM_THREADS=1"]);
+        assert_eq!(spec.variables()["OMP_NUM_THREADS"], "2");
+        assert_eq!(spec.variables()["HF_HUB_OFFLINE"], "1");
+        assert!(!spec.variables().contains_key(READY_TIMEOUT));
+        assert_eq!(spec.fingerprint.arguments, ["--max-model-len=2048", "--enforce-eager"]);
+        assert_eq!(spec.fingerprint.environment, ["OMP_NUM_THREADS=1"]);
         assert_eq!(
-            plan.fingerprint.under_test,
+            spec.fingerprint.under_test,
             ["--max-model-len=4096", "--dtype=half", "OMP_NUM_THREADS=2"]
         );
     }
@@ -199,7 +199,8 @@ mod tests {
     fn flags_that_the_engine_sets_are_refused() {
         let mut server = server();
         server.arguments = parse_arguments(&["--served_model_name=x"]).unwrap();
-        let error = Plan::new(EngineKind::Docker, &server, &UnderTest::default()).unwrap_err();
+        let error =
+            LaunchSpec::new(EngineKind::Docker, &server, &UnderTest::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "`--served_model_name` is set by the engine itself; take it out"
@@ -219,11 +220,11 @@ mod tests {
         // its own process.
         let mut server = server();
         server.secrets = vec!["PATH".into()];
-        let mut plan = Plan::new(EngineKind::Docker, &server, &UnderTest::default()).unwrap();
-        plan.read_secrets().unwrap();
+        let mut spec = LaunchSpec::new(EngineKind::Docker, &server, &UnderTest::default()).unwrap();
+        spec.read_secrets().unwrap();
         let value = std::env::var("PATH").unwrap();
-        assert_eq!(plan.variables()["PATH"], value);
-        assert!(!format!("{plan:?}").contains(&value));
+        assert_eq!(spec.variables()["PATH"], value);
+        assert!(!format!("{spec:?}").contains(&value));
     }
 
     #[test]
@@ -231,7 +232,7 @@ mod tests {
         let mut server = server();
         server.secrets = vec!["HF_TOKEN".into()];
         let error =
-            Plan::new(EngineKind::Docker, &server, &under_test(&[], &[("HF_TOKEN", "abc")]))
+            LaunchSpec::new(EngineKind::Docker, &server, &under_test(&[], &[("HF_TOKEN", "abc")]))
                 .unwrap_err();
         assert!(
             error.to_string().contains("`HF_TOKEN` is a secret")

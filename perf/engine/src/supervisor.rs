@@ -1,5 +1,5 @@
-//! What owns a server that was started here, until it is gone: [`Keeper`]; and how its death is
-//! told: [`DeathNotice`].
+//! What owns a server that was started here, until it is gone: [`Supervisor`]; and how its death is
+//! told: [`ExitNotice`].
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 
 use crate::failure::StartFailure;
-use crate::tail::shown;
+use crate::log::shown;
 
 /// How a server ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Death {
+pub struct ServerExit {
     /// Its exit code; 128 and the signal's number when a signal ended it. vLLM exits with 0 when
     /// its engine dies.
     pub exit_code: Option<i64>,
@@ -27,7 +27,7 @@ pub struct Death {
     pub kind: StartFailure,
 }
 
-impl Death {
+impl ServerExit {
     /// Reads the death of a server from what is left of it.
     pub(crate) fn read(exit_code: Option<i64>, oom_killed: bool, log: &[String]) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl Death {
 }
 
 /// How it ended, its root cause where the log names one, and the end of the log.
-impl fmt::Display for Death {
+impl fmt::Display for ServerExit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.exit_code {
             Some(code) => write!(f, "exit code {code}")?,
@@ -70,9 +70,9 @@ impl fmt::Display for Death {
     }
 }
 
-/// Owns a server that was started here. Dropping a keeper without stopping it must leave nothing
+/// Owns a server that was started here. Dropping a supervisor without stopping it must leave nothing
 /// behind either.
-pub(crate) trait Keeper: Send {
+pub(crate) trait Supervisor: Send {
     /// The end of the server's log.
     fn log_tail(&self) -> Vec<String>;
 
@@ -83,17 +83,17 @@ pub(crate) trait Keeper: Send {
 
 /// Tells whoever waits that the server died.
 #[derive(Clone, Debug)]
-pub(crate) struct DeathNotice(watch::Receiver<Option<Death>>);
+pub(crate) struct ExitNotice(watch::Receiver<Option<ServerExit>>);
 
-impl DeathNotice {
+impl ExitNotice {
     /// A notice, and where the death is to be written.
-    pub(crate) fn new() -> (watch::Sender<Option<Death>>, Self) {
+    pub(crate) fn new() -> (watch::Sender<Option<ServerExit>>, Self) {
         let (sender, receiver) = watch::channel(None);
         (sender, Self(receiver))
     }
 
     /// Waits for the death; for ever if there is none to come.
-    pub(crate) async fn wait(&mut self) -> Death {
+    pub(crate) async fn wait(&mut self) -> ServerExit {
         if let Ok(death) = self.0.wait_for(Option::is_some).await
             && let Some(death) = death.clone()
         {
@@ -109,13 +109,14 @@ mod tests {
 
     #[test]
     fn a_server_that_was_killed_is_told_with_what_may_help() {
-        let death = Death::read(Some(137), false, &["INFO serving".to_owned()]);
+        let death = ServerExit::read(Some(137), false, &["INFO serving".to_owned()]);
         assert_eq!(
             death.logged(Some(Path::new("start-1/server.log"))).to_string(),
             "exit code 137; it was killed, most likely by the kernel because the memory ran out; give it more, or lower the KV \
              cache\n    INFO serving\n  all of its log is in start-1/server.log"
         );
-        let ended = Death::read(Some(0), false, &[]).logged(Some(Path::new("start-1/server.log")));
+        let ended =
+            ServerExit::read(Some(0), false, &[]).logged(Some(Path::new("start-1/server.log")));
         assert_eq!(ended.to_string(), "exit code 0");
     }
 }

@@ -1,4 +1,4 @@
-//! A process group, and what came out of it, that does not outlive this process: [`Group`].
+//! A process group, and what came out of it, that does not outlive this process: [`ProcessGroup`].
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -34,14 +34,14 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A process group and the shell that leads it.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct ProcessGroup {
     leader: Child,
     number: Pid,
     /// What everyone in it has in its environment, and nobody else.
     mark: String,
 }
 
-impl Group {
+impl ProcessGroup {
     pub(super) fn new() -> Result<Self, String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_group_ends_with_everyone_in_it() {
-        let mut group = Group::new().unwrap();
+        let mut group = ProcessGroup::new().unwrap();
         let mut command = Command::new("sleep");
         command.arg("600");
         group.adopt(&mut command);

@@ -1,4 +1,4 @@
-//! Owns a server process: reads its log, notices its death, ends it. Main type: [`ProcessKeeper`].
+//! Owns a server process: reads its log, notices its death, ends it. Main type: [`ProcessSupervisor`].
 
 use std::io::{BufRead, BufReader, PipeReader};
 use std::os::unix::process::ExitStatusExt;
@@ -8,11 +8,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::group::Group;
-use crate::keeper::{Death, DeathNotice, Keeper};
-use crate::log_file::LogFile;
+use super::process_group::ProcessGroup;
+use crate::log::LogFile;
+use crate::log::{LogTail, shown};
 use crate::secrets::Secrets;
-use crate::tail::{Tail, shown};
+use crate::supervisor::{ExitNotice, ServerExit, Supervisor};
 
 /// How long a server may take to end when asked to; vLLM takes two or three seconds.
 const GRACE: Duration = Duration::from_secs(10);
@@ -22,23 +22,23 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Owns a server process and its group.
 #[derive(Debug)]
-pub(super) struct ProcessKeeper {
+pub(super) struct ProcessSupervisor {
     /// `None` once it was stopped.
-    group: Option<Group>,
-    tail: Tail,
+    group: Option<ProcessGroup>,
+    tail: LogTail,
     /// Hears of the end of the server process, and closes when its log was read to the end.
     ended: Receiver<()>,
 }
 
-impl ProcessKeeper {
+impl ProcessSupervisor {
     /// Runs the command, and keeps its log at a place if one is given. An error says why it cannot
     /// be run.
     pub(super) fn spawn(
         mut command: Command,
         secrets: &Secrets,
         log: Option<PathBuf>,
-    ) -> Result<(Self, DeathNotice), String> {
-        let mut group = Group::new()?;
+    ) -> Result<(Self, ExitNotice), String> {
+        let mut group = ProcessGroup::new()?;
         let spawned = (|| {
             // One pipe for both, so that the lines stay in order.
             let (reader, writer) = std::io::pipe()?;
@@ -57,10 +57,10 @@ impl ProcessKeeper {
                 return Err(secrets.redact(&error.to_string()));
             }
         };
-        let tail = Tail::new(secrets.clone()).kept_in(log.as_deref().map(LogFile::at));
+        let tail = LogTail::new(secrets.clone()).kept_in(log.as_deref().map(LogFile::at));
         let (log_ended, log_end) = channel();
         let (process_ended, ended) = channel();
-        let (announce, notice) = DeathNotice::new();
+        let (announce, notice) = ExitNotice::new();
         thread::spawn({
             let tail = tail.clone();
             move || read(reader, &tail, &log_ended)
@@ -71,7 +71,7 @@ impl ProcessKeeper {
                 let exit_code = child.wait().ok().and_then(exit_code);
                 let _ = process_ended.send(());
                 let _ = log_end.recv_timeout(LAST_WORDS);
-                let death = Death::read(exit_code, false, &tail.lines());
+                let death = ServerExit::read(exit_code, false, &tail.lines());
                 announce.send_replace(Some(death.logged(log.as_deref())));
             }
         });
@@ -79,7 +79,7 @@ impl ProcessKeeper {
     }
 }
 
-impl Keeper for ProcessKeeper {
+impl Supervisor for ProcessSupervisor {
     fn log_tail(&self) -> Vec<String> {
         shown(&self.tail.lines())
     }
@@ -97,14 +97,14 @@ impl Keeper for ProcessKeeper {
     }
 }
 
-impl Drop for ProcessKeeper {
+impl Drop for ProcessSupervisor {
     fn drop(&mut self) {
         let _ = self.stop();
     }
 }
 
 /// Reads the log to its end.
-fn read(reader: PipeReader, tail: &Tail, ended: &Sender<()>) {
+fn read(reader: PipeReader, tail: &LogTail, ended: &Sender<()>) {
     let mut reader = BufReader::new(reader);
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {

@@ -23,12 +23,12 @@ pub struct Gpu {
     pub used_mib: Option<u64>,
     /// What computes on it now. The driver does not name processes that it may not, those outside
     /// of a container say.
-    pub users: Vec<User>,
+    pub users: Vec<GpuProcess>,
 }
 
 /// A process that computes on a GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
+pub struct GpuProcess {
     /// Its process id.
     pub pid: u32,
     /// What it uses of the memory, where the driver tells.
@@ -47,7 +47,7 @@ impl Gpu {
             let used = self.used_mib.unwrap_or(0);
             return format!("something that the driver does not name here, with {used} MiB");
         }
-        let name = |user: &User| match user.used_mib {
+        let name = |user: &GpuProcess| match user.used_mib {
             Some(used) => format!("process {} ({used} MiB)", user.pid),
             None => format!("process {}", user.pid),
         };
@@ -81,7 +81,7 @@ fn describe(nvml: &Nvml, index: u32) -> Option<Gpu> {
     })
 }
 
-fn users(device: &Device<'_>) -> Vec<User> {
+fn users(device: &Device<'_>) -> Vec<GpuProcess> {
     let used = |memory| match memory {
         UsedGpuMemory::Used(bytes) => Some(bytes / MIB),
         UsedGpuMemory::Unavailable => None,
@@ -89,7 +89,7 @@ fn users(device: &Device<'_>) -> Vec<User> {
     let processes = device.running_compute_processes().unwrap_or_default();
     processes
         .into_iter()
-        .map(|process| User { pid: process.pid, used_mib: used(process.used_gpu_memory) })
+        .map(|process| GpuProcess { pid: process.pid, used_mib: used(process.used_gpu_memory) })
         .collect()
 }
 
@@ -148,8 +148,10 @@ mod tests {
             unnamed.in_use_by(),
             "something that the driver does not name here, with 70000 MiB"
         );
-        let users =
-            vec![User { pid: 4242, used_mib: Some(500) }, User { pid: 4243, used_mib: None }];
+        let users = vec![
+            GpuProcess { pid: 4242, used_mib: Some(500) },
+            GpuProcess { pid: 4243, used_mib: None },
+        ];
         let named = gpu(700, users);
         assert!(!named.is_free());
         assert_eq!(named.in_use_by(), "process 4242 (500 MiB) and process 4243");

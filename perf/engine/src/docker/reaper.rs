@@ -1,5 +1,5 @@
 //! Containers by the run that they belong to: their labels, the lock that says whether the run
-//! lives, and their removal. Main type: [`Run`].
+//! lives, and their removal. Main type: [`ContainerRun`].
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,8 +14,8 @@ use testcontainers::bollard::query_parameters::{
 
 use super::daemon::{failed, is_missing};
 use crate::error::EngineError;
+use crate::host::host_name;
 use crate::lease::Lock;
-use crate::machine::host_name;
 use crate::readiness::chain;
 
 /// Marks every container of ours.
@@ -37,11 +37,11 @@ const LOOKS: u32 = 300;
 /// One start of a container, while it lasts. Its lock tells everybody else that the container is
 /// wanted.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(super) struct ContainerRun {
     lock: Lock,
 }
 
-impl Run {
+impl ContainerRun {
     pub(super) fn new(folder: &Path) -> Result<Self, EngineError> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -92,7 +92,7 @@ impl Run {
 }
 
 /// Removes what runs that are no more have left behind, and gives the names of the containers.
-pub(super) async fn sweep(docker: &Docker) -> Result<Vec<String>, EngineError> {
+pub(super) async fn remove_orphans(docker: &Docker) -> Result<Vec<String>, EngineError> {
     let what = "list the containers of earlier runs";
     let containers =
         list(docker, &format!("{OURS}=1")).await.map_err(|reason| failed(what, reason))?;

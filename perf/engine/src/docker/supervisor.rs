@@ -1,9 +1,9 @@
-//! Owns a container from before it is created until it is gone: [`ContainerKeeper`].
+//! Owns a container from before it is created until it is gone: [`ContainerSupervisor`].
 //!
 //! All of it happens on a thread of its own, with a runtime of its own. testcontainers removes a
 //! container when its handle is dropped, but panics when that happens outside of a runtime, and
 //! leaves the container when creating it is abandoned half way or when it cannot be started. Here
-//! the handle never leaves the thread, whoever owns the keeper may drop it anywhere and at any
+//! the handle never leaves the thread, whoever owns the supervisor may drop it anywhere and at any
 //! time, and the thread ends by removing, by label, whatever there is.
 
 use std::path::PathBuf;
@@ -21,15 +21,15 @@ use testcontainers::{ContainerAsync, ContainerRequest, GenericImage};
 use tokio::sync::{mpsc as requests, oneshot, watch};
 
 use super::daemon::failed;
-use super::leftovers::Run;
+use super::reaper::ContainerRun;
 use super::request::PORT;
 use crate::error::EngineError;
-use crate::keeper::{Death, DeathNotice, Keeper};
-use crate::log_file::LogFile;
-use crate::plan::Plan;
+use crate::launch_spec::LaunchSpec;
+use crate::log::LogFile;
+use crate::log::{KEPT, LogTail, shown};
 use crate::readiness::chain;
 use crate::secrets::Secrets;
-use crate::tail::{KEPT, Tail, shown};
+use crate::supervisor::{ExitNotice, ServerExit, Supervisor};
 
 /// Between two looks at a container that Docker does not let us wait for.
 const LOOK: Duration = Duration::from_millis(500);
@@ -44,25 +44,25 @@ type Started = Result<Option<u16>, EngineError>;
 type LogRequest = mpsc::Sender<Vec<String>>;
 
 /// Owns a container.
-pub(super) struct ContainerKeeper {
+pub(super) struct ContainerSupervisor {
     started: Option<oneshot::Receiver<Started>>,
     /// Closing this is what tells the thread to end. `None` once it was stopped.
     log_requests: Option<requests::UnboundedSender<LogRequest>>,
     thread: Option<JoinHandle<Result<(), String>>>,
 }
 
-impl ContainerKeeper {
+impl ContainerSupervisor {
     /// Begins to create and start the container.
     pub(super) fn spawn(
         docker: Docker,
         request: ContainerRequest<GenericImage>,
-        run: Run,
-        plan: &Plan,
-    ) -> (Self, DeathNotice) {
+        run: ContainerRun,
+        spec: &LaunchSpec,
+    ) -> (Self, ExitNotice) {
         let (log_requests, asked) = requests::unbounded_channel();
         let (announce_start, started) = oneshot::channel();
-        let (announce_death, notice) = DeathNotice::new();
-        let (secrets, log) = (plan.secrets.clone(), plan.log.clone());
+        let (announce_death, notice) = ExitNotice::new();
+        let (secrets, log) = (spec.secrets.clone(), spec.log.clone());
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime =
@@ -73,12 +73,12 @@ impl ContainerKeeper {
                 run.remove(&docker).await
             })
         });
-        let keeper =
+        let supervisor =
             Self { started: Some(started), log_requests: Some(log_requests), thread: Some(thread) };
-        (keeper, notice)
+        (supervisor, notice)
     }
 
-    /// How the start went. To be called once; what it gives does not borrow the keeper.
+    /// How the start went. To be called once; what it gives does not borrow the supervisor.
     pub(super) fn started(&mut self) -> impl Future<Output = Started> + use<> {
         let started = self.started.take();
         async move {
@@ -91,7 +91,7 @@ impl ContainerKeeper {
     }
 }
 
-impl Keeper for ContainerKeeper {
+impl Supervisor for ContainerSupervisor {
     fn log_tail(&self) -> Vec<String> {
         let (answer, lines) = mpsc::channel();
         let sent = self.log_requests.as_ref().is_some_and(|requests| requests.send(answer).is_ok());
@@ -107,7 +107,7 @@ impl Keeper for ContainerKeeper {
     }
 }
 
-impl Drop for ContainerKeeper {
+impl Drop for ContainerSupervisor {
     fn drop(&mut self) {
         let _ = self.stop();
     }
@@ -119,7 +119,7 @@ struct Work {
     secrets: Secrets,
     /// Where the log is to be kept.
     log: Option<PathBuf>,
-    announce_death: watch::Sender<Option<Death>>,
+    announce_death: watch::Sender<Option<ServerExit>>,
 }
 
 impl Work {
@@ -164,7 +164,7 @@ impl Work {
             () = watch => {}
         }
         if let Some(path) = &self.log {
-            let file = Tail::new(self.secrets.clone()).kept_in(Some(LogFile::at(path)));
+            let file = LogTail::new(self.secrets.clone()).kept_in(Some(LogFile::at(path)));
             let _ = tokio::time::timeout(PATIENCE, self.read(&id, "all", &file)).await;
         }
         // By label as well afterwards, so what this says does not matter.
@@ -203,20 +203,20 @@ impl Work {
             }
             tokio::time::sleep(LOOK).await;
         };
-        let death = Death::read(exit_code, oom_killed, &self.tail(id).await.lines());
+        let death = ServerExit::read(exit_code, oom_killed, &self.tail(id).await.lines());
         self.announce_death.send_replace(Some(death.logged(self.log.as_deref())));
     }
 
     /// The last lines of the log, fetched when they are wanted: following it would take from what
     /// is being measured.
-    async fn tail(&self, id: &str) -> Tail {
-        let tail = Tail::new(self.secrets.clone());
+    async fn tail(&self, id: &str) -> LogTail {
+        let tail = LogTail::new(self.secrets.clone());
         self.read(id, &KEPT.to_string(), &tail).await;
         tail
     }
 
     /// Reads so many of the last lines of the log, or `all`.
-    async fn read(&self, id: &str, lines: &str, into: &Tail) {
+    async fn read(&self, id: &str, lines: &str, into: &LogTail) {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(lines).build();
         let mut pieces = self.docker.logs(id, Some(options));
         let mut line = Vec::new();

@@ -1,9 +1,9 @@
-//! The end of a server's log: [`Tail`].
+//! The end of a server's log: [`LogTail`].
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::log_file::LogFile;
+use super::file::LogFile;
 use crate::secrets::Secrets;
 
 /// Lines that errors and reports show.
@@ -15,13 +15,13 @@ pub(crate) const KEPT: usize = 500;
 
 /// The last lines of a log that is being written. Cheap to clone; clones share the lines.
 #[derive(Clone, Debug)]
-pub(crate) struct Tail {
+pub(crate) struct LogTail {
     secrets: Secrets,
     lines: Arc<Mutex<VecDeque<String>>>,
     file: Arc<Mutex<Option<LogFile>>>,
 }
 
-impl Tail {
+impl LogTail {
     pub(crate) fn new(secrets: Secrets) -> Self {
         Self { secrets, lines: Arc::default(), file: Arc::default() }
     }
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_last_lines_are_kept_and_the_last_state_of_a_progress_bar() {
-        let tail = Tail::new(Secrets::default());
+        let tail = LogTail::new(Secrets::default());
         for line in 0..KEPT + 3 {
             tail.push(format!("line {line}").as_bytes());
         }

@@ -1,0 +1,7 @@
+//! A server's log: its last lines in memory, and all of it in a file.
+
+mod file;
+mod tail;
+
+pub(crate) use file::LogFile;
+pub(crate) use tail::{KEPT, LogTail, shown};
