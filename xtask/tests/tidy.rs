@@ -115,6 +115,43 @@ fn the_crates_depend_on_each_other_as_the_architecture_says() {
 }
 
 #[test]
+fn the_modules_of_a_crate_import_only_from_those_before_them() {
+    let text = read("docs/ARCHITECTURE.md");
+    let orders: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("    modules of ")?.split_once(": "))
+        .collect();
+    assert_eq!(orders.len(), 2, "the order of the modules in perf/model and perf/load: {orders:?}");
+    for (sources, order) in orders {
+        let steps: Vec<Vec<&str>> =
+            order.split(" → ").map(|step| step.split(", ").collect()).collect();
+        let step_of = |module: &str| steps.iter().position(|step| step.contains(&module));
+        let mut seen = BTreeSet::new();
+        for path in files("rs").into_iter().filter(|path| path.starts_with(sources)) {
+            let module = path.strip_prefix(sources).unwrap().iter().next().unwrap();
+            let module = module.to_str().unwrap().trim_end_matches(".rs");
+            let Some(step) = step_of(module) else { continue };
+            seen.insert(module.to_owned());
+            let text = read(path.to_str().unwrap());
+            // Unit tests may use what comes later.
+            let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            for name in code.split("crate::").skip(1) {
+                let other: String = name
+                    .chars()
+                    .take_while(|letter| letter.is_ascii_lowercase() || *letter == '_')
+                    .collect();
+                assert!(
+                    other == module || step_of(&other).is_none_or(|other| other < step),
+                    "{} imports from `{other}`, against the order in docs/ARCHITECTURE.md",
+                    path.display()
+                );
+            }
+        }
+        assert_eq!(seen.len(), steps.iter().flatten().count(), "{sources}: {seen:?}");
+    }
+}
+
+#[test]
 fn every_suite_has_a_name_of_its_own_and_no_simulated_baseline_is_an_orphan() {
     let mut suites = BTreeSet::new();
     let mut loads = BTreeSet::new();

@@ -4,8 +4,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use crate::answer::Answer;
-use crate::sse::Splitter;
+use crate::openai::response::Response;
+use crate::openai::sse::Splitter;
 
 /// How many events a stream holds.
 pub fn split(stream: &[u8]) -> usize {
@@ -17,9 +17,10 @@ pub fn split(stream: &[u8]) -> usize {
     events
 }
 
-/// How many chunks a stream's events carry, read as an answer.
+/// How many chunks a stream's events carry, read as a response.
 pub fn read(stream: &[u8]) -> usize {
-    let mut answer = Answer::default();
-    let _ = Splitter::default().push(stream, Duration::ZERO, |_, data| answer.take_event(0, data));
-    answer.chunks.len()
+    let mut response = Response::default();
+    let _ =
+        Splitter::default().push(stream, Duration::ZERO, |_, data| response.take_event(0, data));
+    response.chunks.len()
 }

@@ -19,11 +19,11 @@ use rustix::time::ClockId;
 use tokio::sync::OnceCell;
 
 use self::server::Server;
-use crate::client::{Call, Limits};
-use crate::endpoint::Endpoint;
-use crate::flight::Flight;
-use crate::judge::Asked;
-use crate::watch::{processor_time, rank};
+use crate::http::endpoint::Endpoint;
+use crate::openai::call::{Call, Limits};
+use crate::openai::expectation::Expected;
+use crate::run::client_monitor::{processor_time, rank};
+use crate::run::scheduler::Scheduler;
 
 /// How many sends a round of the open loop has; its 99th percentile is the worst of them.
 const SENDS: u32 = 40;
@@ -91,7 +91,7 @@ async fn punctuality() -> Option<Calibration> {
     let server = Server::start(1, 1).await?;
     let schedule = (0..SENDS).map(|send| GAP * send).collect();
     let arrivals = Arrivals::ConstantRate(per_second(1.0 / GAP.as_secs_f64()));
-    let (samples, origin) = fly(&server, clock, arrivals, schedule, SENDS, 1).await?;
+    let (samples, origin) = send_all(&server, clock, arrivals, schedule, SENDS, 1).await?;
     let written = server.written();
     let lag = |sample: &Sample| {
         let stamped = origin + Duration::from_micros(sample.first_token_us()?);
@@ -118,7 +118,7 @@ async fn punctuality() -> Option<Calibration> {
 async fn capacity() -> Option<u64> {
     let server = Server::start(STREAMS, EVENTS).await?;
     let before = processor_time(ClockId::ThreadCPUTime);
-    fly(&server, Clock::real(), Arrivals::Concurrency(STREAMS), Vec::new(), STREAMS, EVENTS)
+    send_all(&server, Clock::real(), Arrivals::Concurrency(STREAMS), Vec::new(), STREAMS, EVENTS)
         .await?;
     let used = processor_time(ClockId::ThreadCPUTime).saturating_sub(before);
     let used_us = u64::try_from(used.as_micros()).ok().filter(|used| *used > 0)?;
@@ -127,7 +127,7 @@ async fn capacity() -> Option<u64> {
 
 /// Makes so many requests for so many tokens each; gives the samples and the moment on the clock
 /// that they count from.
-async fn fly(
+async fn send_all(
     server: &Server,
     clock: Clock,
     arrivals: Arrivals,
@@ -136,24 +136,24 @@ async fn fly(
     tokens: u32,
 ) -> Option<(Vec<Sample>, Duration)> {
     let endpoint = Endpoint::http(&server.url()).ok()?;
-    let asked =
-        Asked { output: OutputLength::Exactly(tokens), prompt_tokens: None, streamed: true };
+    let expected =
+        Expected { output: OutputLength::Exactly(tokens), prompt_tokens: None, streamed: true };
     let call = |index: u32| Call {
         index,
         path: "/v1/completions",
         body: Bytes::from(index.to_string()),
-        asked,
+        expected,
         limits: Limits { stall: LIMIT, request: LIMIT },
-        says: None,
+        turn: None,
     };
     let mut samples = Vec::new();
     let mut keep = |sample| {
         samples.push(sample);
         ControlFlow::Continue(())
     };
-    let flight = Flight::begin(&endpoint, clock, &mut keep);
-    let origin = flight.origin();
-    flight.fly(arrivals, (0..requests).map(call).collect(), schedule).await;
+    let scheduler = Scheduler::begin(&endpoint, clock, &mut keep);
+    let origin = scheduler.origin();
+    scheduler.run(arrivals, (0..requests).map(call).collect(), schedule).await;
     let all_came = samples.len() == requests as usize && samples.iter().all(Sample::succeeded);
     all_came.then_some((samples, origin))
 }

@@ -4,10 +4,10 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use crate::answer::Answer;
-use crate::metrics;
-use crate::sse::Splitter;
-use crate::wire::{self, Body};
+use crate::http::http1::{self, Body};
+use crate::openai::response::Response;
+use crate::openai::sse::Splitter;
+use crate::server::metrics;
 
 /// A stream that arrives in pieces, and the same in one: the events are the same, each as old as
 /// its first byte, and the tokens of the chunks add up.
@@ -23,17 +23,17 @@ pub fn stream(bytes: &[u8], cuts: &[u8]) {
     );
     assert!(cut.is_sorted_by_key(|(since, _)| *since), "{cut:?}");
 
-    let mut answer = Answer::default();
+    let mut response = Response::default();
     let is_well =
-        whole.iter().zip(0..).all(|((_, data), at_us)| answer.take_event(at_us, data).is_ok());
-    answer.settle();
-    let sum: u64 = answer.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
-    assert!(answer.chunks.iter().all(|chunk| chunk.tokens > 0), "{answer:?}");
-    if let Some(total) = answer.last_total().filter(|_| is_well && !answer.chunks.is_empty()) {
-        assert_eq!(sum, u64::from(total), "{answer:?}");
+        whole.iter().zip(0..).all(|((_, data), at_us)| response.take_event(at_us, data).is_ok());
+    response.settle();
+    let sum: u64 = response.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
+    assert!(response.chunks.iter().all(|chunk| chunk.tokens > 0), "{response:?}");
+    if let Some(total) = response.last_total().filter(|_| is_well && !response.chunks.is_empty()) {
+        assert_eq!(sum, u64::from(total), "{response:?}");
     }
-    // The body of an answer that is not streamed is anything as well.
-    let _ = Answer::default().take_whole(bytes);
+    // The body of a response that is not streamed is anything as well.
+    let _ = Response::default().take_whole(bytes);
 }
 
 /// A response over HTTP/1.1 whose body arrives in pieces, and the same in one: the content is the
@@ -42,9 +42,9 @@ pub fn stream(bytes: &[u8], cuts: &[u8]) {
 /// # Panics
 /// When it is not.
 pub fn response(bytes: &[u8], cuts: &[u8]) {
-    let Ok(Some((length, head))) = wire::head(bytes) else { return };
+    let Ok(Some((length, head))) = http1::parse_head(bytes) else { return };
     let body = &bytes[length..];
-    let Ok(Some((again, other))) = wire::head(&bytes[..length]) else {
+    let Ok(Some((again, other))) = http1::parse_head(&bytes[..length]) else {
         panic!("a head needs what follows it")
     };
     assert_eq!(length, again);

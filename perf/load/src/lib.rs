@@ -1,56 +1,35 @@
-//! The load generator: what turns a declared [`Load`](perf_model::spec::load::Load) into requests,
+//! The load generator: it turns a declared [`Load`](perf_model::spec::load::Load) into requests,
 //! and responses into [`Sample`](perf_model::record::sample::Sample)s.
 //!
 //! It knows an [`Endpoint`] (a URL, or a service in this process) and a
-//! [`Clock`](perf_clock::Clock), and nothing of containers or GPUs. The path of a run through the
-//! modules: `workload` draws what is asked and `arrivals` when, both from the run's seed and before
-//! the first send; `request` makes the bodies; [`measure`] warms up and sends; `client` makes one
-//! request, over one of the `lines` to the server (`wire` is the HTTP on it), and reads its answer
-//! with `sse`, `answer` counts the tokens in it and `judge` holds it against what was asked;
-//! `metrics` asks the server for its own count. [`calibration`] tells what the client can do on
-//! this machine, and `watch` what it used in a run.
+//! [`Clock`](perf_clock::Clock), and nothing of containers or GPUs. The modules are in this order,
+//! and none imports from one after it:
+//!
+//! 1. `workload` draws what is sent and when from the run's seed, before the first send;
+//! 2. `http` is HTTP/1.1 to one server: the codec, the connection pool and the endpoint;
+//! 3. `openai` writes the requests, and reads and checks the responses;
+//! 4. `server` asks the server about itself: health, models, counters, prefix cache, tokenizer;
+//! 5. `run` warms up, sends the requests, and makes a sample of each: [`measure`];
+//! 6. `calibrate` finds out what the client can do on this machine: [`calibration`].
 
-mod answer;
-mod arrivals;
 #[doc(hidden)]
 pub mod benching;
-mod bounds;
-mod cache;
 mod calibrate;
-mod check;
-mod client;
-mod complaint;
-mod conversation;
-mod endpoint;
-mod error;
-mod extra;
-mod flight;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod identify;
-mod judge;
-mod lengths;
-mod lines;
-mod message;
-mod metrics;
-mod request;
+mod http;
+mod openai;
 mod run;
-mod said;
-mod seed;
-mod served;
-mod sse;
+mod server;
 #[cfg(test)]
 mod testing;
-mod tokens;
-mod watch;
-mod wire;
 mod workload;
 
-pub use arrivals::schedule;
+pub use crate::http::endpoint::{BodyError, Endpoint, EndpointError};
 pub use calibrate::calibration;
-pub use check::check;
-pub use endpoint::{BodyError, Endpoint, EndpointError};
-pub use error::LoadError;
-pub use identify::identify;
-pub use run::{Measured, measure};
-pub use served::{Unanswered, is_healthy, models, version};
+pub use run::measure::{Measured, measure};
+pub use server::probe::{Unanswered, is_healthy, models, version};
+pub use workload::content_hash::identify;
+pub use workload::error::LoadError;
+pub use workload::schedule::schedule;
+pub use workload::validate::check;

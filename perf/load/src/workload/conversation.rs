@@ -4,14 +4,15 @@
 use perf_model::spec::load::Length;
 use rand::RngExt;
 
-use super::{Drawn, Prompt, Share, Turn, verse};
+use crate::workload::prompt::{Batch, Drawn, Prompt, Turn};
+use crate::workload::verse;
 
 /// Conversations of so many messages, one after the other; the last is cut where the requests are
 /// used up.
-pub(super) fn draw(turns: u32, words: Length, share: Share) -> Vec<Drawn> {
+pub(crate) fn draw(turns: u32, words: Length, batch: Batch) -> Vec<Drawn> {
     let vocabulary = verse::words();
-    let mut generator = share.generator();
-    let messages = (0..).zip(share.lengths(words)).map(|(index, words): (u32, u32)| {
+    let mut generator = batch.generator();
+    let messages = (0..).zip(batch.lengths(words)).map(|(index, words): (u32, u32)| {
         let said = (0..words).map(|_| vocabulary[generator.random_range(0..vocabulary.len())]);
         let said: Vec<&str> = said.collect();
         let turn = if index % turns.max(1) == 0 { Turn::Opens } else { Turn::Follows };

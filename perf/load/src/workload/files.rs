@@ -6,14 +6,14 @@ use std::sync::Arc;
 use rand::seq::SliceRandom;
 use serde::Deserialize;
 
-use super::{Drawn, Prompt, Share, Turn};
-use crate::error::LoadError;
+use crate::workload::error::LoadError;
+use crate::workload::prompt::{Batch, Drawn, Prompt, Turn};
 
 /// A prompt of a file, with the length of its answer where the file says it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) prompt: Arc<str>,
-    pub(super) stated: Option<u32>,
+pub(crate) struct Entry {
+    pub(crate) prompt: Arc<str>,
+    pub(crate) stated: Option<u32>,
 }
 
 impl Entry {
@@ -27,25 +27,25 @@ impl Entry {
 }
 
 /// A file's text.
-pub(super) fn read(path: &Path) -> Result<String, LoadError> {
+pub(crate) fn read(path: &Path) -> Result<String, LoadError> {
     std::fs::read_to_string(path)
         .map_err(|error| LoadError::PromptFile { path: path.to_owned(), cause: error.to_string() })
 }
 
 /// Entries in their order, from the top again when they run out.
-pub(super) fn in_order(entries: &[Entry], share: Share) -> Vec<Drawn> {
-    entries.iter().cycle().take(share.count as usize).map(Entry::drawn).collect()
+pub(crate) fn in_order(entries: &[Entry], batch: Batch) -> Vec<Drawn> {
+    entries.iter().cycle().take(batch.count as usize).map(Entry::drawn).collect()
 }
 
 /// Entries in an order from the seed, in the same again when they run out.
-pub(super) fn shuffled(entries: &[Entry], share: Share) -> Vec<Drawn> {
+pub(crate) fn shuffled(entries: &[Entry], batch: Batch) -> Vec<Drawn> {
     let mut order: Vec<&Entry> = entries.iter().collect();
-    order.shuffle(&mut share.generator());
-    order.into_iter().cycle().take(share.count as usize).map(Entry::drawn).collect()
+    order.shuffle(&mut batch.generator());
+    order.into_iter().cycle().take(batch.count as usize).map(Entry::drawn).collect()
 }
 
 /// The prompts of a file of JSON lines.
-pub(super) fn json_lines(path: &Path) -> Result<Vec<Entry>, LoadError> {
+pub(crate) fn json_lines(path: &Path) -> Result<Vec<Entry>, LoadError> {
     #[derive(Deserialize)]
     struct Line {
         prompt: String,

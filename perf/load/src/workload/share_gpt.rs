@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::files::{Entry, read};
-use crate::error::LoadError;
+use crate::workload::error::LoadError;
+use crate::workload::files::{Entry, read};
 
 /// English text and the common tokenizers give about so many characters a token. What is asked for
 /// must not depend on a tokenizer that this machine may not have.
@@ -80,7 +80,7 @@ impl<'de> Visitor<'de> for Conversations<'_> {
 
 /// The conversations of a file, their answers at most so many tokens: a list, one alone, or one a
 /// line.
-pub(super) fn share_gpt(path: &Path, most: u32) -> Result<Vec<Entry>, LoadError> {
+pub(crate) fn share_gpt(path: &Path, most: u32) -> Result<Vec<Entry>, LoadError> {
     let bad = |cause: String| LoadError::Conversations { path: path.to_owned(), cause };
     let text = read(path)?;
     let entries = match whole(&text, most) {

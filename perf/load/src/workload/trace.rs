@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::random::row;
-use super::{Drawn, Prompt, Share, Turn};
-use crate::error::LoadError;
-use crate::seed::Stream;
+use crate::workload::error::LoadError;
+use crate::workload::prompt::{Batch, Drawn, Prompt, Turn};
+use crate::workload::random::row;
+use crate::workload::seed::RandomStream;
 
 /// Tokens that stand behind one of a request's `hash_ids`, as Mooncake's traces have it.
 const BLOCK: usize = 512;
@@ -29,10 +29,10 @@ struct Line {
 
 /// The requests of a trace.
 #[derive(Debug)]
-pub(super) struct Trace(Vec<Line>);
+pub(crate) struct Trace(Vec<Line>);
 
 /// The first requests of a trace, which must have as many.
-pub(super) fn read(path: &Path, requests: u32) -> Result<Trace, LoadError> {
+pub(crate) fn read(path: &Path, requests: u32) -> Result<Trace, LoadError> {
     let text = super::files::read(path)?;
     let mut lines: Vec<Line> = Vec::new();
     let filled = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
@@ -66,22 +66,22 @@ pub(super) fn read(path: &Path, requests: u32) -> Result<Trace, LoadError> {
 
 impl Trace {
     /// When each request was sent, counted from the first.
-    pub(super) fn moments(&self) -> Vec<Duration> {
+    pub(crate) fn moments(&self) -> Vec<Duration> {
         let first = self.0.first().map_or(0.0, |line| line.timestamp);
         self.0.iter().map(|line| perf_model::spec::units::millis(line.timestamp - first)).collect()
     }
 
     /// Prompts as long as the recorded ones; where the trace says what they had in common, so have
     /// these.
-    pub(super) fn draw(&self, share: Share) -> Vec<Drawn> {
-        let mut generator = share.generator();
-        let lines = self.0.iter().cycle().take(share.count as usize);
+    pub(crate) fn draw(&self, batch: Batch) -> Vec<Drawn> {
+        let mut generator = batch.generator();
+        let lines = self.0.iter().cycle().take(batch.count as usize);
         let prompts = lines.map(|line| {
             let length = line.input_length as usize;
             let mut ids: Vec<u32> = Vec::with_capacity(length);
             for hash in line.hash_ids.iter().take(length.div_ceil(BLOCK)) {
-                let mut block =
-                    Stream::Shared.generator(share.seed.wrapping_add(hash.wrapping_mul(SPREAD)));
+                let mut block = RandomStream::Shared
+                    .generator(batch.seed.wrapping_add(hash.wrapping_mul(SPREAD)));
                 ids.extend(row(512, &mut block));
             }
             ids.truncate(length);
@@ -118,7 +118,7 @@ mod tests {
     fn a_trace_gives_lengths_moments_and_what_prompts_share() {
         let trace = parsed(TRACE, 3).unwrap();
         assert_eq!(trace.moments(), [0, 250_500, 2_000_000].map(Duration::from_micros));
-        let drawn = trace.draw(Share::measured(3, 7));
+        let drawn = trace.draw(Batch::measured(3, 7));
         let ids: Vec<&Vec<u32>> = drawn
             .iter()
             .map(|drawn| match &drawn.prompt {

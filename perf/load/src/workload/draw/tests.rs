@@ -5,20 +5,22 @@ use std::io::Write;
 use perf_model::spec::load::Api;
 use proptest::prelude::*;
 
-use super::random::TOKEN_IDS;
 use super::*;
+use crate::workload::prompt::Turn;
+use crate::workload::random::TOKEN_IDS;
+use perf_model::spec::load::{Length, OutputLength};
 
 fn workload(prompts: Prompts, output: OutputLength) -> Workload {
     Workload { prompts, output, api: Api::Completions, stream: true, temperature: 0.0 }
 }
 
-fn lines(text: &str, output: OutputLength) -> Result<Asks, LoadError> {
+fn lines(text: &str, output: OutputLength) -> Result<PlannedRequests, LoadError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     draw(&workload(Prompts::JsonLines(file.path().to_owned()), output), 3, 1, 1)
 }
 
-fn text(ask: &Ask) -> &str {
+fn text(ask: &PlannedRequest) -> &str {
     match &ask.prompt {
         Prompt::Text(text) => text,
         Prompt::TokenIds(ids) => panic!("ids {ids:?} are no text"),
@@ -90,11 +92,11 @@ proptest! {
     }
 }
 
-fn drawn(prompts: Prompts, output: OutputLength, count: u32, seed: u64) -> Vec<Ask> {
+fn drawn(prompts: Prompts, output: OutputLength, count: u32, seed: u64) -> Vec<PlannedRequest> {
     draw(&workload(prompts, output), count, 2, seed).unwrap().measured
 }
 
-fn ids(ask: &Ask) -> &[u32] {
+fn ids(ask: &PlannedRequest) -> &[u32] {
     match &ask.prompt {
         Prompt::TokenIds(ids) => ids,
         Prompt::Text(text) => panic!("{text:?} is no row of ids"),
@@ -171,12 +173,12 @@ proptest! {
         prop_assert_eq!(&asks, &of(seed));
         prop_assert!(asks.iter().all(|ask| (min..=min + more).contains(&u32::try_from(ids(ask).len()).unwrap())));
         prop_assert!(asks.iter().all(|ask| matches!(ask.output, OutputLength::Exactly(n) if n >= min && n <= min + more)));
-        let asked = |asks: &[Ask]| asks.iter().map(|ask| (ids(ask).len(), ask.output.limit())).fold((0, 0), |sum, one| {
+        let asked = |asks: &[PlannedRequest]| asks.iter().map(|ask| (ids(ask).len(), ask.output.limit())).fold((0, 0), |sum, one| {
             (sum.0 + one.0, sum.1 + one.1)
         });
         prop_assert_eq!(asked(&asks), asked(&of(seed.wrapping_add(1))));
         let at_most = drawn(Prompts::RandomTokens { length }, OutputLength::AtMostOf(length), count, seed);
-        let limits = |asks: &[Ask]| asks.iter().map(|ask| ask.output.limit()).collect::<Vec<_>>();
+        let limits = |asks: &[PlannedRequest]| asks.iter().map(|ask| ask.output.limit()).collect::<Vec<_>>();
         prop_assert_eq!(limits(&at_most), limits(&asks));
         prop_assert!(at_most.iter().all(|ask| matches!(ask.output, OutputLength::AtMost(_))));
     }

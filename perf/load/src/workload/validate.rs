@@ -2,8 +2,8 @@
 
 use perf_model::spec::load::{Api, Arrivals, Length, Load, OutputLength, Prompts};
 
-use crate::bounds::excess;
-use crate::error::LoadError;
+use crate::workload::error::LoadError;
+use crate::workload::limits::excess;
 
 /// Refuses what no run can follow, as [`measure`](crate::measure) does before it sends anything.
 pub fn check(load: &Load) -> Result<(), LoadError> {

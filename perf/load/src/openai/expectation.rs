@@ -1,26 +1,26 @@
-//! Whether a response that ended well is what was asked for: [`Asked::judge`].
+//! Whether a response that ended well is what was asked for: [`Expected::check`].
 
 use perf_model::record::sample::FailureKind;
 use perf_model::spec::load::OutputLength;
 
-use crate::answer::{Answer, Failure};
+use crate::openai::response::{Failure, Response};
 
 /// What a response is held against.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Asked {
+pub(crate) struct Expected {
     pub(crate) output: OutputLength,
     /// How many tokens the prompt has, where the client knows: it was sent as ids.
     pub(crate) prompt_tokens: Option<u32>,
     pub(crate) streamed: bool,
 }
 
-impl Asked {
+impl Expected {
     /// Whether a response that ended well is what was asked for. The first thing that is wrong is
     /// named: a prompt that the server shortened explains an output of another length, not the
     /// other way round.
-    pub(crate) fn judge(&self, answer: &Answer) -> Result<(), Failure> {
-        let came = self.came(answer)?;
-        if let (Some(sent), Some(read)) = (self.prompt_tokens, answer.prompt_tokens)
+    pub(crate) fn check(&self, response: &Response) -> Result<(), Failure> {
+        let came = self.came(response)?;
+        if let (Some(sent), Some(read)) = (self.prompt_tokens, response.prompt_tokens)
             && sent != read
         {
             return Err(Failure::new(
@@ -28,7 +28,7 @@ impl Asked {
                 format!("the server read a prompt of {read} tokens, {sent} were sent"),
             ));
         }
-        let reason = answer.finish_reason.as_deref();
+        let reason = response.finish_reason.as_deref();
         let said = reason.map_or_else(
             || "no finish reason".to_owned(),
             |reason| format!("finish reason {reason}"),
@@ -62,15 +62,15 @@ impl Asked {
     }
 
     /// How many output tokens came, by the server's own and last word.
-    fn came(&self, answer: &Answer) -> Result<u32, Failure> {
+    fn came(&self, response: &Response) -> Result<u32, Failure> {
         let empty = |what: String| Err(Failure::new(FailureKind::Empty, what));
-        match answer.last_total() {
+        match response.last_total() {
             Some(0) => empty("the server counted 0 output tokens".to_owned()),
-            Some(came) if self.streamed && answer.chunks.is_empty() => {
+            Some(came) if self.streamed && response.chunks.is_empty() => {
                 empty(format!("the server counted {came} tokens and sent none"))
             }
             Some(came) => Ok(came),
-            None if !answer.saw_choice => empty("the response held nothing".to_owned()),
+            None if !response.saw_choice => empty("the response held nothing".to_owned()),
             None => Err(Failure::new(
                 FailureKind::MissingUsage,
                 "no usage with or after the last chunk",
@@ -89,16 +89,16 @@ mod tests {
             "{{\"choices\":[{{\"finish_reason\":{reason}}}],\
              \"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{tokens}}}}}"
         );
-        let mut answer = Answer::default();
-        answer.take_whole(body.as_bytes()).unwrap();
-        let asked = Asked { output, prompt_tokens: None, streamed: false };
-        let judged = asked.judge(&answer);
-        let with_ids = Asked { prompt_tokens: Some(3), ..asked };
-        assert_eq!(with_ids.judge(&answer), judged);
+        let mut response = Response::default();
+        response.take_whole(body.as_bytes()).unwrap();
+        let expected = Expected { output, prompt_tokens: None, streamed: false };
+        let judged = expected.check(&response);
+        let with_ids = Expected { prompt_tokens: Some(3), ..expected };
+        assert_eq!(with_ids.check(&response), judged);
         if judged.is_ok() {
-            let of_another_length = Asked { prompt_tokens: Some(4), ..asked };
+            let of_another_length = Expected { prompt_tokens: Some(4), ..expected };
             assert_eq!(
-                of_another_length.judge(&answer).unwrap_err().kind,
+                of_another_length.check(&response).unwrap_err().kind,
                 FailureKind::WrongPromptLength
             );
         }

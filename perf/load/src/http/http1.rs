@@ -1,5 +1,5 @@
-//! HTTP/1.1 as bytes, without a socket: [`request`] writes the head of a request, [`head`] reads
-//! that of a response, and [`Body`] takes the framing off its body.
+//! HTTP/1.1 as bytes, without a socket: [`request`] writes the head of a request, [`parse_head`]
+//! reads that of a response, and [`Body`] takes the framing off its body.
 //!
 //! It is written here because it is all that lies between the socket and the stamp of a token. A
 //! body is decoded from whatever one read brought, in one go and without another allocation; a
@@ -30,14 +30,14 @@ pub(crate) struct Head {
 /// The body of a response, of which some may have come.
 #[derive(Debug)]
 pub(crate) struct Body {
-    place: Place,
+    framing: Framing,
     /// The beginning of a line of the framing whose end has not come.
     line: Vec<u8>,
 }
 
 /// What comes next in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Framing {
     /// So many bytes, and no framing.
     Plain(u64),
     /// Everything until the connection ends.
@@ -69,7 +69,7 @@ pub(crate) fn request(method: &Method, path: &str, host: &str, length: usize) ->
 
 /// The head of a response and how many bytes it took, if it is whole. Interim responses (1xx)
 /// before it are skipped.
-pub(crate) fn head(bytes: &[u8]) -> Result<Option<(usize, Head)>, String> {
+pub(crate) fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, String> {
     let mut begin = 0;
     loop {
         let mut fields = [httparse::EMPTY_HEADER; FIELDS];
@@ -93,13 +93,13 @@ pub(crate) fn head(bytes: &[u8]) -> Result<Option<(usize, Head)>, String> {
         match response.code {
             Some(101) => return Err("the server switches to another protocol".to_owned()),
             Some(100..200) => {}
-            _ => return Ok(Some((begin, meaning(&response)?))),
+            _ => return Ok(Some((begin, read_fields(&response)?))),
         }
     }
 }
 
 /// What a parsed head says.
-fn meaning(response: &httparse::Response<'_, '_>) -> Result<Head, String> {
+fn read_fields(response: &httparse::Response<'_, '_>) -> Result<Head, String> {
     let status = response
         .code
         .and_then(|code| StatusCode::from_u16(code).ok())
@@ -130,18 +130,20 @@ fn meaning(response: &httparse::Response<'_, '_>) -> Result<Head, String> {
             }
         }
     }
-    let place = match (coding.as_deref(), length) {
-        _ if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED => Place::Done,
-        (Some("chunked"), _) => Place::Size,
-        (None, Some(0)) => Place::Done,
-        (None, Some(length)) => Place::Plain(length),
-        (Some(_), _) | (None, None) => Place::Rest,
+    let framing = match (coding.as_deref(), length) {
+        _ if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED => {
+            Framing::Done
+        }
+        (Some("chunked"), _) => Framing::Size,
+        (None, Some(0)) => Framing::Done,
+        (None, Some(length)) => Framing::Plain(length),
+        (Some(_), _) | (None, None) => Framing::Rest,
     };
     Ok(Head {
         status,
         content_type,
-        body: Body { place, line: Vec::new() },
-        stays: stays && place != Place::Rest,
+        body: Body { framing, line: Vec::new() },
+        stays: stays && framing != Framing::Rest,
     })
 }
 
@@ -155,33 +157,35 @@ fn words(value: &[u8]) -> impl Iterator<Item = String> {
 impl Body {
     /// Whether all of it has come.
     pub(crate) fn is_done(&self) -> bool {
-        self.place == Place::Done
+        self.framing == Framing::Done
     }
 
     /// Whether it ends well when the connection does.
     pub(crate) fn may_end(&self) -> bool {
-        matches!(self.place, Place::Rest | Place::Done)
+        matches!(self.framing, Framing::Rest | Framing::Done)
     }
 
     /// Takes what was read and appends to `into` what of it is content. Gives how many bytes are
     /// the body's: fewer than there are when it ends among them.
     pub(crate) fn take(&mut self, read: &[u8], into: &mut Vec<u8>) -> Result<usize, &'static str> {
         let mut rest = read;
-        while !rest.is_empty() && self.place != Place::Done {
-            match self.place {
-                Place::Plain(left) => {
+        while !rest.is_empty() && self.framing != Framing::Done {
+            match self.framing {
+                Framing::Plain(left) => {
                     let left = left - content(left, &mut rest, into);
-                    self.place = if left == 0 { Place::Done } else { Place::Plain(left) };
+                    self.framing = if left == 0 { Framing::Done } else { Framing::Plain(left) };
                 }
-                Place::Chunk(left) => {
+                Framing::Chunk(left) => {
                     let left = left - content(left, &mut rest, into);
-                    self.place = if left == 0 { Place::ChunkEnd } else { Place::Chunk(left) };
+                    self.framing = if left == 0 { Framing::ChunkEnd } else { Framing::Chunk(left) };
                 }
-                Place::Rest => {
+                Framing::Rest => {
                     content(u64::MAX, &mut rest, into);
                 }
-                Place::Size | Place::ChunkEnd | Place::Trailers => self.take_line(&mut rest)?,
-                Place::Done => {}
+                Framing::Size | Framing::ChunkEnd | Framing::Trailers => {
+                    self.take_line(&mut rest)?
+                }
+                Framing::Done => {}
             }
         }
         Ok(read.len() - rest.len())
@@ -201,7 +205,7 @@ impl Body {
         }
         if is_whole {
             let line = if self.line.is_empty() { piece } else { &self.line };
-            self.place = after_line(self.place, line)?;
+            self.framing = after_line(self.framing, line)?;
             self.line.clear();
         }
         Ok(())
@@ -218,18 +222,18 @@ fn content(left: u64, rest: &mut &[u8], into: &mut Vec<u8>) -> u64 {
 }
 
 /// What follows a line of the framing.
-fn after_line(place: Place, line: &[u8]) -> Result<Place, &'static str> {
-    match place {
-        Place::Size => match httparse::parse_chunk_size(line) {
+fn after_line(framing: Framing, line: &[u8]) -> Result<Framing, &'static str> {
+    match framing {
+        Framing::Size => match httparse::parse_chunk_size(line) {
             // A line without a digit would be read as a zero.
             Ok(httparse::Status::Complete((_, size))) if line[0].is_ascii_hexdigit() => {
-                Ok(if size == 0 { Place::Trailers } else { Place::Chunk(size) })
+                Ok(if size == 0 { Framing::Trailers } else { Framing::Chunk(size) })
             }
             _ => Err("a chunk of the response's body has no size"),
         },
-        Place::ChunkEnd if line == b"\r\n" => Ok(Place::Size),
-        Place::ChunkEnd => Err("a chunk of the response's body is longer than its size"),
-        Place::Trailers if line == b"\r\n" || line == b"\n" => Ok(Place::Done),
+        Framing::ChunkEnd if line == b"\r\n" => Ok(Framing::Size),
+        Framing::ChunkEnd => Err("a chunk of the response's body is longer than its size"),
+        Framing::Trailers if line == b"\r\n" || line == b"\n" => Ok(Framing::Done),
         same => Ok(same),
     }
 }
@@ -240,7 +244,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read_head(text: &str) -> Head {
-        let (length, head) = head(text.as_bytes()).unwrap().unwrap();
+        let (length, head) = parse_head(text.as_bytes()).unwrap().unwrap();
         assert_eq!(length, text.len());
         head
     }
@@ -281,22 +285,28 @@ mod tests {
 
     #[test]
     fn how_long_a_body_is_follows_from_the_head() {
-        assert_eq!(with("Content-Length: 7\r\n").body.place, Place::Plain(7));
-        assert_eq!(with("content-length: 7\r\ncontent-length: 7\r\n").body.place, Place::Plain(7));
-        assert_eq!(with("content-length: 0\r\n").body.place, Place::Done);
+        assert_eq!(with("Content-Length: 7\r\n").body.framing, Framing::Plain(7));
         assert_eq!(
-            with("content-length: 7\r\ntransfer-encoding: gzip, Chunked\r\n").body.place,
-            Place::Size
+            with("content-length: 7\r\ncontent-length: 7\r\n").body.framing,
+            Framing::Plain(7)
         );
-        assert_eq!(with("transfer-encoding: gzip\r\n").body.place, Place::Rest);
-        assert_eq!(with("").body.place, Place::Rest);
-        assert_eq!(read_head("HTTP/1.1 204 No Content\r\n\r\n").body.place, Place::Done);
+        assert_eq!(with("content-length: 0\r\n").body.framing, Framing::Done);
+        assert_eq!(
+            with("content-length: 7\r\ntransfer-encoding: gzip, Chunked\r\n").body.framing,
+            Framing::Size
+        );
+        assert_eq!(with("transfer-encoding: gzip\r\n").body.framing, Framing::Rest);
+        assert_eq!(with("").body.framing, Framing::Rest);
+        assert_eq!(read_head("HTTP/1.1 204 No Content\r\n\r\n").body.framing, Framing::Done);
         for wrong in [
             "content-length: x\r\n",
             "content-length: +7\r\n",
             "content-length: 7\r\ncontent-length: 8\r\n",
         ] {
-            assert!(head(format!("HTTP/1.1 200 OK\r\n{wrong}\r\n").as_bytes()).is_err(), "{wrong}");
+            assert!(
+                parse_head(format!("HTTP/1.1 200 OK\r\n{wrong}\r\n").as_bytes()).is_err(),
+                "{wrong}"
+            );
         }
     }
 
@@ -316,19 +326,19 @@ mod tests {
     fn interim_responses_are_skipped_and_what_is_no_http_is_refused() {
         let text =
             b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\nrest";
-        let (length, read) = head(text).unwrap().unwrap();
+        let (length, read) = parse_head(text).unwrap().unwrap();
         assert_eq!((length, read.status), (text.len() - 4, StatusCode::NOT_FOUND));
         for end in 0..length {
-            assert!(head(&text[..end]).unwrap().is_none(), "{end}");
+            assert!(parse_head(&text[..end]).unwrap().is_none(), "{end}");
         }
-        assert!(head(b"220 mail.example ESMTP\r\n\r\n").unwrap_err().contains("no HTTP"));
+        assert!(parse_head(b"220 mail.example ESMTP\r\n\r\n").unwrap_err().contains("no HTTP"));
         assert!(
-            head(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+            parse_head(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
                 .unwrap_err()
                 .contains("another protocol")
         );
         let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(LONGEST));
-        assert!(head(endless.as_bytes()).unwrap_err().contains("longer than"));
+        assert!(parse_head(endless.as_bytes()).unwrap_err().contains("longer than"));
     }
 
     #[test]
@@ -396,7 +406,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = head(&bytes);
+            let _ = parse_head(&bytes);
             let _ = read_body(with("transfer-encoding: chunked\r\n").body, bytes.chunks(3));
         }
     }

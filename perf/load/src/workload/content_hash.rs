@@ -4,7 +4,7 @@
 use perf_model::record::hash::fnv_1a;
 use perf_model::spec::load::Load;
 
-use crate::error::LoadError;
+use crate::workload::error::LoadError;
 
 /// Notes the content of the file that the prompts come from, if they come from one: a baseline of
 /// other prompts is not to be taken for one of these.

@@ -1,4 +1,4 @@
-//! One request and its answer: [`Call`], which [`Call::make`] turns into a [`Sample`].
+//! One request and its response: [`Call`], which [`Call::make`] turns into a [`Sample`].
 //!
 //! There is no retry: what failed is a failed sample. (A request whose kept connection the server
 //! was just closing goes out once more, and its sample says so.) The clock of a request starts
@@ -11,13 +11,12 @@ use http::{Method, StatusCode};
 use perf_clock::{Clock, Stamp, Watchdog};
 use perf_model::record::sample::{FailureKind, Outcome, Sample};
 
-use crate::answer::{Answer, Failure};
-use crate::complaint::server_message;
-use crate::endpoint::{Endpoint, Incoming};
-use crate::error::Broke;
-use crate::judge::Asked;
-use crate::said::Says;
-use crate::sse::Splitter;
+use crate::http::endpoint::{Endpoint, Incoming};
+use crate::http::error::ConnectionError;
+use crate::openai::call::{Call, Limits};
+use crate::openai::error_message::server_message;
+use crate::openai::response::{Failure, Response};
+use crate::openai::sse::Splitter;
 
 /// How long the connection may take to end after the stream announced its end. Reading to the end
 /// keeps the connection for the next request; a server that leaves it open is not waited for
@@ -27,34 +26,12 @@ const LINGER: Duration = Duration::from_secs(1);
 /// As much of the body of an error is read as could hold its message.
 const ERROR_BODY: usize = 64 * 1024;
 
-/// A request that is ready to be sent.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    /// Its place in the schedule.
-    pub(crate) index: u32,
-    pub(crate) path: &'static str,
-    pub(crate) body: Bytes,
-    pub(crate) asked: Asked,
-    pub(crate) limits: Limits,
-    /// What it adds to its conversation, if it belongs to one.
-    pub(crate) says: Option<Says>,
-}
-
-/// How long a request may take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Without an event.
-    pub(crate) stall: Duration,
-    /// In all.
-    pub(crate) request: Duration,
-}
-
 /// What came of a call.
 #[derive(Debug)]
-pub(crate) struct Landed {
+pub(crate) struct Exchanged {
     pub(crate) sample: Sample,
     /// When the client had done with it: after the sample's end where the connection was left open
-    /// behind the answer.
+    /// behind the response.
     pub(crate) free_us: u64,
     /// The answer's text, for the conversation that it belongs to.
     pub(crate) said: Option<String>,
@@ -66,12 +43,12 @@ struct Exchange<'a> {
     clock: Clock,
     /// The run's beginning, from which samples count.
     origin: Stamp,
-    answer: Answer,
+    response: Response,
     /// When it was sent.
     sent: Stamp,
     /// When something last happened.
     end: Stamp,
-    /// When something last came that is a part of the answer.
+    /// When something last came that is a part of the response.
     heard: Stamp,
     resent: bool,
     watchdog: Watchdog,
@@ -79,61 +56,59 @@ struct Exchange<'a> {
     read: Vec<u8>,
 }
 
-impl Call {
-    /// Sends the request and reads its answer to the end. Times count from `origin`.
-    pub(crate) async fn make(
-        mut self,
-        endpoint: Endpoint,
-        intended_us: u64,
-        origin: Stamp,
-        clock: Clock,
-    ) -> Landed {
-        let sent = clock.now();
-        let answer = if self.says.is_some() { Answer::keeping_text() } else { Answer::default() };
-        // What was sent needs no place any more while its answer comes.
-        let body = std::mem::take(&mut self.body);
-        let watchdog = clock.watchdog();
-        let read = Vec::new();
-        let mut exchange = Exchange {
-            call: &self,
-            clock,
-            origin,
-            answer,
-            sent,
-            end: sent,
-            heard: sent,
-            resent: false,
-            watchdog,
-            read,
-        };
-        let mut result = exchange.run(&endpoint, body).await;
-        let Exchange { mut answer, end, resent, .. } = exchange;
-        answer.settle();
-        answer.chunks.shrink();
-        let estimated = answer.is_estimated();
-        if result.is_ok() {
-            result = self.asked.judge(&answer);
-        }
-        let outcome = match result {
-            Ok(()) => Outcome::Succeeded,
-            Err(Failure { kind, detail }) => Outcome::Failed { kind, detail },
-        };
-        let sample = Sample {
-            index: self.index,
-            intended_us,
-            sent_us: micros(origin, sent),
-            chunks: answer.chunks,
-            end_us: micros(origin, end),
-            prompt_tokens: answer.prompt_tokens,
-            output_tokens: answer.output_tokens,
-            finish_reason: answer.finish_reason,
-            resent,
-            estimated,
-            server: answer.server_times,
-            outcome,
-        };
-        Landed { sample, free_us: micros(origin, clock.now()), said: answer.said }
+/// Sends the request and reads its response to the end. Times count from `origin`.
+pub(crate) async fn exchange(
+    mut call: Call,
+    endpoint: Endpoint,
+    intended_us: u64,
+    origin: Stamp,
+    clock: Clock,
+) -> Exchanged {
+    let sent = clock.now();
+    let response = if call.turn.is_some() { Response::keeping_text() } else { Response::default() };
+    // What was sent needs no place any more while its response comes.
+    let body = std::mem::take(&mut call.body);
+    let watchdog = clock.watchdog();
+    let read = Vec::new();
+    let mut exchange = Exchange {
+        call: &call,
+        clock,
+        origin,
+        response,
+        sent,
+        end: sent,
+        heard: sent,
+        resent: false,
+        watchdog,
+        read,
+    };
+    let mut result = exchange.run(&endpoint, body).await;
+    let Exchange { mut response, end, resent, .. } = exchange;
+    response.settle();
+    response.chunks.shrink();
+    let estimated = response.is_estimated();
+    if result.is_ok() {
+        result = call.expected.check(&response);
     }
+    let outcome = match result {
+        Ok(()) => Outcome::Succeeded,
+        Err(Failure { kind, detail }) => Outcome::Failed { kind, detail },
+    };
+    let sample = Sample {
+        index: call.index,
+        intended_us,
+        sent_us: micros(origin, sent),
+        chunks: response.chunks,
+        end_us: micros(origin, end),
+        prompt_tokens: response.prompt_tokens,
+        output_tokens: response.output_tokens,
+        finish_reason: response.finish_reason,
+        resent,
+        estimated,
+        server: response.server_times,
+        outcome,
+    };
+    Exchanged { sample, free_us: micros(origin, clock.now()), said: response.said }
 }
 
 impl Exchange<'_> {
@@ -143,7 +118,7 @@ impl Exchange<'_> {
         self.end = self.clock.now();
         self.heard = self.end;
         let incoming = sent.map_err(|_| self.too_long("no response"))?.map_err(
-            |Broke { is_reset, what }| {
+            |ConnectionError { is_reset, what }| {
                 Failure::new(
                     if is_reset { FailureKind::Reset } else { FailureKind::Connection },
                     what,
@@ -154,7 +129,7 @@ impl Exchange<'_> {
         if incoming.status != StatusCode::OK {
             return self.read_refusal(incoming).await;
         }
-        if self.call.asked.streamed {
+        if self.call.expected.streamed {
             self.read_stream(incoming).await
         } else {
             self.read_whole(incoming).await
@@ -169,7 +144,7 @@ impl Exchange<'_> {
         self.end = self.clock.now();
         match arrived {
             Ok(Some(Ok(()))) => Ok(true),
-            Ok(Some(Err(Broke { is_reset, what }))) => {
+            Ok(Some(Err(ConnectionError { is_reset, what }))) => {
                 let kind = if is_reset { FailureKind::Reset } else { FailureKind::CutShort };
                 Err(Failure::new(kind, format!("{what}; {}", self.progress())))
             }
@@ -192,17 +167,17 @@ impl Exchange<'_> {
         }
         let mut splitter = Splitter::default();
         while self.piece(&mut incoming).await? {
-            let (origin, answer) = (self.origin, &mut self.answer);
+            let (origin, response) = (self.origin, &mut self.response);
             let mut is_heard = false;
             splitter.push(&self.read, self.end, |since, data| {
                 is_heard = true;
-                answer.take_event(micros(origin, since), data)
+                response.take_event(micros(origin, since), data)
             })?;
             // A server whose engine hangs may go on to send comments.
             if is_heard || splitter.is_inside_data() {
                 self.heard = self.end;
             }
-            if self.answer.is_done {
+            if self.response.is_done {
                 self.linger(incoming).await;
                 return Ok(());
             }
@@ -233,7 +208,7 @@ impl Exchange<'_> {
             self.heard = self.end;
             body.extend_from_slice(&self.read);
         }
-        self.answer.take_whole(&body)
+        self.response.take_whole(&body)
     }
 
     async fn read_refusal(&mut self, mut incoming: Incoming) -> Result<(), Failure> {
@@ -282,7 +257,11 @@ impl Exchange<'_> {
     }
 
     fn progress(&self) -> String {
-        format!("{} of {} tokens had come", self.answer.tokens(), self.call.asked.output.limit())
+        format!(
+            "{} of {} tokens had come",
+            self.response.tokens(),
+            self.call.expected.output.limit()
+        )
     }
 }
 

@@ -1,12 +1,12 @@
-//! What the server itself counts: [`Meter`] reads the counters of `/metrics` and gives their
-//! growth.
+//! What the server itself counts: [`MetricsReader`] reads the counters of `/metrics` and gives
+//! their growth.
 
 use std::time::Duration;
 
 use perf_clock::Clock;
 use perf_model::record::file::ServerCounts;
 
-use crate::endpoint::Endpoint;
+use crate::http::endpoint::Endpoint;
 
 /// The longest that the counters may lag behind the last response.
 const LAG: Duration = Duration::from_secs(3);
@@ -19,12 +19,12 @@ const MICROSECONDS: f64 = 1e6;
 
 /// The counters at one moment, and how they have grown since.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub(crate) struct MetricsReader {
     /// `None` when the server has no such counters.
     last: Option<ServerCounts>,
 }
 
-impl Meter {
+impl MetricsReader {
     /// Reads the counters for the first time.
     pub(crate) async fn read(endpoint: &Endpoint, clock: Clock) -> Self {
         Self { last: scrape(endpoint, clock).await }

@@ -1,4 +1,4 @@
-//! What the client itself costs while it measures: [`Watch`].
+//! What the client itself costs while it measures: [`ClientMonitor`].
 //!
 //! A task on the same event loop as the requests is to wake at even steps, and how late it wakes is
 //! how late a chunk may be stamped. A step that the loop slept through counts as late as it was, or
@@ -19,12 +19,12 @@ use tokio::task::JoinHandle;
 /// A turn of the event loop that took longer was not spent waiting.
 const IDLE_TURN: Duration = Duration::from_micros(50);
 
-/// How long the client waited awake for the moment of a send: processor time that measures nothing.
-/// Cheap to clone; clones count together.
+/// How long the client waited busy_wait for the moment of a send: processor time that measures
+/// nothing. Cheap to clone; clones count together.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Awake(Arc<AtomicU64>);
+pub(crate) struct BusyWait(Arc<AtomicU64>);
 
-impl Awake {
+impl BusyWait {
     /// Counts a turn of the event loop, unless something was done in it.
     pub(crate) fn turn(&self, took: Duration) {
         if took < IDLE_TURN {
@@ -38,18 +38,18 @@ impl Awake {
 }
 
 /// Watches the client until [`end`](Self::end).
-pub(crate) struct Watch {
+pub(crate) struct ClientMonitor {
     clock: Clock,
     began: Stamp,
     cpu: Duration,
-    awake: Awake,
+    busy_wait: BusyWait,
     lags: Arc<Mutex<Lags>>,
     ticker: JoinHandle<()>,
 }
 
-impl Watch {
+impl ClientMonitor {
     /// Begins to watch; in virtual time there is nothing to see.
-    pub(crate) fn begin(clock: Clock, awake: Awake) -> Option<Self> {
+    pub(crate) fn begin(clock: Clock, busy_wait: BusyWait) -> Option<Self> {
         if clock.is_virtual() {
             return None;
         }
@@ -60,7 +60,7 @@ impl Watch {
             clock,
             began,
             cpu: processor_time(ClockId::ProcessCPUTime),
-            awake,
+            busy_wait,
             lags,
             ticker,
         })
@@ -70,7 +70,7 @@ impl Watch {
     pub(crate) fn end(self) -> ClientUse {
         let cpu = processor_time(ClockId::ProcessCPUTime)
             .saturating_sub(self.cpu)
-            .saturating_sub(self.awake.total());
+            .saturating_sub(self.busy_wait.total());
         let now = self.clock.now();
         let mut lags = self.lags.lock().unwrap_or_else(PoisonError::into_inner);
         lags.note(now);
@@ -88,7 +88,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for ClientMonitor {
     fn drop(&mut self) {
         self.ticker.abort();
     }
@@ -178,16 +178,16 @@ mod tests {
 
     #[test]
     fn a_turn_in_which_something_was_done_is_no_waiting() {
-        let awake = Awake::default();
-        awake.turn(Duration::from_micros(3));
-        awake.turn(Duration::from_micros(900));
-        assert_eq!(awake.total(), Duration::from_micros(3));
+        let busy_wait = BusyWait::default();
+        busy_wait.turn(Duration::from_micros(3));
+        busy_wait.turn(Duration::from_micros(900));
+        assert_eq!(busy_wait.total(), Duration::from_micros(3));
     }
 
     #[test]
     fn in_virtual_time_there_is_nothing_to_watch() {
         assert!(perf_clock::run_virtual(|clock| async move {
-            Watch::begin(clock, Awake::default()).is_none()
+            ClientMonitor::begin(clock, BusyWait::default()).is_none()
         }));
     }
 
@@ -195,7 +195,7 @@ mod tests {
     fn a_client_that_works_uses_processor_time() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let used = runtime.block_on(async {
-            let watch = Watch::begin(Clock::real(), Awake::default()).unwrap();
+            let watch = ClientMonitor::begin(Clock::real(), BusyWait::default()).unwrap();
             let before = processor_time(ClockId::ThreadCPUTime);
             while processor_time(ClockId::ThreadCPUTime).saturating_sub(before) < ms(15) {}
             watch.end()

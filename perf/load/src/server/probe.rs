@@ -5,8 +5,8 @@ use http::StatusCode;
 use perf_clock::Clock;
 use serde::Deserialize;
 
-use crate::complaint::server_message;
-use crate::endpoint::{Endpoint, Got};
+use crate::http::endpoint::{Endpoint, GetResponse};
+use crate::openai::error_message::server_message;
 
 /// Why a server did not say which models it has, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +61,7 @@ pub async fn models(endpoint: &Endpoint, clock: Clock) -> Result<Vec<String>, Un
     struct Model {
         id: String,
     }
-    let Got { status, body } =
+    let GetResponse { status, body } =
         endpoint.get("/v1/models", clock).await.map_err(|what| match what {
             // What TLS says to whoever does not speak it is no HTTP.
             what if what.contains("TLS") => Unanswered::Encrypted,

@@ -1,4 +1,4 @@
-//! The connections to one server, over which plain HTTP/1.1 is spoken: [`Lines`].
+//! The connections to one server, over which plain HTTP/1.1 is spoken: [`ConnectionPool`].
 //!
 //! A connection has no task of its own. Whoever reads a response reads the connection that it comes
 //! on, so that a piece goes from the socket to its stamp without waking a second task in between:
@@ -9,8 +9,8 @@
 //! A request is sent once, with one exception. A server may close a connection that was kept for
 //! the next request in the moment when that request is on its way; nothing of it is known to have
 //! been read then. A request that went out on a kept connection which ended without one byte of a
-//! response is therefore sent once more, on a new one, and [`Answered::resent`] says so. On a new
-//! connection nothing is ever sent again.
+//! response is therefore sent once more, on a new one, and [`PooledResponse::resent`] says so. On a
+//! new connection nothing is ever sent again.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -28,8 +28,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::error::Broke;
-use crate::wire::{self, Head};
+use crate::http::error::ConnectionError;
+use crate::http::http1::{self, Head};
 
 /// An idle connection is closed before the server does: uvicorn closes after 5 s, and a request
 /// written into a closing connection fails.
@@ -44,7 +44,7 @@ const READ: usize = 32 * 1024;
 
 /// A response whose head has come. It keeps its connection until its body has ended.
 #[derive(Debug)]
-pub(crate) struct Answered {
+pub(crate) struct PooledResponse {
     pub(crate) head: Head,
     /// Whether the request was sent a second time, because the server had closed the kept
     /// connection of the first.
@@ -52,15 +52,15 @@ pub(crate) struct Answered {
     /// What came with the head.
     early: Vec<u8>,
     /// `None` once the body has ended.
-    line: Option<Line>,
+    connection: Option<Connection>,
     /// What was wrong with the framing behind the piece that came last.
     broken: Option<&'static str>,
-    lines: Lines,
+    pool: ConnectionPool,
 }
 
 /// The connections to one server. Cheap to clone; clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Lines {
+pub(crate) struct ConnectionPool {
     /// Host and port, as a connection wants them.
     address: Arc<str>,
     /// The same as a request names them.
@@ -70,7 +70,7 @@ pub(crate) struct Lines {
 
 /// One connection.
 #[derive(Debug)]
-struct Line {
+struct Connection {
     socket: TcpStream,
     unsent: Unsent,
 }
@@ -83,19 +83,19 @@ struct Unsent {
 }
 
 /// A connection that ended before the head of a response was whole.
-struct Unanswered {
+struct NoResponse {
     /// Whether not one byte of a response had come.
     is_silent: bool,
-    what: Broke,
+    what: ConnectionError,
 }
 
 #[derive(Debug)]
 struct Idle {
-    line: Line,
+    connection: Connection,
     since: Instant,
 }
 
-impl Lines {
+impl ConnectionPool {
     /// To a server at this host and port.
     pub(crate) fn to(host: &str, port: u16) -> Option<Self> {
         let name = if port == 80 { host.to_owned() } else { format!("{host}:{port}") };
@@ -117,8 +117,8 @@ impl Lines {
             idle.len()
         };
         let missing = (there..count).map(|_| async {
-            if let Ok(line) = self.connect().await {
-                self.put_back(line);
+            if let Ok(connection) = self.connect().await {
+                self.put_back(connection);
             }
         });
         let mut opening = futures_util::stream::iter(missing).buffer_unordered(AT_ONCE);
@@ -132,49 +132,51 @@ impl Lines {
         method: &Method,
         path: &str,
         body: Bytes,
-    ) -> Result<Answered, Broke> {
+    ) -> Result<PooledResponse, ConnectionError> {
         let request =
-            Unsent { head: wire::request(method, path, &self.host, body.len()).into(), body };
-        if let Some(line) = self.take() {
-            match self.ask(line, request.clone()).await {
-                Ok(answered) => return Ok(answered),
-                Err(Unanswered { is_silent: false, what }) => return Err(what),
-                Err(Unanswered { is_silent: true, .. }) => {
+            Unsent { head: http1::request(method, path, &self.host, body.len()).into(), body };
+        if let Some(connection) = self.take() {
+            match self.ask(connection, request.clone()).await {
+                Ok(response) => return Ok(response),
+                Err(NoResponse { is_silent: false, what }) => return Err(what),
+                Err(NoResponse { is_silent: true, .. }) => {
                     let again = async {
-                        self.ask(self.connect().await?, request)
-                            .await
-                            .map_err(|unanswered| unanswered.what)
+                        self.ask(self.connect().await?, request).await.map_err(|error| error.what)
                     };
-                    let answered = again
-                        .await
-                        .map_err(|what: Broke| what.and(", when it was sent once more"))?;
-                    return Ok(Answered { resent: true, ..answered });
+                    let response = again.await.map_err(|what: ConnectionError| {
+                        what.and(", when it was sent once more")
+                    })?;
+                    return Ok(PooledResponse { resent: true, ..response });
                 }
             }
         }
-        self.ask(self.connect().await?, request).await.map_err(|unanswered| unanswered.what)
+        self.ask(self.connect().await?, request).await.map_err(|error| error.what)
     }
 
     /// Sends a request on this connection and waits for the head of its response.
-    async fn ask(&self, mut line: Line, request: Unsent) -> Result<Answered, Unanswered> {
-        line.unsent = request;
+    async fn ask(
+        &self,
+        mut connection: Connection,
+        request: Unsent,
+    ) -> Result<PooledResponse, NoResponse> {
+        connection.unsent = request;
         let mut early = Vec::new();
-        let head = poll_fn(|cx| line.poll_head(cx, &mut early)).await;
-        let head = head.map_err(|what| Unanswered { is_silent: early.is_empty(), what })?;
-        Ok(Answered {
+        let head = poll_fn(|cx| connection.poll_head(cx, &mut early)).await;
+        let head = head.map_err(|what| NoResponse { is_silent: early.is_empty(), what })?;
+        Ok(PooledResponse {
             head,
             resent: false,
             early,
-            line: Some(line),
+            connection: Some(connection),
             broken: None,
-            lines: self.clone(),
+            pool: self.clone(),
         })
     }
 
     /// The connection that was idle for the shortest time, if it still stands.
-    fn take(&self) -> Option<Line> {
+    fn take(&self) -> Option<Connection> {
         loop {
-            let Idle { line, since } =
+            let Idle { connection, since } =
                 self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             if since.elapsed() >= IDLE_CONNECTION {
                 // Those below have been idle for longer.
@@ -182,30 +184,30 @@ impl Lines {
                 return None;
             }
             // One that the server has closed, or on which it says what nobody asked, is of no use.
-            let nothing = line.socket.try_read(&mut [0]);
+            let nothing = connection.socket.try_read(&mut [0]);
             if nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
-                return Some(line);
+                return Some(connection);
             }
         }
     }
 
-    async fn connect(&self) -> Result<Line, Broke> {
+    async fn connect(&self) -> Result<Connection, ConnectionError> {
         let socket = TcpStream::connect(&*self.address)
             .await
-            .map_err(|error| Broke::by(&error, "cannot connect"))?;
+            .map_err(|error| ConnectionError::by(&error, "cannot connect"))?;
         socket
             .set_nodelay(true)
-            .map_err(|error| Broke::by(&error, "cannot set up the connection"))?;
-        Ok(Line { socket, unsent: Unsent::default() })
+            .map_err(|error| ConnectionError::by(&error, "cannot set up the connection"))?;
+        Ok(Connection { socket, unsent: Unsent::default() })
     }
 
-    fn put_back(&self, line: Line) {
-        let idle = Idle { line, since: Instant::now() };
+    fn put_back(&self, connection: Connection) {
+        let idle = Idle { connection, since: Instant::now() };
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
     }
 }
 
-impl Line {
+impl Connection {
     /// Whether nothing of its last request is left to be sent.
     fn is_free(&self) -> bool {
         self.unsent.head.is_empty() && self.unsent.body.is_empty()
@@ -213,32 +215,36 @@ impl Line {
 
     /// Sends what is left of the request, and reads until the head of its response is whole. `read`
     /// keeps what came behind.
-    fn poll_head(&mut self, cx: &mut Context<'_>, read: &mut Vec<u8>) -> Poll<Result<Head, Broke>> {
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: &mut Vec<u8>,
+    ) -> Poll<Result<Head, ConnectionError>> {
         loop {
             // A server may refuse a request before it has read it whole, so that what it says
             // counts for more than that the rest could not be sent.
             let sent = self.poll_send(cx);
             let what = match (self.poll_read(cx, |bytes| read.extend_from_slice(bytes)), sent) {
                 (Poll::Pending, Poll::Ready(Err(error))) => {
-                    Broke::by(&error, "the request could not be sent")
+                    ConnectionError::by(&error, "the request could not be sent")
                 }
                 (Poll::Pending, _) => return Poll::Pending,
                 (Poll::Ready(Ok(0)), _) if read.is_empty() => {
-                    Broke::otherwise("the connection ended without a response")
+                    ConnectionError::otherwise("the connection ended without a response")
                 }
-                (Poll::Ready(Ok(0)), _) => {
-                    Broke::otherwise("the connection ended inside the head of the response")
-                }
+                (Poll::Ready(Ok(0)), _) => ConnectionError::otherwise(
+                    "the connection ended inside the head of the response",
+                ),
                 (Poll::Ready(Err(error)), _) => {
-                    Broke::by(&error, "the connection broke before a response")
+                    ConnectionError::by(&error, "the connection broke before a response")
                 }
-                (Poll::Ready(Ok(_)), _) => match wire::head(read) {
+                (Poll::Ready(Ok(_)), _) => match http1::parse_head(read) {
                     Ok(None) => continue,
                     Ok(Some((length, head))) => {
                         read.drain(..length);
                         return Poll::Ready(Ok(head));
                     }
-                    Err(what) => Broke::otherwise(what),
+                    Err(what) => ConnectionError::otherwise(what),
                 },
             };
             return Poll::Ready(Err(what));
@@ -278,34 +284,37 @@ impl Line {
     }
 }
 
-impl Answered {
+impl PooledResponse {
     /// Appends the next piece of the body to `into`, all that has arrived; `None` at its end.
     pub(crate) fn poll_piece(
         &mut self,
         cx: &mut Context<'_>,
         into: &mut Vec<u8>,
-    ) -> Poll<Option<Result<(), Broke>>> {
+    ) -> Poll<Option<Result<(), ConnectionError>>> {
         let before = into.len();
         loop {
             if let Some(what) = self.broken.take() {
-                return self.breaks(Broke::otherwise(what));
+                return self.breaks(ConnectionError::otherwise(what));
             }
-            let Some(line) = &mut self.line else { return Poll::Ready(None) };
+            let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
             let body = &mut self.head.body;
             let mut taken = Ok(0);
             let read = if self.early.is_empty() && !body.is_done() {
                 // What could not be sent shows in what is read.
-                let _ = line.poll_send(cx);
-                match ready!(line.poll_read(cx, |bytes| taken = body.take(bytes, into))) {
+                let _ = connection.poll_send(cx);
+                match ready!(connection.poll_read(cx, |bytes| taken = body.take(bytes, into))) {
                     Ok(0) if body.may_end() => None,
                     Ok(0) => {
-                        return self
-                            .breaks(Broke::otherwise("the connection ended inside the response"));
+                        return self.breaks(ConnectionError::otherwise(
+                            "the connection ended inside the response",
+                        ));
                     }
                     Ok(read) => Some(read),
                     Err(error) => {
-                        return self
-                            .breaks(Broke::by(&error, "the connection broke inside the response"));
+                        return self.breaks(ConnectionError::by(
+                            &error,
+                            "the connection broke inside the response",
+                        ));
                     }
                 }
             } else {
@@ -316,9 +325,11 @@ impl Answered {
             match taken {
                 Err(what) => self.broken = Some(what),
                 Ok(taken) if body.is_done() || read.is_none() => {
-                    let line = self.line.take().filter(Line::is_free);
-                    if let Some(line) = line.filter(|_| self.head.stays && read == Some(taken)) {
-                        self.lines.put_back(line);
+                    let connection = self.connection.take().filter(Connection::is_free);
+                    if let Some(connection) =
+                        connection.filter(|_| self.head.stays && read == Some(taken))
+                    {
+                        self.pool.put_back(connection);
                     }
                 }
                 Ok(_) => {}
@@ -329,8 +340,8 @@ impl Answered {
         }
     }
 
-    fn breaks(&mut self, what: Broke) -> Poll<Option<Result<(), Broke>>> {
-        self.line = None;
+    fn breaks(&mut self, what: ConnectionError) -> Poll<Option<Result<(), ConnectionError>>> {
+        self.connection = None;
         Poll::Ready(Some(Err(what)))
     }
 }

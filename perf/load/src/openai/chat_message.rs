@@ -1,10 +1,10 @@
-//! What is said in a conversation: [`Said`], and the text of an answer.
+//! What is said in a conversation: [`ChatMessage`], and the text of a response.
 
 use serde::{Deserialize, Serialize};
 
 /// A message of a conversation, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Said(String);
+pub(crate) struct ChatMessage(String);
 
 #[derive(Serialize)]
 struct Message<'a, T> {
@@ -12,7 +12,7 @@ struct Message<'a, T> {
     content: &'a T,
 }
 
-impl Said {
+impl ChatMessage {
     /// What the user says.
     pub(crate) fn by_user<T: Serialize>(content: &T) -> Self {
         Self::by("user", content)
@@ -36,14 +36,14 @@ impl Said {
 
 /// What a request of a conversation adds to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Says {
+pub(crate) struct ChatTurn {
     /// Whether it is the first of its conversation.
     pub(crate) opens: bool,
-    pub(crate) message: Said,
+    pub(crate) message: ChatMessage,
 }
 
 /// The text in an event of a chat's stream or in a whole response, which the next request repeats.
-pub(crate) fn said_in(data: &[u8]) -> Option<String> {
+pub(crate) fn content_of(data: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Chunk {
         choices: Vec<Choice>,
@@ -70,14 +70,14 @@ mod tests {
     #[test]
     fn the_text_of_a_real_answer_is_read() {
         let whole = capture("chat-nonstream");
-        let said = said_in(body_of(&whole)).unwrap();
+        let said = content_of(body_of(&whole)).unwrap();
         let value: serde_json::Value = serde_json::from_slice(body_of(&whole)).unwrap();
         assert_eq!(value["choices"][0]["message"]["content"], said);
         assert_eq!(
-            said_in(br#"{"choices":[{"delta":{"content":"a \"b\""}}]}"#).as_deref(),
+            content_of(br#"{"choices":[{"delta":{"content":"a \"b\""}}]}"#).as_deref(),
             Some("a \"b\"")
         );
-        assert_eq!(said_in(br#"{"choices":[]}"#), None);
-        assert_eq!(said_in(b"[DONE]"), None);
+        assert_eq!(content_of(br#"{"choices":[]}"#), None);
+        assert_eq!(content_of(b"[DONE]"), None);
     }
 }

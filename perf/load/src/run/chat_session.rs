@@ -1,25 +1,25 @@
-//! Conversations: [`Conversation`] makes each request of everything that was said before it.
+//! Conversations: [`ChatSession`] makes each request of everything that was said before it.
 
 use std::collections::VecDeque;
 
-use crate::client::Call;
-use crate::said::Said;
+use crate::openai::call::Call;
+use crate::openai::chat_message::ChatMessage;
 use bytes::Bytes;
 
 /// The requests of one conversation that are still to come, and what was said.
 #[derive(Debug, Default)]
-pub(crate) struct Conversation {
+pub(crate) struct ChatSession {
     calls: VecDeque<Call>,
     /// Messages as JSON, parted by commas.
     history: String,
 }
 
-impl Conversation {
+impl ChatSession {
     /// Cuts calls into conversations.
     pub(crate) fn split(calls: Vec<Call>) -> VecDeque<Self> {
         let mut conversations: VecDeque<Self> = VecDeque::new();
         for call in calls {
-            let opens = call.says.as_ref().is_none_or(|says| says.opens);
+            let opens = call.turn.as_ref().is_none_or(|turn| turn.opens);
             match conversations.back_mut().filter(|_| !opens) {
                 Some(conversation) => conversation.calls.push_back(call),
                 None => {
@@ -32,14 +32,14 @@ impl Conversation {
 
     /// Notes what the server answered.
     pub(crate) fn answered(&mut self, text: &str) {
-        self.add(&Said::by_assistant(text));
+        self.add(&ChatMessage::by_assistant(text));
     }
 
     /// The next request, with all that was said before.
     pub(crate) fn next(&mut self) -> Option<Call> {
         let mut call = self.calls.pop_front()?;
-        if let Some(says) = &call.says {
-            self.add(&says.message);
+        if let Some(turn) = &call.turn {
+            self.add(&turn.message);
             // The body is an object without messages, from its brace on.
             let rest = call.body.get(1..).unwrap_or_default();
             call.body =
@@ -53,7 +53,7 @@ impl Conversation {
         self.calls.into_iter()
     }
 
-    fn add(&mut self, said: &Said) {
+    fn add(&mut self, said: &ChatMessage) {
         if !self.history.is_empty() {
             self.history.push(',');
         }

@@ -8,10 +8,10 @@
 use perf_model::spec::load::Length;
 use rand::seq::SliceRandom;
 
-use crate::seed::Stream;
+use crate::workload::seed::RandomStream;
 
 /// So many lengths, in an order from the seed.
-pub(crate) fn lengths(length: Length, count: u32, stream: Stream, seed: u64) -> Vec<u32> {
+pub(crate) fn lengths(length: Length, count: u32, stream: RandomStream, seed: u64) -> Vec<u32> {
     let at = |share: f64| match length {
         Length::Fixed(tokens) => tokens,
         Length::Uniform { min, max } => {
@@ -98,7 +98,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(length: Length, count: u32, seed: u64) -> Vec<u32> {
-        lengths(length, count, Stream::PromptLengths, seed)
+        lengths(length, count, RandomStream::PromptLengths, seed)
     }
 
     #[test]

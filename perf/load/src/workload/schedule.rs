@@ -8,7 +8,7 @@ use std::time::Duration;
 use perf_model::spec::load::Arrivals;
 use rand_distr::{Distribution, Exp1, Gamma};
 
-use crate::seed::Stream;
+use crate::workload::seed::RandomStream;
 
 /// When each request of an open loop is to be sent, counted from the first, in whole microseconds
 /// and in order.
@@ -54,7 +54,7 @@ fn at_random(
     requests: u32,
     seed: u64,
 ) -> Vec<Duration> {
-    let gaps = gaps.sample_iter(Stream::Arrivals.generator(seed));
+    let gaps = gaps.sample_iter(RandomStream::Arrivals.generator(seed));
     let places: Vec<f64> = std::iter::once(0.0)
         .chain(gaps)
         .scan(0.0, |place, gap: f64| {

@@ -20,16 +20,16 @@ use perf_clock::Clock;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
-use crate::error::Broke;
-use crate::lines::{Answered, Lines};
+use crate::http::connection_pool::{ConnectionPool, PooledResponse};
+use crate::http::error::ConnectionError;
 
-/// A question about the server that takes longer goes unanswered.
+/// A question about the server that takes longer goes error.
 pub(crate) const GET_LIMIT: Duration = Duration::from_secs(10);
 
 /// The error of a response body, of whatever type it is.
 pub type BodyError = Box<dyn Error + Send + Sync>;
 
-type Stream = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, Broke>> + Send>>;
+type Stream = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, ConnectionError>> + Send>>;
 type InProcess = BoxCloneSyncService<Request<Full<Bytes>>, Response<Stream>, Infallible>;
 
 /// Where requests go. Cheap to clone.
@@ -40,7 +40,7 @@ pub struct Endpoint(Route);
 enum Route {
     /// `prefix` comes before every path; `base` is for people.
     Http {
-        lines: Lines,
+        pool: ConnectionPool,
         prefix: String,
         base: String,
     },
@@ -85,7 +85,7 @@ pub enum EndpointError {
 pub(crate) struct Incoming {
     pub(crate) status: StatusCode,
     pub(crate) content_type: Option<HeaderValue>,
-    /// Whether the request was sent a second time; see [`Lines::send`].
+    /// Whether the request was sent a second time; see [`ConnectionPool::send`].
     pub(crate) resent: bool,
     pieces: Pieces,
 }
@@ -93,15 +93,18 @@ pub(crate) struct Incoming {
 /// Where a body comes from.
 #[expect(clippy::large_enum_variant, reason = "of a real server it is always the large one")]
 enum Pieces {
-    Http(Answered),
+    Http(PooledResponse),
     InProcess(Stream),
 }
 
 impl Incoming {
     /// Appends the next piece of the body, as it arrived, to `into`; `None` at the body's end.
-    pub(crate) async fn piece(&mut self, into: &mut Vec<u8>) -> Option<Result<(), Broke>> {
+    pub(crate) async fn piece(
+        &mut self,
+        into: &mut Vec<u8>,
+    ) -> Option<Result<(), ConnectionError>> {
         match &mut self.pieces {
-            Pieces::Http(answered) => poll_fn(|cx| answered.poll_piece(cx, into)).await,
+            Pieces::Http(response) => poll_fn(|cx| response.poll_piece(cx, into)).await,
             Pieces::InProcess(stream) => {
                 stream.next().await.map(|piece| piece.map(|piece| into.extend_from_slice(&piece)))
             }
@@ -151,10 +154,10 @@ impl Endpoint {
             .host()
             .filter(|host| !host.is_empty())
             .ok_or_else(|| not_a_url("it names no host"))?;
-        let lines = Lines::to(host, url.port_u16().unwrap_or(80))
+        let pool = ConnectionPool::to(host, url.port_u16().unwrap_or(80))
             .ok_or_else(|| not_a_url("its host is no name"))?;
         let base = base_url.trim_end_matches('/').to_owned();
-        Ok(Self(Route::Http { lines, prefix: prefix.to_owned(), base }))
+        Ok(Self(Route::Http { pool, prefix: prefix.to_owned(), base }))
     }
 
     /// A service in this process: an `axum::Router`, or any other tower service.
@@ -169,19 +172,22 @@ impl Endpoint {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
     {
-        let service = service.map_response(|response: Response<B>| {
-            response.map(|body| -> Stream {
-                let stream = body.into_data_stream();
-                Box::pin(stream.map(|piece| piece.map_err(|error| Broke::of_body(&*error.into()))))
-            })
-        });
+        let service =
+            service.map_response(|response: Response<B>| {
+                response.map(|body| -> Stream {
+                    let stream = body.into_data_stream();
+                    Box::pin(stream.map(|piece| {
+                        piece.map_err(|error| ConnectionError::of_body(&*error.into()))
+                    }))
+                })
+            });
         Self(Route::InProcess(BoxCloneSyncService::new(service)))
     }
 
     /// Opens connections to the server until so many are idle, so that no request waits for one.
     pub(crate) async fn open(&self, connections: u32) {
-        if let Route::Http { lines, .. } = &self.0 {
-            lines.open(connections as usize).await;
+        if let Route::Http { pool, .. } = &self.0 {
+            pool.open(connections as usize).await;
         }
     }
 
@@ -192,17 +198,17 @@ impl Endpoint {
         method: Method,
         path: &str,
         body: Bytes,
-    ) -> Result<Incoming, Broke> {
+    ) -> Result<Incoming, ConnectionError> {
         match &self.0 {
-            Route::Http { lines, prefix, .. } => {
-                let mut answered = if prefix.is_empty() {
-                    lines.send(&method, path, body).await?
+            Route::Http { pool, prefix, .. } => {
+                let mut response = if prefix.is_empty() {
+                    pool.send(&method, path, body).await?
                 } else {
-                    lines.send(&method, &format!("{prefix}{path}"), body).await?
+                    pool.send(&method, &format!("{prefix}{path}"), body).await?
                 };
-                let (status, resent) = (answered.head.status, answered.resent);
-                let content_type = answered.head.content_type.take();
-                Ok(Incoming { status, content_type, resent, pieces: Pieces::Http(answered) })
+                let (status, resent) = (response.head.status, response.resent);
+                let content_type = response.head.content_type.take();
+                Ok(Incoming { status, content_type, resent, pieces: Pieces::Http(response) })
             }
             Route::InProcess(service) => {
                 let request = Request::builder()
@@ -210,7 +216,7 @@ impl Endpoint {
                     .uri(path)
                     .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
                     .body(Full::new(body))
-                    .map_err(|error| Broke::otherwise(error.to_string()))?;
+                    .map_err(|error| ConnectionError::otherwise(error.to_string()))?;
                 let response = match service.clone().oneshot(request).await {
                     Ok(response) => response,
                     Err(never) => match never {},
@@ -225,31 +231,31 @@ impl Endpoint {
 }
 
 /// The whole answer to a GET.
-pub(crate) struct Got {
+pub(crate) struct GetResponse {
     pub(crate) status: StatusCode,
     pub(crate) body: Vec<u8>,
 }
 
 impl Endpoint {
     /// A GET, answered within [`GET_LIMIT`]; the error says in words what came instead.
-    pub(crate) async fn get(&self, path: &str, clock: Clock) -> Result<Got, String> {
+    pub(crate) async fn get(&self, path: &str, clock: Clock) -> Result<GetResponse, String> {
         let whole = async {
             let mut incoming = self.send(Method::GET, path, Bytes::new()).await?;
             let mut body = Vec::new();
             while let Some(piece) = incoming.piece(&mut body).await {
                 piece?;
             }
-            Ok(Got { status: incoming.status, body })
+            Ok(GetResponse { status: incoming.status, body })
         };
         match clock.timeout(GET_LIMIT, whole).await {
-            Ok(got) => got.map_err(|broke: Broke| broke.what),
+            Ok(got) => got.map_err(|error: ConnectionError| error.what),
             Err(_) => Err(format!("it did not answer within {} s", GET_LIMIT.as_secs())),
         }
     }
 
     /// The body of a GET that is answered with 200 within [`GET_LIMIT`]; `None` in any other case.
     pub(crate) async fn get_text(&self, path: &str, clock: Clock) -> Option<String> {
-        let Got { status, body } = self.get(path, clock).await.ok()?;
+        let GetResponse { status, body } = self.get(path, clock).await.ok()?;
         String::from_utf8(body).ok().filter(|_| status == StatusCode::OK)
     }
 }

@@ -1,4 +1,4 @@
-//! What a response said: [`Answer`].
+//! What a response said: [`Response`].
 //!
 //! **Tokens are counted by the server, never by chunks.** Every chunk is asked to carry the running
 //! total (`continuous_usage_stats`), and its tokens are what the total grew by: none for the role
@@ -18,10 +18,9 @@ use perf_model::record::sample::ServerTimes;
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use crate::complaint::{excerpt, message_of, server_message};
-use crate::extra::server_times;
-use crate::message::{Choice, Message, listed_in};
-use crate::said::said_in;
+use crate::openai::chat_message::content_of;
+use crate::openai::error_message::{excerpt, message_of, server_message};
+use crate::openai::message::{Choice, Message, listed_in, server_times};
 
 /// Why a request is no success.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +37,7 @@ impl Failure {
 
 /// What has been read of one response.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     /// The chunks that carried tokens.
     pub(crate) chunks: Chunks,
     pub(crate) prompt_tokens: Option<u32>,
@@ -70,8 +69,8 @@ enum Split {
     Estimated,
 }
 
-impl Answer {
-    /// An answer whose text is wanted too.
+impl Response {
+    /// A response whose text is wanted too.
     pub(crate) fn keeping_text() -> Self {
         Self { said: Some(String::new()), ..Self::default() }
     }
@@ -130,7 +129,7 @@ impl Answer {
 
     fn keep_text(&mut self, data: &[u8]) {
         if let Some(said) = &mut self.said {
-            said.push_str(&said_in(data).unwrap_or_default());
+            said.push_str(&content_of(data).unwrap_or_default());
         }
     }
 
@@ -241,13 +240,13 @@ mod tests {
     use super::*;
 
     /// What a stream of these events says, one a microsecond.
-    fn read(events: &[&str]) -> Answer {
-        let mut answer = Answer::default();
+    fn read(events: &[&str]) -> Response {
+        let mut response = Response::default();
         for (at_us, event) in (0..).zip(events) {
-            answer.take_event(at_us, event.as_bytes()).unwrap();
+            response.take_event(at_us, event.as_bytes()).unwrap();
         }
-        answer.settle();
-        answer
+        response.settle();
+        response
     }
 
     fn chunk(total: u32) -> String {
@@ -256,8 +255,8 @@ mod tests {
         )
     }
 
-    fn pairs(answer: &Answer) -> Vec<(u64, u32)> {
-        answer.chunks.iter().map(Into::into).collect()
+    fn pairs(response: &Response) -> Vec<(u64, u32)> {
+        response.chunks.iter().map(Into::into).collect()
     }
 
     const BARE: &str = "{\"choices\":[{\"text\":\"x\"}],\"usage\":null}";
@@ -272,19 +271,22 @@ mod tests {
 
     #[test]
     fn the_tokens_of_a_chunk_are_what_the_total_grew_by() {
-        let answer =
+        let response =
             read(&[&chunk(0), &chunk(1), &chunk(9), &chunk(9), &chunk(10), &total(10), "[DONE]"]);
-        assert_eq!(pairs(&answer), [(1, 1), (2, 8), (4, 1)]);
+        assert_eq!(pairs(&response), [(1, 1), (2, 8), (4, 1)]);
         assert_eq!(
-            (answer.output_tokens, answer.prompt_tokens, answer.is_done),
+            (response.output_tokens, response.prompt_tokens, response.is_done),
             (Some(10), Some(3), true)
         );
     }
 
     #[test]
     fn without_running_totals_missing_tokens_are_spread_over_the_chunks_and_that_is_known() {
-        let answer = read(&[ROLE, BARE, BARE, LAST, &total(8)]);
-        assert_eq!((pairs(&answer), answer.is_estimated()), (vec![(1, 2), (2, 3), (3, 3)], true));
+        let response = read(&[ROLE, BARE, BARE, LAST, &total(8)]);
+        assert_eq!(
+            (pairs(&response), response.is_estimated()),
+            (vec![(1, 2), (2, 3), (3, 3)], true)
+        );
         let exact = read(&[ROLE, BARE, BARE, LAST, &total(3)]);
         assert_eq!((pairs(&exact), exact.is_estimated()), (vec![(1, 1), (2, 1), (3, 1)], false));
         // What a running total has told is not guessed at: only the rest is.
@@ -295,7 +297,7 @@ mod tests {
     #[test]
     fn without_running_totals_the_ids_of_tokens_are_counted() {
         let ids = |ids: &str| format!("{{\"choices\":[{{\"text\":\"x\",\"token_ids\":{ids}}}]}}");
-        let answer = read(&[
+        let response = read(&[
             ROLE,
             &ids("[7]"),
             &ids("[]"),
@@ -304,12 +306,12 @@ mod tests {
             &total(6),
             "[DONE]",
         ]);
-        assert_eq!(pairs(&answer), [(1, 1), (3, 3), (4, 2)]);
+        assert_eq!(pairs(&response), [(1, 1), (3, 3), (4, 2)]);
         // A running total is the stronger word, and what is no list says nothing.
         let with_total = chunk(4).replacen("\"text\"", "\"token_ids\":[1,2],\"text\"", 1);
-        let answer =
+        let response =
             read(&[&with_total, &ids("null"), &ids("\"7 8\""), &ids("{\"a\":1}"), &total(7)]);
-        assert_eq!(pairs(&answer), [(0, 4), (1, 1), (2, 1), (3, 1)]);
+        assert_eq!(pairs(&response), [(0, 4), (1, 1), (2, 1), (3, 1)]);
     }
 
     #[test]
@@ -320,14 +322,14 @@ mod tests {
 
     #[test]
     fn a_total_that_more_chunks_follow_is_not_the_last_word() {
-        let answer = read(&[&chunk(1), BARE, LAST, "[DONE]"]);
-        assert_eq!(pairs(&answer), [(0, 1), (1, 1), (2, 1)]);
-        assert_eq!(answer.last_total(), None);
+        let response = read(&[&chunk(1), BARE, LAST, "[DONE]"]);
+        assert_eq!(pairs(&response), [(0, 1), (1, 1), (2, 1)]);
+        assert_eq!(response.last_total(), None);
     }
 
     #[test]
     fn nothing_is_taken_after_the_announced_end() {
-        let answer = read(&[&chunk(1), "[DONE]", &chunk(2), "no JSON"]);
-        assert_eq!(pairs(&answer), [(0, 1)]);
+        let response = read(&[&chunk(1), "[DONE]", &chunk(2), "no JSON"]);
+        assert_eq!(pairs(&response), [(0, 1)]);
     }
 }

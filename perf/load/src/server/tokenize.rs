@@ -12,14 +12,14 @@ use perf_model::spec::load::Api;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::client::Call;
-use crate::endpoint::{Endpoint, GET_LIMIT};
-use crate::workload::{Ask, Prompt, Turn};
+use crate::http::endpoint::{Endpoint, GET_LIMIT};
+use crate::openai::call::Call;
+use crate::workload::prompt::{PlannedRequest, Prompt, Turn};
 
 /// Notes in the longest prompt's call how many tokens the server must read, if it says.
 pub(crate) async fn expect(
     calls: &mut [Call],
-    asks: &[Ask],
+    asks: &[PlannedRequest],
     api: Api,
     model: &str,
     endpoint: &Endpoint,
@@ -38,7 +38,7 @@ pub(crate) async fn expect(
     };
     let counted = clock.timeout(GET_LIMIT, count(question.to_string().into(), endpoint)).await;
     if let (Ok(Some(tokens)), Some(call)) = (counted, calls.get_mut(place)) {
-        call.asked.prompt_tokens = Some(tokens);
+        call.expected.prompt_tokens = Some(tokens);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The bodies of requests: [`calls`] turns what is asked into what is sent.
 //!
-//! Everything that could change an answer or its length is sent with every request, because a
+//! Everything that could change a response or its length is sent with every request, because a
 //! server's defaults differ between versions and lie in a model's files: the temperature, the
 //! length. A sampling seed is not sent: vLLM samples seeded requests one by one, which is not the
 //! path that users take.
@@ -10,11 +10,11 @@ use perf_model::spec::load::{Api, Workload};
 use rand::Rng;
 use serde::Serialize;
 
-use crate::client::{Call, Limits};
-use crate::judge::Asked;
-use crate::said::{Said, Says};
-use crate::seed::Stream;
-use crate::workload::{Ask, Prompt, Turn};
+use crate::openai::call::{Call, Limits};
+use crate::openai::chat_message::{ChatMessage, ChatTurn};
+use crate::openai::expectation::Expected;
+use crate::workload::prompt::{PlannedRequest, Prompt, Turn};
+use crate::workload::seed::RandomStream;
 
 /// A request body, for both endpoints.
 #[derive(Serialize)]
@@ -61,13 +61,13 @@ pub(crate) enum Part {
 /// that the warm-up leaves nothing behind that would shorten the measured requests.
 pub(crate) fn calls(
     part: Part,
-    asks: &[Ask],
+    asks: &[PlannedRequest],
     workload: &Workload,
     model: &str,
     salt: u64,
     limits: Limits,
 ) -> Vec<Call> {
-    let mut salts = Stream::Salts.generator(salt);
+    let mut salts = RandomStream::Salts.generator(salt);
     let (measured_salt, warm_up_salt) = (salts.next_u64(), salts.next_u64());
     let cache_salt = match part {
         Part::Measured => format!("{measured_salt:016x}"),
@@ -98,22 +98,25 @@ pub(crate) fn calls(
         };
         // Strings and numbers under string keys: there is nothing here that JSON could refuse.
         let body = Bytes::from(serde_json::to_vec(&body).unwrap_or_default());
-        let says = match ask.turn {
+        let turn = match ask.turn {
             Turn::Alone => None,
-            turn => Some(Says { opens: turn == Turn::Opens, message: Said::by_user(&ask.prompt) }),
+            place => Some(ChatTurn {
+                opens: place == Turn::Opens,
+                message: ChatMessage::by_user(&ask.prompt),
+            }),
         };
-        Call { index, path, body, asked: asked(ask, workload), limits, says }
+        Call { index, path, body, expected: expected(ask, workload), limits, turn }
     });
     bodies.collect()
 }
 
-/// What the answer is held against.
-fn asked(ask: &Ask, workload: &Workload) -> Asked {
+/// What the response is held against.
+fn expected(ask: &PlannedRequest, workload: &Workload) -> Expected {
     let prompt_tokens = match &ask.prompt {
         Prompt::TokenIds(ids) => u32::try_from(ids.len()).ok(),
         Prompt::Text(_) => None,
     };
-    Asked { output: ask.output, prompt_tokens, streamed: workload.stream }
+    Expected { output: ask.output, prompt_tokens, streamed: workload.stream }
 }
 
 #[cfg(test)]
@@ -132,7 +135,7 @@ mod tests {
         Workload { prompts: Prompts::Text("hi".to_owned()), output, api, stream, temperature: 0.0 }
     }
 
-    fn bodies(part: Part, workload: &Workload, asks: &[Ask]) -> Vec<Value> {
+    fn bodies(part: Part, workload: &Workload, asks: &[PlannedRequest]) -> Vec<Value> {
         let calls = calls(part, asks, workload, "tiny", 7, LIMITS);
         calls.iter().map(|call| serde_json::from_slice(&call.body).unwrap()).collect()
     }
@@ -140,7 +143,7 @@ mod tests {
     #[test]
     fn a_completion_of_an_exact_length_ignores_the_end_of_sequence() {
         let workload = workload(Api::Completions, true, OutputLength::Exactly(12));
-        let ask = Ask {
+        let ask = PlannedRequest {
             prompt: Prompt::TokenIds(vec![1_001, 1_002]),
             output: workload.output,
             turn: Turn::Alone,
@@ -161,8 +164,11 @@ mod tests {
     #[test]
     fn a_chat_that_is_not_streamed_asks_for_no_stream_options() {
         let workload = workload(Api::Chat, false, OutputLength::AtMost(12));
-        let ask =
-            Ask { prompt: Prompt::Text("hi".into()), output: workload.output, turn: Turn::Alone };
+        let ask = PlannedRequest {
+            prompt: Prompt::Text("hi".into()),
+            output: workload.output,
+            turn: Turn::Alone,
+        };
         let calls = calls(Part::Measured, std::slice::from_ref(&ask), &workload, "tiny", 7, LIMITS);
         assert_eq!(calls[0].path, "/v1/chat/completions");
         let body = bodies(Part::Measured, &workload, &[ask]).remove(0);
@@ -176,7 +182,7 @@ mod tests {
     fn a_run_has_one_salt_and_its_warm_up_another() {
         let workload = workload(Api::Completions, true, OutputLength::AtMost(12));
         let asks = vec![
-            Ask {
+            PlannedRequest {
                 prompt: Prompt::Text("hi".into()),
                 output: workload.output,
                 turn: Turn::Alone

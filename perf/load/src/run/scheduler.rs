@@ -1,8 +1,8 @@
-//! Requests under way: [`Flight`] sends them as tasks, in the rhythm of the arrivals, and hands
+//! Requests under way: [`Scheduler`] sends them as tasks, in the rhythm of the arrivals, and hands
 //! over each sample as it lands.
 //!
 //! A request is a task of its own, so that pacing the sends never delays the stamp of a chunk.
-//! Dropping the flight stops every request in it.
+//! Dropping the scheduler stops every request in it.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -15,30 +15,31 @@ use perf_model::record::sample::{FailureKind, Outcome, Sample};
 use perf_model::spec::load::Arrivals;
 use tokio::task::JoinSet;
 
-use crate::client::{Call, Landed};
-use crate::conversation::Conversation;
-use crate::endpoint::Endpoint;
-use crate::watch::Awake;
+use crate::http::endpoint::Endpoint;
+use crate::openai::call::Call;
+use crate::run::chat_session::ChatSession;
+use crate::run::client_monitor::BusyWait;
+use crate::run::exchange::{Exchanged, exchange};
 
 /// Tokio's timers are late by up to a millisecond and a half; the last stretch before a send is
-/// waited for awake.
+/// waited for busy_wait.
 const TIMER_LATENESS: Duration = Duration::from_micros(1_500);
 
 /// Takes each sample as it lands, and says whether to go on.
 pub(crate) type Observe<'a> = &'a mut (dyn FnMut(Sample) -> ControlFlow<()> + Send);
 
 /// The requests of one part of a run, of which any number may be under way.
-pub(crate) struct Flight<'a> {
+pub(crate) struct Scheduler<'a> {
     endpoint: Endpoint,
     clock: Clock,
     origin: Stamp,
-    under_way: JoinSet<Landed>,
-    awake: Awake,
+    under_way: JoinSet<Exchanged>,
+    busy_wait: BusyWait,
     observe: Observe<'a>,
 }
 
-/// What the next send needs to know of a request that has landed.
-struct Down {
+/// What the next send needs to know of a request that has finished.
+struct Finished {
     index: u32,
     /// When the next may be sent in its place.
     free_us: u64,
@@ -46,15 +47,15 @@ struct Down {
     said: Option<String>,
 }
 
-impl<'a> Flight<'a> {
-    /// A flight that begins now: its samples' times count from here.
+impl<'a> Scheduler<'a> {
+    /// A scheduler that begins now: its samples' times count from here.
     pub(crate) fn begin(endpoint: &Endpoint, clock: Clock, observe: Observe<'a>) -> Self {
         Self {
             endpoint: endpoint.clone(),
             clock,
             origin: clock.now(),
             under_way: JoinSet::new(),
-            awake: Awake::default(),
+            busy_wait: BusyWait::default(),
             observe,
         }
     }
@@ -64,14 +65,14 @@ impl<'a> Flight<'a> {
         self.origin
     }
 
-    /// Counts how long it waits awake.
-    pub(crate) fn awake(&self) -> Awake {
-        self.awake.clone()
+    /// Counts how long it waits busy_wait.
+    pub(crate) fn busy_wait(&self) -> BusyWait {
+        self.busy_wait.clone()
     }
 
     /// Makes all calls in the rhythm of `arrivals` and waits for the last to land, or for the
     /// observer to stop it.
-    pub(crate) async fn fly(
+    pub(crate) async fn run(
         mut self,
         arrivals: Arrivals,
         calls: Vec<Call>,
@@ -79,7 +80,7 @@ impl<'a> Flight<'a> {
     ) {
         // Whether the observer stopped it is known to whoever gave the observer.
         let _ = match arrivals {
-            _ if calls.iter().any(|call| call.says.is_some()) => {
+            _ if calls.iter().any(|call| call.turn.is_some()) => {
                 self.conversations(calls, arrivals.width()).await
             }
             Arrivals::OneAtATime => self.closed_loop(calls, 1).await,
@@ -100,8 +101,8 @@ impl<'a> Flight<'a> {
         for call in calls.by_ref().take(width as usize) {
             self.send(call, 0);
         }
-        while let Some(landed) = self.land().await {
-            let free_us = landed?.free_us;
+        while let Some(finished) = self.next_finished().await {
+            let free_us = finished?.free_us;
             if let Some(call) = calls.next() {
                 self.send(call, free_us);
             }
@@ -113,33 +114,33 @@ impl<'a> Flight<'a> {
     /// that fails ends its conversation: nobody knows what the next would have said. Those that are
     /// not sent are failures as well.
     async fn conversations(&mut self, calls: Vec<Call>, width: u32) -> ControlFlow<()> {
-        let mut waiting = Conversation::split(calls);
-        let mut open: HashMap<u32, Conversation> = HashMap::new();
+        let mut waiting = ChatSession::split(calls);
+        let mut open: HashMap<u32, ChatSession> = HashMap::new();
         for _ in 0..width {
             let Some(conversation) = waiting.pop_front() else { break };
             self.go_on(conversation, 0, &mut open);
         }
-        while let Some(landed) = self.land().await {
-            let landed = landed?;
-            let mut conversation = open.remove(&landed.index).unwrap_or_default();
-            let goes_on = if let Some(said) = &landed.said {
+        while let Some(finished) = self.next_finished().await {
+            let finished = finished?;
+            let mut conversation = open.remove(&finished.index).unwrap_or_default();
+            let goes_on = if let Some(said) = &finished.said {
                 conversation.answered(said);
-                self.go_on(conversation, landed.free_us, &mut open)
+                self.go_on(conversation, finished.free_us, &mut open)
             } else {
                 for call in conversation.rest() {
-                    self.leave_out(&call, &landed)?;
+                    self.leave_out(&call, &finished)?;
                 }
                 false
             };
             if !goes_on && let Some(next) = waiting.pop_front() {
-                self.go_on(next, landed.free_us, &mut open);
+                self.go_on(next, finished.free_us, &mut open);
             }
         }
         ControlFlow::Continue(())
     }
 
     /// Hands over a request that cannot be sent, because the one before it failed.
-    fn leave_out(&mut self, call: &Call, failed: &Down) -> ControlFlow<()> {
+    fn leave_out(&mut self, call: &Call, failed: &Finished) -> ControlFlow<()> {
         let detail = format!("request {} of its conversation failed", failed.index);
         (self.observe)(Sample {
             index: call.index,
@@ -160,9 +161,9 @@ impl<'a> Flight<'a> {
     /// Sends a conversation's next request, if it has one.
     fn go_on(
         &mut self,
-        mut conversation: Conversation,
+        mut conversation: ChatSession,
         turn_us: u64,
-        open: &mut HashMap<u32, Conversation>,
+        open: &mut HashMap<u32, ChatSession>,
     ) -> bool {
         let Some(call) = conversation.next() else { return false };
         open.insert(call.index, conversation);
@@ -177,38 +178,39 @@ impl<'a> Flight<'a> {
             for call in calls.by_ref().take(width as usize) {
                 self.send(call, turn_us);
             }
-            while let Some(landed) = self.land().await {
-                turn_us = turn_us.max(landed?.free_us);
+            while let Some(finished) = self.next_finished().await {
+                turn_us = turn_us.max(finished?.free_us);
             }
         }
         ControlFlow::Continue(())
     }
 
     async fn open_loop(&mut self, calls: Vec<Call>, schedule: Vec<Duration>) -> ControlFlow<()> {
-        let awake = self.awake.clone();
+        let busy_wait = self.busy_wait.clone();
         for (call, intended) in calls.into_iter().zip(schedule) {
             loop {
                 let deadline = self.origin + intended;
                 let clock = self.clock;
                 tokio::select! {
-                    // The send goes first: a landed sample has its stamps and can wait.
+                    // The send goes first: a finished sample has its stamps and can wait.
                     biased;
-                    () = wait_until(clock, deadline, &awake) => break,
-                    Some(landed) = self.land() => {
-                        landed?;
+                    () = wait_until(clock, deadline, &busy_wait) => break,
+                    Some(finished) = self.next_finished() => {
+                        finished?;
                     }
                 }
             }
             self.send(call, u64::try_from(intended.as_micros()).unwrap_or(u64::MAX));
         }
-        while let Some(landed) = self.land().await {
-            landed?;
+        while let Some(finished) = self.next_finished().await {
+            finished?;
         }
         ControlFlow::Continue(())
     }
 
     fn send(&mut self, call: Call, intended_us: u64) {
-        self.under_way.spawn(call.make(
+        self.under_way.spawn(exchange(
+            call,
             self.endpoint.clone(),
             intended_us,
             self.origin,
@@ -217,31 +219,31 @@ impl<'a> Flight<'a> {
     }
 
     /// Waits for the next request to land; `None` when none is under way.
-    async fn land(&mut self) -> Option<ControlFlow<(), Down>> {
+    async fn next_finished(&mut self) -> Option<ControlFlow<(), Finished>> {
         loop {
             match self.under_way.join_next().await? {
-                Ok(Landed { sample, free_us, said }) => {
+                Ok(Exchanged { sample, free_us, said }) => {
                     let said = said.filter(|_| sample.succeeded());
-                    let down = Down { index: sample.index, free_us, said };
+                    let finished = Finished { index: sample.index, free_us, said };
                     return Some(match (self.observe)(sample) {
-                        ControlFlow::Continue(()) => ControlFlow::Continue(down),
+                        ControlFlow::Continue(()) => ControlFlow::Continue(finished),
                         ControlFlow::Break(()) => ControlFlow::Break(()),
                     });
                 }
                 Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-                // Its runtime is shutting down, and this flight with it.
+                // Its runtime is shutting finished, and this scheduler with it.
                 Err(_) => {}
             }
         }
     }
 }
 
-impl Drop for Flight<'_> {
-    /// Hands over what has landed and was not looked at yet; what is still under way is stopped
+impl Drop for Scheduler<'_> {
+    /// Hands over what has finished and was not looked at yet; what is still under way is stopped
     /// with the set.
     fn drop(&mut self) {
-        while let Some(landed) = self.under_way.try_join_next() {
-            if let Ok(Landed { sample, .. }) = landed {
+        while let Some(finished) = self.under_way.try_join_next() {
+            if let Ok(Exchanged { sample, .. }) = finished {
                 let _ = (self.observe)(sample);
             }
         }
@@ -249,7 +251,7 @@ impl Drop for Flight<'_> {
 }
 
 /// Waits until `deadline`, in real time more exactly than a timer could.
-async fn wait_until(clock: Clock, deadline: Stamp, awake: &Awake) {
+async fn wait_until(clock: Clock, deadline: Stamp, busy_wait: &BusyWait) {
     if clock.is_virtual() {
         clock.sleep_until(deadline).await;
         return;
@@ -262,7 +264,7 @@ async fn wait_until(clock: Clock, deadline: Stamp, awake: &Awake) {
     while now < deadline {
         tokio::task::yield_now().await;
         let after = clock.now();
-        awake.turn(after.saturating_sub(now));
+        busy_wait.turn(after.saturating_sub(now));
         now = after;
     }
 }

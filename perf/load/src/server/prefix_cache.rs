@@ -12,8 +12,8 @@ use perf_clock::Clock;
 use perf_model::record::file::CacheReset;
 use serde::Deserialize;
 
-use crate::complaint::server_message;
-use crate::endpoint::Endpoint;
+use crate::http::endpoint::Endpoint;
+use crate::openai::error_message::server_message;
 
 const PATH: &str = "/reset_prefix_cache";
 
@@ -37,7 +37,7 @@ enum Answer {
     Held,
 }
 
-/// Asks the server to empty its prefix cache, and says what it answered.
+/// PlannedRequests the server to empty its prefix cache, and says what it answered.
 pub(crate) async fn reset(endpoint: &Endpoint, clock: Clock) -> CacheReset {
     for _ in 0..ATTEMPTS {
         match clock.timeout(LIMIT, ask(endpoint)).await {

@@ -1,4 +1,4 @@
-//! How a run's one seed becomes the random numbers of its parts: [`Stream`].
+//! How a run's one seed becomes the random numbers of its parts: [`RandomStream`].
 //!
 //! Every part draws from a stream of its own, so that a longer warm-up or another arrival pattern
 //! never changes the prompts. `ChaCha8` is specified bit by bit: the draws are the same on every
@@ -12,7 +12,7 @@ use rand::rngs::ChaCha8Rng;
 
 /// What the random numbers are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stream {
+pub(crate) enum RandomStream {
     /// The measured prompts.
     Prompts = 0,
     /// The prompts of the warm-up.
@@ -33,7 +33,7 @@ pub(crate) enum Stream {
     Shared = 8,
 }
 
-impl Stream {
+impl RandomStream {
     /// The generator of this stream.
     pub(crate) fn generator(self, seed: u64) -> ChaCha8Rng {
         let mut key = [0; 32];
@@ -67,9 +67,9 @@ mod tests {
 
     #[test]
     fn streams_of_one_seed_differ_and_repeat() {
-        let first = |stream: Stream, seed| stream.generator(seed).next_u64();
-        assert_eq!(first(Stream::Prompts, 1), first(Stream::Prompts, 1));
-        assert_ne!(first(Stream::Prompts, 1), first(Stream::Arrivals, 1));
-        assert_ne!(first(Stream::Prompts, 1), first(Stream::Prompts, 2));
+        let first = |stream: RandomStream, seed| stream.generator(seed).next_u64();
+        assert_eq!(first(RandomStream::Prompts, 1), first(RandomStream::Prompts, 1));
+        assert_ne!(first(RandomStream::Prompts, 1), first(RandomStream::Arrivals, 1));
+        assert_ne!(first(RandomStream::Prompts, 1), first(RandomStream::Prompts, 2));
     }
 }

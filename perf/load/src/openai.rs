@@ -1,0 +1,10 @@
+//! The OpenAI API: what is sent, what is read of a response, and whether it is what was asked for.
+
+pub(crate) mod call;
+pub(crate) mod chat_message;
+pub(crate) mod error_message;
+pub(crate) mod expectation;
+pub(crate) mod message;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod sse;
