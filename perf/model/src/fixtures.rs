@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::analysis::summary::Summary;
+use crate::judge::results::StartEvidence;
 use crate::record::fingerprint::Fingerprint;
 use crate::record::sample::{Outcome, Sample};
 use crate::spec::engine_kind::EngineKind;
@@ -65,5 +67,20 @@ pub fn sample() -> Sample {
         estimated: false,
         server: None,
         outcome: Outcome::Succeeded,
+    }
+}
+
+/// What one repetition in this engine start gave: no figures, no faults.
+pub fn repetition(start: u32) -> StartEvidence {
+    StartEvidence {
+        start,
+        fingerprint: fingerprint(),
+        summary: Summary::default(),
+        steady: None,
+        server: None,
+        gpu_s: 60.0,
+        client: None,
+        remarks: vec![],
+        faults: vec![],
     }
 }

@@ -7,7 +7,7 @@ use crate::judge::gate::{Gate, Judgement};
 use crate::judge::notes::notes;
 use crate::judge::redundant_guards::remarks;
 use crate::judge::report::{GuardRow, LoadReport, Row};
-use crate::judge::results::Evidence;
+use crate::judge::results::{Evidence, names};
 use crate::judge::verdict::Verdict;
 use crate::record::fingerprint::{Difference, Fingerprint};
 use crate::spec::engine_kind::EngineKind;
@@ -143,11 +143,10 @@ fn differences(evidence: &Evidence<'_>, baseline: &Baseline, now: &Fingerprint) 
 
 fn faults(evidence: &Evidence<'_>) -> Vec<String> {
     let mut faults = Vec::new();
-    for run in evidence.starts {
-        faults.extend(run.faults.iter().map(|fault| format!("start {}: {fault}", run.start)));
-        if run.fingerprint != evidence.starts[0].fingerprint {
-            faults
-                .push(format!("start {} ran on or against something else than start 1", run.start));
+    for (name, repetition) in names(evidence.starts).iter().zip(evidence.starts) {
+        faults.extend(repetition.faults.iter().map(|fault| format!("{name}: {fault}")));
+        if repetition.fingerprint != evidence.starts[0].fingerprint {
+            faults.push(format!("{name} ran with another configuration than start 1"));
         }
     }
     faults

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::judge::baseline::Baseline;
 use crate::judge::gate::{Gate, Pair, Said};
 use crate::judge::report::LoadReport;
-use crate::judge::results::{StartEvidence, runs_by_start};
+use crate::judge::results::{StartEvidence, names, runs_by_start};
 use crate::judge::verdict::Verdict;
 use crate::record::fingerprint::Fingerprint;
 use crate::spec::engine_kind::EngineKind;
@@ -182,8 +182,9 @@ fn other_vllm(base: &[StartEvidence], baseline: &Baseline) -> Option<String> {
 
 /// The faults of the first start that has any, in words.
 pub fn faults(starts: &[StartEvidence]) -> Option<String> {
-    let (number, start) = (1..).zip(starts).find(|(_, start)| !start.faults.is_empty())?;
-    Some(format!("start {number} of one side: {}", start.faults.join("; ")))
+    let (name, start) =
+        names(starts).into_iter().zip(starts).find(|(_, start)| !start.faults.is_empty())?;
+    Some(format!("{name} of one side: {}", start.faults.join("; ")))
 }
 
 fn is_suspicious(verdict: Verdict) -> bool {
@@ -211,6 +212,13 @@ mod tests {
             vllm: Some("1".into()),
             driver: Some("565".into()),
         }
+    }
+
+    #[test]
+    fn a_faulty_side_is_named_by_its_engine_start_and_repetition() {
+        let mut side: Vec<StartEvidence> = [1, 1, 2, 2].map(crate::fixtures::repetition).into();
+        side[3].faults.push("it stalled".into());
+        assert_eq!(faults(&side).as_deref(), Some("start 2, repetition 2 of one side: it stalled"));
     }
 
     fn of(baseline: &Fingerprint, now: &Fingerprint) -> Result<Variant, String> {

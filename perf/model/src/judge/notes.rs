@@ -3,7 +3,7 @@
 use crate::analysis::statistics::median;
 use crate::analysis::steady_state::Steady;
 use crate::analysis::summary::Summary;
-use crate::judge::results::StartEvidence;
+use crate::judge::results::{StartEvidence, names};
 use crate::spec::engine_kind::EngineKind;
 
 /// What stands below the table of a load, one line each.
@@ -11,7 +11,7 @@ pub(crate) fn notes(starts: &[StartEvidence]) -> Vec<String> {
     let mut notes = Vec::new();
     if starts.first().is_some_and(|start| start.fingerprint.engine == EngineKind::Remote) {
         notes.push(
-            "one remote server, not restarted: what differs between server starts is not seen"
+            "the remote server was not restarted, so variation between server starts is not measured"
                 .to_owned(),
         );
     }
@@ -21,7 +21,7 @@ pub(crate) fn notes(starts: &[StartEvidence]) -> Vec<String> {
     {
         let means: Vec<f64> = lengths.iter().map(|lengths| lengths.mean).collect();
         let mean = median(&means).unwrap_or_default();
-        notes.push(format!("output tokens a request: {min} to {max}, {mean:.1} on average"));
+        notes.push(format!("output tokens per request: {min} to {max}, mean {mean:.1}"));
     }
     let steady: Vec<&Steady> = starts.iter().filter_map(|start| start.steady.as_ref()).collect();
     let throughputs: Vec<f64> =
@@ -41,19 +41,37 @@ pub(crate) fn notes(starts: &[StartEvidence]) -> Vec<String> {
     {
         notes.push(format!("client: {client}"));
     }
-    for (index, start) in starts.iter().enumerate() {
+    for (name, start) in names(starts).iter().zip(starts) {
         let Summary { resent, requests, .. } = start.summary;
         if resent > 0 {
             notes.push(format!(
-                "start {}: {resent} of {requests} requests went out twice: the server was closing the connection that had been kept",
-                index + 1
+                "{name}: {resent} of {requests} requests were sent twice, because the server closed the kept connection"
             ));
         }
-        notes.extend(start.remarks.iter().map(|what| format!("start {}: {what}", index + 1)));
+        notes.extend(start.remarks.iter().map(|what| format!("{name}: {what}")));
     }
     let preempted: u64 = starts.iter().filter_map(|start| start.server.as_ref()?.preemptions).sum();
     if preempted > 0 {
-        notes.push(format!("the server preempted {preempted} times: its KV cache was full"));
+        notes.push(format!(
+            "the server preempted requests {preempted} times because its KV cache was full"
+        ));
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn a_note_names_the_engine_start_and_the_repetition() {
+        let mut repetitions: Vec<StartEvidence> =
+            [1, 1, 2, 2, 3].map(fixtures::repetition).into_iter().collect();
+        repetitions[2].remarks.push("a remark".into());
+        repetitions[4].summary.resent = 1;
+        let notes = notes(&repetitions);
+        assert!(notes.contains(&"start 2, repetition 1: a remark".to_owned()), "{notes:?}");
+        assert!(notes.iter().any(|note| note.starts_with("start 3: 1 of ")), "{notes:?}");
+    }
 }

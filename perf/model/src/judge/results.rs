@@ -114,6 +114,20 @@ impl Evidence<'_> {
     }
 }
 
+/// How messages name each repetition: "start 2", or "start 2, repetition 3" where the start has
+/// several.
+pub(crate) fn names(repetitions: &[StartEvidence]) -> Vec<String> {
+    repetitions
+        .chunk_by(|one, next| one.start == next.start)
+        .flat_map(|start| {
+            (1..=start.len()).map(move |number| match start.len() {
+                1 => format!("start {}", start[0].start),
+                _ => format!("start {}, repetition {number}", start[0].start),
+            })
+        })
+        .collect()
+}
+
 /// A metric's value in every run of every start that measured it: `[start][run]`.
 pub(crate) fn runs_by_start(runs: &[StartEvidence], metric: Metric) -> Vec<Vec<f64>> {
     let of = |runs: &[StartEvidence]| -> Vec<f64> {
