@@ -41,9 +41,7 @@ pub(crate) fn judge(asked: &Judge) -> Result<u8> {
     } else {
         say(terminal::judged(&outputs));
     }
-    let verdicts = outputs
-        .iter()
-        .map(|(_, output)| perf_model::judge::gate::verdict_of(output.judgement.verdict));
+    let verdicts = outputs.iter().map(|(_, output)| Verdict::from(output.judgement.verdict));
     Ok(Verdict::join(verdicts).map_or(exit_code::USAGE, exit_code::code))
 }
 

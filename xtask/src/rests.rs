@@ -92,8 +92,8 @@ fn line(file: &str, load: &LoadReport, baseline: &Baseline, gate: &Gate) -> Stri
                     text,
                     "\n  {label}: catches a loss of {:.1} % with 95 %; the noise allows no band below {:.1} % ({slack} asked{})",
                     found.detects * 100.0,
-                    found.effective_tolerance * 100.0,
-                    match found.starts_for_tolerance {
+                    found.band * 100.0,
+                    match found.starts_for_slack {
                         Some(needed) => format!(", which {needed} starts a side would reach"),
                         None => ", which only more sessions would reach".to_owned(),
                     }

@@ -1,7 +1,7 @@
-//! How far from zero, and from twice the tolerance, a change must be at each look: [`Boundaries`].
+//! How far from zero, and from twice the slack, a change must be at each look: [`Boundaries`].
 
 use crate::design::{Design, DesignError};
-use crate::integrate;
+use crate::group_sequential;
 use crate::spending::{early, late};
 
 /// The bounds of z for a design and a baseline of so many starts. Computed, no table: a few
@@ -44,19 +44,19 @@ impl Boundaries {
         let all = of(design.max_starts);
         let information: Vec<f64> =
             (1..=design.max_starts).map(|starts| of(starts) / all).collect();
-        let rate = design.false_alarms / design.checks as f64;
+        let rate = design.false_alarms / design.guards as f64;
         let may_change = |starts: usize| starts >= design.min_starts;
         let spent =
             |(starts, t): (usize, &f64)| if may_change(starts) { late(rate, *t) } else { 0.0 };
         let alarms: Vec<f64> = (1..).zip(&information).map(spent).collect();
         let misses: Vec<f64> = information.iter().map(|t| early(design.misses, *t)).collect();
-        let change = integrate::bounds(&information, &alarms);
+        let change = group_sequential::bounds(&information, &alarms);
         // Where next to nothing may be spent, the bound is as good as out of reach.
         let change = change.into_iter().enumerate();
         let change = change
             .map(|(look, bound)| may_change(look + 1).then(|| bound.unwrap_or(f64::MAX)))
             .collect();
-        let held = integrate::bounds(&information, &misses);
+        let held = group_sequential::bounds(&information, &misses);
         let held = held.into_iter().map(|bound| bound.unwrap_or(f64::MAX)).collect();
         Self { design: *design, baseline_starts, change, held }
     }
@@ -77,7 +77,7 @@ impl Boundaries {
         self.change[self.look(starts)]
     }
 
-    /// How many z a loss must lie below twice the tolerance after `starts` starts to be called
+    /// How many z a loss must lie below twice the slack after `starts` starts to be called
     /// held.
     pub fn held(&self, starts: usize) -> f64 {
         self.held[self.look(starts)]
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_constants_of_an_independent_computation_come_out() {
-        // 40 checks, 8 looks, 10 starts in the baseline, 5 % each way: to within 0.05 where the
+        // 40 guards, 8 looks, 10 starts in the baseline, 5 % each way: to within 0.05 where the
         // spending is the same. That of misses is a little earlier than the constant 2.17 there.
         let bounds = Boundaries::of(&Design::default(), 10).unwrap();
         assert_eq!([bounds.change(1), bounds.change(2)], [None, None]);
@@ -112,21 +112,21 @@ mod tests {
     fn more_checks_are_held_to_wider_bounds_and_a_longer_budget_too() {
         let of = |design: Design| Boundaries::of(&design, 10).unwrap().change(8).unwrap();
         let usual = Design::default();
-        assert!(of(Design { checks: 400, ..usual }) > of(usual));
+        assert!(of(Design { guards: 400, ..usual }) > of(usual));
         assert!(of(Design { max_starts: 12, ..usual }) > of(usual));
         assert!(of(Design { false_alarms: 0.01, ..usual }) > of(usual));
     }
 
     #[test]
     fn extreme_designs_have_finite_bounds_or_none() {
-        for (checks, max_starts, baseline) in
+        for (guards, max_starts, baseline) in
             [(1, 3, 3), (1, 1, 1), (1_000, 64, 3), (10_000, 20, 500)]
         {
             let design =
-                Design { checks, max_starts, min_starts: 3.min(max_starts), ..Design::default() };
+                Design { guards, max_starts, min_starts: 3.min(max_starts), ..Design::default() };
             let bounds = Boundaries::of(&design, baseline).unwrap();
             let last = bounds.change(max_starts).unwrap();
-            assert!(last > 1.0 && last < 7.0, "{checks} {max_starts} {baseline}: {last}");
+            assert!(last > 1.0 && last < 7.0, "{guards} {max_starts} {baseline}: {last}");
             assert!(
                 (1..=max_starts)
                     .all(|starts| bounds.held(starts) > 1.0 && bounds.held(starts) < 8.0)

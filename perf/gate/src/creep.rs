@@ -1,4 +1,4 @@
-//! The sum of many small losses, each within the tolerance: [`creep`].
+//! The sum of many small losses, each within the slack: [`creep`].
 //!
 //! A baseline that follows every accepted change forgets where it came from. An anchor does not
 //! move: it is what was last decided on, by a person and with a reason, and everything is held
@@ -6,13 +6,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::Check;
 use crate::design::Design;
+use crate::distributions::{normal_z, z_of_t};
 use crate::estimate::estimate;
+use crate::guard::Guard;
 use crate::judge::interval;
 use crate::noise::Layout;
 use crate::series::Series;
-use crate::tails::{normal_z, z_of_t};
 
 /// Where a metric was when its level was last decided on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,9 +25,9 @@ pub struct Anchor {
 }
 
 /// How far a series is from the anchor.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Creep {
-    /// Whether the losses since the anchor add up to more than the tolerance, beyond chance.
+    /// Whether the losses since the anchor add up to more than the slack, beyond chance.
     pub crept: bool,
     /// The change since the anchor, relative to it.
     pub change: f64,
@@ -47,32 +47,32 @@ pub struct Creep {
 
 impl Anchor {
     /// The anchor that a baseline makes.
-    pub fn of(check: &Check, baseline: &Series) -> Self {
-        let noise = estimate(&check.prior(), &[baseline]);
+    pub fn of(guard: &Guard, baseline: &Series) -> Self {
+        let noise = estimate(&guard.prior(), &[baseline]);
         let at = noise.locate(baseline);
         Self {
-            value: check.direction().value(at),
+            value: guard.direction().value(at),
             error: noise.location_variance(&Layout::of(baseline)).sqrt(),
         }
     }
 }
 
 /// Holds a fresh baseline, or a candidate, against the anchor: crept if it is worse by the
-/// tolerance or more, and by more than chance explains at the check's share of the suite's false
+/// slack or more, and by more than chance explains at the guard's share of the suite's false
 /// alarms.
 ///
 /// A fresh baseline tells far more than a candidate of few starts; hold both against it, the
 /// baseline before it is accepted.
-pub fn creep(design: &Design, check: &Check, anchor: &Anchor, series: &Series) -> Creep {
-    let noise = estimate(&check.prior(), &[series]);
-    let direction = check.direction();
+pub fn creep(design: &Design, guard: &Guard, anchor: &Anchor, series: &Series) -> Creep {
+    let noise = estimate(&guard.prior(), &[series]);
+    let direction = guard.direction();
     let loss = noise.locate(series) - direction.cost(anchor.value);
     let error = (noise.location_variance(&Layout::of(series)) + anchor.error.powi(2)).sqrt();
     let z = z_of_t(loss / error, noise.df);
-    let z_creep = normal_z(design.false_alarms / design.checks.max(1) as f64);
+    let z_creep = normal_z(design.false_alarms / design.guards.max(1) as f64);
     let [change_low, change_high] = interval(direction, loss, error, noise.df);
     Creep {
-        crept: loss >= check.tolerance_cost() && z >= z_creep,
+        crept: loss >= guard.slack_cost() && z >= z_creep,
         change: direction.relative(loss),
         change_low,
         change_high,
@@ -101,11 +101,11 @@ mod tests {
 
     #[test]
     fn small_losses_that_each_hold_are_caught_when_they_add_up() {
-        let check = Check::new(Direction::HigherIsBetter, 0.025, Prior::default()).unwrap();
-        let anchor = Anchor::of(&check, &at(1_000.0));
+        let guard = Guard::new(Direction::HigherIsBetter, 0.025, Prior::default()).unwrap();
+        let anchor = Anchor::of(&guard, &at(1_000.0));
         assert!((anchor.value - 1_000.0).abs() < 1.0);
         let crept = |upgrades: i32| {
-            creep(&Design::default(), &check, &anchor, &at(1_000.0 * 0.996_f64.powi(upgrades)))
+            creep(&Design::default(), &guard, &anchor, &at(1_000.0 * 0.996_f64.powi(upgrades)))
         };
         assert!((0..=5).all(|upgrades| !crept(upgrades).crept));
         let caught = crept(7);
@@ -115,8 +115,8 @@ mod tests {
 
     #[test]
     fn a_gain_never_creeps() {
-        let check = Check::new(Direction::HigherIsBetter, 0.025, Prior::default()).unwrap();
-        let anchor = Anchor::of(&check, &at(1_000.0));
-        assert!(!creep(&Design::default(), &check, &anchor, &at(1_200.0)).crept);
+        let guard = Guard::new(Direction::HigherIsBetter, 0.025, Prior::default()).unwrap();
+        let anchor = Anchor::of(&guard, &at(1_000.0));
+        assert!(!creep(&Design::default(), &guard, &anchor, &at(1_200.0)).crept);
     }
 }

@@ -1,38 +1,35 @@
 //! What a whole suite may cost and how often it may err: [`Design`].
 
-use serde::{Deserialize, Serialize};
-
 /// What a whole suite may cost and how often it may err.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Design {
-    /// The checks (guards) of the whole suite. Each gets its share of the false alarms.
-    pub checks: usize,
+    /// The guards (guards) of the whole suite. Each gets its share of the false alarms.
+    pub guards: usize,
     /// The most engine starts of one measurement; a verdict is sought after each.
     pub max_starts: usize,
     /// The fewest starts, on either side, on which something may be called regressed or improved.
     pub min_starts: usize,
-    /// Runs of each start of the candidate. What is planned decides the effective tolerance; what
+    /// Runs of each start of the candidate. What is planned decides the band; what
     /// was measured decides the verdict, so that other numbers than this are judged rightly too.
     pub runs: usize,
     /// The probability that a suite in which nothing changed shows any regression.
     pub false_alarms: f64,
-    /// The probability that a check misses a loss of twice its effective tolerance.
+    /// The probability that a guard misses a loss of twice its band.
     pub misses: f64,
 }
 
 impl Default for Design {
     fn default() -> Self {
-        Self { checks: 40, max_starts: 8, min_starts: 3, runs: 1, false_alarms: 0.05, misses: 0.05 }
+        Self { guards: 40, max_starts: 8, min_starts: 3, runs: 1, false_alarms: 0.05, misses: 0.05 }
     }
 }
 
 /// Why a design makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum DesignError {
-    /// No checks.
-    #[error("the design has no checks; give the number of guards of the suite, 1 at least")]
-    NoChecks,
+    /// No guards.
+    #[error("the design has no guards; give the number of guards of the suite, 1 at least")]
+    NoGuards,
     /// A start without runs.
     #[error("the design has starts without runs; let each have 1 at least")]
     NoRuns,
@@ -57,15 +54,15 @@ pub enum DesignError {
 }
 
 impl Design {
-    /// For a suite of `checks` guards, and otherwise as is usual.
-    pub fn of(checks: usize) -> Self {
-        Self { checks, ..Self::default() }
+    /// For a suite of `guards` guards, and otherwise as is usual.
+    pub fn of(guards: usize) -> Self {
+        Self { guards, ..Self::default() }
     }
 
     /// Whether it makes sense.
     pub fn check(&self) -> Result<(), DesignError> {
-        if self.checks == 0 {
-            return Err(DesignError::NoChecks);
+        if self.guards == 0 {
+            return Err(DesignError::NoGuards);
         }
         if self.runs == 0 {
             return Err(DesignError::NoRuns);
@@ -90,7 +87,7 @@ mod tests {
     fn designs_that_make_no_sense_are_refused() {
         let usual = Design::default();
         assert_eq!(usual.check(), Ok(()));
-        assert_eq!(Design { checks: 0, ..usual }.check(), Err(DesignError::NoChecks));
+        assert_eq!(Design { guards: 0, ..usual }.check(), Err(DesignError::NoGuards));
         assert_eq!(Design { runs: 0, ..usual }.check(), Err(DesignError::NoRuns));
         for (min, max) in [(0, 8), (9, 8), (3, 65)] {
             assert!(

@@ -47,6 +47,15 @@ impl Direction {
         }
     }
 
+    /// A relative loss as the change of the metric that it is: a loss of 5 % is −0.05 for a
+    /// throughput and +0.05 for a latency.
+    pub fn worse(self, loss: f64) -> f64 {
+        match self {
+            Self::LowerIsBetter => loss,
+            Self::HigherIsBetter => -loss,
+        }
+    }
+
     /// The inverse of [`Direction::loss`].
     pub fn relative_loss(self, difference: f64) -> f64 {
         match self {

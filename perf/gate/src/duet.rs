@@ -5,14 +5,12 @@
 //! scatter of today's starts; the one way to tell is to measure the old image again, beside the new
 //! one.
 
-use serde::Serialize;
-
 use crate::boundaries::Boundaries;
-use crate::check::Check;
 use crate::design::{Design, DesignError};
+use crate::distributions::{t_of_z, z_of_t};
+use crate::guard::Guard;
 use crate::judge::{Judgement, Verdict, interval};
 use crate::pairs::Pairs;
-use crate::tails::{t_of_z, z_of_t};
 
 /// What was known of the noise counts no more than this, so that the pairs have their say.
 const KNOWN: f64 = 20.0;
@@ -28,11 +26,11 @@ const CONFIRM: f64 = 0.08;
 /// How often chance alone may decide for a regression where nothing was shown yet.
 const DECIDE: f64 = 0.01;
 
-/// How often a loss of twice the effective tolerance may be overturned before the last pair.
+/// How often a loss of twice the band may be overturned before the last pair.
 const OVERTURN: f64 = 0.02;
 
 /// What is said of alternating pairs, and every number that it rests on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Duet {
     /// The verdict.
     pub verdict: Verdict,
@@ -57,16 +55,17 @@ pub struct Duet {
     /// What `z` (or, for an improvement, `−z`) must reach now; `None` before there are enough
     /// pairs.
     pub z_change: Option<f64>,
-    /// How many z the loss lies below twice the tolerance.
+    /// How many z the loss lies below twice the slack.
     pub z_below: f64,
     /// What `z_below` must reach to rule such a loss out now.
     pub z_held: f64,
-    /// The tolerance that it is judged by, relative to the base: the check's, or more if the noise
+    /// The slack that it is judged by, relative to the base: the guard's, or more if the noise
     /// does not allow that much.
-    pub effective_tolerance: f64,
+    pub band: f64,
+    /// The loss, relative to the base, that is detected in 95 of 100 cases: twice the band.
+    pub detects: f64,
     /// The same as a difference of costs.
-    #[serde(skip)]
-    effective: f64,
+    band_cost: f64,
 }
 
 /// How verdicts against a baseline are confirmed: bounds that were computed once.
@@ -80,7 +79,7 @@ impl DuetPlan {
     /// With so many pairs at most; four are usual, and two the least.
     pub fn new(max_pairs: usize) -> Result<Self, DesignError> {
         let design = |false_alarms| Design {
-            checks: 1,
+            guards: 1,
             max_starts: max_pairs,
             min_starts: 2,
             runs: 1,
@@ -94,19 +93,19 @@ impl DuetPlan {
     }
 
     /// Judges a verdict again on the pairs so far. [`Verdict::Regressed`] confirms it,
-    /// [`Verdict::Held`] overturns it, with [`Verdict::GoOn`] another pair is wanted; the last pair
+    /// [`Verdict::Held`] overturns it, with [`Verdict::Continue`] another pair is wanted; the last pair
     /// always decides.
     ///
-    /// What was regressed is confirmed by half the effective tolerance, because it was shown once;
+    /// What was regressed is confirmed by half the band, because it was shown once;
     /// what was inconclusive, or anything else, must reach the whole of it, against a sharper
     /// bound.
-    pub fn confirm(&self, check: &Check, judged: &Judgement, pairs: &Pairs) -> Duet {
+    pub fn confirm(&self, guard: &Guard, judged: &Judgement, pairs: &Pairs) -> Duet {
         let shown = judged.verdict == Verdict::Regressed;
         let (bounds, share) = if shown { (&self.confirm, 0.5) } else { (&self.decide, 1.0) };
-        let band = judged.resolution.effective;
+        let band = judged.resolution.band_cost;
         let mut duet = measure(
             bounds,
-            check,
+            guard,
             pairs,
             &|runs| judged.noise.within_session(runs),
             judged.noise.df.min(KNOWN),
@@ -120,7 +119,7 @@ impl DuetPlan {
         (duet.verdict, duet.reason) = match (confirmed, overturned) {
             (true, _) => (Verdict::Regressed, None),
             (false, true) => (Verdict::Held, Some(overturn(shown).to_owned())),
-            (false, false) => (Verdict::GoOn, None),
+            (false, false) => (Verdict::Continue, None),
         };
         duet
     }
@@ -130,7 +129,7 @@ fn overturn(shown: bool) -> &'static str {
     if shown {
         "measured side by side the difference is not there: the session drifted since the baseline was taken"
     } else {
-        "measured side by side no loss beyond the effective tolerance shows"
+        "measured side by side no loss beyond the band shows"
     }
 }
 
@@ -142,20 +141,20 @@ fn overturn(shown: bool) -> &'static str {
 ///
 /// How much the pairs scatter is not known beforehand, so the band can only be widened at the end:
 /// the last pair is judged by what that many pairs can tell apart, as
-/// [`Resolution`](crate::Resolution) has it, where the tolerance is less.
-pub fn compare_pairs(boundaries: &Boundaries, check: &Check, pairs: &Pairs) -> Duet {
-    let prior = check.prior();
-    let (known, tolerance) = (|_| prior.start_sd.powi(2), check.tolerance_cost());
-    let mut duet = measure(boundaries, check, pairs, &known, prior.start_df, tolerance);
+/// [`Resolution`](crate::Resolution) has it, where the slack is less.
+pub fn compare_pairs(boundaries: &Boundaries, guard: &Guard, pairs: &Pairs) -> Duet {
+    let prior = guard.prior();
+    let (known, slack) = (|_| prior.start_sd.powi(2), guard.slack_cost());
+    let mut duet = measure(boundaries, guard, pairs, &known, prior.start_df, slack);
     let last = pairs.count() >= boundaries.design().max_starts;
     if let Some(bound) = duet.z_change.filter(|_| last) {
         let resolved =
             f64::midpoint(t_of_z(bound, duet.df), t_of_z(duet.z_held, duet.df)) * duet.error;
-        if resolved > tolerance {
-            duet = measure(boundaries, check, pairs, &known, prior.start_df, resolved);
+        if resolved > slack {
+            duet = measure(boundaries, guard, pairs, &known, prior.start_df, resolved);
         }
     }
-    let band = duet.effective;
+    let band = duet.band_cost;
     let above = z_of_t((2.0 * band + duet.loss) / duet.error, duet.df);
     let changed =
         duet.loss.abs() >= band && duet.z_change.is_some_and(|bound| duet.z.abs() >= bound);
@@ -164,35 +163,33 @@ pub fn compare_pairs(boundaries: &Boundaries, check: &Check, pairs: &Pairs) -> D
         (true, ..) if duet.loss > 0.0 => (Verdict::Regressed, None),
         (true, ..) => (Verdict::Improved, None),
         (false, true, _) => (Verdict::Held, None),
-        (false, false, false) => (Verdict::GoOn, None),
-        (false, false, true) => {
-            (Verdict::Inconclusive, Some(undecided(pairs.count(), duet.effective_tolerance)))
-        }
+        (false, false, false) => (Verdict::Continue, None),
+        (false, false, true) => (Verdict::Inconclusive, Some(undecided(pairs.count(), duet.band))),
     };
     duet
 }
 
-fn undecided(pairs: usize, tolerance: f64) -> String {
-    let percent = 100.0 * tolerance;
+fn undecided(pairs: usize, slack: f64) -> String {
+    let percent = 100.0 * slack;
     format!(
         "after {pairs} pairs, the most there may be, a change of more than {percent:.1} % is neither shown nor ruled out; \
-         allow more pairs, or a wider tolerance"
+         allow more pairs, or a wider slack"
     )
 }
 
 fn measure(
     bounds: &Boundaries,
-    check: &Check,
+    guard: &Guard,
     pairs: &Pairs,
     known: &dyn Fn(usize) -> f64,
     known_df: f64,
     band: f64,
 ) -> Duet {
     let (loss, error, df) = pairs.estimate(known, known_df);
-    let direction = check.direction();
+    let direction = guard.direction();
     let [low, high] = interval(direction, loss, error, df);
     Duet {
-        verdict: Verdict::GoOn,
+        verdict: Verdict::Continue,
         reason: None,
         change: direction.relative(loss),
         change_low: low,
@@ -205,8 +202,9 @@ fn measure(
         z_change: bounds.change(pairs.count()),
         z_below: z_of_t((2.0 * band - loss) / error, df),
         z_held: bounds.held(pairs.count()),
-        effective_tolerance: direction.relative_loss(band),
-        effective: band,
+        band: direction.relative_loss(band),
+        detects: direction.relative_loss(2.0 * band),
+        band_cost: band,
     }
 }
 
@@ -220,8 +218,8 @@ mod tests {
     use crate::prior::Prior;
     use crate::series::Series;
 
-    fn check() -> Check {
-        Check::new(Direction::LowerIsBetter, 0.025, Prior::default()).unwrap()
+    fn guard() -> Guard {
+        Guard::new(Direction::LowerIsBetter, 0.025, Prior::default()).unwrap()
     }
 
     fn pairs(base: &[f64], candidate: &[f64]) -> Pairs {
@@ -236,7 +234,7 @@ mod tests {
             |values: &[f64]| Series::of_one_session(Direction::LowerIsBetter, values).unwrap();
         let boundaries = Boundaries::of(&Design::default(), base.len()).unwrap();
         let judged =
-            Plan::new(&boundaries, &check(), &side(&base)).judge(&side(&[107.0, 106.5, 107.4]));
+            Plan::new(&boundaries, &guard(), &side(&base)).judge(&side(&[107.0, 106.5, 107.4]));
         assert_eq!(judged.verdict, Verdict::Regressed);
         judged
     }
@@ -245,9 +243,9 @@ mod tests {
     fn a_regression_that_shows_side_by_side_is_confirmed_and_a_drift_overturned() {
         let plan = DuetPlan::new(4).unwrap();
         let again = |base: &[f64], candidate: &[f64]| {
-            plan.confirm(&check(), &regressed(), &pairs(base, candidate))
+            plan.confirm(&guard(), &regressed(), &pairs(base, candidate))
         };
-        assert_eq!(again(&[100.0], &[107.0]).verdict, Verdict::GoOn);
+        assert_eq!(again(&[100.0], &[107.0]).verdict, Verdict::Continue);
         assert_eq!(again(&[100.0, 100.5], &[107.0, 106.8]).verdict, Verdict::Regressed);
         let drift = again(&[107.0, 106.8], &[107.2, 106.9]);
         assert_eq!(drift.verdict, Verdict::Held);
@@ -258,7 +256,7 @@ mod tests {
     fn the_last_pair_decides() {
         let plan = DuetPlan::new(4).unwrap();
         let duet = plan.confirm(
-            &check(),
+            &guard(),
             &regressed(),
             &pairs(&[100.0, 109.0, 95.0, 103.0], &[104.0, 101.0, 107.0, 99.0]),
         );
@@ -267,39 +265,39 @@ mod tests {
 
     #[test]
     fn two_images_are_compared_without_a_baseline() {
-        let design = Design { checks: 1, max_starts: 12, ..Design::default() };
+        let design = Design { guards: 1, max_starts: 12, ..Design::default() };
         let bounds = Boundaries::of_pairs(&design).unwrap();
         let said = |base: &[f64], candidate: &[f64]| {
-            compare_pairs(&bounds, &check(), &pairs(base, candidate)).verdict
+            compare_pairs(&bounds, &guard(), &pairs(base, candidate)).verdict
         };
         let base = [100.0, 100.4, 99.8, 100.1];
         assert_eq!(said(&base, &[106.0, 106.3, 105.9, 106.1]), Verdict::Regressed);
         assert_eq!(said(&base, &[94.0, 94.2, 93.9, 94.1]), Verdict::Improved);
         assert_eq!(said(&base, &[100.1, 100.3, 99.9, 100.2]), Verdict::Held);
-        assert_eq!(said(&base[..1], &[107.0]), Verdict::GoOn);
+        assert_eq!(said(&base[..1], &[107.0]), Verdict::Continue);
     }
 
     proptest! {
         #[test]
-        fn the_last_pair_always_decides_by_a_band_that_is_never_less_than_the_tolerance(
+        fn the_last_pair_always_decides_by_a_band_that_is_never_less_than_the_slack(
             values in prop::collection::vec((50.0..200.0_f64, 50.0..200.0_f64), 5),
         ) {
             let bounds = Boundaries::of_pairs(&Design { max_starts: 5, ..Design::default() }).unwrap();
             let (one, other): (Vec<f64>, Vec<f64>) = values.into_iter().unzip();
-            let said = compare_pairs(&bounds, &check(), &pairs(&one, &other));
-            prop_assert!(!matches!(said.verdict, Verdict::GoOn | Verdict::Inconclusive), "{:?}", said);
-            prop_assert!(said.effective_tolerance >= 0.025 - 1e-12);
+            let said = compare_pairs(&bounds, &guard(), &pairs(&one, &other));
+            prop_assert!(!matches!(said.verdict, Verdict::Continue | Verdict::Inconclusive), "{:?}", said);
+            prop_assert!(said.band >= 0.025 - 1e-12);
         }
 
         #[test]
         fn exchanging_the_sides_exchanges_the_verdicts(
             values in prop::collection::vec((90.0..110.0_f64, 90.0..110.0_f64), 1..12),
         ) {
-            let design = Design { checks: 1, max_starts: 12, ..Design::default() };
+            let design = Design { guards: 1, max_starts: 12, ..Design::default() };
             let bounds = Boundaries::of_pairs(&design).unwrap();
             let (one, other): (Vec<f64>, Vec<f64>) = values.into_iter().unzip();
-            let there = compare_pairs(&bounds, &check(), &pairs(&one, &other)).verdict;
-            let back = compare_pairs(&bounds, &check(), &pairs(&other, &one)).verdict;
+            let there = compare_pairs(&bounds, &guard(), &pairs(&one, &other)).verdict;
+            let back = compare_pairs(&bounds, &guard(), &pairs(&other, &one)).verdict;
             let mirrored = match there {
                 Verdict::Regressed => Verdict::Improved,
                 Verdict::Improved => Verdict::Regressed,

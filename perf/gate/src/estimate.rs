@@ -8,7 +8,7 @@ use crate::huber::location;
 use crate::noise::{Noise, run_share};
 use crate::prior::Prior;
 use crate::series::Series;
-use crate::sessions::{self, Mean};
+use crate::session_variance::{self, Mean};
 
 /// Where residuals are clipped, in standard deviations.
 const CLIP: f64 = 2.0;
@@ -26,9 +26,9 @@ pub(crate) fn estimate(prior: &Prior, sides: &[&Series]) -> Noise {
     let run = run_variance(prior, sides);
     // What sessions contribute is hardly known without the starts' scatter, and the other way
     // round: once each suffices, as the first round's is only used to clip.
-    let unknown = sessions::variance(prior, &[], 1.0);
+    let unknown = session_variance::variance(prior, &[], 1.0);
     let first = start_variance(prior, sides, run, unknown);
-    let session = sessions::variance(prior, &session_means(prior, sides, &first), 1.0);
+    let session = session_variance::variance(prior, &session_means(prior, sides, &first), 1.0);
     start_variance(prior, sides, run, session)
 }
 

@@ -1,16 +1,16 @@
-//! One check after each start of the candidate: [`judge`].
+//! One guard after each start of the candidate: [`judge`].
 
 use serde::{Deserialize, Serialize};
 
 use crate::boundaries::Boundaries;
-use crate::check::Check;
 use crate::design::Design;
 use crate::direction::Direction;
+use crate::distributions::{t_of_z, z_of_t};
 use crate::estimate::estimate;
+use crate::guard::Guard;
 use crate::noise::{Layout, Noise};
 use crate::resolution::{Resolution, resolution};
 use crate::series::Series;
-use crate::tails::{t_of_z, z_of_t};
 
 /// One-sided z of a 95 % interval.
 const INTERVAL: f64 = 1.959_964;
@@ -21,18 +21,19 @@ const DISSENT: usize = 4;
 /// A start agrees with a change if it lies beyond this share of the band.
 const AGREEMENT: f64 = 0.5;
 
-/// What may be said of one check.
+/// What may be said of one guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Worse, beyond the effective tolerance and beyond chance.
+    /// Worse, beyond the band and beyond chance.
     Regressed,
-    /// A loss of twice the effective tolerance is ruled out.
+    /// A loss of twice the band is ruled out.
     Held,
-    /// Better, beyond the effective tolerance and beyond chance: the baseline is stale.
+    /// Better, beyond the band and beyond chance: the baseline is stale.
     Improved,
     /// Not decided yet: measure another start.
-    GoOn,
+    #[serde(rename = "go_on", alias = "continue")]
+    Continue,
     /// Not decided when the budget was spent, or not decidable.
     Inconclusive,
 }
@@ -40,11 +41,11 @@ pub enum Verdict {
 impl Verdict {
     /// Whether more starts would change nothing.
     pub fn is_settled(self) -> bool {
-        self != Self::GoOn
+        self != Self::Continue
     }
 }
 
-/// What is said of one check, and every number that it rests on. Relative figures are of the metric
+/// What is said of one guard, and every number that it rests on. Relative figures are of the metric
 /// itself, in the sign it moved: −0.05 of a throughput is 5 % less, +0.05 of a latency 5 % slower.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judgement {
@@ -71,22 +72,22 @@ pub struct Judgement {
     /// What `z` or `−z` must reach to be called a change now; `None` before there are enough
     /// starts.
     pub z_change: Option<f64>,
-    /// How many z the loss lies below twice the effective tolerance.
+    /// How many z the loss lies below twice the band.
     pub z_below: f64,
     /// What `z_below` must reach to be called held now.
     pub z_held: f64,
-    /// Held, and yet worse than chance would explain: a loss that the tolerance allows.
+    /// Held, and yet worse than chance would explain: a loss that the slack allows.
     pub held_but_worse: bool,
     /// What the baseline can tell apart.
     pub resolution: Resolution,
 }
 
-/// One check against one baseline, with everything that does not depend on the candidate worked
+/// One guard against one baseline, with everything that does not depend on the candidate worked
 /// out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     boundaries: Boundaries,
-    check: Check,
+    guard: Guard,
     baseline: Series,
     resolution: Resolution,
 }
@@ -94,12 +95,12 @@ pub struct Plan {
 impl Plan {
     /// Works it out. `boundaries` should be of this baseline's number of starts; if they are not,
     /// their design's are computed, which takes milliseconds.
-    pub fn new(boundaries: &Boundaries, check: &Check, baseline: &Series) -> Self {
+    pub fn new(boundaries: &Boundaries, guard: &Guard, baseline: &Series) -> Self {
         let own = (boundaries.baseline_starts() != baseline.starts())
             .then(|| Boundaries::of(boundaries.design(), baseline.starts()).ok());
         let boundaries = own.flatten().unwrap_or_else(|| boundaries.clone());
-        let resolution = resolution(&boundaries, check, baseline);
-        Self { boundaries, check: *check, baseline: baseline.clone(), resolution }
+        let resolution = resolution(&boundaries, guard, baseline);
+        Self { boundaries, guard: *guard, baseline: baseline.clone(), resolution }
     }
 
     /// What the baseline can tell apart.
@@ -108,8 +109,8 @@ impl Plan {
     }
 
     /// What is checked.
-    pub fn check(&self) -> &Check {
-        &self.check
+    pub fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// What it is held against.
@@ -123,10 +124,10 @@ impl Plan {
     }
 
     /// Judges what was measured so far. To be asked again after every start while it says
-    /// [`Verdict::GoOn`].
+    /// [`Verdict::Continue`].
     pub fn judge(&self, candidate: &Series) -> Judgement {
         let (baseline, design) = (&self.baseline, self.boundaries.design());
-        let noise = estimate(&self.check.prior(), &[baseline, candidate]);
+        let noise = estimate(&self.guard.prior(), &[baseline, candidate]);
         let error = noise.error(&Layout::of(baseline), &Layout::of(candidate));
         let base = noise.locate(baseline);
         let loss = noise.locate(candidate) - base;
@@ -135,17 +136,20 @@ impl Plan {
         let sight = Sight {
             loss,
             z: z_of_t(loss / error, noise.df),
-            z_below: z_of_t((2.0 * self.resolution.effective - loss) / error, noise.df),
+            z_below: z_of_t((2.0 * self.resolution.band_cost - loss) / error, noise.df),
             z_change: self.boundaries.change(starts),
             z_held: self.boundaries.held(starts),
-            band: self.resolution.effective,
+            band: self.resolution.band_cost,
         };
         let (verdict, reason) = if baseline.starts() < design.min_starts {
-            (Verdict::Inconclusive, Some(too_few(baseline.starts(), design.min_starts)))
+            {
+                let few = too_few_starts(baseline.starts(), design.min_starts);
+                (Verdict::Inconclusive, Some(format!("{few}; refresh it with more starts")))
+            }
         } else {
             sight.verdict(&worse_by, design.max_starts)
         };
-        let direction = self.check.direction();
+        let direction = self.guard.direction();
         let interval = interval(direction, loss, error, noise.df);
         Judgement {
             verdict,
@@ -167,14 +171,14 @@ impl Plan {
     }
 }
 
-/// Judges one check once: [`Plan::new`] and [`Plan::judge`] in one.
+/// Judges one guard once: [`Plan::new`] and [`Plan::judge`] in one.
 pub fn judge(
     boundaries: &Boundaries,
-    check: &Check,
+    guard: &Guard,
     baseline: &Series,
     candidate: &Series,
 ) -> Judgement {
-    Plan::new(boundaries, check, baseline).judge(candidate)
+    Plan::new(boundaries, guard, baseline).judge(candidate)
 }
 
 /// The 95 % confidence interval of a change, relative to the baseline, lower end first.
@@ -214,7 +218,7 @@ impl Sight {
         match (held, last) {
             (true, true) => (Verdict::Held, None),
             (true, false) if !promising => (Verdict::Held, None),
-            (_, false) => (Verdict::GoOn, None),
+            (_, false) => (Verdict::Continue, None),
             (false, true) => (Verdict::Inconclusive, Some(self.undecided(worse_by.len()))),
         }
     }
@@ -236,9 +240,11 @@ fn agree(worse_by: &[f64], sign: f64, band: f64) -> bool {
     dissenters <= worse_by.len() / DISSENT
 }
 
-fn too_few(starts: usize, wanted: usize) -> String {
+/// Says that a baseline of `starts` engine starts is too small where `fewest` are needed.
+pub fn too_few_starts(starts: usize, fewest: usize) -> String {
+    let plural = if starts == 1 { "" } else { "s" };
     format!(
-        "the baseline rests on {starts} of at least {wanted} engine starts; refresh it with more"
+        "the baseline has {starts} engine start{plural}; at least {fewest} are needed to report a change"
     )
 }
 
@@ -260,10 +266,10 @@ mod tests {
     }
 
     fn verdict_on(base: &[f64], candidate: &[f64]) -> Judgement {
-        let check = Check::new(Direction::LowerIsBetter, 0.025, Prior::default()).unwrap();
+        let guard = Guard::new(Direction::LowerIsBetter, 0.025, Prior::default()).unwrap();
         let boundaries = Boundaries::of(&Design::default(), base.len()).unwrap();
         let candidate = Series::of_one_session(Direction::LowerIsBetter, candidate).unwrap();
-        judge(&boundaries, &check, &baseline(base), &candidate)
+        judge(&boundaries, &guard, &baseline(base), &candidate)
     }
 
     #[test]
@@ -274,7 +280,11 @@ mod tests {
     #[test]
     fn a_loss_is_no_regression_before_three_starts_and_one_from_then_on() {
         for starts in 1..=2 {
-            assert_eq!(verdict_on(&BASE, &vec![107.0; starts]).verdict, Verdict::GoOn, "{starts}");
+            assert_eq!(
+                verdict_on(&BASE, &vec![107.0; starts]).verdict,
+                Verdict::Continue,
+                "{starts}"
+            );
         }
         let judgement = verdict_on(&BASE, &[107.0, 106.5, 107.4]);
         assert_eq!(judgement.verdict, Verdict::Regressed);
@@ -286,12 +296,12 @@ mod tests {
 
     #[test]
     fn a_gain_is_measured_until_it_is_an_improvement() {
-        assert_eq!(verdict_on(&BASE, &[93.0]).verdict, Verdict::GoOn);
+        assert_eq!(verdict_on(&BASE, &[93.0]).verdict, Verdict::Continue);
         assert_eq!(verdict_on(&BASE, &[93.0, 93.2, 92.9]).verdict, Verdict::Improved);
     }
 
     #[test]
-    fn a_loss_that_the_tolerance_allows_holds_and_is_named() {
+    fn a_loss_that_the_slack_allows_holds_and_is_named() {
         let judgement = verdict_on(&BASE, &[101.7, 101.6, 101.8, 101.7, 101.9, 101.6, 101.7]);
         assert_eq!(judgement.verdict, Verdict::Held);
         assert!(judgement.held_but_worse);
@@ -299,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_slow_mode_of_some_starts_is_not_a_regression() {
-        assert_eq!(verdict_on(&BASE, &[108.0, 108.2, 100.0]).verdict, Verdict::GoOn);
+        assert_eq!(verdict_on(&BASE, &[108.0, 108.2, 100.0]).verdict, Verdict::Continue);
     }
 
     #[test]
@@ -309,7 +319,7 @@ mod tests {
         let reason = judgement.reason.unwrap();
         assert_eq!(
             reason,
-            "the baseline rests on 2 of at least 3 engine starts; refresh it with more"
+            "the baseline has 2 engine starts; at least 3 are needed to report a change; refresh it with more starts"
         );
     }
 
@@ -322,15 +332,15 @@ mod tests {
 
     #[test]
     fn a_throughput_is_judged_as_the_latency_that_is_its_inverse() {
-        let check = |direction| Check::new(direction, 0.025, Prior::default()).unwrap();
+        let guard = |direction| Guard::new(direction, 0.025, Prior::default()).unwrap();
         let boundaries = Boundaries::of(&Design::default(), 10).unwrap();
         let flip = |values: &[f64]| values.iter().map(|value| 1.0 / value).collect::<Vec<f64>>();
         let side = |values: &[f64], direction| Series::of_one_session(direction, values).unwrap();
         let (low, high) = (Direction::LowerIsBetter, Direction::HigherIsBetter);
         let now = [103.0, 104.0, 103.5];
-        let latency = judge(&boundaries, &check(low), &side(&BASE, low), &side(&now, low));
+        let latency = judge(&boundaries, &guard(low), &side(&BASE, low), &side(&now, low));
         let throughput =
-            judge(&boundaries, &check(high), &side(&flip(&BASE), high), &side(&flip(&now), high));
+            judge(&boundaries, &guard(high), &side(&flip(&BASE), high), &side(&flip(&now), high));
         assert!((latency.loss - throughput.loss).abs() < 1e-12);
         assert!(throughput.change < 0.0 && throughput.change_low < throughput.change);
     }

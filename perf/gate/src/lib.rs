@@ -6,40 +6,40 @@
 //! `docs/GATE.md` is the method in words.
 //!
 //! ```text
-//! values of a side ─→ Series ─→ Noise (start, session) ─→ Resolution (tolerance, effective tolerance)
+//! values of a side ─→ Series ─→ Noise (start, session) ─→ Resolution (slack, band)
 //!                     Design ─→ Boundaries ────────────────────┴─→ judge() ─→ Judgement
 //! ```
 
 mod boundaries;
-mod check;
 mod creep;
 mod design;
 mod direction;
+mod distributions;
 mod duet;
+mod empirical_bayes;
 mod estimate;
-mod files;
+mod group_sequential;
+mod guard;
 mod huber;
-mod integrate;
+mod json;
 mod judge;
-mod learn;
 mod noise;
 mod pairs;
 mod power;
 mod prior;
 mod resolution;
 mod series;
-mod sessions;
+mod session_variance;
 mod spending;
-mod tails;
 
 pub use boundaries::Boundaries;
-pub use check::{Check, CheckError};
 pub use creep::{Anchor, Creep, creep};
 pub use design::{Design, DesignError};
 pub use direction::Direction;
 pub use duet::{DUET_RUNS, Duet, DuetPlan, compare_pairs};
-pub use files::{Input, InputError, Output, judge_input, judge_json};
-pub use judge::{Judgement, Plan, Verdict, judge};
+pub use guard::{Guard, GuardError};
+pub use json::{Input, InputError, Output, judge_input, judge_json};
+pub use judge::{Judgement, Plan, Verdict, judge, too_few_starts};
 pub use noise::Noise;
 pub use pairs::Pairs;
 pub use power::{Power, power};

@@ -1,6 +1,6 @@
 //! How much runs, starts and sessions scatter, and what that makes of an error: [`Noise`].
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::huber::location;
 use crate::series::{Series, Start};
@@ -9,7 +9,7 @@ use crate::series::{Series, Start};
 const INEFFICIENCY: f64 = 1.05;
 
 /// How much the log values of a metric scatter.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Noise {
     /// Standard deviation of a start of one run, the drift of its session included.
     pub start_sd: f64,

@@ -6,7 +6,6 @@
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use serde::Serialize;
 
 use crate::judge::{Plan, Verdict};
 use crate::noise::Layout;
@@ -16,7 +15,7 @@ use crate::series::Series;
 const SEED: u64 = 0x6761_7465;
 
 /// What a gate would say of a change of known size: probabilities, which add up to 1, and the cost.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Power {
     /// The change that was assumed, relative to the baseline.
     pub change: f64,
@@ -38,7 +37,7 @@ pub struct Power {
 pub fn power(plan: &Plan, change: f64, trials: u32) -> Power {
     let mut draws = ChaCha8Rng::seed_from_u64(SEED);
     let mut normal = || -> f64 { StandardNormal.sample(&mut draws) };
-    let direction = plan.check().direction();
+    let direction = plan.guard().direction();
     let noise = plan.resolution().noise;
     let run_sd = noise.run_sd;
     // What is left of a start's scatter when its runs' is taken out; each start then gets as many
@@ -67,7 +66,7 @@ pub fn power(plan: &Plan, change: f64, trials: u32) -> Power {
             Verdict::Regressed => counts[0] += 1,
             Verdict::Held => counts[1] += 1,
             Verdict::Improved => counts[2] += 1,
-            Verdict::Inconclusive | Verdict::GoOn => counts[3] += 1,
+            Verdict::Inconclusive | Verdict::Continue => counts[3] += 1,
         }
     }
     let all = f64::from(trials.max(1));
@@ -79,9 +78,9 @@ pub fn power(plan: &Plan, change: f64, trials: u32) -> Power {
 mod tests {
     use super::*;
     use crate::boundaries::Boundaries;
-    use crate::check::Check;
     use crate::design::Design;
     use crate::direction::Direction;
+    use crate::guard::Guard;
     use crate::prior::Prior;
 
     fn plan() -> Plan {
@@ -89,8 +88,8 @@ mod tests {
         let sessions: Vec<Vec<Vec<f64>>> =
             values.chunks(2).map(|pair| pair.iter().map(|value| vec![*value]).collect()).collect();
         let baseline = Series::new(Direction::HigherIsBetter, &sessions).unwrap();
-        let check = Check::new(Direction::HigherIsBetter, 0.025, Prior::default()).unwrap();
-        Plan::new(&Boundaries::of(&Design::default(), 10).unwrap(), &check, &baseline)
+        let guard = Guard::new(Direction::HigherIsBetter, 0.025, Prior::default()).unwrap();
+        Plan::new(&Boundaries::of(&Design::default(), 10).unwrap(), &guard, &baseline)
     }
 
     #[test]

@@ -3,17 +3,17 @@
 use serde::Serialize;
 
 use crate::boundaries::Boundaries;
-use crate::check::Check;
 use crate::estimate::estimate;
+use crate::guard::Guard;
 use crate::noise::{Layout, Noise};
 use crate::series::Series;
 
 /// Beyond this many starts nobody would measure; what needs more is said to be out of reach.
 const MOST: usize = 1_000;
 
-/// A check whose noise puts the tolerance out of reach by more than this factor is not worth the
+/// A guard whose noise puts the slack out of reach by more than this factor is not worth the
 /// whole budget: its second half would narrow the band by a quarter, and by far not to the
-/// tolerance. Its band is that of half the budget.
+/// slack. Its band is that of half the budget.
 const HOPELESS: f64 = 2.0;
 
 /// What a baseline can tell apart within a design's budget. Follows from the baseline alone, so
@@ -27,34 +27,37 @@ pub struct Resolution {
     pub starts: usize,
     /// Sessions of the baseline.
     pub sessions: usize,
-    /// The tolerance asked for, relative to the baseline.
-    pub tolerance: f64,
-    /// What can be held to: the tolerance, or more if the noise does not allow that much.
-    pub effective_tolerance: f64,
+    /// The slack asked for, relative to the baseline.
+    #[serde(rename = "tolerance")]
+    pub slack: f64,
+    /// What can be held to: the slack, or more if the noise does not allow that much.
+    #[serde(rename = "effective_tolerance")]
+    pub band: f64,
     /// Whether the noise made it more.
     pub noise_limited: bool,
-    /// Starts on either side that would bring the effective tolerance down to the one asked for,
+    /// Starts on either side that would bring the band down to the one asked for,
     /// with as many sessions. `None` if no number does: then sessions drift too far.
-    pub starts_for_tolerance: Option<usize>,
+    #[serde(rename = "starts_for_tolerance")]
+    pub starts_for_slack: Option<usize>,
     /// The loss, relative to the baseline, that is caught in 1 − misses (usually 95 %) of cases:
-    /// twice the effective tolerance.
+    /// twice the band.
     pub detects: f64,
-    /// The effective tolerance as a difference of costs.
+    /// The band as a difference of costs.
     #[serde(skip)]
-    pub(crate) effective: f64,
+    pub(crate) band_cost: f64,
 }
 
 /// What `baseline` can tell apart.
 ///
 /// Held and regressed must leave no gap at the last look: z ≥ `change` beyond zero, or z ≥ `held`
-/// below twice the effective tolerance T. With standard error E there is none if 2·T ≥ (change +
+/// below twice the band T. With standard error E there is none if 2·T ≥ (change +
 /// held)·E, so T is never less than half of that. The bounds are the normal ones; that E is an
-/// estimate leaves a small gap after all, and about one check in two hundred inconclusive.
-pub fn resolution(boundaries: &Boundaries, check: &Check, baseline: &Series) -> Resolution {
-    let noise = estimate(&check.prior(), &[baseline]);
+/// estimate leaves a small gap after all, and about one guard in two hundred inconclusive.
+pub fn resolution(boundaries: &Boundaries, guard: &Guard, baseline: &Series) -> Resolution {
+    let noise = estimate(&guard.prior(), &[baseline]);
     let design = boundaries.design();
     let last = design.max_starts;
-    let wanted = check.tolerance_cost();
+    let wanted = guard.slack_cost();
     let both = boundaries.change(last).unwrap_or(f64::MAX) + boundaries.held(last);
     let reach = |baseline: &Layout, starts: usize| {
         both / 2.0 * noise.error(&Layout::one_session(starts, design.runs), baseline)
@@ -66,20 +69,20 @@ pub fn resolution(boundaries: &Boundaries, check: &Check, baseline: &Series) -> 
     } else {
         within
     };
-    let effective = wanted.max(limit);
+    let band_cost = wanted.max(limit);
     let from = last.min(baseline.starts());
     let reaches = |starts: usize| reach(&base.grown(starts), starts) <= wanted;
-    let direction = check.direction();
+    let direction = guard.direction();
     Resolution {
         noise,
         starts: baseline.starts(),
         sessions: baseline.sessions(),
-        tolerance: check.tolerance(),
-        effective_tolerance: direction.relative_loss(effective),
+        slack: guard.slack(),
+        band: direction.relative_loss(band_cost),
         noise_limited: limit > wanted,
-        starts_for_tolerance: if limit > wanted { first_that(from, reaches) } else { Some(from) },
-        detects: direction.relative_loss(2.0 * effective),
-        effective,
+        starts_for_slack: if limit > wanted { first_that(from, reaches) } else { Some(from) },
+        detects: direction.relative_loss(2.0 * band_cost),
+        band_cost,
     }
 }
 
@@ -114,8 +117,8 @@ mod tests {
             .map(|session| session.iter().map(|value| vec![*value]).collect())
             .collect();
         let series = Series::new(Direction::LowerIsBetter, &starts).unwrap();
-        let check = Check::new(Direction::LowerIsBetter, 0.025, Prior::default()).unwrap();
-        resolution(&Boundaries::of(&Design::default(), series.starts()).unwrap(), &check, &series)
+        let guard = Guard::new(Direction::LowerIsBetter, 0.025, Prior::default()).unwrap();
+        resolution(&Boundaries::of(&Design::default(), series.starts()).unwrap(), &guard, &series)
     }
 
     const CALM: [&[f64]; 5] =
@@ -124,32 +127,32 @@ mod tests {
         [&[104.0, 97.0], &[101.0, 95.0], &[98.0, 103.0], &[100.0, 106.0], &[99.0, 94.0]];
 
     #[test]
-    fn a_calm_metric_is_held_to_the_tolerance_asked_for() {
+    fn a_calm_metric_is_held_to_the_slack_asked_for() {
         let calm = of(&CALM);
         assert!(!calm.noise_limited);
-        assert!((calm.effective_tolerance - 0.025).abs() < 1e-12);
+        assert!((calm.band - 0.025).abs() < 1e-12);
         assert!((calm.detects - 0.0506).abs() < 1e-3);
     }
 
     #[test]
     fn a_wild_metric_has_a_wider_band_and_says_what_would_narrow_it() {
         let wild = of(&WILD);
-        assert!(wild.noise_limited && wild.effective_tolerance > 0.03, "{wild:?}");
-        assert!(wild.starts_for_tolerance.is_some_and(|starts| starts > 8), "{wild:?}");
+        assert!(wild.noise_limited && wild.band > 0.03, "{wild:?}");
+        assert!(wild.starts_for_slack.is_some_and(|starts| starts > 8), "{wild:?}");
     }
 
     #[test]
     fn where_sessions_drift_too_far_no_number_of_starts_helps() {
         let drift =
             of(&[&[100.0, 100.1], &[106.0, 106.1], &[95.0, 95.1], &[103.0, 103.1], &[98.0, 97.9]]);
-        assert_eq!(drift.starts_for_tolerance, None, "{drift:?}");
-        assert!(drift.effective_tolerance > 0.06);
+        assert_eq!(drift.starts_for_slack, None, "{drift:?}");
+        assert!(drift.band > 0.06);
     }
 
     #[test]
     fn a_baseline_of_one_session_or_of_three_starts_works_and_is_trusted_less() {
         let one = of(&[&[100.2, 99.9, 100.1]]);
-        assert!(one.effective_tolerance > of(&CALM).effective_tolerance - 1e-12);
-        assert!(one.effective_tolerance < 0.06, "{one:?}");
+        assert!(one.band > of(&CALM).band - 1e-12);
+        assert!(one.band < 0.06, "{one:?}");
     }
 }

@@ -3,7 +3,7 @@
 //! Lan and DeMets, "Discrete sequential boundaries for clinical trials", Biometrika 70 (1983).
 //! `information` is the share of all information that is there, 0 to 1.
 
-use crate::tails::{normal_tail, normal_z};
+use crate::distributions::{normal_tail, normal_z};
 
 /// The way of O'Brien and Fleming: hardly anything early, so that the last look is almost as sharp
 /// as if it were the only one. For false alarms.

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod duet;
 pub mod exit_code;
 pub mod gate;
+pub mod judgement;
 mod notes;
 pub mod redundant_guards;
 pub mod report;

@@ -1,7 +1,7 @@
 //! Forty upgrades in a row, each a little slower or none: whether [`perf_gate::creep`] notices.
 
 use perf_gate::{
-    Anchor, Boundaries, Check, Design, Direction, Plan, Prior, Series, Verdict, creep,
+    Anchor, Boundaries, Design, Direction, Guard, Plan, Prior, Series, Verdict, creep,
 };
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -29,7 +29,7 @@ pub(crate) fn lines(histories: usize, seed: u64) -> Vec<Line> {
     let share = |values: &[bool]| measured(values.iter().map(|is| f64::from(u8::from(*is))));
     vec![
         Line::at_least("+0.4 % an upgrade noticed within 8 upgrades", 0.95, share(&caught)),
-        Line::at_most("false alarms of a check over 40 upgrades", 0.05, share(&imagined)),
+        Line::at_most("false alarms of a guard over 40 upgrades", 0.05, share(&imagined)),
     ]
 }
 
@@ -39,13 +39,13 @@ fn noticed(loss: f64, upgrades: usize, seed: u64) -> bool {
     let mut draws = ChaCha8Rng::seed_from_u64(seed);
     let design = Design::default();
     let boundaries = Boundaries::of(&design, 10).unwrap();
-    let check = Check::new(Direction::LowerIsBetter, 0.025, Prior::central()).unwrap();
+    let guard = Guard::new(Direction::LowerIsBetter, 0.025, Prior::central()).unwrap();
     let mut baseline = fresh(&mut draws, 0.0);
-    let anchor = Anchor::of(&check, &baseline);
+    let anchor = Anchor::of(&guard, &baseline);
     let mut level = 0.0;
     for _ in 0..upgrades {
         level += loss;
-        let plan = Plan::new(&boundaries, &check, &baseline);
+        let plan = Plan::new(&boundaries, &guard, &baseline);
         let session = level + SESSION_SD * normal(&mut draws);
         let mut starts = vec![];
         let (verdict, candidate) = loop {
@@ -57,7 +57,7 @@ fn noticed(loss: f64, upgrades: usize, seed: u64) -> bool {
             }
         };
         baseline = fresh(&mut draws, level);
-        let crept = |series: &Series| creep(&design, &check, &anchor, series).crept;
+        let crept = |series: &Series| creep(&design, &guard, &anchor, series).crept;
         if verdict == Verdict::Regressed || crept(&candidate) || crept(&baseline) {
             return true;
         }

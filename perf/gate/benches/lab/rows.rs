@@ -57,7 +57,7 @@ fn rows() -> Vec<Row> {
     vec![
         row("same", "nothing changed", USUAL, same),
         row("two", "two of ten scenarios 5 % worse", TWO_WORSE, two),
-        row("promise", "each check worse by what it promises to detect", PROMISE, promise),
+        row("promise", "each guard worse by what it promises to detect", PROMISE, promise),
         row(
             "own",
             "a server for each scenario, nothing changed",
@@ -102,7 +102,7 @@ fn rows() -> Vec<Row> {
         row("fixed", "six starts, always; two scenarios 5 % worse", FIXED_TWO, told),
         Row {
             name: "creep",
-            title: "one check, baseline measured afresh after every upgrade",
+            title: "one guard, baseline measured afresh after every upgrade",
             tried: Tried::Histories,
         },
         Row {
@@ -138,22 +138,19 @@ fn same(tally: &Tally, fixed_s: f64) -> Vec<Line> {
         Line::at_most("GPU time ÷ six starts of one run", 0.45, tally.cost(fixed_s)),
         Line::told("… with the duets", tally.whole_cost(fixed_s)),
         Line::told(
-            "checks with a band wider than 2.5 %, of those that are no p99",
+            "guards with a band wider than 2.5 %, of those that are no p99",
             tally.share(|s| !s.p99, |s| s.widened),
         ),
-        Line::told(
-            "mean effective tolerance of the checks that are no p99",
-            tally.mean(|s| !s.p99, |s| s.band),
-        ),
-        Line::told("mean effective tolerance of the p99s", tally.mean(|s| s.p99, |s| s.band)),
-        Line::told("inconclusive checks", tally.share(|_| true, inconclusive)),
+        Line::told("mean band of the guards that are no p99", tally.mean(|s| !s.p99, |s| s.band)),
+        Line::told("mean band of the p99s", tally.mean(|s| s.p99, |s| s.band)),
+        Line::told("inconclusive guards", tally.share(|_| true, inconclusive)),
     ]
 }
 
 fn two(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
         Line::at_least(
-            "checks found, of those that are no p99",
+            "guards found, of those that are no p99",
             0.92,
             tally.share(changed, regressed),
         ),
@@ -162,11 +159,11 @@ fn two(tally: &Tally, fixed_s: f64) -> Vec<Line> {
             tally.share(changed, |said| said.confirmed == Verdict::Regressed),
         ),
         Line::told(
-            "checks found, of those with a band of 2.5 %",
+            "guards found, of those with a band of 2.5 %",
             tally.share(|s| changed(s) && !s.widened, regressed),
         ),
         Line::told(
-            "checks found, of the p99s",
+            "guards found, of the p99s",
             tally.share(|said| said.changed && said.p99, regressed),
         ),
         Line::at_most("GPU time ÷ six starts of one run", 0.65, tally.cost(fixed_s)),
@@ -178,11 +175,11 @@ fn two(tally: &Tally, fixed_s: f64) -> Vec<Line> {
 fn promise(tally: &Tally, _: f64) -> Vec<Line> {
     vec![
         Line::at_least(
-            "checks found, of those that are no p99",
+            "guards found, of those that are no p99",
             0.95,
             tally.share(changed, regressed),
         ),
-        Line::at_least("checks found, of the p99s", 0.95, tally.share(|said| said.p99, regressed)),
+        Line::at_least("guards found, of the p99s", 0.95, tally.share(|said| said.p99, regressed)),
     ]
 }
 
@@ -199,7 +196,7 @@ fn hostile(tally: &Tally, fixed_s: f64) -> Vec<Line> {
         Line::told("suites with a false alarm before the duet", tally.false_alarms()),
         Line::at_most("suites with a false alarm", 0.05, tally.confirmed_false_alarms()),
         Line::at_most(
-            "inconclusive, of the checks with a wider band",
+            "inconclusive, of the guards with a wider band",
             0.05,
             tally.share(|s| s.widened, inconclusive),
         ),
@@ -210,9 +207,9 @@ fn hostile(tally: &Tally, fixed_s: f64) -> Vec<Line> {
 fn told(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
         Line::told("suites with a false alarm elsewhere", tally.false_alarms()),
-        Line::told("checks found, of those that are no p99", tally.share(changed, regressed)),
+        Line::told("guards found, of those that are no p99", tally.share(changed, regressed)),
         Line::told(
-            "inconclusive, of the checks with a wider band",
+            "inconclusive, of the guards with a wider band",
             tally.share(|s| s.widened, inconclusive),
         ),
         Line::told("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
@@ -223,11 +220,11 @@ fn gain(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     let improved = |said: &Said| said.verdict == Verdict::Improved;
     vec![
         Line::told(
-            "checks found improved, of those that are no p99",
+            "guards found improved, of those that are no p99",
             tally.share(changed, improved),
         ),
         Line::told(
-            "suites in which another check improved",
+            "suites in which another guard improved",
             tally.any(|said| !said.changed && improved(said)),
         ),
         Line::told("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
@@ -238,10 +235,7 @@ fn few(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
         Line::at_most("suites with a false alarm", 0.05, tally.false_alarms()),
         Line::told("… that the duet confirms", tally.confirmed_false_alarms()),
-        Line::told(
-            "mean effective tolerance of the checks that are no p99",
-            tally.mean(|s| !s.p99, |s| s.band),
-        ),
+        Line::told("mean band of the guards that are no p99", tally.mean(|s| !s.p99, |s| s.band)),
         Line::told("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
     ]
 }
@@ -255,7 +249,7 @@ pub(crate) fn print(suites: usize, wanted: &[String]) -> ExitCode {
         println!("there is no row `{unknown}`; name some of: {}", names.join(", "));
         return ExitCode::FAILURE;
     }
-    println!("{suites} suites of {SCENARIOS} scenarios × 4 checks a row; seed {SEED}\n");
+    println!("{suites} suites of {SCENARIOS} scenarios × 4 guards a row; seed {SEED}\n");
     Line::print_head();
     let mut missed = false;
     for (index, row) in (1_u64..).zip(&all) {

@@ -1,6 +1,6 @@
 //! Two images measured alternately, with no baseline: [`lines`].
 
-use perf_gate::{Boundaries, Check, Design, Direction, Pairs, Prior, Verdict, compare_pairs};
+use perf_gate::{Boundaries, Design, Direction, Guard, Pairs, Prior, Verdict, compare_pairs};
 
 use crate::percentile::Pool;
 use crate::table::Line;
@@ -22,54 +22,54 @@ pub(crate) fn lines(pool: &Pool, suites: usize, seed: u64) -> Vec<Line> {
     };
     let share = |suites: &[Vec<Verdict>], wanted: Verdict| {
         measured(suites.iter().map(|verdicts| {
-            let central = verdicts.iter().enumerate().filter(|(check, _)| check % METRICS != P99);
+            let central = verdicts.iter().enumerate().filter(|(guard, _)| guard % METRICS != P99);
             let there = central.filter(|(_, verdict)| **verdict == wanted).count();
             there as f64 / (SCENARIOS * (METRICS - 1)) as f64
         }))
     };
     vec![
         Line::at_most(
-            "the same image twice: any check regressed",
+            "the same image twice: any guard regressed",
             0.05,
             any(&same, Verdict::Regressed),
         ),
         Line::at_most(
-            "the same image twice: any check improved",
+            "the same image twice: any guard improved",
             0.05,
             any(&same, Verdict::Improved),
         ),
         Line::told(
-            "the same image twice: held, of the checks that are no p99",
+            "the same image twice: held, of the guards that are no p99",
             share(&same, Verdict::Held),
         ),
         Line::told(
-            "5 % worse: regressed, of the checks that are no p99",
+            "5 % worse: regressed, of the guards that are no p99",
             share(&slower, Verdict::Regressed),
         ),
     ]
 }
 
-/// Every check of a suite, in pairs until all are settled, in a session that drifts as much as days
+/// Every guard of a suite, in pairs until all are settled, in a session that drifts as much as days
 /// do.
 fn compare(pool: &Pool, bounds: &Boundaries, loss: f64, seed: u64) -> Vec<Verdict> {
     let mut suite = Suite::draw(World { session_sd: 0.01, ..World::default() }, pool, seed);
     let session = suite.session();
     let mut pairs: Vec<Vec<(Vec<f64>, Vec<f64>)>> = vec![vec![]; SCENARIOS * METRICS];
-    let mut said = vec![Verdict::GoOn; SCENARIOS * METRICS];
+    let mut said = vec![Verdict::Continue; SCENARIOS * METRICS];
     let value = |runs: &[f64], shift: f64| -> Vec<f64> {
         runs.iter().map(|cost| (cost + shift).exp()).collect()
     };
-    while said.contains(&Verdict::GoOn) {
+    while said.contains(&Verdict::Continue) {
         let (old, new) = (suite.start(&session, 1), suite.start(&session, 1));
-        for check in 0..said.len() {
-            if said[check].is_settled() {
+        for guard in 0..said.len() {
+            if said[guard].is_settled() {
                 continue;
             }
-            pairs[check].push((value(&old[check], 0.0), value(&new[check], loss.ln_1p())));
-            let prior = if check % METRICS == P99 { Prior::tail() } else { Prior::central() };
-            let check_of = Check::new(Direction::LowerIsBetter, 0.025, prior).unwrap();
-            let both = Pairs::new(Direction::LowerIsBetter, &pairs[check]).unwrap();
-            said[check] = compare_pairs(bounds, &check_of, &both).verdict;
+            pairs[guard].push((value(&old[guard], 0.0), value(&new[guard], loss.ln_1p())));
+            let prior = if guard % METRICS == P99 { Prior::tail() } else { Prior::central() };
+            let guard_of = Guard::new(Direction::LowerIsBetter, 0.025, prior).unwrap();
+            let both = Pairs::new(Direction::LowerIsBetter, &pairs[guard]).unwrap();
+            said[guard] = compare_pairs(bounds, &guard_of, &both).verdict;
         }
     }
     said

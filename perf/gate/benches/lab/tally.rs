@@ -51,7 +51,7 @@ impl Tally {
         }
     }
 
-    /// The share of suites in which a check that did not change regressed.
+    /// The share of suites in which a guard that did not change regressed.
     pub(crate) fn false_alarms(&self) -> Measured {
         self.any(|said| !said.changed && said.verdict == Verdict::Regressed)
     }
@@ -61,12 +61,12 @@ impl Tally {
         self.any(|said| !said.changed && said.confirmed == Verdict::Regressed)
     }
 
-    /// The share of suites in which any check is.
+    /// The share of suites in which any guard is.
     pub(crate) fn any(&self, is: impl Fn(&Said) -> bool) -> Measured {
-        measured(self.trials.iter().map(|trial| f64::from(u8::from(trial.checks.iter().any(&is)))))
+        measured(self.trials.iter().map(|trial| f64::from(u8::from(trial.guards.iter().any(&is)))))
     }
 
-    /// The mean share, over suites, of the checks that are `among` which are also `is`.
+    /// The mean share, over suites, of the guards that are `among` which are also `is`.
     pub(crate) fn share(
         &self,
         among: impl Fn(&Said) -> bool,
@@ -74,7 +74,7 @@ impl Tally {
     ) -> Measured {
         measured(self.trials.iter().map(|trial| {
             let (mut all, mut some) = (0_u32, 0_u32);
-            for said in trial.checks.iter().filter(|said| among(said)) {
+            for said in trial.guards.iter().filter(|said| among(said)) {
                 all += 1;
                 some += u32::from(is(said));
             }
@@ -82,7 +82,7 @@ impl Tally {
         }))
     }
 
-    /// The mean of `of` over the checks that are `among`.
+    /// The mean of `of` over the guards that are `among`.
     pub(crate) fn mean(
         &self,
         among: impl Fn(&Said) -> bool,
@@ -90,7 +90,7 @@ impl Tally {
     ) -> Measured {
         measured(self.trials.iter().map(|trial| {
             let values: Vec<f64> =
-                trial.checks.iter().filter(|said| among(said)).map(&of).collect();
+                trial.guards.iter().filter(|said| among(said)).map(&of).collect();
             values.iter().sum::<f64>() / values.len() as f64
         }))
     }

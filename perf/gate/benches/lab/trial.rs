@@ -1,7 +1,7 @@
 //! One suite through the gate as it is shipped: [`run`], what it said and what it cost.
 
 use perf_gate::{
-    Boundaries, Check, DUET_RUNS, Direction, DuetPlan, Judgement, Pairs, Plan, Prior, Series,
+    Boundaries, DUET_RUNS, Direction, DuetPlan, Guard, Judgement, Pairs, Plan, Prior, Series,
     Verdict,
 };
 
@@ -30,7 +30,7 @@ pub(crate) struct Setup {
     pub(crate) baseline_runs: usize,
     /// So many scenarios changed …
     pub(crate) changed: usize,
-    /// … by so much, relative: 0.05 is 5 % worse. In units of what each check promises to detect if
+    /// … by so much, relative: 0.05 is 5 % worse. In units of what each guard promises to detect if
     /// `of_promise`.
     pub(crate) change: f64,
     pub(crate) of_promise: bool,
@@ -41,7 +41,7 @@ pub(crate) struct Setup {
     pub(crate) fixed: bool,
 }
 
-/// What was said of one check.
+/// What was said of one guard.
 #[derive(Clone, Copy)]
 pub(crate) struct Said {
     pub(crate) verdict: Verdict,
@@ -49,14 +49,14 @@ pub(crate) struct Said {
     pub(crate) confirmed: Verdict,
     pub(crate) changed: bool,
     pub(crate) p99: bool,
-    /// Whether noise made the band wider than the tolerance, and the band.
+    /// Whether noise made the band wider than the slack, and the band.
     pub(crate) widened: bool,
     pub(crate) band: f64,
 }
 
 /// What one suite gave.
 pub(crate) struct Trial {
-    pub(crate) checks: Vec<Said>,
+    pub(crate) guards: Vec<Said>,
     /// GPU seconds of the sequential measurement, and of the duet after it.
     pub(crate) cost_s: f64,
     pub(crate) duet_s: f64,
@@ -75,41 +75,41 @@ pub(crate) fn cost(world: &World, runs: usize, live: usize) -> f64 {
 }
 
 /// Throughput is the first metric of a scenario.
-fn direction(check: usize) -> Direction {
-    if check.is_multiple_of(METRICS) { Direction::HigherIsBetter } else { Direction::LowerIsBetter }
+fn direction(guard: usize) -> Direction {
+    if guard.is_multiple_of(METRICS) { Direction::HigherIsBetter } else { Direction::LowerIsBetter }
 }
 
 /// With priors that are learned from the baselines of the same server, those of the p99s and the
 /// others apart.
-fn checks(world: &World, baselines: &[Series]) -> Vec<Check> {
+fn guards(world: &World, baselines: &[Series]) -> Vec<Guard> {
     let together = if world.shared_server { baselines.len() } else { METRICS };
-    baselines.chunks(together).flat_map(checks_of_one_server).collect()
+    baselines.chunks(together).flat_map(guards_of_one_server).collect()
 }
 
-fn checks_of_one_server(baselines: &[Series]) -> Vec<Check> {
+fn guards_of_one_server(baselines: &[Series]) -> Vec<Guard> {
     let of_kind = |p99: bool| -> Vec<&Series> {
         (0..)
             .zip(baselines)
-            .filter(|(check, _)| (check % METRICS == P99) == p99)
+            .filter(|(guard, _)| (guard % METRICS == P99) == p99)
             .map(|(_, series)| series)
             .collect()
     };
     let (central, tail) =
         (Prior::central().learned(&of_kind(false)), Prior::tail().learned(&of_kind(true)));
     (0..baselines.len())
-        .map(|check| {
-            let prior = if check % METRICS == P99 { tail } else { central };
-            Check::new(direction(check), 0.025, prior).unwrap()
+        .map(|guard| {
+            let prior = if guard % METRICS == P99 { tail } else { central };
+            Guard::new(direction(guard), 0.025, prior).unwrap()
         })
         .collect()
 }
 
 /// In the metric's own unit, as a user's values are.
-fn values(check: usize, runs: &[f64], shift: f64) -> Vec<f64> {
-    runs.iter().map(|cost| direction(check).value(cost + shift)).collect()
+fn values(guard: usize, runs: &[f64], shift: f64) -> Vec<f64> {
+    runs.iter().map(|cost| direction(guard).value(cost + shift)).collect()
 }
 
-/// A baseline: `[check][session][start][run]`.
+/// A baseline: `[guard][session][start][run]`.
 fn measure(
     suite: &mut Suite,
     [sessions, starts]: [usize; 2],
@@ -118,12 +118,12 @@ fn measure(
     let mut all = vec![vec![]; SCENARIOS * METRICS];
     for _ in 0..sessions {
         let drift = suite.session();
-        for check in &mut all {
-            check.push(vec![]);
+        for guard in &mut all {
+            guard.push(vec![]);
         }
         for _ in 0..starts {
-            for (check, runs) in suite.start(&drift, runs).iter().enumerate() {
-                all[check].last_mut().unwrap().push(values(check, runs, 0.0));
+            for (guard, runs) in suite.start(&drift, runs).iter().enumerate() {
+                all[guard].last_mut().unwrap().push(values(guard, runs, 0.0));
             }
         }
     }
@@ -135,20 +135,20 @@ pub(crate) fn run(setup: &Setup, rules: &Rules, pool: &Pool, seed: u64) -> Trial
     let base = measure(&mut suite, setup.baseline, setup.baseline_runs);
     let base: Vec<Series> = (0..)
         .zip(&base)
-        .map(|(check, values)| Series::new(direction(check), values).unwrap())
+        .map(|(guard, values)| Series::new(direction(guard), values).unwrap())
         .collect();
-    let plans: Vec<Plan> = checks(&setup.world, &base)
+    let plans: Vec<Plan> = guards(&setup.world, &base)
         .iter()
         .zip(&base)
-        .map(|(check, series)| Plan::new(&rules.boundaries, check, series))
+        .map(|(guard, series)| Plan::new(&rules.boundaries, guard, series))
         .collect();
     let shifts: Vec<f64> = plans
         .iter()
         .enumerate()
-        .map(|(check, plan)| {
+        .map(|(guard, plan)| {
             let unit = if setup.of_promise { plan.resolution().detects } else { 1.0 };
-            let is_changed = check / METRICS < setup.changed;
-            if is_changed { direction(check).loss(setup.change * unit) } else { 0.0 }
+            let is_changed = guard / METRICS < setup.changed;
+            if is_changed { direction(guard).loss(setup.change * unit) } else { 0.0 }
         })
         .collect();
     let (judged, cost_s) = sequential(setup, &mut suite, &plans, &shifts);
@@ -158,28 +158,28 @@ pub(crate) fn run(setup: &Setup, rules: &Rules, pool: &Pool, seed: u64) -> Trial
         duet_s = confirm(setup, rules, &mut suite, (&plans, &shifts), &judged, &mut confirmed);
     }
     let said =
-        judged.iter().zip(&confirmed).enumerate().map(|(check, (judgement, confirmed))| Said {
+        judged.iter().zip(&confirmed).enumerate().map(|(guard, (judgement, confirmed))| Said {
             verdict: judgement.verdict,
             confirmed: *confirmed,
-            changed: shifts[check] != 0.0,
-            p99: check % METRICS == P99,
+            changed: shifts[guard] != 0.0,
+            p99: guard % METRICS == P99,
             widened: judgement.resolution.noise_limited,
-            band: judgement.resolution.effective_tolerance,
+            band: judgement.resolution.band,
         });
-    Trial { checks: said.collect(), cost_s, duet_s }
+    Trial { guards: said.collect(), cost_s, duet_s }
 }
 
 /// Whether a scenario is worth another start: something of it is open, and nothing of it regressed.
 fn is_live(scenario: &[Option<Judgement>]) -> bool {
     let said = |judgement: &Option<Judgement>| {
-        judgement.as_ref().map_or(Verdict::GoOn, |judgement| judgement.verdict)
+        judgement.as_ref().map_or(Verdict::Continue, |judgement| judgement.verdict)
     };
     let is = |wanted: Verdict| scenario.iter().any(|judgement| said(judgement) == wanted);
-    is(Verdict::GoOn) && !is(Verdict::Regressed)
+    is(Verdict::Continue) && !is(Verdict::Regressed)
 }
 
-/// Starts until everything is settled. All checks of a scenario are judged after each of its
-/// starts, as a run does. When one of them regressed it is measured no more; its open checks are
+/// Starts until everything is settled. All guards of a scenario are judged after each of its
+/// starts, as a run does. When one of them regressed it is measured no more; its open guards are
 /// judged to the end all the same and at no cost, so that each has a verdict to be counted.
 fn sequential(
     setup: &Setup,
@@ -197,19 +197,19 @@ fn sequential(
     while judged.iter().any(is_open) {
         let live: Vec<bool> = judged.chunks(METRICS).map(is_live).collect();
         cost_s += cost(&setup.world, RUNS, live.iter().filter(|live| **live).count());
-        for (check, runs) in suite.start(&drift, RUNS).iter().enumerate() {
-            if !(live[check / METRICS] || is_open(&judged[check])) {
+        for (guard, runs) in suite.start(&drift, RUNS).iter().enumerate() {
+            if !(live[guard / METRICS] || is_open(&judged[guard])) {
                 continue;
             }
-            values[check][0].push(self::values(check, runs, shifts[check]));
-            if setup.fixed && values[check][0].len() < FIXED {
+            values[guard][0].push(self::values(guard, runs, shifts[guard]));
+            if setup.fixed && values[guard][0].len() < FIXED {
                 continue;
             }
-            let now = plans[check].judge(&Series::new(direction(check), &values[check]).unwrap());
+            let now = plans[guard].judge(&Series::new(direction(guard), &values[guard]).unwrap());
             // What is settled is not opened again, but what comes in anyway may still show a
             // change.
-            if is_open(&judged[check]) || now.verdict.is_settled() {
-                judged[check] = Some(now);
+            if is_open(&judged[guard]) || now.verdict.is_settled() {
+                judged[guard] = Some(now);
             }
         }
     }
@@ -217,7 +217,7 @@ fn sequential(
 }
 
 /// Pairs in a new session, of the scenarios with anything to confirm, until each is decided. What
-/// is still open when another check of its scenario is confirmed costs nothing more.
+/// is still open when another guard of its scenario is confirmed costs nothing more.
 fn confirm(
     setup: &Setup,
     rules: &Rules,
@@ -227,8 +227,8 @@ fn confirm(
     confirmed: &mut [Verdict],
 ) -> f64 {
     let mut open: Vec<usize> = (0..judged.len())
-        .filter(|check| {
-            matches!(judged[*check].verdict, Verdict::Regressed | Verdict::Inconclusive)
+        .filter(|guard| {
+            matches!(judged[*guard].verdict, Verdict::Regressed | Verdict::Inconclusive)
         })
         .collect();
     let drift = suite.session();
@@ -238,19 +238,19 @@ fn confirm(
     let runs = DUET_RUNS as usize;
     while !open.is_empty() {
         let mut live: Vec<usize> =
-            open.iter().map(|check| check / METRICS).filter(|at| !failed[*at]).collect();
+            open.iter().map(|guard| guard / METRICS).filter(|at| !failed[*at]).collect();
         live.dedup();
         cost_s += 2.0 * cost(&setup.world, runs, live.len());
         let (old, new) = (suite.start(&drift, runs), suite.start(&drift, runs));
-        open.retain(|check| {
-            let check = *check;
-            pairs[check]
-                .push((values(check, &old[check], 0.0), values(check, &new[check], shifts[check])));
-            let both = Pairs::new(direction(check), &pairs[check]).unwrap();
-            confirmed[check] =
-                rules.duet.confirm(plans[check].check(), &judged[check], &both).verdict;
-            failed[check / METRICS] |= confirmed[check] == Verdict::Regressed;
-            !confirmed[check].is_settled()
+        open.retain(|guard| {
+            let guard = *guard;
+            pairs[guard]
+                .push((values(guard, &old[guard], 0.0), values(guard, &new[guard], shifts[guard])));
+            let both = Pairs::new(direction(guard), &pairs[guard]).unwrap();
+            confirmed[guard] =
+                rules.duet.confirm(plans[guard].guard(), &judged[guard], &both).verdict;
+            failed[guard / METRICS] |= confirmed[guard] == Verdict::Regressed;
+            !confirmed[guard].is_settled()
         });
     }
     cost_s

@@ -1,7 +1,7 @@
 //! The noise that the gate is tried on: [`World`], and what a suite measures in it.
 //!
 //! On the log scale, + = worse: truth + session + start + run, each half shared with the suite's
-//! other checks, because a slow machine is slow for all of them; plus what is wild.
+//! other guards, because a slow machine is slow for all of them; plus what is wild.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -12,7 +12,7 @@ use crate::percentile::Pool;
 /// Scenarios of a suite.
 pub(crate) const SCENARIOS: usize = 10;
 
-/// Checks of a scenario: throughput, ITL p50, TTFT mean, ITL p99.
+/// Guards of a scenario: throughput, ITL p50, TTFT mean, ITL p99.
 pub(crate) const METRICS: usize = 4;
 
 /// Which of them is the p99.
@@ -45,7 +45,7 @@ impl Default for World {
     }
 }
 
-/// One suite's truth: how much each check scatters. The gate never sees it.
+/// One suite's truth: how much each guard scatters. The gate never sees it.
 pub(crate) struct Suite<'a> {
     world: World,
     pool: &'a Pool,
@@ -58,7 +58,7 @@ struct Scatter {
     start: f64,
 }
 
-/// The drift of one session: what all share, and each check's own.
+/// The drift of one session: what all share, and each guard's own.
 pub(crate) struct Session {
     drift: Vec<f64>,
 }
@@ -92,7 +92,7 @@ impl<'a> Suite<'a> {
         Session { drift }
     }
 
-    /// One start of every scenario's server and `runs` runs of each: `[check][run]`, log scale.
+    /// One start of every scenario's server and `runs` runs of each: `[guard][run]`, log scale.
     pub(crate) fn start(&mut self, session: &Session, runs: usize) -> Vec<Vec<f64>> {
         let machine = self.normal();
         let mut values = Vec::with_capacity(SCENARIOS * METRICS);
@@ -102,15 +102,15 @@ impl<'a> Suite<'a> {
             let of_run: Vec<(f64, f64)> =
                 (0..runs).map(|_| (self.normal(), self.outlier())).collect();
             for metric in 0..METRICS {
-                let check = scenario * METRICS + metric;
-                let level = session.drift[check]
+                let guard = scenario * METRICS + metric;
+                let level = session.drift[guard]
                     + slow
-                    + self.scatter[check].start * half(server, self.normal());
+                    + self.scatter[guard].start * half(server, self.normal());
                 let of_check = of_run.iter().map(|(shared, wild)| {
                     let scatter = if metric == P99 {
                         self.world.scale * self.pool.pick(self.uniform())
                     } else {
-                        self.scatter[check].run * half(*shared, self.normal())
+                        self.scatter[guard].run * half(*shared, self.normal())
                     };
                     level + scatter + wild
                 });

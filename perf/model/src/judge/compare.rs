@@ -3,7 +3,8 @@
 use crate::analysis::statistics::median;
 use crate::judge::anchor::{Anchor, Anchored};
 use crate::judge::baseline::Baseline;
-use crate::judge::gate::{Gate, Judgement};
+use crate::judge::gate::Gate;
+use crate::judge::judgement::Judgement;
 use crate::judge::notes::notes;
 use crate::judge::redundant_guards::remarks;
 use crate::judge::report::{GuardRow, LoadReport, Row};
@@ -13,7 +14,6 @@ use crate::record::fingerprint::{Difference, Fingerprint};
 use crate::spec::engine_kind::EngineKind;
 use crate::spec::guard::Guard;
 use crate::spec::metric::Metric;
-use crate::spec::units::percent;
 
 /// What was found where the baseline should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -196,7 +196,7 @@ fn rows(
                 Ask::Nobody(verdict) => Judgement::plain(verdict),
                 Ask::Gate(Judging::Baseline(gate)) => {
                     let judgement = gate.judge(guard, before, &measured);
-                    gate.or_creep(
+                    gate.check_creep(
                         guard,
                         judgement,
                         anchor.map_or(&[][..], |anchor| anchor.sessions(metric)),
@@ -244,8 +244,7 @@ fn rows(
 
 /// What a report says of a guard that was judged against this baseline.
 pub(crate) fn guard_row(guard: &Guard, baseline: Option<f64>, judgement: Judgement) -> GuardRow {
-    let Judgement { verdict, is_open, reason, interval, band } = judgement;
-    let band = band.map(|band| percent(band * 100.0));
+    let Judgement { verdict, is_open, reason, interval, band, .. } = judgement;
     let limit =
         baseline.map(|base| Guard { slack: band.unwrap_or(guard.slack), ..*guard }.limit(base));
     GuardRow { slack: guard.slack, band, limit, interval, verdict, is_open, reason }
@@ -278,6 +277,7 @@ mod tests {
     use crate::judge::results::StartEvidence;
     use crate::spec::load::Load;
     use crate::spec::load::{Api, Arrivals, Length, OutputLength, Prompts, Workload};
+    use crate::spec::units::percent;
 
     fn load() -> Load {
         Load {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use crate::judge::baseline::Baseline;
-use crate::judge::gate::{Gate, Pair, Said};
+use crate::judge::gate::{DuetOutcome, Gate, Pair};
 use crate::judge::report::LoadReport;
 use crate::judge::results::{StartEvidence, names, runs_by_start};
 use crate::judge::verdict::Verdict;
@@ -140,20 +140,20 @@ pub fn settle(
             percent(low),
             percent(high)
         );
-        match duet.said {
-            Said::Unclear => {
+        match duet.outcome {
+            DuetOutcome::Undecided => {
                 report.settle(
                     guard.metric,
                     Verdict::Inconclusive,
                     &format!("neither shown nor ruled out {told}"),
                 );
             }
-            Said::Open => return true,
-            Said::Confirmed => {
+            DuetOutcome::Open => return true,
+            DuetOutcome::Confirmed => {
                 is_confirmed = true;
                 report.settle(guard.metric, Verdict::Regressed, &format!("confirmed {told}"));
             }
-            Said::Acquitted => {
+            DuetOutcome::Overturned => {
                 let why = format!(
                     "acquitted {told}: what differs from the baseline is the day, not the software"
                 );

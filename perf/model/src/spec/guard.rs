@@ -21,15 +21,6 @@ impl Guard {
             Direction::LowerIsBetter => baseline * (1.0 + self.slack.fraction()),
         }
     }
-
-    /// How much worse `measured` is than `baseline`, relative to it: positive is worse, whatever
-    /// the direction.
-    pub fn loss(&self, baseline: f64, measured: f64) -> f64 {
-        match self.metric.direction() {
-            Direction::HigherIsBetter => (baseline - measured) / baseline,
-            Direction::LowerIsBetter => (measured - baseline) / baseline,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -44,7 +35,5 @@ mod tests {
         let latency = Guard { metric: "e2e_p50_ms".parse().unwrap(), slack: percent(2.5) };
         assert!((throughput.limit(1_000.0) - 975.0).abs() < 1e-9);
         assert!((latency.limit(1_000.0) - 1_025.0).abs() < 1e-9);
-        assert!((throughput.loss(1_000.0, 950.0) - 0.05).abs() < 1e-9);
-        assert!((latency.loss(1_000.0, 950.0) + 0.05).abs() < 1e-9);
     }
 }

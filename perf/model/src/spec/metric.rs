@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub use perf_gate::Direction;
 use serde::{Deserialize, Serialize};
 
 /// A quantity that a load measures.
@@ -44,26 +45,6 @@ pub enum Statistic {
     P95,
     /// The 99th percentile.
     P99,
-}
-
-/// Which way is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// More is better: throughput.
-    HigherIsBetter,
-    /// Less is better: latency.
-    LowerIsBetter,
-}
-
-impl Direction {
-    /// A relative loss as the change of the metric that it is: 5 % of a throughput is −0.05, of a
-    /// latency +0.05.
-    pub fn worse(self, loss: f64) -> f64 {
-        match self {
-            Self::HigherIsBetter => -loss,
-            Self::LowerIsBetter => loss,
-        }
-    }
 }
 
 /// A quantity, and the statistic of it where it has one. Ordered as reports show them.
@@ -227,6 +208,11 @@ impl Metric {
         self.quantity.unit()
     }
 
+    /// Whether it is a high percentile, which scatters more than means and medians do.
+    pub fn is_tail(self) -> bool {
+        matches!(self.statistic, Some(Statistic::P90 | Statistic::P95 | Statistic::P99))
+    }
+
     /// The name in tables: `E2E P50`.
     pub fn label(self) -> String {
         match self.statistic {
@@ -303,6 +289,15 @@ mod tests {
             assert_eq!(key.parse(), Ok(metric));
         }
         assert_eq!(Metric::all().count(), 4 + 5 * 5);
+    }
+
+    #[test]
+    fn a_tail_is_what_the_gate_takes_for_one_by_its_name() {
+        use perf_gate::Prior;
+        for metric in Metric::all() {
+            let by_name = Prior::of_metric(&metric.to_string()) == Prior::tail();
+            assert_eq!(metric.is_tail(), by_name, "{metric}");
+        }
     }
 
     #[test]

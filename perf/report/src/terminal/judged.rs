@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use perf_gate::Output;
 
-use perf_model::judge::gate::verdict_of;
+use perf_model::judge::verdict::Verdict;
 
 use super::table::{align_right, number, plain, trimmed};
 
@@ -23,12 +23,12 @@ pub fn judged(outputs: &[(String, Output)]) -> String {
             number(output.candidate),
             format!("{:+.1} %", judged.change * 100.0),
             format!("{:+.1} to {:+.1} %", judged.change_low * 100.0, judged.change_high * 100.0),
-            format!("{:.1} %", judged.resolution.effective_tolerance * 100.0),
+            format!("{:.1} %", judged.resolution.band * 100.0),
             judged.starts.to_string(),
-            if judged.verdict == perf_gate::Verdict::GoOn {
-                "go on: measure another start".to_owned()
+            if judged.verdict == perf_gate::Verdict::Continue {
+                "continue: measure another start".to_owned()
             } else {
-                verdict_of(judged.verdict).to_string()
+                Verdict::from(judged.verdict).to_string()
             },
         ]);
         if let Some(reason) = &judged.reason {

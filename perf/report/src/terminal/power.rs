@@ -62,7 +62,7 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
             percent(told.noise.start_sd),
             percent(told.noise.session_sd),
             guard.slack.to_string(),
-            percent(told.effective_tolerance),
+            percent(told.band),
             percent(told.detects),
             format!("{:.0} % held", same.held * 100.0),
             format!("{:.1}", same.starts),
@@ -71,7 +71,7 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
             format!("{:.0}", same.starts * cost / 60.0),
         ]);
         if told.noise_limited {
-            remarks.push(match told.starts_for_tolerance {
+            remarks.push(match told.starts_for_slack {
                 Some(needed) => format!("{label}: {needed} starts a side would reach the slack of {}", guard.slack),
                 None => {
                     format!("{label}: sessions drift too far for the slack of {}; only more sessions help", guard.slack)

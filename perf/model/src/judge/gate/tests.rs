@@ -49,7 +49,10 @@ fn a_baseline_of_two_starts_judges_nothing_however_much_is_measured() {
     let judgement = gate().judge(&throughput(), &[starts(&[100.0, 100.0])], &starts(&[50.0; 8]));
     assert_eq!((judgement.verdict, judgement.is_open), (Verdict::Inconclusive, false));
     assert!(
-        judgement.reason.unwrap().contains("the baseline rests on 2 of at least 3 engine starts")
+        judgement
+            .reason
+            .unwrap()
+            .contains("the baseline has 2 engine starts; at least 3 are needed to report a change")
     );
 }
 
@@ -69,11 +72,11 @@ fn what_is_missing_is_named_with_what_to_do() {
     };
     assert!(
         reason(&[vec![]], &[100.0])
-            .starts_with("the baseline holds no output throughput; take it anew")
+            .starts_with("the baseline has no output throughput; measure it again")
     );
     assert!(
         reason(&base(), &[])
-            .starts_with("the load gave no output throughput; guard what it measures")
+            .starts_with("the load measured no output throughput; guard a metric that it measures")
     );
 }
 
@@ -85,11 +88,11 @@ fn pairs_that_scatter_widen_their_band_at_the_last_one_and_say_so() {
     let before = gate.pairs(&throughput(), &scattered[..3]);
     assert_eq!(
         (before.verdict, before.is_open, before.band),
-        (Verdict::Inconclusive, true, Some(0.025))
+        (Verdict::Inconclusive, true, Some(percent(2.5)))
     );
     let last = gate.pairs(&throughput(), &scattered);
     assert_eq!((last.verdict, last.is_open), (Verdict::Held, false));
-    assert!(last.band.unwrap() > 0.1, "{last:?}");
+    assert!(last.band.unwrap() > percent(10.0), "{last:?}");
 }
 
 #[test]
@@ -103,42 +106,46 @@ fn what_is_missing_or_zero_is_never_judged() {
 }
 
 #[test]
-fn a_duet_confirms_acquits_or_leaves_open_what_was_suspected() {
+fn a_duet_confirms_overturns_or_leaves_open_what_was_suspected() {
     let said = |suspects: &[f64], pairs: &[(f64, f64)]| {
         let pairs: Vec<Pair> =
             pairs.iter().map(|(one, other)| (vec![*one], vec![*other])).collect();
-        gate().confirm(&throughput(), &base(), &starts(suspects), &pairs, 4).unwrap().said
+        gate().confirm(&throughput(), &base(), &starts(suspects), &pairs, 4).unwrap().outcome
     };
     let lost = [90.0, 90.1, 89.9];
-    assert_eq!(said(&lost, &[(100.0, 90.0)]), Said::Open);
-    assert_eq!(said(&lost, &[(100.0, 90.0), (100.1, 90.1)]), Said::Confirmed);
-    assert_eq!(said(&lost, &[(90.0, 90.0), (90.2, 90.1)]), Said::Acquitted);
-    // What was never shown is not acquitted by pairs that scatter too much to rule it out.
+    assert_eq!(said(&lost, &[(100.0, 90.0)]), DuetOutcome::Open);
+    assert_eq!(said(&lost, &[(100.0, 90.0), (100.1, 90.1)]), DuetOutcome::Confirmed);
+    assert_eq!(said(&lost, &[(90.0, 90.0), (90.2, 90.1)]), DuetOutcome::Overturned);
+    // What was never shown is not overturned by pairs that scatter too much to rule it out.
     let wild = [(100.0, 80.0), (80.0, 100.0), (100.0, 85.0), (85.0, 100.0)];
-    assert_eq!(said(&[110.0, 92.0, 109.0, 91.0, 96.0, 108.0, 90.0, 99.0], &wild), Said::Unclear);
+    assert_eq!(
+        said(&[110.0, 92.0, 109.0, 91.0, 96.0, 108.0, 90.0, 99.0], &wild),
+        DuetOutcome::Undecided
+    );
 }
 
 #[test]
 fn creep_fails_what_would_pass_and_hides_no_regression() {
     let anchor = vec![starts(&[104.0, 104.2, 103.9, 104.1, 104.0]); 2];
-    let of = |judged: Judgement| gate().or_creep(&throughput(), judged, &anchor, &base()).verdict;
+    let of =
+        |judged: Judgement| gate().check_creep(&throughput(), judged, &anchor, &base()).verdict;
     assert_eq!(of(Judgement::plain(Verdict::Held)), Verdict::Creep);
     assert_eq!(of(Judgement::plain(Verdict::Regressed)), Verdict::Regressed);
     // More starts may yet show that this candidate regressed.
     let open = Judgement { is_open: true, ..Judgement::plain(Verdict::Inconclusive) };
-    assert!(gate().or_creep(&throughput(), open, &anchor, &base()).is_open);
-    let near = gate().or_creep(&throughput(), Judgement::plain(Verdict::Held), &base(), &base());
+    assert!(gate().check_creep(&throughput(), open, &anchor, &base()).is_open);
+    let near = gate().check_creep(&throughput(), Judgement::plain(Verdict::Held), &base(), &base());
     assert_eq!(near.verdict, Verdict::Held);
 }
 
 #[test]
-fn a_baseline_of_two_starts_is_said_to_be_too_few() {
-    let told = gate().too_few(2).unwrap();
+fn a_baseline_of_two_starts_is_reported_as_too_few() {
+    let why = gate().too_few(2).unwrap();
     assert!(
-        told.starts_with(
-            "nothing is called a change against a baseline on 2 engine starts: 3 a side"
+        why.starts_with(
+            "the baseline has 2 engine starts; at least 3 are needed to report a change"
         ),
-        "{told}"
+        "{why}"
     );
     assert_eq!(gate().too_few(3), None);
 }

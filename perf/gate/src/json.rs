@@ -3,25 +3,25 @@
 //! One document a side and metric:
 //!
 //! ```json
-//! { "metric": "itl_p50_ms", "unit": "ms", "direction": "lower_is_better", "tolerance": 0.025,
+//! { "metric": "itl_p50_ms", "unit": "ms", "direction": "lower_is_better", "slack": 0.025,
 //!   "values": [[[21.3], [21.1]], [[21.4], [21.2]]] }
 //! ```
 //!
-//! `values[session][start][run]` are in the metric's own unit. `tolerance` (relative; 0.025 if
+//! `values[session][start][run]` are in the metric's own unit. `slack` (relative; 0.025 if
 //! absent) and `prior` (by the metric's name if absent) are read from the baseline's document.
 
 use serde::{Deserialize, Serialize};
 
 use crate::boundaries::Boundaries;
-use crate::check::{Check, CheckError};
 use crate::design::{Design, DesignError};
 use crate::direction::Direction;
+use crate::guard::{Guard, GuardError};
 use crate::judge::{Judgement, judge};
 use crate::prior::Prior;
 use crate::series::{Series, SeriesError};
 
-/// The tolerance where a document gives none.
-const TOLERANCE: f64 = 0.025;
+/// The slack where a document gives none.
+const SLACK: f64 = 0.025;
 
 /// The values of one metric on one side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,8 +34,13 @@ pub struct Input {
     /// Which way is better: `lower_is_better` or `higher_is_better`.
     pub direction: Direction,
     /// How far it may move the wrong way, relative: 0.025 is 2.5 %.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tolerance: Option<f64>,
+    #[serde(
+        rename = "tolerance",
+        alias = "slack",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub slack: Option<f64>,
     /// What is known of its noise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior: Option<Prior>,
@@ -97,13 +102,13 @@ pub enum InputError {
         /// What is wrong with them.
         error: SeriesError,
     },
-    /// A tolerance or prior that makes no sense.
+    /// A slack or prior that makes no sense.
     #[error("the baseline's document of {metric}: {error}")]
-    Check {
+    Guard {
         /// The metric.
         metric: String,
         /// What is wrong.
-        error: CheckError,
+        error: GuardError,
     },
     /// A design that makes no sense.
     #[error(transparent)]
@@ -129,8 +134,8 @@ pub fn judge_input(
     same("direction", &name(baseline.direction), &name(candidate.direction))?;
     let metric = &baseline.metric;
     let prior = baseline.prior.unwrap_or_else(|| Prior::of_metric(metric));
-    let check = Check::new(baseline.direction, baseline.tolerance.unwrap_or(TOLERANCE), prior)
-        .map_err(|error| InputError::Check { metric: metric.clone(), error })?;
+    let guard = Guard::new(baseline.direction, baseline.slack.unwrap_or(SLACK), prior)
+        .map_err(|error| InputError::Guard { metric: metric.clone(), error })?;
     let series = |side, input: &Input| {
         Series::new(input.direction, &input.values).map_err(|error| InputError::Values {
             side,
@@ -140,8 +145,8 @@ pub fn judge_input(
     };
     let (base, now) = (series("baseline", baseline)?, series("candidate", candidate)?);
     let boundaries = Boundaries::of(design, base.starts())?;
-    let judgement = judge(&boundaries, &check, &base, &now);
-    let value = |series: &Series| check.direction().value(judgement.noise.locate(series));
+    let judgement = judge(&boundaries, &guard, &base, &now);
+    let value = |series: &Series| guard.direction().value(judgement.noise.locate(series));
     let values = [&base, &now].map(value);
     Ok(Output {
         metric: metric.clone(),

@@ -7,7 +7,7 @@
 use crate::estimate::{estimate, session_means};
 use crate::prior::Prior;
 use crate::series::Series;
-use crate::sessions;
+use crate::session_variance;
 
 /// What was known before counts as much as so many series.
 const KNOWN: f64 = 4.0;
@@ -36,7 +36,7 @@ impl Prior {
             means.extend(session_means(&self, &[series], &noise));
         }
         let told = INDEPENDENT.min(count);
-        let session = sessions::variance(&self, &means, told / count);
+        let session = session_variance::variance(&self, &means, told / count);
         let session_spread = self.session_spread / (1.0 + told / 2.0).sqrt();
         Self {
             start_sd: (logs / (KNOWN + count)).exp(),

@@ -6,7 +6,7 @@
 //! independent, with variance Δt. The density of those scores that have crossed nothing yet is
 //! carried from look to look on a grid.
 
-use crate::tails::{normal_density, normal_tail};
+use crate::distributions::{normal_density, normal_tail};
 
 /// How far below zero the grid begins, in standard deviations; the mass beyond is 1e-9, and cannot
 /// come back to cross.
@@ -117,7 +117,7 @@ fn even(steps: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tails::normal_z;
+    use crate::distributions::normal_z;
 
     fn equal_steps(looks: u32) -> Vec<f64> {
         (1..=looks).map(|look| f64::from(look) / f64::from(looks)).collect()

@@ -1,0 +1,73 @@
+//! What is checked and how strictly: [`Guard`].
+
+use crate::direction::Direction;
+use crate::prior::Prior;
+
+/// One metric of one load, and how far it may move the wrong way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Guard {
+    direction: Direction,
+    slack: f64,
+    prior: Prior,
+}
+
+/// Why a guard makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum GuardError {
+    /// Nothing could ever, or everything would, regress.
+    #[error("a slack of {0} cannot be judged; give one above 0 and below 0.5, 0.025 for 2.5 %")]
+    Slack(f64),
+    /// A standard deviation or weight that is not positive.
+    #[error("the prior has a figure that is not above 0; correct it, or leave the prior out")]
+    Prior,
+}
+
+impl Guard {
+    /// `slack` is relative: 0.025 lets a latency rise or a throughput fall by 2.5 %.
+    pub fn new(direction: Direction, slack: f64, prior: Prior) -> Result<Self, GuardError> {
+        if !(slack > 0.0 && slack < 0.5) {
+            return Err(GuardError::Slack(slack));
+        }
+        if !prior.is_sound() {
+            return Err(GuardError::Prior);
+        }
+        Ok(Self { direction, slack, prior })
+    }
+
+    /// Which way is better.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// The slack asked for, relative.
+    pub fn slack(&self) -> f64 {
+        self.slack
+    }
+
+    /// The same as a difference of costs.
+    pub(crate) fn slack_cost(&self) -> f64 {
+        self.direction.loss(self.slack)
+    }
+
+    /// What is known of the noise.
+    pub fn prior(&self) -> Prior {
+        self.prior
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slack_or_prior_that_cannot_be_judged_is_refused() {
+        for slack in [0.0, -0.1, 0.5, 2.5, f64::NAN] {
+            assert!(
+                Guard::new(Direction::LowerIsBetter, slack, Prior::default()).is_err(),
+                "{slack}"
+            );
+        }
+        let prior = Prior { start_sd: 0.0, ..Prior::default() };
+        assert_eq!(Guard::new(Direction::LowerIsBetter, 0.025, prior), Err(GuardError::Prior));
+    }
+}
