@@ -22,7 +22,7 @@ use crate::say::say;
 use crate::scenario_run::{plan, run_scenario};
 use crate::scenarios::Scenario;
 use crate::unmeasurable::cannot_write;
-use crate::{history, rests, runs, scenarios};
+use crate::{history, machine, rests, runs, scenarios};
 
 /// Measures and judges.
 pub(crate) fn gate(asked: &Gate) -> Result<u8> {
@@ -45,7 +45,7 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         return Ok(exit_code::MISSING);
     };
     let mut settings = asked(engine)?.settings(engine)?;
-    let picked = scenarios::pick(&on.filters)?;
+    let picked = scenarios::pick(&on.filters, scenarios::features_for(engine, machine::gpus()))?;
     let folder = runs::begin()?;
     settings.run_folder = Some(folder.clone());
     let interrupt = Interrupt::listen()?;

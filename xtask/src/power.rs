@@ -32,7 +32,7 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
     let interrupt = Interrupt::listen()?;
     let scratch = runs::begin()?;
     let planned = scenario_run::plan(
-        &scenarios::pick(&[])?,
+        &scenarios::pick(&[], &[])?,
         &Settings::default(),
         &scratch.join("plan"),
         &interrupt,

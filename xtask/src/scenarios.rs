@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use perf_model::judge::exit_code;
+use perf_model::spec::engine_kind::EngineKind;
 
 use crate::artifacts::{self, Artifact, Target};
 use crate::filters;
@@ -24,22 +25,37 @@ pub(crate) struct Scenario {
 
 /// Prints the names of all scenarios.
 pub(crate) fn list() -> Result<u8> {
-    for scenario in build()? {
+    for scenario in build(&[])? {
         say(scenario.name);
     }
     Ok(exit_code::HELD)
 }
 
-/// Builds the scenarios and picks those that the filters name.
-pub(crate) fn pick(filters: &[String]) -> Result<Vec<Scenario>> {
-    filters::pick("scenario", build()?, |scenario| &scenario.name, filters)
+/// The Cargo features that an engine needs on this machine. The simulated and the remote engine need
+/// none, so that they share their build with `cargo test`.
+pub(crate) fn features_for(engine: EngineKind, gpus: usize) -> &'static [&'static str] {
+    match engine {
+        EngineKind::Docker => &["docker", "nvml"],
+        EngineKind::Process if gpus > 0 => &["nvml"],
+        EngineKind::Process | EngineKind::Remote | EngineKind::Simulated => &[],
+    }
 }
 
-fn build() -> Result<Vec<Scenario>> {
-    let built = artifacts::build(
-        &["test", "--package", "vllm-perf", "--test", "*", "--no-run"],
-        "the scenarios do",
-    )?;
+/// Builds the scenarios with these Cargo features and picks those that the filters name.
+pub(crate) fn pick(filters: &[String], features: &[&str]) -> Result<Vec<Scenario>> {
+    filters::pick("scenario", build(features)?, |scenario| &scenario.name, filters)
+}
+
+fn build(features: &[&str]) -> Result<Vec<Scenario>> {
+    let joined = features.join(",");
+    let mut arguments = vec!["test", "--package", "vllm-perf", "--test", "*", "--no-run"];
+    if !features.is_empty() {
+        let names = features.iter().map(|name| if *name == "nvml" { "NVML" } else { "Docker" });
+        let names = names.collect::<Vec<_>>().join(" and ");
+        eprintln!("building with {names} support");
+        arguments.extend(["--features", &joined]);
+    }
+    let built = artifacts::build(&arguments, "the scenarios do")?;
     let mut scenarios = Vec::new();
     for artifact in built {
         let Artifact { target, executable: Some(binary) } = artifact else { continue };
@@ -77,6 +93,16 @@ fn tests_of(file: &str, binary: &Path) -> Result<Vec<Scenario>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_engine_is_built_with_what_it_needs_and_the_simulated_one_as_cargo_test_builds_it() {
+        assert_eq!(features_for(EngineKind::Docker, 0), ["docker", "nvml"]);
+        assert_eq!(features_for(EngineKind::Process, 2), ["nvml"]);
+        for (engine, gpus) in [(EngineKind::Process, 0), (EngineKind::Simulated, 2)] {
+            assert!(features_for(engine, gpus).is_empty());
+        }
+        assert!(features_for(EngineKind::Remote, 2).is_empty());
+    }
 
     #[test]
     fn only_tests_in_their_folder_are_scenarios() {

@@ -12,6 +12,7 @@ use perf_model::spec::server::Server;
 use perf_model::spec::settings::{Settings, Variant};
 use perf_sim::Injection;
 
+#[cfg(feature = "docker")]
 use crate::docker::{self, DockerEngine};
 use crate::error::EngineError;
 use crate::gpu::{self, Gpu};
@@ -39,10 +40,16 @@ pub struct Engine {
 
 #[derive(Debug)]
 enum How {
+    #[cfg(feature = "docker")]
     Docker(DockerEngine),
     Process(ProcessEngine),
-    Remote { url: String },
-    Simulated { injection: Injection, session: u64 },
+    Remote {
+        url: String,
+    },
+    Simulated {
+        injection: Injection,
+        session: u64,
+    },
 }
 
 impl Engine {
@@ -59,6 +66,9 @@ impl Engine {
         config: &Config,
     ) -> Result<Self, EngineError> {
         let how = match settings.engine {
+            #[cfg(not(feature = "docker"))]
+            EngineKind::Docker => return Err(EngineError::feature_missing("docker", "Docker")),
+            #[cfg(feature = "docker")]
             EngineKind::Docker => How::Docker(DockerEngine {
                 image: variant.image.clone().unwrap_or_else(|| config.docker.image.clone()),
                 docker: config.docker.clone(),
@@ -115,6 +125,7 @@ impl Engine {
     /// Which engine this is.
     pub fn kind(&self) -> EngineKind {
         match self.how {
+            #[cfg(feature = "docker")]
             How::Docker(_) => EngineKind::Docker,
             How::Process(_) => EngineKind::Process,
             How::Remote { .. } => EngineKind::Remote,
@@ -127,6 +138,7 @@ impl Engine {
         if matches!(self.how, How::Remote { .. } | How::Simulated { .. }) || server.gpus == 0 {
             return Ok(());
         }
+        self.check_discovery().map_err(|error| error.to_string())?;
         let available = self.gpus().len();
         if available < usize::from(server.gpus) {
             let plural = if server.gpus == 1 { "" } else { "s" };
@@ -141,8 +153,8 @@ impl Engine {
         let hardware = match &self.how {
             How::Simulated { .. } => String::new(),
             How::Remote { url } => remote::hardware(url).ok()?,
-            How::Docker(_) | How::Process(_) if server.gpus == 0 => host::describe_cpu(),
-            How::Docker(_) | How::Process(_) => {
+            _ if server.gpus == 0 => host::describe_cpu(),
+            _ => {
                 let gpus = self.gpus();
                 let are_alike = gpus.windows(2).all(|pair| pair[0].name == pair[1].name);
                 gpu::describe_all(gpus.get(..usize::from(server.gpus)).filter(|_| are_alike)?)
@@ -181,6 +193,7 @@ impl Engine {
                     .await
             }
             How::Remote { url } => remote::find(url, spec).await,
+            #[cfg(feature = "docker")]
             How::Docker(engine) => {
                 spec.read_secrets()?;
                 spec.start_timeout_s = Some(engine.start_timeout_s);
@@ -203,6 +216,14 @@ impl Engine {
         }
     }
 
+    /// Refuses to report too few GPUs where this build only cannot see them.
+    fn check_discovery(&self) -> Result<(), EngineError> {
+        if self.gpus.is_none() && gpu::are_hidden_from_this_build() {
+            return Err(EngineError::feature_missing("nvml", "GPUs"));
+        }
+        Ok(())
+    }
+
     fn gpus(&self) -> Vec<Gpu> {
         self.gpus.clone().unwrap_or_else(gpu::list)
     }
@@ -213,6 +234,7 @@ impl Engine {
         if server.gpus == 0 {
             return Lease::cpu(&self.locks);
         }
+        self.check_discovery()?;
         let begun = clock.now();
         loop {
             let leased = Lease::gpus(&self.locks, &self.gpus(), server.gpus);

@@ -19,6 +19,16 @@ pub enum EngineError {
         /// What, and what to write in its place.
         message: String,
     },
+    /// The engine crate was built without what this needs.
+    #[error(
+        "this build has no support for {what}; add `--features {feature}` to the cargo command, or start the tests with `cargo xtask perf`, which adds it"
+    )]
+    FeatureMissing {
+        /// The Cargo feature.
+        feature: &'static str,
+        /// What it brings.
+        what: &'static str,
+    },
     /// A secret is declared and not set.
     #[error(
         "the test hands the environment variable `{name}` to the server as a secret, and it is not set; set it"
@@ -196,6 +206,10 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    pub(crate) fn feature_missing(feature: &'static str, what: &'static str) -> Self {
+        Self::FeatureMissing { feature, what }
+    }
+
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::Invalid { message: message.into() }
     }

@@ -7,9 +7,18 @@
 //! start is removed again when it is stopped, dropped, when the test panics, and, at the latest by
 //! the next run, when this process is killed.
 //!
+//! The Cargo feature `docker` brings the docker engine, `nvml` the discovery of GPUs; both are off by
+//! default, and `cargo xtask perf` turns on what the chosen engine needs.
+//!
 //! Starting and stopping work on any tokio runtime that has time and I/O enabled, current-thread
 //! ones included: what has to happen when a [`Running`] is dropped happens on a thread of its own.
 
+#![cfg_attr(
+    not(feature = "docker"),
+    allow(dead_code, unused_imports, reason = "the docker engine alone uses some of it")
+)]
+
+#[cfg(feature = "docker")]
 mod docker;
 mod engine;
 mod error;

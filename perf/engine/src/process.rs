@@ -57,8 +57,7 @@ pub(crate) async fn start(
     let (supervisor, death) = ProcessSupervisor::spawn(command, &spec.secrets, spec.log.clone())
         .map_err(|reason| EngineError::VllmNotFound { vllm: vllm.clone(), reason })?;
     let kept = SupervisedServer::new(Box::new(supervisor), death, lease);
-    let probe =
-        Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
+    let probe = Probe::new(&url);
     wait(&kept, &probe, &spec, engine.start_timeout_s, clock, progress).await?;
 
     let fingerprint =

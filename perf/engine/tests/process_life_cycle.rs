@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -167,13 +168,9 @@ fn a_death_in_the_middle_is_reported() {
     let death = block_on(async {
         let mut running = start(&engine, &server).await.unwrap();
         let Address::Url(url) = running.address() else { panic!("a process answers over HTTP") };
-        let _ = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .unwrap()
-            .get(format!("{url}/die"))
-            .send()
-            .await;
+        let mut connection =
+            std::net::TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+        write!(connection, "GET /die HTTP/1.0\r\n\r\n").unwrap();
         let death = running.died().await;
         running.stop().await.unwrap();
         death

@@ -91,9 +91,21 @@ fn what_does_not_exist_is_refused_with_what_does() {
 
 #[test]
 fn faults_on_demand_are_for_the_simulated_engine_alone() {
-    let settings = Settings { engine: EngineKind::Docker, ..of(inject("oom")) };
+    let settings = Settings { engine: EngineKind::Process, ..of(inject("oom")) };
     let error = Engine::new(&settings, &Config::default()).unwrap_err();
     assert!(matches!(error, EngineError::Invalid { .. }), "{error}");
+}
+
+#[test]
+#[cfg(not(feature = "docker"))]
+fn a_build_without_docker_says_how_to_turn_it_on() {
+    let settings = Settings { engine: EngineKind::Docker, ..Settings::default() };
+    let error = Engine::new(&settings, &Config::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "this build has no support for Docker; add `--features docker` to the cargo command, or start \
+         the tests with `cargo xtask perf`, which adds it"
+    );
 }
 
 #[test]
