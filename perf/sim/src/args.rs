@@ -1,5 +1,4 @@
-//! Owns the command line of `vllm serve`, as far as it bears on the simulation. Main type:
-//! [`ServeArgs`].
+//! The command line of `vllm serve`, as far as it affects the simulation: [`ServeArgs`].
 
 use std::fmt;
 

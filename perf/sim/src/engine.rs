@@ -1,4 +1,4 @@
-//! Owns the step loop that drives the scheduler through time. Main type: [`Engine`].
+//! The step loop that drives the scheduler through time: [`Engine`].
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,4 @@
-//! Owns what is known of a machine with a model on it: memory, step times, noise, output lengths.
-//! Main type: [`Profile`].
+//! A machine with a model on it: memory, step times, noise and output lengths: [`Profile`].
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! Owns histograms with vLLM's buckets. Main type: [`Histogram`].
+//! Histograms with vLLM's buckets: [`Histogram`].
 
 /// Seconds to the first token.
 pub(super) const TTFT: &[f64] = &[

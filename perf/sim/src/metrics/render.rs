@@ -1,4 +1,4 @@
-//! Owns the text of `/metrics`. Main function: [`render`].
+//! The text of `/metrics`: [`render`].
 
 use std::fmt::Write;
 

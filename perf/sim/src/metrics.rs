@@ -1,4 +1,4 @@
-//! Owns what the engine counts about itself. Main type: [`Metrics`].
+//! What the engine counts about itself: [`Metrics`].
 
 mod histogram;
 mod render;
