@@ -8,9 +8,41 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-
-use crate::cli::BenchClient;
+use clap::Args;
 use perf_model::judge::exit_code;
+
+/// Examples for `--help`.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench-client                                               this client alone
+  cargo xtask bench-client --peer vllm/vllm-rs --tokenizer models/tiny   beside vLLM's Rust client, from vLLM's wheel
+  cargo xtask bench-client --python-peer venv/bin/vllm --tokenizer models/tiny --rows saturated,one";
+
+#[derive(Args)]
+pub(crate) struct BenchClient {
+    /// A program that takes the options of `vllm-rs bench serve`
+    #[arg(long, value_name = "PATH")]
+    pub(crate) peer: Option<PathBuf>,
+
+    /// A `vllm` that takes the options of `vllm bench serve`
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python_peer: Option<PathBuf>,
+
+    /// A model's folder with a tokenizer.json, with which peers draw their prompts
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) tokenizer: Option<PathBuf>,
+
+    /// Only rows whose names begin so: saturated, paced, one, burst, memory
+    #[arg(long, value_name = "ROWS", value_delimiter = ',', value_parser = ROWS)]
+    pub(crate) rows: Vec<String>,
+
+    /// Repetitions of each row, 5 at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5))]
+    pub(crate) repetitions: Option<u32>,
+}
+
+/// What the rows of the table begin with.
+const ROWS: [&str; 5] = ["saturated", "paced", "one", "burst", "memory"];
 
 /// Runs the bench; its failure is a failure to measure.
 pub(crate) fn bench_client(asked: &BenchClient) -> Result<u8> {

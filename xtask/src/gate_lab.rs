@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use perf_model::judge::exit_code;
 
-use crate::runs;
+use crate::root;
 
 /// The study of the statistics alone, then whole runs through the front door. Fails if a promise is
 /// not kept.
@@ -23,7 +23,7 @@ pub(crate) fn gate_lab(options: &[OsString]) -> Result<u8> {
 
 fn bench(which: &[&str], options: &[OsString]) -> Result<u8> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.arg("bench").args(which).arg("--").args(options).current_dir(runs::root());
+    cargo.arg("bench").args(which).arg("--").args(options).current_dir(root());
     let status = cargo.status().context("cannot run cargo")?;
     Ok(if status.success() { exit_code::HELD } else { exit_code::REGRESSED })
 }

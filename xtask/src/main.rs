@@ -1,77 +1,73 @@
-//! `cargo xtask perf`: runs the performance tests, refreshes and accepts baselines, shows what was
-//! recorded. `cargo xtask bench-client`: measures the load generator itself.
-//!
-//! One file a command. Deliberately light: nothing here knows Docker or HTTP; the tests and the
-//! load generator do, and they run in processes of their own.
+//! The tasks of this repository: `cargo xtask perf`, which is [`perf_cli`], and two studies of the
+//! project's own parts.
 
-mod accept;
-mod anchors;
-mod artifacts;
-mod ask;
 mod bench_client;
-mod cli;
-mod filters;
 mod gate_lab;
-mod history;
-mod import;
-mod interrupt;
-mod judge;
-mod load;
-mod machine;
-mod perf;
-mod power;
-mod rests;
-mod runs;
-mod say;
-mod scenario_run;
-mod scenarios;
-mod show;
-mod unmeasurable;
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
-use cli::{Cli, Perf, PerfCommand, Task};
-use perf_model::judge::exit_code;
-use say::say;
-use unmeasurable::Unmeasurable;
+use clap::{Parser, Subcommand};
+use perf_cli::{Perf, Repository};
 
-fn main() -> ExitCode {
-    let done = match Cli::parse().task {
-        Task::Perf(asked) => perf(*asked),
-        Task::GateLab { options } => gate_lab::gate_lab(&options),
-        Task::BenchClient(asked) => bench_client::bench_client(&asked),
-    };
-    done.map_or_else(
-        |error| {
-            eprintln!("error: {error:#}");
-            ExitCode::from(if error.is::<Unmeasurable>() {
-                exit_code::INVALID
-            } else {
-                exit_code::USAGE
-            })
-        },
-        ExitCode::from,
-    )
+use bench_client::BenchClient;
+
+/// Tasks of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
 }
 
-fn perf(asked: Perf) -> anyhow::Result<u8> {
-    match asked.command {
-        None => perf::gate(&asked.gate),
-        Some(PerfCommand::Refresh(asked)) => perf::refresh(&asked),
-        Some(PerfCommand::Compare(asked)) => perf::compare(&asked),
-        Some(PerfCommand::Power(asked)) => power::power(&asked),
-        Some(PerfCommand::Judge(asked)) => judge::judge(&asked),
-        Some(PerfCommand::Accept(asked)) => accept::accept(&asked),
-        Some(PerfCommand::Show(asked)) => show::show(&asked),
-        Some(PerfCommand::Load { options }) => load::load(&options),
-        Some(PerfCommand::Import(asked)) => import::import(&asked),
-        Some(PerfCommand::List) => scenarios::list(),
-        Some(PerfCommand::Schema) => Ok(schema()),
+#[derive(Subcommand)]
+enum Task {
+    /// Run the performance tests and hold them against their baselines
+    Perf(Box<Perf>),
+    /// Measure how often the gate errs, by simulation of the shipped code: the table of
+    /// docs/GATE.md
+    #[command(after_help = "\
+Examples:
+  cargo xtask gate-lab                       the study, then whole simulated runs through the front door
+  cargo xtask gate-lab -- --suites 200       the study alone, smaller")]
+    GateLab {
+        /// Options of the study; with any, the whole runs are left out
+        #[arg(last = true, value_name = "OPTIONS")]
+        options: Vec<OsString>,
+    },
+    /// Measure what the load generator costs, beside another client if one is given
+    #[command(
+        long_about = "Measure what the load generator costs, beside another client if one is given.\n\n\
+            Clients alternate on one server of this repository, each on a core of its own (`taskset`, two cores at least). \
+            Shown are events and requests per second of a client's own processor time, TTFT, and memory. \
+            docs/BENCHMARKS.md says what the rows are and what they were elsewhere.\n\n\
+            Two dialects of peers are spoken: `vllm-rs bench serve` (--peer), and `vllm bench serve` of vLLM's Python \
+            package (--python-peer), which is put only on what saturates, with 10,000 requests at most.",
+        after_help = bench_client::EXAMPLES
+    )]
+    BenchClient(BenchClient),
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().task {
+        Task::Perf(asked) => perf_cli::run(repository(), *asked),
+        Task::GateLab { options } => perf_cli::exit(gate_lab::gate_lab(&options)),
+        Task::BenchClient(asked) => perf_cli::exit(bench_client::bench_client(&asked)),
     }
 }
 
-fn schema() -> u8 {
-    say(perf_model::spec::config::Config::schema().trim_end());
-    exit_code::HELD
+fn repository() -> Repository {
+    Repository {
+        root: root(),
+        scenarios_package: "vllm-perf".to_owned(),
+        tools_package: "vllm-perf-tools".to_owned(),
+    }
+}
+
+/// The repository's root: cargo sets the variable for `cargo xtask`.
+fn root() -> PathBuf {
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    manifest.parent().map_or(manifest.clone(), PathBuf::from)
 }

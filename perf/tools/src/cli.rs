@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 use perf_model::spec::load::{Api, Arrivals, Load, Objective, OutputLength, Prompts, Workload};
 use perf_model::spec::units::{millis, percent};
 
-use crate::spec::{self, Sweep};
+use crate::parse::{self, Sweep};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -75,15 +75,15 @@ pub(crate) struct Cli {
 
     /// Where the prompts come from; --help shows all kinds [default: random:64, with --chat
     /// verse:0,8]
-    #[arg(long, value_name = "PROMPTS", value_parser = spec::prompts)]
+    #[arg(long, value_name = "PROMPTS", value_parser = parse::prompts)]
     pub(crate) prompts: Option<Prompts>,
 
     /// How long the answers are
-    #[arg(long, value_name = "OUTPUT", value_parser = spec::output, default_value = "exactly:64")]
+    #[arg(long, value_name = "OUTPUT", value_parser = parse::output, default_value = "exactly:64")]
     pub(crate) output: OutputLength,
 
     /// When the requests are sent; --help shows all kinds
-    #[arg(long, value_name = "ARRIVALS", value_parser = spec::arrivals, default_value = "one-at-a-time")]
+    #[arg(long, value_name = "ARRIVALS", value_parser = parse::arrivals, default_value = "one-at-a-time")]
     pub(crate) arrivals: Arrivals,
 
     /// How many measured requests
@@ -108,7 +108,7 @@ pub(crate) struct Cli {
 
     /// A bound in milliseconds that a request must meet to count for goodput: ttft, tpot or e2e;
     /// may be repeated
-    #[arg(long, value_name = "QUANTITY=MS", value_parser = spec::objective)]
+    #[arg(long, value_name = "QUANTITY=MS", value_parser = parse::objective)]
     pub(crate) objective: Vec<Objective>,
 
     /// Decides prompts and random arrivals; without it, another in each run, so that none finds
@@ -126,15 +126,15 @@ pub(crate) struct Cli {
 
     /// How late the sends of an open loop may be at P99, and half of how late the client's event
     /// loop may wake in any load, before the client was the limit
-    #[arg(long, value_name = "MS", default_value_t = 5.0, value_parser = spec::milliseconds)]
+    #[arg(long, value_name = "MS", default_value_t = 5.0, value_parser = parse::milliseconds)]
     pub(crate) lateness_limit: f64,
 
     /// The share of requests that may fail before the run is invalid, in percent
-    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = spec::share)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = parse::share)]
     pub(crate) failures_allowed: f64,
 
     /// The same load at several points, a row each: concurrency=1,2,4 or rate=5,10,20
-    #[arg(long, value_name = "WHAT=POINTS", value_parser = spec::sweep)]
+    #[arg(long, value_name = "WHAT=POINTS", value_parser = parse::sweep)]
     pub(crate) sweep: Option<Sweep>,
 
     /// What to print, or to save with --save
@@ -146,7 +146,7 @@ pub(crate) struct Cli {
     pub(crate) save: Option<PathBuf>,
 
     /// The load's name in the record
-    #[arg(long, default_value = "load", value_parser = spec::name)]
+    #[arg(long, default_value = "load", value_parser = parse::name)]
     pub(crate) name: String,
 
     /// The folder for the records; `cargo xtask perf load` gives the next run's
@@ -168,7 +168,7 @@ pub(crate) enum Format {
 impl Cli {
     /// The load that was asked for.
     pub(crate) fn load(&self) -> Load {
-        let default = if self.chat { spec::CHAT } else { spec::COMPLETIONS };
+        let default = if self.chat { parse::CHAT } else { parse::COMPLETIONS };
         let mut load = Load {
             name: self.name.clone(),
             workload: Workload {

@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use perf_model::spec::load::{Arrivals, Load, Prompts};
 
 use crate::cli::Cli;
-use crate::spec::Sweep;
+use crate::parse::Sweep;
 
 /// The loads to put on the server, one after the other: one, or one for each point.
 pub(crate) fn points(asked: &Cli) -> Result<Vec<Load>> {

@@ -10,7 +10,7 @@ use perf_report::terminal;
 
 use crate::cli::Import;
 use crate::runs;
-use crate::say::say;
+use crate::stdout::say;
 
 /// Reads the files before it writes the run, and shows it.
 pub(crate) fn import(asked: &Import) -> Result<u8> {

@@ -5,7 +5,7 @@ use perf_model::judge::anchor::anchor_file;
 use perf_store::{Lock, write_anchor};
 
 use crate::runs;
-use crate::say::say;
+use crate::stdout::say;
 
 /// Moves the anchors of all baselines that the filters name to where these are now. Reads all
 /// before it writes the first.

@@ -10,7 +10,7 @@ use perf_model::judge::exit_code;
 
 pub(crate) use measuring::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
 
-/// Tasks of this repository.
+/// The command line of a repository without other tasks.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 pub(crate) struct Cli {
@@ -22,62 +22,9 @@ pub(crate) struct Cli {
 pub(crate) enum Task {
     /// Run the performance tests and hold them against their baselines
     Perf(Box<Perf>),
-    /// Measure how often the gate errs, by simulation of the shipped code: the table of
-    /// docs/GATE.md
-    #[command(after_help = "\
-Examples:
-  cargo xtask gate-lab                       the study, then whole simulated runs through the front door
-  cargo xtask gate-lab -- --suites 200       the study alone, smaller")]
-    GateLab {
-        /// Options of the study; with any, the whole runs are left out
-        #[arg(last = true, value_name = "OPTIONS")]
-        options: Vec<OsString>,
-    },
-    /// Measure what the load generator costs, beside another client if one is given
-    #[command(
-        long_about = "Measure what the load generator costs, beside another client if one is given.\n\n\
-            Clients alternate on one server of this repository, each on a core of its own (`taskset`, two cores at least). \
-            Shown are events and requests per second of a client's own processor time, TTFT, and memory. \
-            docs/BENCHMARKS.md says what the rows are and what they were elsewhere.\n\n\
-            Two dialects of peers are spoken: `vllm-rs bench serve` (--peer), and `vllm bench serve` of vLLM's Python \
-            package (--python-peer), which is put only on what saturates, with 10,000 requests at most.",
-        after_help = BENCH_CLIENT_EXAMPLES
-    )]
-    BenchClient(BenchClient),
 }
 
-const BENCH_CLIENT_EXAMPLES: &str = "\
-Examples:
-  cargo xtask bench-client                                               this client alone
-  cargo xtask bench-client --peer vllm/vllm-rs --tokenizer models/tiny   beside vLLM's Rust client, from vLLM's wheel
-  cargo xtask bench-client --python-peer venv/bin/vllm --tokenizer models/tiny --rows saturated,one";
-
-#[derive(Args)]
-pub(crate) struct BenchClient {
-    /// A program that takes the options of `vllm-rs bench serve`
-    #[arg(long, value_name = "PATH")]
-    pub(crate) peer: Option<PathBuf>,
-
-    /// A `vllm` that takes the options of `vllm bench serve`
-    #[arg(long, value_name = "PATH")]
-    pub(crate) python_peer: Option<PathBuf>,
-
-    /// A model's folder with a tokenizer.json, with which peers draw their prompts
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) tokenizer: Option<PathBuf>,
-
-    /// Only rows whose names begin so: saturated, paced, one, burst, memory
-    #[arg(long, value_name = "ROWS", value_delimiter = ',', value_parser = ROWS)]
-    pub(crate) rows: Vec<String>,
-
-    /// Repetitions of each row, 5 at most
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5))]
-    pub(crate) repetitions: Option<u32>,
-}
-
-/// What the rows of the table begin with.
-const ROWS: [&str; 5] = ["saturated", "paced", "one", "burst", "memory"];
-
+/// The command line of `cargo xtask perf`.
 #[derive(Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -87,7 +34,7 @@ const ROWS: [&str; 5] = ["saturated", "paced", "one", "burst", "memory"];
     after_help = GATE_EXAMPLES,
     after_long_help = format!("{GATE_EXAMPLES}\n\n{}", exit_code::HELP),
 )]
-pub(crate) struct Perf {
+pub struct Perf {
     #[command(subcommand)]
     pub(crate) command: Option<PerfCommand>,
     #[command(flatten)]
@@ -254,7 +201,7 @@ mod tests {
             "--max-num-seqs",
             "8",
         ]);
-        let Task::Perf(perf) = cli.task else { panic!("it is perf") };
+        let Task::Perf(perf) = cli.task;
         assert_eq!(perf.gate.on.filters, ["cpu_smoke"]);
         assert_eq!(perf.gate.under_test.arguments, ["--max-num-seqs", "8"]);
     }
@@ -263,7 +210,7 @@ mod tests {
     fn the_options_of_a_load_are_handed_on_as_they_are() {
         for given in [&["--help"][..], &["--url", "http://h:1", "--sweep", "rate=1,2"][..]] {
             let cli = Cli::parse_from(["xtask", "perf", "load"].iter().chain(given));
-            let Task::Perf(perf) = cli.task else { panic!("{given:?} is no perf") };
+            let Task::Perf(perf) = cli.task;
             let Some(PerfCommand::Load { options }) = perf.command else {
                 panic!("{given:?} is no load")
             };

@@ -1,17 +1,13 @@
 //! `cargo xtask perf load` as its user meets it: a load on a simulated server, and Ctrl-C in the
 //! middle of one.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
-
-mod common;
-
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{UnderWay, out, perf, root};
+use crate::common::{UnderWay, out, perf, root};
 use perf_model::record::file::Record;
 
 /// Longer than anything here takes.

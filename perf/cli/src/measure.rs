@@ -15,14 +15,14 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::settings::{Purpose, Settings};
 use perf_report::terminal;
 
-use crate::ask::{Asked, pick_engine};
 use crate::cli::{Compare, Gate, On, Refresh, Required};
+use crate::error::cannot_write;
 use crate::interrupt::Interrupt;
-use crate::say::say;
 use crate::scenario_run::{plan, run_scenario};
 use crate::scenarios::Scenario;
-use crate::unmeasurable::cannot_write;
-use crate::{history, machine, rests, runs, scenarios};
+use crate::settings::{Asked, pick_engine};
+use crate::stdout::say;
+use crate::{detect, refresh_summary, runs, scenarios, staleness};
 
 /// Measures and judges.
 pub(crate) fn gate(asked: &Gate) -> Result<u8> {
@@ -45,7 +45,7 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         return Ok(exit_code::MISSING);
     };
     let mut settings = asked(engine)?.settings(engine)?;
-    let picked = scenarios::pick(&on.filters, scenarios::features_for(engine, machine::gpus()))?;
+    let picked = scenarios::pick(&on.filters, scenarios::features_for(engine, detect::gpus()))?;
     let folder = runs::begin()?;
     settings.run_folder = Some(folder.clone());
     let interrupt = Interrupt::listen()?;
@@ -80,14 +80,14 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
                 *left = (*left - report.gpu_s).max(0.0);
             }
             if settings.purpose == Purpose::Gate {
-                history::tell(&mut report, &config);
+                staleness::tell(&mut report, &config);
             }
             say(terminal::suite(&report));
             reports.push(report);
         }
     }
     if settings.purpose == Purpose::Refresh {
-        rests::on(&runs::root(), &run.loads, &folder, &run.gate)?.iter().for_each(say);
+        refresh_summary::on(&runs::root(), &run.loads, &folder, &run.gate)?.iter().for_each(say);
         if !on.filters.is_empty() {
             say("only the scenarios asked for were measured; every other baseline is as it was");
         }

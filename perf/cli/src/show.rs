@@ -9,7 +9,7 @@ use perf_model::record::file::{Header, Part, Record};
 use perf_report::terminal;
 
 use crate::cli::Show;
-use crate::say::say;
+use crate::stdout::say;
 use crate::{filters, runs};
 
 /// Prints a table for each load of the run. A record that cannot be read takes nothing from the

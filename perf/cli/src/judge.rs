@@ -9,7 +9,7 @@ use perf_model::judge::verdict::Verdict;
 use perf_report::terminal;
 
 use crate::cli::Judge;
-use crate::say::say;
+use crate::stdout::say;
 
 /// Judges every metric of every candidate, and exits as a run with these verdicts would.
 pub(crate) fn judge(asked: &Judge) -> Result<u8> {

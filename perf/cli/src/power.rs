@@ -16,9 +16,9 @@ use perf_report::terminal;
 
 use crate::cli::Power;
 use crate::interrupt::Interrupt;
-use crate::perf::read_config;
-use crate::say::say;
-use crate::{rests, runs, scenario_run, scenarios};
+use crate::measure::read_config;
+use crate::stdout::say;
+use crate::{refresh_summary, runs, scenario_run, scenarios};
 
 /// Prints a table of all guards of each baseline.
 pub(crate) fn power(asked: &Power) -> Result<u8> {
@@ -66,7 +66,7 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
         }
         let pairs: Vec<_> =
             known.iter().map(|(_, load, baseline)| (*load, baseline.clone())).collect();
-        let gate = rests::learned(&gate, &pairs);
+        let gate = refresh_summary::learned(&gate, &pairs);
         for (name, load, baseline) in known {
             told.push((name.clone(), of(&name, &baseline, load, &gate)));
         }
@@ -88,7 +88,7 @@ fn by_suite(baselines: Vec<(String, PathBuf)>) -> impl Iterator<Item = Vec<(Stri
 
 /// The table of one baseline. The guards of all scenarios share the error rate.
 fn of(name: &str, baseline: &Baseline, load: &LoadReport, gate: &Gate) -> String {
-    let guards: Vec<Guard> = rests::guards(load).collect();
+    let guards: Vec<Guard> = refresh_summary::guards(load).collect();
     let mut text = terminal::power(name, baseline, &guards, gate);
     for remark in redundant_guards::remarks(&load.arrivals, &guards) {
         let _ = writeln!(text, "  {remark}");

@@ -2,13 +2,9 @@
 //!
 //! Needs Docker and the image named in `PERF_TEST_IMAGE`, so it is ignored by default.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
-
-mod common;
-
 use std::process::Command;
 
-use common::{UnderWay, out, perf};
+use crate::common::{UnderWay, out, perf};
 
 fn image() -> String {
     std::env::var("PERF_TEST_IMAGE").unwrap_or_else(|_| "vllm-cpu:0.32.0".to_owned())

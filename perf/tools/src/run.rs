@@ -17,11 +17,11 @@ use perf_model::spec::load::Load;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Format};
-use crate::ran::Ran;
+use crate::outcome::Outcome;
 use crate::save::Save;
-use crate::server::Found;
+use crate::target::Target;
 use crate::writer::Writer;
-use crate::{server, sweep, tell};
+use crate::{output, sweep, target};
 
 /// Why nothing came of it.
 pub(crate) enum Failure {
@@ -41,7 +41,7 @@ impl From<anyhow::Error> for Failure {
 struct Server<'a> {
     asked: &'a Cli,
     endpoint: Endpoint,
-    found: Found,
+    found: Target,
     clock: Clock,
 }
 
@@ -65,7 +65,7 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     let clock = Clock::real();
     let mut interrupt = pin!(interrupt()?);
     let found = tokio::select! {
-        found = server::find(asked, &endpoint, clock) => found.map_err(Failure::Unmeasured)?,
+        found = target::find(asked, &endpoint, clock) => found.map_err(Failure::Unmeasured)?,
         signal = &mut interrupt => {
             eprintln!("interrupted by {signal} before anything was sent; nothing was recorded");
             return Ok(exit_code::INTERRUPTED);
@@ -91,7 +91,7 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     {
         return Err(failure);
     }
-    tell::result(asked, &all, save)?;
+    output::result(asked, &all, save)?;
     if let Some(failure) = failed {
         eprintln!("{} of {points} points were measured; the next could not be", all.len());
         return Err(failure);
@@ -128,7 +128,7 @@ impl Server<'_> {
         &self,
         load: Load,
         interrupt: &mut (impl Future<Output = &'static str> + Unpin),
-    ) -> Result<Ran, Failure> {
+    ) -> Result<Outcome, Failure> {
         let seed = self.asked.seed.unwrap_or_else(another_seed);
         let calibration = perf_load::calibration(self.clock).await;
         let header = self.header(&load, seed, calibration);
@@ -138,7 +138,7 @@ impl Server<'_> {
             writer.add(&Line::Sample(sample.clone()));
             samples.push(sample);
         };
-        let Found { fingerprint: Fingerprint { model, .. }, hint } = &self.found;
+        let Target { fingerprint: Fingerprint { model, .. }, hint } = &self.found;
         let measured = tokio::select! {
             measured = perf_load::measure(&load, &self.endpoint, model, seed, self.clock, &mut observe) => Ok(measured),
             signal = interrupt => Err(signal),
@@ -168,7 +168,7 @@ impl Server<'_> {
         if reading.summary.failures.get(&FailureKind::Refused) == Some(&reading.summary.requests) {
             reading.remarks.extend(hint.clone());
         }
-        Ok(Ran { load, record, path: writer.path, reading, trouble })
+        Ok(Outcome { load, record, path: writer.path, reading, trouble })
     }
 
     fn header(&self, load: &Load, seed: u64, calibration: Option<Calibration>) -> Header {

@@ -1,4 +1,4 @@
-//! What came of a load: [`Ran`].
+//! What came of a load: [`Outcome`].
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use perf_model::record::file::Record;
 use perf_model::spec::load::Load;
 
 /// One load, and what came of it.
-pub(crate) struct Ran {
+pub(crate) struct Outcome {
     pub(crate) load: Load,
     pub(crate) record: Record,
     /// Where the record is.

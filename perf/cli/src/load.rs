@@ -11,18 +11,19 @@ use anyhow::{Context, Result};
 use perf_model::judge::exit_code;
 
 use crate::interrupt::Interrupt;
-use crate::{artifacts, runs};
+use crate::{artifacts, repository, runs};
 
 /// The options that put no load on anything.
 const TALK: [&str; 4] = ["-h", "--help", "-V", "--version"];
 
 /// Runs it; its exit code is ours.
 pub(crate) fn load(arguments: &[OsString]) -> Result<u8> {
-    let built =
-        artifacts::build(&["build", "--package", "vllm-perf-tools"], "the load generator does")?;
+    let package = &repository::get().tools_package;
+    let built = artifacts::build(&["build", "--package", package], "the load generator does")?;
     let program = built.into_iter().find_map(|artifact| artifact.executable);
-    let program = program
-        .context("cargo built no program for `perf load`; is perf/tools as it should be?")?;
+    let program = program.with_context(|| {
+        format!("the package `{package}` has no program; `perf load` needs one")
+    })?;
     let mut command = Command::new(&program);
     let talks = arguments.is_empty()
         || arguments.iter().any(|argument| TALK.iter().any(|talk| argument == talk));

@@ -10,7 +10,7 @@ use perf_model::spec::server_url;
 use perf_model::spec::settings::{Budget, Purpose, Settings, Variant};
 
 use crate::cli::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
-use crate::machine;
+use crate::detect;
 
 /// What was asked for, of whatever measures.
 pub(crate) struct Asked<'a> {
@@ -186,7 +186,7 @@ fn side(name: &str, engine: EngineKind) -> Result<Variant> {
 
 /// The engine to run on; `None` when what was required is missing, which has been said then.
 pub(crate) fn pick_engine(on: &On) -> Result<Option<EngineKind>> {
-    let (gpus, docker) = (machine::gpus(), machine::docker_answers());
+    let (gpus, docker) = (detect::gpus(), detect::docker_answers());
     let missing = match (gpus, docker) {
         (0, _) => Some("no NVIDIA GPU here (the driver shows none)"),
         (_, false) => Some("Docker does not answer here"),

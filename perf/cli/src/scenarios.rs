@@ -8,9 +8,9 @@ use perf_model::judge::exit_code;
 use perf_model::spec::engine_kind::EngineKind;
 
 use crate::artifacts::{self, Artifact, Target};
-use crate::filters;
 use crate::runs::root;
-use crate::say::say;
+use crate::stdout::say;
+use crate::{filters, repository};
 
 /// One test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,8 @@ pub(crate) fn pick(filters: &[String], features: &[&str]) -> Result<Vec<Scenario
 
 fn build(features: &[&str]) -> Result<Vec<Scenario>> {
     let joined = features.join(",");
-    let mut arguments = vec!["test", "--package", "vllm-perf", "--test", "*", "--no-run"];
+    let package = repository::get().scenarios_package.as_str();
+    let mut arguments = vec!["test", "--package", package, "--test", "*", "--no-run"];
     if !features.is_empty() {
         let names = features.iter().map(|name| if *name == "nvml" { "NVML" } else { "Docker" });
         let names = names.collect::<Vec<_>>().join(" and ");

@@ -9,7 +9,7 @@ use perf_model::judge::exit_code;
 use perf_store::Lock;
 
 use crate::cli::Accept;
-use crate::say::say;
+use crate::stdout::say;
 use crate::{anchors, runs};
 
 /// Takes the baselines of a run, and moves the anchors where that was asked for.

@@ -1,13 +1,9 @@
 //! `cargo xtask perf` as its user meets it: exit codes, tables, records, and clear errors.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
-
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::{UnderWay, out, perf, root};
+use crate::common::{UnderWay, out, perf, root};
 use tempfile::TempDir;
 
 /// `cargo xtask perf …` in a repository of its own, where nothing can be built.

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::cli::{Cli, Format};
 use crate::date::stamp;
-use crate::ran::Ran;
+use crate::outcome::Outcome;
 use crate::save::Save;
 
 /// One load in JSON.
@@ -55,7 +55,7 @@ struct Told<'a> {
 
 /// Prints the result in the format that was asked for; one that is saved is printed as a table. A
 /// result that cannot be saved is printed even so.
-pub(crate) fn result(asked: &Cli, all: &[Ran], save: Option<Save>) -> Result<()> {
+pub(crate) fn result(asked: &Cli, all: &[Outcome], save: Option<Save>) -> Result<()> {
     let text = text(asked, all)?;
     let (shown, saved) = match save {
         None => (text, Ok(())),
@@ -90,7 +90,7 @@ pub(crate) fn result(asked: &Cli, all: &[Ran], save: Option<Save>) -> Result<()>
     saved
 }
 
-fn text(asked: &Cli, all: &[Ran]) -> Result<String> {
+fn text(asked: &Cli, all: &[Outcome]) -> Result<String> {
     match asked.format {
         Format::Table => Ok(table(asked, all)),
         Format::Json => {
@@ -103,7 +103,7 @@ fn text(asked: &Cli, all: &[Ran]) -> Result<String> {
         }
         Format::VllmBench => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let one = |ran: &Ran| {
+            let one = |ran: &Outcome| {
                 let model = &ran.record.header.fingerprint.model;
                 vllm_bench::write(&ran.load, model, &stamp(now.as_secs()), &ran.record.samples)
             };
@@ -112,14 +112,14 @@ fn text(asked: &Cli, all: &[Ran]) -> Result<String> {
     }
 }
 
-fn table(asked: &Cli, all: &[Ran]) -> String {
+fn table(asked: &Cli, all: &[Outcome]) -> String {
     if asked.sweep.is_none() {
         return all
             .iter()
             .map(|ran| terminal::figures(std::slice::from_ref(&ran.record)))
             .collect();
     }
-    let point = |ran: &Ran| {
+    let point = |ran: &Outcome| {
         let mark = if ran.record.is_complete() { "" } else { " (incomplete)" };
         format!("{}{mark}", ran.load.arrivals)
     };
@@ -128,7 +128,7 @@ fn table(asked: &Cli, all: &[Ran]) -> String {
     format!("{head}\n\n{}", terminal::sweep(&rows))
 }
 
-fn told<'a>(asked: &'a Cli, ran: &'a Ran) -> Told<'a> {
+fn told<'a>(asked: &'a Cli, ran: &'a Outcome) -> Told<'a> {
     let (header, end) = (&ran.record.header, ran.record.end.as_ref());
     Told {
         load: &header.load,

@@ -6,14 +6,12 @@ use anyhow::{Context, Result, bail};
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::compare::Found;
 
-use crate::filters;
-use crate::unmeasurable::cannot_write;
+use crate::error::cannot_write;
+use crate::{filters, repository};
 
-/// The repository's root: cargo sets the variable for `cargo xtask`.
+/// The repository's root.
 pub(crate) fn root() -> PathBuf {
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    manifest.parent().map_or(manifest.clone(), Path::to_path_buf)
+    repository::get().root.clone()
 }
 
 /// The folder of all runs: beside what cargo builds, because a run is as disposable as a build.

@@ -166,7 +166,10 @@ mod tests {
     fn a_refresh_says_of_each_baseline_whether_it_was_written_and_oversells_none() {
         let (root, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let place = |load: &str| format!("baselines/simulated/cpu_smoke/{load}.snap");
-        let committed = runs::baseline(&runs::root().join(place("chat"))).unwrap();
+        let committed = runs::baseline(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(place("chat")),
+        )
+        .unwrap();
         let put = |folder: &Path, load: &str, starts: usize| {
             let mut baseline = Baseline { load: load.into(), ..committed.clone() };
             baseline.metrics.values_mut().flatten().for_each(|session| session.truncate(starts));

@@ -11,10 +11,10 @@ use perf_model::judge::report::{LoadReport, SuiteReport};
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::settings::{Settings, VARIABLE};
 
+use crate::error::{Unmeasurable, cannot_write};
 use crate::interrupt::Interrupt;
 use crate::runs;
 use crate::scenarios::Scenario;
-use crate::unmeasurable::{Unmeasurable, cannot_write};
 
 /// What the scenarios would measure and guard, without measuring anything. A load that this machine
 /// cannot run is skipped, and one that would be measured to no use is invalid.

@@ -1,15 +1,10 @@
 //! The commands around the gate as their user meets them: `compare`, `power`, `judge`, and anchors
 //! that are moved.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
-
-#[allow(dead_code, reason = "each test program uses its part")]
-mod common;
-
 use std::path::Path;
 use std::process::{Command, Output};
 
-use common::{out, perf, root};
+use crate::common::{out, perf, root};
 use perf_model::judge::anchor::Anchor;
 use tempfile::TempDir;
 

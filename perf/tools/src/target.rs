@@ -13,7 +13,7 @@ use crate::cli::Cli;
 const NAMED: usize = 8;
 
 /// What was found out about the server.
-pub(crate) struct Found {
+pub(crate) struct Target {
     pub(crate) fingerprint: Fingerprint,
     /// What to say of the model where the server refuses requests; absent when it lists the model,
     /// or lists none.
@@ -21,7 +21,7 @@ pub(crate) struct Found {
 }
 
 /// Asks the server what it serves.
-pub(crate) async fn find(asked: &Cli, endpoint: &Endpoint, clock: Clock) -> Result<Found> {
+pub(crate) async fn find(asked: &Cli, endpoint: &Endpoint, clock: Clock) -> Result<Target> {
     let url = &asked.url;
     let (model, hint) = match (&asked.model, perf_load::models(endpoint, clock).await) {
         (Some(model), Ok(served)) => (model.clone(), unlisted(model, &served)),
@@ -53,7 +53,7 @@ pub(crate) async fn find(asked: &Cli, endpoint: &Endpoint, clock: Clock) -> Resu
         vllm: perf_load::version(endpoint, clock).await,
         driver: None,
     };
-    Ok(Found { fingerprint, hint })
+    Ok(Target { fingerprint, hint })
 }
 
 /// What a server has instead of a model that it does not list, the nearest name first.

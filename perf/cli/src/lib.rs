@@ -1,0 +1,92 @@
+//! The commands of `cargo xtask perf`: run the performance tests, refresh and accept baselines, show
+//! what was recorded.
+//!
+//! A repository calls [`main`] from its own `xtask`, and says with [`Repository`] where it is and
+//! which of its packages have the scenarios and the load generator. One file per command. The crate
+//! is light: nothing here compiles Docker or HTTP; the tests and the load generator do, and they run
+//! in processes of their own.
+
+mod accept;
+mod anchors;
+mod artifacts;
+mod cli;
+mod detect;
+mod error;
+mod filters;
+mod import;
+mod interrupt;
+mod judge;
+mod load;
+mod measure;
+mod power;
+mod refresh_summary;
+mod repository;
+mod runs;
+mod scenario_run;
+mod scenarios;
+mod settings;
+mod show;
+mod staleness;
+mod stdout;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use perf_model::judge::exit_code;
+
+pub use cli::Perf;
+pub use repository::Repository;
+
+use cli::{Cli, PerfCommand, Task};
+use error::Unmeasurable;
+use stdout::say;
+
+/// Parses the command line of `cargo xtask` and runs it: a whole program for a repository whose
+/// only task is `perf`.
+pub fn main(repository: Repository) -> ExitCode {
+    let Task::Perf(asked) = Cli::parse().task;
+    run(repository, *asked)
+}
+
+/// Runs `cargo xtask perf` with options that are parsed already, for a repository that has other
+/// tasks too.
+pub fn run(repository: Repository, asked: Perf) -> ExitCode {
+    repository::set(repository);
+    exit(perf(asked))
+}
+
+/// Prints an error, and gives the exit code of what was done.
+pub fn exit(done: anyhow::Result<u8>) -> ExitCode {
+    done.map_or_else(
+        |error| {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<Unmeasurable>() {
+                exit_code::INVALID
+            } else {
+                exit_code::USAGE
+            })
+        },
+        ExitCode::from,
+    )
+}
+
+fn perf(asked: Perf) -> anyhow::Result<u8> {
+    match asked.command {
+        None => measure::gate(&asked.gate),
+        Some(PerfCommand::Refresh(asked)) => measure::refresh(&asked),
+        Some(PerfCommand::Compare(asked)) => measure::compare(&asked),
+        Some(PerfCommand::Power(asked)) => power::power(&asked),
+        Some(PerfCommand::Judge(asked)) => judge::judge(&asked),
+        Some(PerfCommand::Accept(asked)) => accept::accept(&asked),
+        Some(PerfCommand::Show(asked)) => show::show(&asked),
+        Some(PerfCommand::Load { options }) => load::load(&options),
+        Some(PerfCommand::Import(asked)) => import::import(&asked),
+        Some(PerfCommand::List) => scenarios::list(),
+        Some(PerfCommand::Schema) => Ok(schema()),
+    }
+}
+
+fn schema() -> u8 {
+    say(perf_model::spec::config::Config::schema().trim_end());
+    exit_code::HELD
+}

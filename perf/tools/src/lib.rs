@@ -1,0 +1,46 @@
+//! The load generator as a program: puts a load on an OpenAI-compatible server and prints what was
+//! measured. `cargo xtask perf load` builds and runs it.
+//!
+//! A library, so that another repository's program of three lines can call [`main`]. `cli` is the
+//! command line and `parse` reads the values of its options; `target` asks the server what it
+//! serves, `run` puts the loads on it, `writer` keeps the record, `sweep` makes several loads of
+//! one; `output` prints and `save` saves.
+
+mod cli;
+mod date;
+mod outcome;
+mod output;
+mod parse;
+mod run;
+mod save;
+mod sweep;
+mod target;
+mod writer;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::Cli;
+use perf_model::judge::exit_code;
+
+use crate::run::Failure;
+
+/// Parses the command line of `perf load` and runs it.
+// One thread makes the requests, so that none waits for another thread to be woken; records are
+// written by this one.
+#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+pub async fn main() -> ExitCode {
+    let asked = Cli::parse();
+    let code = match run::all(&asked).await {
+        Ok(code) => code,
+        Err(Failure::Usage(error)) => {
+            eprintln!("error: {error:#}");
+            exit_code::USAGE
+        }
+        Err(Failure::Unmeasured(error)) => {
+            eprintln!("error: {error:#}");
+            exit_code::INVALID
+        }
+    };
+    ExitCode::from(code)
+}

@@ -1,0 +1,9 @@
+//! `cargo xtask perf` as its user meets it, one module per group of commands.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+mod cli;
+mod common;
+mod docker;
+mod gate;
+mod load;
