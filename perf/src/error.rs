@@ -96,6 +96,12 @@ pub enum Error {
     Interrupted(PathBuf),
 }
 
+impl From<perf_store::atomic::WriteError> for Error {
+    fn from(error: perf_store::atomic::WriteError) -> Self {
+        Self::Write { path: error.path, cause: error.cause }
+    }
+}
+
 impl Error {
     /// The same with where the server's log is kept, for what its log may explain.
     pub(crate) fn logged(mut self, path: &Path) -> Self {

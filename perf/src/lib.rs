@@ -42,7 +42,6 @@ mod measure;
 mod meter;
 mod plan;
 mod preflight;
-mod records;
 mod refresh;
 mod run;
 mod series;

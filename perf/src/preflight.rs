@@ -8,7 +8,7 @@ use perf_model::judge::anchor::Anchored;
 use perf_model::judge::compare::Found;
 use perf_model::spec::server::Server;
 use perf_model::spec::settings::Purpose;
-use perf_store as baselines;
+use perf_store::{anchors, baselines};
 
 use crate::load::Load;
 use crate::session::Session;
@@ -59,7 +59,7 @@ fn of(file: &Path, session: &Session) -> Standing {
         (Found::Newer(why) | Found::Unusable(why), _) => fault = Some(unusable(&why)),
         (Found::Baseline(_) | Found::Nothing, Purpose::Refresh) => {}
         (Found::Baseline(_) | Found::Nothing, _) => {
-            if let Anchored::Unusable(why) = baselines::anchor(file) {
+            if let Anchored::Unusable(why) = anchors::find(file) {
                 fault = Some(format!("the anchor beside {baseline_file} cannot be used: {why}"));
             }
         }

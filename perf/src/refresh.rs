@@ -4,10 +4,10 @@ use std::path::Path;
 
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::compare::Found;
-use perf_store::{Lock, find, text, write};
+use perf_store::atomic;
+use perf_store::baselines::{Lock, find, text, write};
 
 use crate::error::{Error, Result};
-use crate::records;
 use crate::session::Session;
 
 /// Makes a session that was measured the baseline, or one more session of the baseline, and keeps a
@@ -21,18 +21,17 @@ pub(crate) fn write_over(
     measured: &Baseline,
     session: &Session,
 ) -> Result {
-    let failed = |cause| Error::Write { path: file.to_owned(), cause };
-    let _lock = Lock::on(file).map_err(failed)?;
+    let lock = Lock::on(file)?;
     let baseline = match merged(find(file), measured.clone(), session.settings.adds_session) {
         Ok(baseline) => baseline,
         Err(why) => {
             let kept = copy.with_extension("snap.not-taken");
-            records::write(&kept, &text(measured))?;
+            atomic::write(&kept, &text(measured))?;
             return Err(Error::NotReplaced { file: session.shown(file), why, kept });
         }
     };
-    records::write(copy, &text(&baseline))?;
-    write(file, &baseline).map_err(failed)
+    atomic::write(copy, &text(&baseline))?;
+    Ok(write(&lock, file, &baseline)?)
 }
 
 /// What is to be there: what was measured, with the sessions that were there before it if they are

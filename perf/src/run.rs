@@ -8,17 +8,16 @@ use perf_load::{Endpoint, Measured};
 use perf_model::analysis::run_analysis::Reading;
 use perf_model::analysis::summary::Summary;
 use perf_model::judge::results::StartEvidence;
-use perf_model::record::client_load::Calibration;
-use perf_model::record::file::{End, Header, Part, Record, SCHEMA};
+use perf_model::record::file::{End, Header, Part, Record};
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::record::hash::fnv_1a;
 use perf_model::record::sample::Sample;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_store::record_file::RecordWriter;
 use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
 use crate::load::Load;
-use crate::records::RecordWriter;
 use crate::session::Session;
 use crate::stalls::{GiveUp, Stalls};
 
@@ -48,16 +47,16 @@ impl Run<'_> {
     /// Measures it, and keeps its record.
     pub(crate) async fn measure(&self) -> Result<StartEvidence> {
         let declared = &self.load.declared;
-        let folder = self
-            .session
-            .run_folder
-            .join(self.suite)
-            .join(self.part.folder(self.start, self.number));
         let seed = self.seed();
-        let path = folder.join(format!("{}.jsonl", declared.name));
-        let calibration = perf_load::calibration(self.clock).await;
-        let header = self.header(seed, calibration);
-        let mut record = RecordWriter::begin(path, header.clone())?;
+        let header = Header {
+            part: self.part,
+            start: self.start,
+            run: self.number,
+            seed,
+            calibration: perf_load::calibration(self.clock).await,
+            ..Header::of(declared, self.suite, self.fingerprint.clone())
+        };
+        let mut record = RecordWriter::begin(&self.session.run_folder, &header)?;
         let mut samples = Vec::with_capacity(declared.requests as usize);
         let (mut trouble, mut stalled) = (None, None);
         let mut stalls = Stalls::of(declared);
@@ -80,7 +79,7 @@ impl Run<'_> {
             () = give_up.notified() => None,
         };
         if let Some(error) = trouble {
-            return Err(error);
+            return Err(error.into());
         }
         if let Some((why, count)) = stalled {
             return Err(self.silent(why, count).await);
@@ -95,7 +94,7 @@ impl Run<'_> {
             )));
         };
         let end = End { complete: true, reason: None, server, client, cache_reset };
-        record.finish(end.clone())?;
+        record.finish(&end)?;
 
         let Reading { summary, steady, faults, remarks, .. } =
             Reading::of(&Record { header, samples, end: Some(end) });
@@ -145,25 +144,6 @@ impl Run<'_> {
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         seed.wrapping_add(now.as_secs())
-    }
-
-    fn header(&self, seed: u64, calibration: Option<Calibration>) -> Header {
-        Header {
-            schema: SCHEMA,
-            suite: self.suite.to_owned(),
-            load: self.load.declared.name.clone(),
-            part: self.part,
-            start: self.start,
-            run: self.number,
-            seed,
-            workload: self.load.declared.describe(),
-            arrivals: self.load.declared.describe_arrivals(),
-            pattern: Some(self.load.declared.arrivals),
-            objectives: self.load.declared.objectives.clone(),
-            fingerprint: self.fingerprint.clone(),
-            calibration,
-            declared: Some(self.load.declared.clone()),
-        }
     }
 
     fn in_a_word(&self, summary: &Summary) -> String {

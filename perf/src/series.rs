@@ -12,12 +12,11 @@ use perf_model::judge::results::{Evidence, StartEvidence};
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::guard::Guard;
 use perf_model::spec::settings::Purpose;
-use perf_store as on_disk;
+use perf_store::{anchors, atomic, baselines as on_disk};
 
 use crate::baselines;
 use crate::error::Result;
 use crate::load::Load;
-use crate::records::write;
 use crate::refresh;
 use crate::session::Session;
 
@@ -66,7 +65,7 @@ impl<'a> Series<'a> {
         let (session, guards) = (self.session, &self.load.guards);
         self.baseline.get_or_insert_with(|| {
             let file = on_disk::file(&session.root, &folder, self.suite, &self.load.declared.name);
-            let anchor = on_disk::anchor(&file);
+            let anchor = anchors::find(&file);
             let found = match on_disk::find(&file) {
                 found
                     if session.settings.purpose != Purpose::Refresh
@@ -170,7 +169,7 @@ impl<'a> Series<'a> {
                 refresh::write_over(&place.file, &candidate, &measured, self.session)?;
             }
         } else if matches!(report.verdict, Verdict::Unrecorded | Verdict::Incomparable) {
-            write(&candidate, &on_disk::text(&measured))?;
+            atomic::write(&candidate, &on_disk::text(&measured))?;
             baselines::leave_pending(&place.file, &measured);
         } else {
             baselines::settle_pending(&place.file, &measured, report.verdict);

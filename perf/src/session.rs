@@ -7,6 +7,8 @@ use perf_model::judge::gate::Gate;
 use perf_model::record::file::Part;
 use perf_model::spec::config::Config;
 use perf_model::spec::settings::{Purpose, Settings, VARIABLE};
+use perf_store::config_file;
+use perf_store::root::package_folder;
 
 use crate::error::{Error, Result};
 
@@ -25,13 +27,13 @@ pub(crate) struct Session {
 impl Session {
     /// Reads the settings from the environment and `perf.toml` from the repository's root.
     pub(crate) fn open() -> Result<Self> {
-        let root = root();
+        let root = package_folder(env!("CARGO_MANIFEST_DIR"));
         let settings = read_settings().map_err(|error| {
             Error::Usage(format!(
                 "the variable {VARIABLE} cannot be read: {error}; start tests with `cargo xtask perf`"
             ))
         })?;
-        let config = read_config(&root.join("perf.toml"))?;
+        let config = config_file::read(&root).map_err(|error| Error::Usage(error.to_string()))?;
         let run_folder = settings
             .run_folder
             .clone()
@@ -86,27 +88,12 @@ impl Session {
     }
 }
 
-/// cargo sets the variable for the tests it runs; the path of the build serves where no cargo is.
-fn root() -> PathBuf {
-    std::env::var_os("CARGO_MANIFEST_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
-}
-
 /// What `cargo xtask perf` asked for; the defaults where nobody asks for anything.
 fn read_settings() -> std::result::Result<Settings, String> {
     match std::env::var(VARIABLE) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| error.to_string()),
         Err(VarError::NotPresent) => Ok(Settings::default()),
         Err(error) => Err(error.to_string()),
-    }
-}
-
-fn read_config(path: &Path) -> Result<Config> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Config::from_toml(&text)
-            .map_err(|error| Error::Usage(format!("{}: {error}", path.display()))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
-        Err(error) => Err(Error::Usage(format!("{} cannot be read: {error}", path.display()))),
     }
 }
 

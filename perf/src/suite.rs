@@ -12,6 +12,7 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::server::Server;
 use perf_model::spec::settings::Purpose;
 use perf_report::terminal;
+use perf_store::report_file;
 
 use crate::duet;
 use crate::error::{Error, Result};
@@ -21,7 +22,6 @@ use crate::measure::measure;
 use crate::meter::Measured;
 use crate::plan::plan;
 use crate::preflight;
-use crate::records;
 use crate::session::Session;
 use crate::start::Place;
 use crate::vllm::Vllm;
@@ -102,13 +102,13 @@ impl Suite {
                         Verdict::Invalid,
                         error.to_string(),
                     );
-                    records::write_report(&folder, &report)?;
+                    report_file::write(&folder, &report)?;
                 }
                 return Err(error);
             }
         };
         let ended = |report: SuiteReport| -> Result<Outcome> {
-            records::write_report(&folder, &report)?;
+            report_file::write(&folder, &report)?;
             Ok(Outcome {
                 report,
                 purpose: session.settings.purpose,
@@ -146,7 +146,7 @@ impl Suite {
         let report = SuiteReport::unmeasured(name, kind, Verdict::Invalid, error.to_string());
         // What went wrong first is what is told: where the report cannot be written either, it has
         // the same cause.
-        let _ = records::write_report(&folder, &report);
+        let _ = report_file::write(&folder, &report);
         if matches!(error, Error::Interrupted(_)) {
             under_way.end_interrupted();
         }

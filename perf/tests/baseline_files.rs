@@ -206,7 +206,7 @@ fn a_plan_names_what_stands_in_the_way_and_what_is_replaced_and_measures_nothing
 fn two_sessions_that_are_added_at_once_are_both_kept() {
     let place = recorded();
     // Both have measured, and neither may write yet.
-    let writing = perf_store::Lock::on(&place.path(BASELINE)).unwrap();
+    let writing = perf_store::baselines::Lock::on(&place.path(BASELINE)).unwrap();
     let mut adding: Vec<_> = ["one", "other"]
         .into_iter()
         .zip(1..)
@@ -228,7 +228,7 @@ fn two_sessions_that_are_added_at_once_are_both_kept() {
         run.end().assert_success();
     }
     let text = place.read(BASELINE);
-    let baseline = perf_store::read(&text);
+    let baseline = perf_store::baselines::read(&text);
     assert_eq!(baseline.baseline().unwrap().rests_on(), (15, 3), "{text}");
 }
 
@@ -236,9 +236,9 @@ fn two_sessions_that_are_added_at_once_are_both_kept() {
 fn a_refresh_that_adds_a_guard_measures_a_whole_session() {
     let place = recorded();
     let text = place.read(BASELINE);
-    let mut old = perf_store::read(&text).baseline().unwrap().clone();
+    let mut old = perf_store::baselines::read(&text).baseline().unwrap().clone();
     old.metrics.remove(&"ttft_p50_ms".parse().unwrap());
-    place.write(BASELINE, perf_store::text(&old));
+    place.write(BASELINE, perf_store::baselines::text(&old));
     place.simulated("").refresh().run().assert_success();
     assert_eq!(place.read(BASELINE), text);
 }

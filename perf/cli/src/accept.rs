@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::exit_code;
-use perf_store::Lock;
+use perf_store::baselines::{Lock, write};
+use perf_store::runs::was_interrupted;
 
 use crate::cli::Accept;
 use crate::stdout::say;
@@ -40,7 +41,7 @@ fn take(from: &str, filters: &[String]) -> Result<()> {
             .with_context(|| format!("{} is not taken, and nothing else", path.display()))?;
         accepted.push((name, baseline));
     }
-    if runs::was_interrupted(&run) {
+    if was_interrupted(&run) {
         eprintln!(
             "warning: {} was interrupted; what it did not come to measure is not in it",
             run.display()
@@ -48,9 +49,7 @@ fn take(from: &str, filters: &[String]) -> Result<()> {
     }
     for (name, baseline) in accepted {
         let file = runs::root().join("baselines").join(&name);
-        Lock::on(&file)
-            .and_then(|_lock| perf_store::write(&file, &baseline))
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        write(&Lock::on(&file)?, &file, &baseline)?;
         say(format!("wrote baselines/{name}"));
     }
     Ok(())

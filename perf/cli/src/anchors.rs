@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use perf_model::judge::anchor::anchor_file;
-use perf_store::{Lock, write_anchor};
+use perf_store::anchors::write;
+use perf_store::baselines::Lock;
 
 use crate::runs;
 use crate::stdout::say;
@@ -22,9 +23,7 @@ pub(crate) fn reset(filters: &[String], reason: &str) -> Result<()> {
     }
     for (file, baseline) in moved {
         let shown = anchor_file(&file);
-        Lock::on(&file)
-            .and_then(|_lock| write_anchor(&file, baseline, reason))
-            .with_context(|| format!("cannot write {}", shown.display()))?;
+        write(&Lock::on(&file)?, &file, baseline, reason)?;
         say(format!("wrote {}", shown.strip_prefix(runs::root()).unwrap_or(&shown).display()));
     }
     Ok(())

@@ -15,7 +15,7 @@ impl fmt::Display for Unmeasurable {
 
 impl std::error::Error for Unmeasurable {}
 
-/// Marks an error as no misuse, and says what could not be written.
-pub(crate) fn cannot_write(path: &std::path::Path) -> Unmeasurable {
-    Unmeasurable(format!("cannot write {}; a run needs room for its records", path.display()))
+/// Marks a file that cannot be written as no misuse.
+pub(crate) fn unmeasurable(error: perf_store::atomic::WriteError) -> anyhow::Error {
+    Unmeasurable(error.to_string()).into()
 }

@@ -7,6 +7,7 @@ use perf_gate::{Design, Input, Output, judge_input};
 use perf_model::judge::exit_code;
 use perf_model::judge::verdict::Verdict;
 use perf_report::terminal;
+use perf_store::input_file::{self, Kind};
 
 use crate::cli::Judge;
 use crate::stdout::say;
@@ -47,8 +48,7 @@ pub(crate) fn judge(asked: &Judge) -> Result<u8> {
 
 /// One document, or a list of them.
 fn read(path: &Path) -> Result<Vec<Input>> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = input_file::read(path, Kind::Values)?;
     let documents = if text.trim_start().starts_with('[') {
         serde_json::from_str(&text)
     } else {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use perf_model::judge::exit_code;
 use perf_model::judge::gate as model;
 use perf_model::judge::report::{LoadReport, SuiteReport};
@@ -14,9 +14,11 @@ use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::settings::{Purpose, Settings};
 use perf_report::terminal;
+use perf_store::config_file;
+use perf_store::runs::write_settings;
 
 use crate::cli::{Compare, Gate, On, Refresh, Required};
-use crate::error::cannot_write;
+use crate::error::unmeasurable;
 use crate::interrupt::Interrupt;
 use crate::scenario_run::{plan, run_scenario};
 use crate::scenarios::Scenario;
@@ -173,20 +175,12 @@ fn close(
     overall.map_or(exit_code::MISSING, exit_code::code)
 }
 
-/// A wrong `perf.toml` is said before anything is built.
+/// Reads `perf.toml`, so that a fault in it is reported before anything is built.
 pub(crate) fn read_config() -> Result<Config> {
-    let path = runs::root().join("perf.toml");
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Config::from_toml(&text).with_context(|| path.display().to_string()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
+    Ok(config_file::read(&runs::root())?)
 }
 
 /// Writes down what was asked for, and whether it came to its end.
 fn remember(folder: &Path, settings: &Settings, complete: bool) -> Result<()> {
-    let path = folder.join("run.json");
-    let run = serde_json::json!({ "complete": complete, "settings": settings });
-    perf_store::write_whole(&path, &serde_json::to_string_pretty(&run)?)
-        .with_context(|| cannot_write(&path))
+    write_settings(folder, settings, complete).map_err(unmeasurable)
 }

@@ -40,7 +40,8 @@ pub(crate) fn on(
     let copies = folder.join("baselines");
     let mut written: BTreeMap<(PathBuf, &str), Vec<(&LoadReport, Baseline)>> = BTreeMap::new();
     let mut missing: Vec<&LoadReport> = loads.iter().collect();
-    for copy in if copies.is_dir() { runs::files(&copies, "snap")? } else { Vec::new() } {
+    for copy in if copies.is_dir() { perf_store::runs::files(&copies, "snap")? } else { Vec::new() }
+    {
         let place = copy.strip_prefix(folder).unwrap_or(&copy);
         let file = root.join(place);
         let read = |path: &Path| std::fs::read_to_string(path).ok();
@@ -120,6 +121,7 @@ mod tests {
     use perf_model::judge::verdict::Verdict;
     use perf_model::spec::engine_kind::EngineKind;
     use perf_model::spec::units::percent;
+    use perf_store::baselines::{Lock, write};
 
     use super::*;
 
@@ -173,7 +175,8 @@ mod tests {
         let put = |folder: &Path, load: &str, starts: usize| {
             let mut baseline = Baseline { load: load.into(), ..committed.clone() };
             baseline.metrics.values_mut().flatten().for_each(|session| session.truncate(starts));
-            perf_store::write(&folder.join(place(load)), &baseline).unwrap();
+            let file = folder.join(place(load));
+            write(&Lock::on(&file).unwrap(), &file, &baseline).unwrap();
         };
         // One was written, one was measured and could not be, one was never measured, one rests on
         // too little.

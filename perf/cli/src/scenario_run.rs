@@ -10,8 +10,10 @@ use anyhow::{Context, Result, bail};
 use perf_model::judge::report::{LoadReport, SuiteReport};
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::settings::{Settings, VARIABLE};
+use perf_store::atomic::WriteError;
+use perf_store::report_file;
 
-use crate::error::{Unmeasurable, cannot_write};
+use crate::error::{Unmeasurable, unmeasurable};
 use crate::interrupt::Interrupt;
 use crate::runs;
 use crate::scenarios::Scenario;
@@ -60,10 +62,10 @@ pub(crate) fn run_scenario(
     folder: &Path,
     interrupt: &Interrupt,
 ) -> Result<Vec<SuiteReport>> {
-    std::fs::create_dir_all(folder).with_context(|| cannot_write(folder))?;
+    std::fs::create_dir_all(folder).map_err(WriteError::of(folder)).map_err(unmeasurable)?;
     let before: BTreeSet<PathBuf> = reports_in(folder)?;
     let log_path = folder.join(format!("{}.log", scenario.name.replace("::", "-")));
-    let log = File::create(&log_path).with_context(|| cannot_write(&log_path))?;
+    let log = File::create(&log_path).map_err(WriteError::of(&log_path)).map_err(unmeasurable)?;
     let child = Command::new(&scenario.binary)
         .args(["--exact", &scenario.test])
         .current_dir(runs::root())
@@ -79,12 +81,7 @@ pub(crate) fn run_scenario(
     let status = interrupt.wait(child)?;
     let mut reports = Vec::new();
     for path in reports_in(folder)?.difference(&before) {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        reports.push(
-            serde_json::from_str(&text)
-                .with_context(|| format!("cannot read {}", path.display()))?,
-        );
+        reports.push(report_file::read(path)?);
     }
     if reports.is_empty() && !interrupt.asked() {
         let remark = format!(
@@ -102,9 +99,7 @@ pub(crate) fn run_scenario(
 }
 
 fn reports_in(folder: &Path) -> Result<BTreeSet<PathBuf>> {
-    let reports =
-        runs::files(folder, "json")?.into_iter().filter(|path| path.ends_with("report.json"));
-    Ok(reports.collect())
+    Ok(report_file::all_in(folder)?.into_iter().collect())
 }
 
 /// The last lines of a log.

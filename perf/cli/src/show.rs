@@ -1,12 +1,12 @@
 //! `cargo xtask perf show`: every figure of a run, recomputed from its records.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use perf_model::judge::exit_code;
 use perf_model::record::file::{Header, Part, Record};
 use perf_report::terminal;
+use perf_store::record_file;
 
 use crate::cli::Show;
 use crate::stdout::say;
@@ -18,21 +18,21 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
     let run = runs::find(&asked.run)?;
     let mut loads: BTreeMap<(String, String, Part), Vec<Record>> = BTreeMap::new();
     let mut unread = 0;
-    for path in runs::files(&run, "jsonl")? {
+    for path in perf_store::runs::files(&run, "jsonl")? {
         if !filters::matches(
             &path.strip_prefix(&run).unwrap_or(&path).display().to_string(),
             &asked.filters,
         ) {
             continue;
         }
-        match read(&path) {
+        match record_file::read(&path) {
             Ok(record) => {
                 let Header { suite, load, part, .. } = &record.header;
                 loads.entry((suite.clone(), load.clone(), *part)).or_default().push(record);
             }
             Err(why) => {
                 unread += 1;
-                eprintln!("error: {why:#}");
+                eprintln!("error: {why}");
             }
         }
     }
@@ -48,10 +48,4 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
             run.display()
         ),
     }
-}
-
-fn read(path: &Path) -> Result<Record> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Record::parse(&text).with_context(|| path.display().to_string())
 }

@@ -128,11 +128,8 @@ impl Bettered {
     fn write(&self) {
         let Some(file) = &self.file else { return };
         let text = serde_json::to_string_pretty(&self.since_s).unwrap_or_default();
-        if let Err(error) = perf_store::write_whole(file, &text) {
-            eprintln!(
-                "warning: since when baselines are bettered is not remembered: {}: {error}",
-                file.display()
-            );
+        if let Err(error) = perf_store::atomic::write(file, &text) {
+            eprintln!("warning: since when baselines are bettered is not remembered: {error}");
         }
     }
 }

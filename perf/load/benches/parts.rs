@@ -71,9 +71,8 @@ fn parts(criterion: &mut Criterion) {
     group.bench_function("the chunks of a sample kept", |bencher| {
         bencher.iter(|| black_box(&pairs).iter().copied().collect::<Chunks>());
     });
-    let one = Line::Sample(one);
     group.bench_function("the line of a sample in the record", |bencher| {
-        bencher.iter(|| line(black_box(&one)))
+        bencher.iter(|| line(Line::Sample(black_box(&one))))
     });
 
     let samples: Vec<Sample> = (0..1_000).map(sample).collect();

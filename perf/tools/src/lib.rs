@@ -3,7 +3,7 @@
 //!
 //! A library, so that another repository's program of three lines can call [`main`]. `cli` is the
 //! command line and `parse` reads the values of its options; `target` asks the server what it
-//! serves, `run` puts the loads on it, `writer` keeps the record, `sweep` makes several loads of
+//! serves, `run` puts the loads on it, `sweep` makes several loads of
 //! one; `output` prints and `save` saves.
 
 mod cli;
@@ -15,7 +15,6 @@ mod run;
 mod save;
 mod sweep;
 mod target;
-mod writer;
 
 use std::process::ExitCode;
 

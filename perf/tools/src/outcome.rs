@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use perf_model::analysis::run_analysis::Reading;
 use perf_model::record::file::Record;
 use perf_model::spec::load::Load;
+use perf_store::atomic::WriteError;
 
 /// One load, and what came of it.
 pub(crate) struct Outcome {
@@ -15,5 +16,5 @@ pub(crate) struct Outcome {
     /// What the record says.
     pub(crate) reading: Reading,
     /// Why the record in the file is incomplete, if it could not be written.
-    pub(crate) trouble: Option<anyhow::Error>,
+    pub(crate) trouble: Option<WriteError>,
 }

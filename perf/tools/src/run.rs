@@ -9,18 +9,17 @@ use perf_clock::Clock;
 use perf_load::{Endpoint, LoadError, Measured};
 use perf_model::analysis::run_analysis::Reading;
 use perf_model::judge::exit_code;
-use perf_model::record::client_load::Calibration;
-use perf_model::record::file::{End, Header, Line, Part, Record, SCHEMA};
+use perf_model::record::file::{End, Header, Record};
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::record::sample::{FailureKind, Sample};
 use perf_model::spec::load::Load;
+use perf_store::record_file::RecordWriter;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Format};
 use crate::outcome::Outcome;
 use crate::save::Save;
 use crate::target::Target;
-use crate::writer::Writer;
 use crate::{output, sweep, target};
 
 /// Why nothing came of it.
@@ -97,7 +96,7 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
         return Err(failure);
     }
     if let Some(trouble) = all.iter_mut().find_map(|ran| ran.trouble.take()) {
-        return Err(trouble.into());
+        return Err(anyhow::Error::from(trouble).into());
     }
     let interrupted = all.iter().any(|ran| !ran.record.is_complete());
     Ok(match all.iter().any(|ran| !ran.reading.faults.is_empty()) {
@@ -131,11 +130,23 @@ impl Server<'_> {
     ) -> Result<Outcome, Failure> {
         let seed = self.asked.seed.unwrap_or_else(another_seed);
         let calibration = perf_load::calibration(self.clock).await;
-        let header = self.header(&load, seed, calibration);
-        let mut writer = Writer::begin(self.asked.records.as_deref(), &header)?;
+        let header = Header {
+            seed,
+            calibration,
+            ..Header::of(&load, "load", self.found.fingerprint.clone())
+        };
+        let records = self.asked.records.as_deref();
+        let mut writer = records
+            .map(|folder| RecordWriter::begin(folder, &header))
+            .transpose()
+            .map_err(anyhow::Error::from)?;
+        let path = writer.as_ref().map(|writer| writer.path().to_owned());
+        let mut trouble = None;
         let mut samples = Vec::with_capacity(load.requests as usize);
         let mut observe = |sample: Sample| {
-            writer.add(&Line::Sample(sample.clone()));
+            if let Some(Err(error)) = writer.as_mut().map(|writer| writer.sample(&sample)) {
+                trouble.get_or_insert(error);
+            }
             samples.push(sample);
         };
         let Target { fingerprint: Fingerprint { model, .. }, hint } = &self.found;
@@ -146,7 +157,10 @@ impl Server<'_> {
         let (measured, reason) = match measured {
             Ok(Ok(measured)) => (measured, None),
             Ok(Err(error)) => {
-                writer.add(&Line::End(End { reason: Some(error.to_string()), ..End::default() }));
+                if let Some(writer) = writer {
+                    let end = End { reason: Some(error.to_string()), ..End::default() };
+                    writer.finish(&end).map_err(anyhow::Error::from)?;
+                }
                 return Err(match (&error, hint) {
                     (LoadError::WarmUp { kind: FailureKind::Refused, .. }, Some(hint)) => {
                         Failure::Unmeasured(anyhow!("{error}; {hint}"))
@@ -159,8 +173,9 @@ impl Server<'_> {
         };
         let Measured { server, client, cache_reset, .. } = measured;
         let end = End { complete: reason.is_none(), reason, server, client, cache_reset };
-        writer.add(&Line::End(end.clone()));
-        let trouble = writer.trouble();
+        if let Some(Err(error)) = writer.map(|writer| writer.finish(&end)) {
+            trouble.get_or_insert(error);
+        }
         let record = Record { header, samples, end: Some(end) };
         let mut reading = Reading::of(&record);
         // A gateway may serve what it does not list, so that this is said only of one that served
@@ -168,26 +183,7 @@ impl Server<'_> {
         if reading.summary.failures.get(&FailureKind::Refused) == Some(&reading.summary.requests) {
             reading.remarks.extend(hint.clone());
         }
-        Ok(Outcome { load, record, path: writer.path, reading, trouble })
-    }
-
-    fn header(&self, load: &Load, seed: u64, calibration: Option<Calibration>) -> Header {
-        Header {
-            part: Part::Judged,
-            run: 1,
-            schema: SCHEMA,
-            suite: "load".to_owned(),
-            load: load.name.clone(),
-            start: 1,
-            seed,
-            workload: load.describe(),
-            arrivals: load.describe_arrivals(),
-            pattern: Some(load.arrivals),
-            objectives: load.objectives.clone(),
-            fingerprint: self.found.fingerprint.clone(),
-            calibration,
-            declared: Some(load.clone()),
-        }
+        Ok(Outcome { load, record, path, reading, trouble })
     }
 }
 

@@ -1,64 +1,48 @@
-//! The file of `--save`: [`Save`]. Opened before anything is sent, so that no measurement is lost
-//! to a mistyped path, and put in its place whole or not at all.
+//! The file of `--save`: [`Save`]. It is opened before anything is sent, so that no measurement is
+//! lost to a mistyped path.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use perf_store::atomic::Replacement;
 
 /// A file that is to hold the result.
-pub(crate) struct Save {
-    path: PathBuf,
-    file: File,
-    /// Where it is written first; absent for what is no ordinary file, like a pipe.
-    partial: Option<PathBuf>,
+pub(crate) enum Save {
+    /// A regular file, which is replaced as a whole.
+    Whole(Replacement),
+    /// A pipe or a device, which is written to.
+    Stream(PathBuf, File),
 }
 
 impl Save {
-    /// Makes sure that the file can be written; what is there stays until the result is whole.
+    /// Makes sure that the file can be written. What is there stays until the result is complete.
     pub(crate) fn begin(path: &Path) -> Result<Self> {
         ensure!(
             !path.is_dir(),
             "cannot write {}: it is a folder; give a file's name",
             path.display()
         );
+        ensure!(path.file_name().is_some(), "--save names no file");
         let why = || format!("cannot write {}, so nothing was sent", path.display());
-        // What a link points to is written, not the link.
-        let path =
-            if path.exists() { path.canonicalize().with_context(why)? } else { path.to_owned() };
-        if path.exists() && !path.is_file() {
-            let file = OpenOptions::new().write(true).open(&path).with_context(why)?;
-            return Ok(Self { path, file, partial: None });
-        }
         if path.exists() {
-            // Whoever may not write to a file is not to replace it.
-            OpenOptions::new().append(true).open(&path).with_context(why)?;
+            // A file that this user may not write to must not be replaced.
+            let file = OpenOptions::new().append(true).open(path).with_context(why)?;
+            if !path.is_file() {
+                return Ok(Self::Stream(path.to_owned(), file));
+            }
         }
-        let name = path.file_name().context("--save names no file")?.to_string_lossy();
-        let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-        let file = File::create(&partial).with_context(why)?;
-        Ok(Self { path, file, partial: Some(partial) })
+        Replacement::begin(path).map_err(|error| error.cause).with_context(why).map(Self::Whole)
     }
 
     /// Writes it.
-    pub(crate) fn finish(mut self, text: &str) -> Result<()> {
-        let path = self.path.clone();
-        let why = || format!("the result cannot be saved in {}", path.display());
-        self.file.write_all(text.as_bytes()).with_context(why)?;
-        let Some(partial) = &self.partial else { return Ok(()) };
-        self.file.sync_all().with_context(why)?;
-        std::fs::rename(partial, &self.path).with_context(why)?;
-        self.partial = None;
-        Ok(())
-    }
-}
-
-impl Drop for Save {
-    /// Half a result is none.
-    fn drop(&mut self) {
-        if let Some(partial) = &self.partial {
-            let _ = std::fs::remove_file(partial);
+    pub(crate) fn finish(self, text: &str) -> Result<()> {
+        match self {
+            Self::Whole(file) => Ok(file.finish(text)?),
+            Self::Stream(path, mut file) => file
+                .write_all(text.as_bytes())
+                .with_context(|| format!("the result cannot be saved in {}", path.display())),
         }
     }
 }

@@ -7,8 +7,8 @@ use perf_model::record::file::{Line, Record, line};
 
 fuzz_target!(|text: &str| {
     let Ok(record) = Record::parse(text) else { return };
-    let mut written = line(&Line::Header(Box::new(record.header.clone())));
-    written.extend(record.samples.iter().map(|sample| line(&Line::Sample(sample.clone()))));
-    written.extend(record.end.iter().map(|end| line(&Line::End(end.clone()))));
+    let mut written = line(Line::Header(&record.header));
+    written.extend(record.samples.iter().map(|sample| line(Line::Sample(sample))));
+    written.extend(record.end.iter().map(|end| line(Line::End(end))));
     assert_eq!(Record::parse(&written), Ok(record));
 });

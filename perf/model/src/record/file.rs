@@ -82,6 +82,28 @@ pub struct Header {
     pub declared: Option<Load>,
 }
 
+impl Header {
+    /// The header of a declared load that is judged, in its first run of the first start.
+    pub fn of(load: &Load, suite: &str, fingerprint: Fingerprint) -> Self {
+        Self {
+            schema: SCHEMA,
+            suite: suite.to_owned(),
+            load: load.name.clone(),
+            part: Part::Judged,
+            start: 1,
+            run: 1,
+            seed: 0,
+            workload: load.describe(),
+            arrivals: load.describe_arrivals(),
+            pattern: Some(load.arrivals),
+            objectives: load.objectives.clone(),
+            fingerprint,
+            calibration: None,
+            declared: Some(load.clone()),
+        }
+    }
+}
+
 /// The run of a start that has one.
 fn first() -> u32 {
     1
@@ -185,15 +207,24 @@ pub enum CacheReset {
     Refused(String),
 }
 
-/// One line of a record.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One line of a record, as it is written.
+#[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Line {
+pub enum Line<'a> {
     /// The first line.
-    Header(Box<Header>),
+    Header(&'a Header),
     /// A request.
-    Sample(Sample),
+    Sample(&'a Sample),
     /// The last line.
+    End(&'a End),
+}
+
+/// One line of a record, as it is read.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ReadLine {
+    Header(Box<Header>),
+    Sample(Sample),
     End(End),
 }
 
@@ -233,7 +264,7 @@ impl Record {
     pub fn parse(text: &str) -> Result<Self, RecordError> {
         let mut lines = text.lines().enumerate().peekable();
         let (_, first) = lines.next().ok_or(RecordError::NoHeader)?;
-        let Ok(Line::Header(header)) = serde_json::from_str(first) else {
+        let Ok(ReadLine::Header(header)) = serde_json::from_str(first) else {
             return Err(RecordError::NoHeader);
         };
         if header.schema > SCHEMA {
@@ -247,12 +278,12 @@ impl Record {
                 return wrong("it stands behind the end".to_owned());
             }
             match serde_json::from_str(line) {
-                Ok(Line::Sample(sample)) if !seen.insert(sample.index) => {
+                Ok(ReadLine::Sample(sample)) if !seen.insert(sample.index) => {
                     return wrong(format!("request {} is there twice", sample.index));
                 }
-                Ok(Line::Sample(sample)) => record.samples.push(sample),
-                Ok(Line::End(end)) => record.end = Some(end),
-                Ok(Line::Header(_)) => return wrong("a second header".to_owned()),
+                Ok(ReadLine::Sample(sample)) => record.samples.push(sample),
+                Ok(ReadLine::End(end)) => record.end = Some(end),
+                Ok(ReadLine::Header(_)) => return wrong("a second header".to_owned()),
                 Err(_) if lines.peek().is_none() && !text.ends_with('\n') => {}
                 Err(error) => return wrong(error.to_string()),
             }
@@ -267,8 +298,8 @@ impl Record {
 }
 
 /// The text of one line, with its line feed.
-pub fn line(line: &Line) -> String {
-    let mut text = serde_json::to_string(line).unwrap_or_default();
+pub fn line(content: Line<'_>) -> String {
+    let mut text = serde_json::to_string(&content).unwrap_or_default();
     text.push('\n');
     text
 }
@@ -276,57 +307,13 @@ pub fn line(line: &Line) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::chunks::Chunks;
-    use crate::record::sample::Outcome;
-    use crate::spec::engine_kind::EngineKind;
+    use crate::fixtures;
 
     fn text() -> String {
-        let header = Header {
-            part: Part::Judged,
-            run: 1,
-            schema: SCHEMA,
-            suite: "s".into(),
-            load: "l".into(),
-            start: 1,
-            seed: 7,
-            workload: "w".into(),
-            arrivals: "a".into(),
-            pattern: None,
-            objectives: vec![],
-            fingerprint: Fingerprint {
-                engine: EngineKind::Simulated,
-                hardware: "simulated".into(),
-                model: "m".into(),
-                arguments: vec![],
-                environment: vec![],
-                under_test: vec![],
-                image: None,
-                image_digest: None,
-                vllm: None,
-                driver: None,
-            },
-            calibration: None,
-            declared: None,
-        };
-        let sample = Sample {
-            index: 0,
-            intended_us: 0,
-            sent_us: 1,
-            chunks: Chunks::default(),
-            end_us: 9,
-            prompt_tokens: None,
-            output_tokens: Some(3),
-            finish_reason: None,
-            resent: false,
-            estimated: false,
-            server: None,
-            outcome: Outcome::Succeeded,
-        };
+        let header = Header::of(&fixtures::load(), "s", fixtures::fingerprint());
+        let sample = Sample { output_tokens: Some(3), ..fixtures::sample() };
         let end = End { complete: true, server: Some(ServerCounts::default()), ..End::default() };
-        [Line::Header(Box::new(header)), Line::Sample(sample), Line::End(end)]
-            .iter()
-            .map(line)
-            .collect()
+        [Line::Header(&header), Line::Sample(&sample), Line::End(&end)].map(line).concat()
     }
 
     #[test]

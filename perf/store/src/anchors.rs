@@ -1,0 +1,33 @@
+//! The anchor of a baseline, in a file next to it: [`find`] and [`write`].
+
+use std::path::Path;
+
+use perf_model::judge::anchor::{Anchor, Anchored, anchor_file};
+use perf_model::judge::baseline::Baseline;
+
+use crate::atomic::{self, WriteError};
+use crate::baselines::Lock;
+use crate::input_file::{Kind, read};
+
+/// Reads the anchor of a baseline's file.
+pub fn find(baseline_file: &Path) -> Anchored {
+    match read(&anchor_file(baseline_file), Kind::Baseline) {
+        Ok(text) => match Anchor::from_text(&text) {
+            Ok(anchor) => Anchored::At(Box::new(anchor)),
+            Err(error) => Anchored::Unusable(error.to_string()),
+        },
+        Err(error) if error.is_missing() => Anchored::Nowhere,
+        Err(error) => Anchored::Unusable(error.fault.to_string()),
+    }
+}
+
+/// Moves the anchor of a baseline's file to a baseline, for a reason.
+pub fn write(
+    _lock: &Lock,
+    baseline_file: &Path,
+    baseline: Baseline,
+    reason: &str,
+) -> Result<(), WriteError> {
+    let anchor = Anchor { reason: reason.to_owned(), baseline };
+    atomic::write(&anchor_file(baseline_file), &anchor.to_text())
+}

@@ -1,0 +1,133 @@
+//! Baselines: where their files are ([`file()`]), how they are read ([`find`]) and written
+//! ([`write`]), by one process at a time ([`Lock`]).
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use perf_model::judge::anchor::anchor_file;
+use perf_model::judge::baseline::{Baseline, BaselineError};
+use perf_model::judge::compare::Found;
+use perf_model::judge::snapshot;
+use perf_model::spec::engine_kind::EngineKind;
+
+use crate::atomic::{self, WriteError};
+use crate::input_file::{self, Kind};
+use crate::{anchors, input_file::escaped};
+
+/// The source that every baseline names. insta's format asks for one. It is a fixed text, so that
+/// moving a source file changes no baseline.
+const SOURCE: &str = "perf/src/baselines.rs";
+
+/// The file of a baseline under a repository's root: its machine's folder, its suite, its load.
+pub fn file(root: &Path, folder: &str, suite: &str, load: &str) -> PathBuf {
+    root.join("baselines").join(folder).join(suite).join(format!("{load}.snap"))
+}
+
+/// Reads a baseline's file. A baseline of another suite or load than its path says is unusable.
+pub fn find(file: &Path) -> Found {
+    match input_file::read(file, Kind::Baseline) {
+        Ok(text) => match read(&text) {
+            Found::Baseline(baseline) => match misplaced(file, &baseline) {
+                Some(why) => Found::Unusable(why),
+                None => Found::Baseline(baseline),
+            },
+            other => other,
+        },
+        Err(error) if error.is_missing() => Found::Nothing,
+        Err(error) => Found::Unusable(error.fault.to_string()),
+    }
+}
+
+/// Reads the text of a baseline's file.
+pub fn read(text: &str) -> Found {
+    let Some((_, body)) = snapshot::split(text) else {
+        return Found::Unusable(
+            "it is not a snapshot file; restore it from git, or refresh it".to_owned(),
+        );
+    };
+    match Baseline::from_yaml(body) {
+        Ok(baseline) => Found::Baseline(Box::new(baseline)),
+        Err(error @ BaselineError::Newer(_)) => Found::Newer(error.to_string()),
+        Err(error) => Found::Unusable(error.to_string()),
+    }
+}
+
+/// Why a baseline does not belong to its path.
+fn misplaced(file: &Path, baseline: &Baseline) -> Option<String> {
+    let suite = file.parent().and_then(Path::file_name);
+    let is_at_its_place = suite.is_some_and(|suite| suite == baseline.suite.as_str())
+        && file.file_stem().is_some_and(|load| load == baseline.load.as_str());
+    (!is_at_its_place).then(|| {
+        let says = format!("{}/{}", baseline.suite, baseline.load);
+        format!(
+            "it is the baseline of {}, but its path is {}; restore it from git, or refresh it",
+            escaped(Path::new(&says)),
+            escaped(file)
+        )
+    })
+}
+
+/// The text of a baseline's file.
+pub fn text(baseline: &Baseline) -> String {
+    snapshot::render(SOURCE, &baseline.to_yaml())
+}
+
+/// Writes a baseline's file and removes the pending snapshot next to it. A measured baseline
+/// without an anchor becomes its own anchor.
+pub fn write(lock: &Lock, file: &Path, baseline: &Baseline) -> Result<(), WriteError> {
+    atomic::write(file, &text(baseline))?;
+    let _ = std::fs::remove_file(file.with_extension("snap.new"));
+    // Simulated baselines change only with the code, so they cannot creep.
+    let is_simulated = baseline.fingerprint.engine == EngineKind::Simulated;
+    if is_simulated || anchor_file(file).exists() {
+        return Ok(());
+    }
+    anchors::write(lock, file, baseline.clone(), "the first baseline")
+}
+
+/// The right to read the baselines of one suite and to replace them. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _folder: File,
+}
+
+impl Lock {
+    /// Waits until no other process writes baselines into the folder of this file. Creates the
+    /// folder if needed, and removes what a killed writer left in it.
+    pub fn on(file: &Path) -> Result<Self, WriteError> {
+        let folder = file.parent().unwrap_or(Path::new("."));
+        // The folder itself is locked, so that no lock file is among the committed files.
+        let locked = atomic::open_folder(folder)?;
+        locked.lock().map_err(WriteError::of(folder))?;
+        atomic::remove_leftovers(folder);
+        Ok(Self { _folder: locked })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_at_a_time_has_the_right_to_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("suite/load.snap");
+        let lock = Lock::on(&file).unwrap();
+        let other = File::open(file.parent().unwrap()).unwrap();
+        assert!(other.try_lock().is_err(), "two have it");
+        drop(lock);
+        assert!(other.try_lock().is_ok(), "the lock was not released");
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed_by_the_next_one_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in [".perf-x1y2z3", "other.snap", ".hidden"] {
+            std::fs::write(at(name), "half").unwrap();
+        }
+        drop(Lock::on(&at("load.snap")).unwrap());
+        assert!(!at(".perf-x1y2z3").exists());
+        assert!(at("other.snap").exists() && at(".hidden").exists());
+    }
+}

@@ -1,0 +1,137 @@
+//! Records on disk: written while a load runs ([`RecordWriter`]) and read again ([`read`]).
+//!
+//! One rule holds for losses. A line that cannot be written is an error that names the cause, and
+//! the run must not count as measured. Nothing is written after half a line, because nothing after
+//! it could be read. What was written before stays.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use perf_model::record::file::{End, Header, Line, Record, line};
+use perf_model::record::sample::Sample;
+
+use crate::atomic::WriteError;
+use crate::input_file::{self, InputError, Kind};
+
+/// Reads a record.
+pub fn read(path: &Path) -> Result<Record, InputError> {
+    let text = input_file::read(path, Kind::Record)?;
+    Record::parse(&text).map_err(|why| InputError::content(path, &why))
+}
+
+/// Writes a whole record into the folder of a run, and gives its path.
+pub fn write(run: &Path, record: &Record) -> Result<PathBuf, WriteError> {
+    let mut writer = RecordWriter::begin(run, &record.header)?;
+    for sample in &record.samples {
+        writer.sample(sample)?;
+    }
+    let path = writer.path().to_owned();
+    record.end.as_ref().map_or(Ok(()), |end| writer.finish(end))?;
+    Ok(path)
+}
+
+/// Appends to the record of a load. A record that is dropped before [`finish`](Self::finish) says
+/// that its run was given up.
+#[derive(Debug)]
+pub struct RecordWriter {
+    path: PathBuf,
+    /// Absent after the end, and after a line that could not be written.
+    file: Option<File>,
+}
+
+impl RecordWriter {
+    /// Begins a record in the folder of a run. A record that is there is replaced.
+    pub fn begin(run: &Path, header: &Header) -> Result<Self, WriteError> {
+        let start = header.part.folder(header.start, header.run);
+        let folder = run.join(&header.suite).join(start);
+        std::fs::create_dir_all(&folder).map_err(WriteError::of(&folder))?;
+        let path = folder.join(format!("{}.jsonl", header.load));
+        let file = File::create(&path).map_err(WriteError::of(&path))?;
+        let mut writer = Self { path, file: Some(file) };
+        writer.append(Line::Header(header))?;
+        Ok(writer)
+    }
+
+    /// The record's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a request.
+    pub fn sample(&mut self, sample: &Sample) -> Result<(), WriteError> {
+        self.append(Line::Sample(sample))
+    }
+
+    /// Ends the record.
+    pub fn finish(mut self, end: &End) -> Result<(), WriteError> {
+        let ended = self.append(Line::End(end));
+        self.file = None;
+        ended
+    }
+
+    /// Writes one line, unbuffered: what was measured before a crash is in the file.
+    fn append(&mut self, content: Line<'_>) -> Result<(), WriteError> {
+        let cannot = WriteError::of(&self.path);
+        let Some(file) = &mut self.file else {
+            return Err(cannot(io::Error::other("an earlier line could not be written")));
+        };
+        file.write_all(line(content).as_bytes()).map_err(|cause| {
+            self.file = None;
+            cannot(cause)
+        })
+    }
+}
+
+impl Drop for RecordWriter {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            let end = End { reason: Some("the run was given up".to_owned()), ..End::default() };
+            // Without its last line the record is incomplete too.
+            let _ = self.append(Line::End(&end));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use perf_model::fixtures;
+
+    use super::*;
+
+    fn header() -> Header {
+        Header::of(&fixtures::load(), "suite", fixtures::fingerprint())
+    }
+
+    #[test]
+    fn after_a_line_that_could_not_be_written_there_is_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("load.jsonl");
+        std::fs::write(&path, "").unwrap();
+        // A file that was opened for reading refuses writes, as a full disk does.
+        let file = File::open(&path).unwrap();
+        let mut writer = RecordWriter { path: path.clone(), file: Some(file) };
+        let first = writer.sample(&fixtures::sample()).unwrap_err().to_string();
+        assert!(first.contains("load.jsonl: ") && first.contains("os error"), "{first}");
+        writer.file = None;
+        let second = writer.sample(&fixtures::sample()).unwrap_err().to_string();
+        assert!(second.contains("an earlier line could not be written"), "{second}");
+        drop(writer);
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "");
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_and_one_that_was_dropped_says_so() {
+        let run = tempfile::tempdir().unwrap();
+        let mut writer = RecordWriter::begin(run.path(), &header()).unwrap();
+        writer.sample(&fixtures::sample()).unwrap();
+        let path = writer.path().to_owned();
+        drop(writer);
+        let record = read(&path).unwrap();
+        assert_eq!(record.samples, [fixtures::sample()]);
+        let end = record.end.as_ref().unwrap();
+        assert_eq!(end.reason.as_deref(), Some("the run was given up"));
+        assert_eq!(write(run.path(), &record).unwrap(), path);
+        assert_eq!(read(&path).unwrap(), record);
+    }
+}
