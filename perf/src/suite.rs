@@ -9,6 +9,7 @@ use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 use perf_model::record::file::Part;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::file_name::is_file_name;
 use perf_model::spec::server::Server;
 use perf_model::spec::settings::Purpose;
 use perf_report::terminal;
@@ -270,11 +271,6 @@ impl Suite {
         let guards = self.loads.iter().map(|load| load.guards.len()).sum::<usize>();
         session.gate(guards)
     }
-}
-
-fn is_file_name(name: &str) -> bool {
-    let fits = |character: char| character.is_ascii_alphanumeric() || "_-.".contains(character);
-    !name.is_empty() && !name.starts_with('.') && name.chars().all(fits)
 }
 
 /// Runs `body` in virtual time for the simulated engine, in real time for every other.

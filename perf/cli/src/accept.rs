@@ -6,7 +6,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::exit_code;
+use perf_model::spec::file_name::is_file_name;
 use perf_store::baselines::{Lock, write};
+use perf_store::input_file::escaped;
 use perf_store::runs::was_interrupted;
 
 use crate::cli::Accept;
@@ -38,7 +40,7 @@ fn take(from: &str, filters: &[String]) -> Result<()> {
     let mut accepted = Vec::new();
     for (name, path) in runs::baselines(&source, filters)? {
         let baseline = check(&name, &path)
-            .with_context(|| format!("{} is not taken, and nothing else", path.display()))?;
+            .with_context(|| format!("{} is not taken, and nothing else", escaped(&path)))?;
         accepted.push((name, baseline));
     }
     if was_interrupted(&run) {
@@ -58,6 +60,11 @@ fn take(from: &str, filters: &[String]) -> Result<()> {
 /// A baseline must be readable, and lie where its content says that it belongs.
 fn check(name: &str, file: &Path) -> Result<Baseline> {
     let baseline = runs::baseline(file)?;
+    if let Some(name) =
+        [&baseline.suite, &baseline.load].into_iter().find(|name| !is_file_name(name))
+    {
+        bail!("its suite or load is called {name:?}; give letters, digits, `_`, `-` and `.` only");
+    }
     let place = Path::new(&baseline.fingerprint.folder())
         .join(&baseline.suite)
         .join(format!("{}.snap", baseline.load));

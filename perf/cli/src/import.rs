@@ -11,8 +11,8 @@ use perf_store::input_file::{self, Kind};
 use perf_store::record_file;
 
 use crate::cli::Import;
-use crate::runs;
 use crate::error::unmeasurable;
+use crate::runs;
 use crate::stdout::say;
 
 /// Reads the files before it writes the run, and shows it.

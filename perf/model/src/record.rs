@@ -1,6 +1,7 @@
 //! What was seen: the samples of a run, what the client used, what it ran on, and the file that
 //! holds them.
 
+pub mod bounds;
 pub mod chunks;
 pub mod client_load;
 pub mod file;

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod engine_kind;
+pub mod file_name;
 pub mod guard;
 pub mod image_reference;
 pub mod load;

@@ -20,7 +20,11 @@ const SOURCE: &str = "perf/src/baselines.rs";
 
 /// The file of a baseline under a repository's root: its machine's folder, its suite, its load.
 pub fn file(root: &Path, folder: &str, suite: &str, load: &str) -> PathBuf {
-    root.join("baselines").join(folder).join(suite).join(format!("{load}.snap"))
+    root.join("baselines").join(file_within(folder, suite, load))
+}
+
+fn file_within(folder: &str, suite: &str, load: &str) -> PathBuf {
+    Path::new(folder).join(suite).join(format!("{load}.snap"))
 }
 
 /// Reads a baseline's file. A baseline of another suite or load than its path says is unusable.
@@ -58,10 +62,10 @@ fn misplaced(file: &Path, baseline: &Baseline) -> Option<String> {
     let is_at_its_place = suite.is_some_and(|suite| suite == baseline.suite.as_str())
         && file.file_stem().is_some_and(|load| load == baseline.load.as_str());
     (!is_at_its_place).then(|| {
-        let says = format!("{}/{}", baseline.suite, baseline.load);
+        let says = file_within(&baseline.fingerprint.folder(), &baseline.suite, &baseline.load);
         format!(
-            "it is the baseline of {}, but its path is {}; restore it from git, or refresh it",
-            escaped(Path::new(&says)),
+            "it says that it is {}, and its path is {}; restore it from git, or refresh it",
+            escaped(&says),
             escaped(file)
         )
     })
@@ -117,6 +121,31 @@ mod tests {
         assert!(other.try_lock().is_err(), "two have it");
         drop(lock);
         assert!(other.try_lock().is_ok(), "the lock was not released");
+    }
+
+    #[test]
+    fn a_baseline_of_another_suite_or_load_than_its_path_says_is_unusable() {
+        let folder = tempfile::tempdir().unwrap();
+        let baseline = Baseline {
+            suite: "s".into(),
+            load: "l".into(),
+            workload: String::new(),
+            arrivals: String::new(),
+            fingerprint: perf_model::fixtures::fingerprint(),
+            gpu_s_per_start: 0.0,
+            metrics: std::collections::BTreeMap::new(),
+        };
+        for (path, is_usable) in [("s/l.snap", true), ("s/m.snap", false), ("t/l.snap", false)] {
+            let file = folder.path().join(path);
+            write(&Lock::on(&file).unwrap(), &file, &baseline).unwrap();
+            match find(&file) {
+                Found::Baseline(_) => assert!(is_usable, "{path}"),
+                Found::Unusable(why) => {
+                    assert!(!is_usable && why.contains("s/l.snap, and its path is "), "{why}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]

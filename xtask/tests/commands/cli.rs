@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::common::{UnderWay, out, perf, root};
+use crate::common::{UnderWay, out, perf, root, runs};
 use tempfile::TempDir;
 
 /// `cargo xtask perf …` in a repository of its own, where nothing can be built.
@@ -11,6 +11,7 @@ fn perf_in(repository: &TempDir, arguments: &[&str]) -> Command {
     let mut command = perf(arguments);
     command
         .current_dir(repository.path())
+        .env_remove("PERF_RUNS_DIR")
         .env("CARGO_MANIFEST_DIR", repository.path().join("xtask"))
         .env("CARGO_TARGET_DIR", repository.path().join("target"));
     command
@@ -53,6 +54,7 @@ fn a_run_is_gated_recorded_shown_caught_when_slower_and_holds_again() {
 
     // What was judged is kept for nobody to accept.
     let folder = run_folder(&held);
+    assert!(folder.starts_with(runs()), "a run of a test is among the user's: {folder:?}");
     assert!(!folder.join("baselines").exists(), "a judged run left baselines");
     let refused = run(&mut perf(&["accept", "--from", folder.to_str().unwrap()]), 2);
     assert!(
@@ -252,6 +254,30 @@ fn one_bad_baseline_in_a_run_keeps_all_of_it_out() {
         );
         assert!(!repository.path().join("baselines").exists(), "something was taken");
     }
+}
+
+#[test]
+fn hostile_baselines_are_refused_and_their_names_are_escaped() {
+    for (suite, wanted) in [(".git", "is called \".git\""), ("a\u{1b}[2J", "a\\u{1b}[2J")] {
+        let (repository, run_folder) = (TempDir::new().unwrap(), foreign_run(|text| text));
+        let machine = run_folder.path().join("baselines/simulated");
+        std::fs::create_dir(machine.join(suite)).unwrap();
+        let text = std::fs::read_to_string(machine.join("cpu_smoke/chat.snap")).unwrap();
+        let quoted = serde_json::to_string(suite).unwrap();
+        let text = text.replace("suite: \"cpu_smoke\"", &format!("suite: {quoted}"));
+        std::fs::write(machine.join(suite).join("chat.snap"), text).unwrap();
+        let from = run_folder.path().to_str().unwrap().to_owned();
+        let said = err(&run(&mut perf_in(&repository, &["accept", "--from", &from]), 2));
+        assert!(said.contains(wanted) && !said.contains('\u{1b}'), "{said:?}");
+        assert!(!repository.path().join("baselines").exists(), "something was taken");
+    }
+    let (repository, run_folder) = (TempDir::new().unwrap(), foreign_run(|text| text));
+    let machine = run_folder.path().join("baselines/simulated");
+    std::os::unix::fs::symlink("/dev/zero", machine.join("zero.snap")).unwrap();
+    std::os::unix::fs::symlink(&machine, machine.join("cpu_smoke/above")).unwrap();
+    let from = run_folder.path().to_str().unwrap().to_owned();
+    let said = err(&run(&mut perf_in(&repository, &["accept", "--from", &from]), 2));
+    assert!(said.contains("it is a device, not a regular file"), "{said}");
 }
 
 #[test]

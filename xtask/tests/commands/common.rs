@@ -15,7 +15,13 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn perf(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.arg("perf").args(arguments).current_dir(root()).stdin(Stdio::null()).env_remove("CI");
+    command.env("PERF_RUNS_DIR", runs());
     command
+}
+
+/// Where the runs of tests are: not among the user's.
+pub(crate) fn runs() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("runs")
 }
 
 /// What a command wrote on standard output.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::{UnderWay, out, perf, root};
+use crate::common::{UnderWay, out, perf, root, runs};
 use perf_model::record::file::Record;
 
 /// Longer than anything here takes.
@@ -65,9 +65,7 @@ fn record_in(said: &str) -> (PathBuf, Record) {
 
 /// Waits until a run has recorded a request of a load of this name.
 fn wait_for_a_sample(load: &str) {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root().join("target"), |given| root().join(given));
-    let runs = target.join("perf").join("runs");
+    let runs = runs();
     let begun = Instant::now();
     let is_there = || {
         std::fs::read_dir(&runs).into_iter().flatten().filter_map(Result::ok).any(|run| {

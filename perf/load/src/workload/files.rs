@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use perf_store::input_file::{self, Kind};
 use rand::seq::SliceRandom;
 use serde::Deserialize;
 
@@ -28,8 +29,10 @@ impl Entry {
 
 /// A file's text.
 pub(crate) fn read(path: &Path) -> Result<String, LoadError> {
-    std::fs::read_to_string(path)
-        .map_err(|error| LoadError::PromptFile { path: path.to_owned(), cause: error.to_string() })
+    input_file::read(path, Kind::Prompts).map_err(|error| LoadError::PromptFile {
+        path: path.to_owned(),
+        cause: error.fault.to_string(),
+    })
 }
 
 /// Entries in their order, from the top again when they run out.

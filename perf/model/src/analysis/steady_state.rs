@@ -91,7 +91,8 @@ pub fn steady(samples: &[Sample], arrivals: Arrivals) -> Option<Steady> {
         0 => {
             let begun = sample.sent_us.clamp(from, to);
             let ended = sample.end_us.clamp(from, to);
-            (ended - begun) as f64 / sample.end_us.saturating_sub(sample.sent_us).max(1) as f64
+            ended.saturating_sub(begun) as f64
+                / sample.end_us.saturating_sub(sample.sent_us).max(1) as f64
         }
         all => tokens_of(sample) as f64 / all as f64,
     };

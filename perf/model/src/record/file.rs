@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::bounds;
 use crate::record::client_load::{Calibration, ClientUse};
 use crate::record::fingerprint::Fingerprint;
 use crate::record::sample::Sample;
@@ -272,6 +273,7 @@ impl Record {
         }
         let mut record = Self { header: *header, samples: Vec::new(), end: None };
         let mut seen = BTreeSet::new();
+        let mut tokens = 0;
         while let Some((index, line)) = lines.next() {
             let wrong = |cause: String| Err(RecordError::Line { line: index + 1, cause });
             if record.end.is_some() {
@@ -281,7 +283,17 @@ impl Record {
                 Ok(ReadLine::Sample(sample)) if !seen.insert(sample.index) => {
                     return wrong(format!("request {} is there twice", sample.index));
                 }
-                Ok(ReadLine::Sample(sample)) => record.samples.push(sample),
+                Ok(ReadLine::Sample(sample)) => {
+                    match bounds::check(&sample) {
+                        Ok(more) => tokens += more,
+                        Err(cause) => return wrong(cause),
+                    }
+                    if tokens > bounds::MOST_TOKENS_OF_RECORD {
+                        let most = bounds::MOST_TOKENS_OF_RECORD;
+                        return wrong(format!("more than {most} tokens in `chunks` up to here"));
+                    }
+                    record.samples.push(sample);
+                }
                 Ok(ReadLine::End(end)) => record.end = Some(end),
                 Ok(ReadLine::Header(_)) => return wrong("a second header".to_owned()),
                 Err(_) if lines.peek().is_none() && !text.ends_with('\n') => {}
@@ -335,6 +347,27 @@ mod tests {
         assert!(matches!(Record::parse(&text), Err(RecordError::Line { line: 2, .. })));
         assert_eq!(Record::parse("hello\n"), Err(RecordError::NoHeader));
         assert_eq!(Record::parse(""), Err(RecordError::NoHeader));
+    }
+
+    #[test]
+    fn a_number_that_no_run_reaches_is_refused_with_its_line_and_field() {
+        let text = text();
+        for (from, to, said) in [
+            ("\"end_us\":0", "\"end_us\":18446744073709551615", "`end_us` has 1844674407370955"),
+            ("\"sent_us\":0", "\"sent_us\":31622400000001", "`sent_us` has 31622400000001, and"),
+            (
+                "\"end_us\":0",
+                "\"chunks\":[[1,4294967295]],\"end_us\":0",
+                "`chunks` has a chunk of 4294967295 tokens, and the limit is 1048576",
+            ),
+        ] {
+            assert!(text.contains(from), "{text}");
+            let error = Record::parse(&text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(
+                error.starts_with("line 2 cannot be read: ") && error.contains(said),
+                "{error}"
+            );
+        }
     }
 
     #[test]

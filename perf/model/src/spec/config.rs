@@ -213,6 +213,17 @@ impl Config {
         ];
         let zeros =
             zeros.into_iter().filter(|(is_so, _)| *is_so).map(|(_, message)| message.to_owned());
+        let excess = [
+            ("starts", u64::from(*starts), 64, "5 are usual"),
+            ("runs", u64::from(*runs), 64, "3 are usual"),
+            ("start_timeout_s", *start_timeout_s, 86_400, "which is a day; 1200 is usual"),
+            ("gate.stale_after_days", u64::from(gate.stale_after_days), 3_650, "14 is usual"),
+            ("docker.shm_size_gib", docker.shm_size_gib, 1 << 16, "16 is usual"),
+            ("docker.memory_mib", docker.memory_mib.unwrap_or(0), 1 << 30, "which is a pebibyte"),
+        ];
+        let excess = excess.into_iter().filter(|(_, value, most, _)| value > most).map(
+            |(key, value, most, hint)| format!("{key} = {value}: the limit is {most}, {hint}"),
+        );
         let image =
             image_reference::check(&docker.image).err().map(|why| format!("docker.image: {why}"));
         let nowhere = models
@@ -227,7 +238,13 @@ impl Config {
                 inside.display()
             )
         });
-        zeros.chain(gate.check().err()).chain(image).chain(nowhere).chain(relative).next()
+        zeros
+            .chain(excess)
+            .chain(gate.check().err())
+            .chain(image)
+            .chain(nowhere)
+            .chain(relative)
+            .next()
     }
 
     /// The JSON schema of `perf.toml`, for editors.
@@ -289,6 +306,13 @@ mod tests {
     fn what_cannot_be_meant_is_refused_by_the_name_of_its_key() {
         let wrong = [
             ("starts = 0", "starts = 0"),
+            ("starts = 4294967295", "starts = 4294967295: the limit is 64, 5 are usual"),
+            ("runs = 4294967295", "runs = 4294967295: the limit is 64"),
+            (
+                "start_timeout_s = 9223372036854775807",
+                "start_timeout_s = 9223372036854775807: the limit is 86400, which is a day",
+            ),
+            ("[docker]\nshm_size_gib = 70000", "docker.shm_size_gib = 70000: the limit is"),
             ("runs = 0", "runs = 0"),
             ("start_timeout_s = 0", "start_timeout_s = 0"),
             ("models_folder = ''", "models_folder is empty"),

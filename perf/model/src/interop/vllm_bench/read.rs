@@ -7,6 +7,7 @@
 
 use serde::Deserialize;
 
+use crate::record::bounds;
 use crate::record::chunks::Chunk;
 use crate::record::chunks::Chunks;
 use crate::record::file::{End, Header, Part, Record, SCHEMA};
@@ -49,7 +50,34 @@ pub enum ReadError {
         /// The time, in seconds.
         value: f64,
     },
+    /// A number that no run reaches.
+    #[error("its `{key}` has {value}{}, and the limit is {most}; the file is damaged", of(*request))]
+    Excess {
+        /// The key.
+        key: &'static str,
+        /// Which request, from 0 in the order of the file, for a list.
+        request: Option<usize>,
+        /// The number.
+        value: f64,
+        /// The largest that is read.
+        most: f64,
+    },
+    /// The times of a request add up to more than any run lasts.
+    #[error("request {request}: {why}; the file is damaged")]
+    Request {
+        /// Which request, from 0 in the order of the file.
+        request: usize,
+        /// What is wrong.
+        why: String,
+    },
 }
+
+fn of(request: Option<usize>) -> String {
+    request.map(|request| format!(" for request {request}")).unwrap_or_default()
+}
+
+/// The most requests of a file.
+const MOST_REQUESTS: usize = 100_000_000;
 
 /// The keys that a record is made of.
 #[derive(Deserialize)]
@@ -58,6 +86,7 @@ struct File {
     backend: Option<String>,
     model_id: String,
     num_prompts: usize,
+    duration: f64,
     request_rate: serde_json::Value,
     burstiness: Option<f64>,
     max_concurrency: Option<u32>,
@@ -80,6 +109,10 @@ struct File {
 pub fn read(text: &str, load: &str) -> Result<Record, ReadError> {
     let file: File =
         serde_json::from_str(text).map_err(|error| ReadError::Format(named(text, &error)))?;
+    if file.num_prompts > MOST_REQUESTS {
+        return Err(excess("num_prompts", None, file.num_prompts as f64, MOST_REQUESTS as f64));
+    }
+    time("duration", 0, file.duration)?;
     let pace = arrivals(&arrivals::Said {
         requests: u32::try_from(file.num_prompts).unwrap_or(u32::MAX),
         rate: file.request_rate.as_f64(),
@@ -165,7 +198,15 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
         itls[place].iter().try_for_each(|gap| time("itls", place, *gap))?;
         one("latencies", latencies)?;
         one("queue_times", queues)?;
+        most(
+            "output_lens",
+            Some(place),
+            f64::from(outputs[place]),
+            f64::from(bounds::MOST_TOKENS),
+        )?;
     }
+    let tokens = outputs.iter().map(|tokens| f64::from(*tokens)).sum();
+    most("output_lens", None, tokens, bounds::MOST_TOKENS_OF_RECORD as f64)?;
     let queue = |place: usize| queues.map_or(0.0, |queues| queues[place]);
     let origin =
         (0..requests).map(|place| starts[place] - queue(place)).fold(f64::INFINITY, f64::min);
@@ -204,7 +245,14 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
             outcome: if succeeded { Outcome::Succeeded } else { failed() },
         }
     };
-    Ok((0..).zip(0..requests).map(sample).collect())
+    let checked = |at: (u32, usize)| {
+        let sample = sample(at);
+        match bounds::check(&sample) {
+            Ok(_) => Ok(sample),
+            Err(why) => Err(ReadError::Request { request: at.1, why }),
+        }
+    };
+    (0..).zip(0..requests).map(checked).collect()
 }
 
 /// A list that must be there, with an entry for every request.
@@ -224,10 +272,19 @@ fn whole<'a, T>(
 /// Refuses a time that cannot be.
 fn time(key: &'static str, request: usize, value: f64) -> Result<(), ReadError> {
     if value.is_finite() && value >= 0.0 {
-        Ok(())
+        most(key, Some(request), value, bounds::MOST_US as f64 / 1e6)
     } else {
         Err(ReadError::Time { key, request, value })
     }
+}
+
+/// Refuses a number that no run reaches.
+fn most(key: &'static str, request: Option<usize>, value: f64, most: f64) -> Result<(), ReadError> {
+    if value <= most { Ok(()) } else { Err(excess(key, request, value, most)) }
+}
+
+fn excess(key: &'static str, request: Option<usize>, value: f64, most: f64) -> ReadError {
+    ReadError::Excess { key, request, value, most }
 }
 
 /// One token a chunk; what is missing to the total is spread over them, and what is too much is not
