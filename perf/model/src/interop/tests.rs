@@ -91,8 +91,8 @@ fn changed(text: &str, changes: &[(Index, &str)]) -> String {
 proptest! {
     #[test]
     fn no_number_in_a_record_makes_the_reader_or_the_analysis_panic(
-        changes in prop::collection::vec((any::<Index>(), select(&EXTREME[..])), 1..5),
-        arrivals in select(&[Arrivals::Concurrency(2), Arrivals::Waves(2), fixtures::load().arrivals][..]),
+        changes in prop::collection::vec((any::<Index>(), select(EXTREME.to_vec())), 1..5),
+        arrivals in select(vec![Arrivals::Concurrency(2), Arrivals::Waves(2), fixtures::load().arrivals]),
     ) {
         if let Ok(record) = Record::parse(&changed(&record(arrivals), &changes)) {
             let _ = Reading::of(&record);
@@ -109,7 +109,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn no_number_in_an_import_makes_the_reader_or_the_analysis_panic(
-        changes in prop::collection::vec((any::<Index>(), select(&EXTREME[..])), 1..4),
+        changes in prop::collection::vec((any::<Index>(), select(EXTREME.to_vec())), 1..4),
     ) {
         if let Ok(record) = vllm_bench::read(&changed(SAVED, &changes), "l") {
             let _ = Reading::of(&record);
