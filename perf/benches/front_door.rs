@@ -26,7 +26,7 @@ const SESSIONS: u64 = 5;
 const STARTS: u32 = 2;
 
 /// What is promised of a suite in which nothing changed, and of a guard that lost 5 %; see
-/// `docs/GATE.md`.
+/// `docs/gate/measured.md`.
 const FALSE_ALARMS: f64 = 0.05;
 const POWER: f64 = 0.92;
 

@@ -79,7 +79,7 @@ Examples:
         long_about = "Hold raw values against each other by the same gate, from JSON files.\n\nA file is one metric, or a \
             list of them: {\"metric\": \"itl_p50_ms\", \"unit\": \"ms\", \"direction\": \"lower_is_better\", \
             \"tolerance\": 0.025, \"values\": [[[21.3], [21.1]]]}, where values[session][start][run] are in the metric's \
-            own unit. docs/GATE.md says what comes out.",
+            own unit. docs/gate/reading.md says what comes out.",
         after_help = "\
 Examples:
   cargo xtask perf judge --baseline before.json --candidate after.json

@@ -4,8 +4,8 @@ use crate::design::{Design, DesignError};
 use crate::group_sequential;
 use crate::spending::{early, late};
 
-/// The bounds of z for a design and a baseline of so many starts. Computed, no table: a few
-/// milliseconds.
+/// The bounds of z for a design and a number of baseline starts. Computing them takes a few
+/// milliseconds; no table is stored.
 ///
 /// All looks share the baseline, whose error does not shrink as the candidate is measured again.
 /// With N₀ starts there and n here the information is 1 / (1/N₀ + 1/n), and looks at a small
@@ -19,7 +19,7 @@ pub struct Boundaries {
 }
 
 impl Boundaries {
-    /// Computes them. Session drift is left out: it makes the looks more alike still, so that fewer
+    /// Computes them. Session drift is left out: it makes the looks even more alike, so that fewer
     /// cross by chance.
     pub fn of(design: &Design, baseline_starts: usize) -> Result<Self, DesignError> {
         design.check()?;
@@ -29,7 +29,7 @@ impl Boundaries {
         }))
     }
 
-    /// For a series that is held against zero, such as the differences of pairs: the information
+    /// For a series that is compared with zero, such as the differences of pairs: the information
     /// grows with the looks.
     pub fn of_pairs(design: &Design) -> Result<Self, DesignError> {
         design.check()?;
@@ -51,7 +51,7 @@ impl Boundaries {
         let alarms: Vec<f64> = (1..).zip(&information).map(spent).collect();
         let misses: Vec<f64> = information.iter().map(|t| early(design.misses, *t)).collect();
         let change = group_sequential::bounds(&information, &alarms);
-        // Where next to nothing may be spent, the bound is as good as out of reach.
+        // Where almost nothing may be spent, the bound is out of reach.
         let change = change.into_iter().enumerate();
         let change = change
             .map(|(look, bound)| may_change(look + 1).then(|| bound.unwrap_or(f64::MAX)))
@@ -61,18 +61,18 @@ impl Boundaries {
         Self { design: *design, baseline_starts, change, held }
     }
 
-    /// The design they are of.
+    /// The design that they were computed for.
     pub fn design(&self) -> &Design {
         &self.design
     }
 
-    /// How many starts of the baseline they are for.
+    /// The number of baseline starts that they were computed for.
     pub fn baseline_starts(&self) -> usize {
         self.baseline_starts
     }
 
     /// The z that a loss or gain must reach after `starts` starts to be called a change; `None`
-    /// while it may not be. From the last look on it stays.
+    /// while there are too few. It stays the same after the last look.
     pub fn change(&self, starts: usize) -> Option<f64> {
         self.change[self.look(starts)]
     }

@@ -1,8 +1,8 @@
 //! The sum of many small losses, each within the slack: [`creep`].
 //!
 //! A baseline that follows every accepted change forgets where it came from. An anchor does not
-//! move: it is what was last decided on, by a person and with a reason, and everything is held
-//! against it as well.
+//! move: it is the level that a person last decided on, with a reason, and every baseline is
+//! compared with it too.
 
 use serde::{Deserialize, Serialize};
 
@@ -57,11 +57,11 @@ impl Anchor {
     }
 }
 
-/// Holds a fresh baseline, or a candidate, against the anchor: crept if it is worse by the
+/// Compares a new baseline, or a candidate, with the anchor: crept if it is worse by the
 /// slack or more, and by more than chance explains at the guard's share of the suite's false
 /// alarms.
 ///
-/// A fresh baseline tells far more than a candidate of few starts; hold both against it, the
+/// A new baseline shows far more than a candidate of few starts. Compare both with the anchor, the
 /// baseline before it is accepted.
 pub fn creep(design: &Design, guard: &Guard, anchor: &Anchor, series: &Series) -> Creep {
     let noise = estimate(&guard.prior(), &[series]);

@@ -1,11 +1,11 @@
-//! What a whole suite may cost and how often it may err: [`Design`].
+//! The budget and the error rates of a whole suite: [`Design`].
 
-/// What a whole suite may cost and how often it may err.
+/// The budget and the error rates of a whole suite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Design {
     /// The guards (guards) of the whole suite. Each gets its share of the false alarms.
     pub guards: usize,
-    /// The most engine starts of one measurement; a verdict is sought after each.
+    /// The most engine starts of one measurement; the gate judges after each.
     pub max_starts: usize,
     /// The fewest starts, on either side, on which something may be called regressed or improved.
     pub min_starts: usize,
@@ -24,18 +24,18 @@ impl Default for Design {
     }
 }
 
-/// Why a design makes no sense.
+/// Why a design cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum DesignError {
     /// No guards.
-    #[error("the design has no guards; give the number of guards of the suite, 1 at least")]
+    #[error("the design has no guards; give the number of guards of the suite, at least 1")]
     NoGuards,
     /// A start without runs.
-    #[error("the design has starts without runs; let each have 1 at least")]
+    #[error("the design has starts without runs; give each start at least 1 run")]
     NoRuns,
     /// More starts needed than there may be, or too many to compute.
     #[error(
-        "verdicts from {min} starts on with {max} at most make no sense; let 1 ≤ min ≤ max ≤ 64"
+        "the design needs at least {min} starts for a verdict and allows at most {max}; give 1 ≤ min ≤ max ≤ 64"
     )]
     Starts {
         /// [`Design::min_starts`].
@@ -43,8 +43,10 @@ pub enum DesignError {
         /// [`Design::max_starts`].
         max: usize,
     },
-    /// An error rate that is no probability, or useless.
-    #[error("{what} of {rate} are no error rate; give one above 0 and below 0.5, 0.05 for 5 %")]
+    /// An error rate outside the useful range.
+    #[error(
+        "the rate of {what} is {rate}; give one above 0 and below 0.5, for example 0.05 for 5 %"
+    )]
     Rate {
         /// Which.
         what: &'static str,
@@ -54,12 +56,12 @@ pub enum DesignError {
 }
 
 impl Design {
-    /// For a suite of `guards` guards, and otherwise as is usual.
+    /// For a suite of `guards` guards, with the usual budget and rates.
     pub fn of(guards: usize) -> Self {
         Self { guards, ..Self::default() }
     }
 
-    /// Whether it makes sense.
+    /// Refuses a design that cannot be used.
     pub fn check(&self) -> Result<(), DesignError> {
         if self.guards == 0 {
             return Err(DesignError::NoGuards);
@@ -84,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn designs_that_make_no_sense_are_refused() {
+    fn designs_that_cannot_be_used_are_refused() {
         let usual = Design::default();
         assert_eq!(usual.check(), Ok(()));
         assert_eq!(Design { guards: 0, ..usual }.check(), Err(DesignError::NoGuards));

@@ -13,6 +13,14 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The name in documents.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::LowerIsBetter => "lower_is_better",
+            Self::HigherIsBetter => "higher_is_better",
+        }
+    }
+
     /// The value on the scale of the gate: natural logarithm, + = worse. The value must be
     /// positive.
     pub fn cost(self, value: f64) -> f64 {

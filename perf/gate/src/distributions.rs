@@ -1,12 +1,12 @@
-//! Tails of the normal and of Student's t distribution, and the way from one to the other.
+//! Tails of the normal and of Student's t distribution, and the conversion between them.
 //!
 //! The boundaries are computed for normal z; a change is divided by an *estimated* standard error,
-//! so its tail is Student's. [`z_of_t`] finds the z that is as improbable.
+//! so its tail is Student's. [`z_of_t`] finds the z with the same tail probability.
 
 use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
 use statrs::function::erf::{erfc, erfc_inv};
 
-/// Beyond this a tail is below 1e-280 and no longer told apart: z is cut here.
+/// Beyond this a tail is below 1e-280 and cannot be distinguished from 0: z is limited to this.
 const FAR: f64 = 35.0;
 
 /// P(Z > z) of the standard normal.
@@ -30,13 +30,14 @@ pub(crate) fn z_of_t(t: f64, df: f64) -> f64 {
     if t < 0.0 {
         return -z_of_t(-t, df);
     }
-    // `df` is at least that of the prior, so it is positive; with an invalid one nothing may look
-    // significant.
+    // `df` is at least that of the prior, so it is positive. An invalid one must not make anything
+    // look significant.
     StudentsT::new(0.0, 1.0, df)
         .map_or(0.0, |student| normal_z(student.sf(t).max(f64::MIN_POSITIVE)))
 }
 
-/// The inverse of [`z_of_t`]: the t that is as far in its tail as `z` is in the normal's.
+/// The inverse of [`z_of_t`]: the t with the same tail probability as `z` in the normal
+/// distribution.
 pub(crate) fn t_of_z(z: f64, df: f64) -> f64 {
     if z < 0.0 {
         return -t_of_z(-z, df);

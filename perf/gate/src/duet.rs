@@ -1,9 +1,9 @@
 //! Both sides measured alternately in one session: [`DuetPlan::confirm`] a verdict, or
 //! [`compare_pairs`] with no baseline.
 //!
-//! A baseline was measured on other days. What drifted since looks like a change and shows in no
-//! scatter of today's starts; the one way to tell is to measure the old image again, beside the new
-//! one.
+//! A baseline was measured on other days. Drift since then looks like a change and does not show in
+//! the scatter of today's starts. The only way to tell drift from a change is to measure the old
+//! image again, in turn with the new one.
 
 use crate::boundaries::Boundaries;
 use crate::design::{Design, DesignError};
@@ -12,15 +12,15 @@ use crate::guard::Guard;
 use crate::judge::{Judgement, Verdict, interval};
 use crate::pairs::Pairs;
 
-/// What was known of the noise counts no more than this, so that the pairs have their say.
+/// The most degrees of freedom that earlier knowledge of the noise counts for, so that the pairs
+/// weigh enough.
 const KNOWN: f64 = 20.0;
 
 /// Runs of each load in a start of a duet, on which the error rates of [`DuetPlan`] were found: few
 /// loads share such a start, and it is the start that costs.
 pub const DUET_RUNS: u32 = 3;
 
-/// How often chance alone may confirm a regression that the baseline showed: it has been found
-/// improbable once already.
+/// How often chance alone may confirm a regression that the comparison with the baseline showed.
 const CONFIRM: f64 = 0.08;
 
 /// How often chance alone may decide for a regression where nothing was shown yet.
@@ -29,7 +29,7 @@ const DECIDE: f64 = 0.01;
 /// How often a loss of twice the band may be overturned before the last pair.
 const OVERTURN: f64 = 0.02;
 
-/// What is said of alternating pairs, and every number that it rests on.
+/// The verdict on alternating pairs, and every number that it was reached from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Duet {
     /// The verdict.
@@ -76,7 +76,7 @@ pub struct DuetPlan {
 }
 
 impl DuetPlan {
-    /// With so many pairs at most; four are usual, and two the least.
+    /// With at most `max_pairs` pairs; four are usual, and two are the minimum.
     pub fn new(max_pairs: usize) -> Result<Self, DesignError> {
         let design = |false_alarms| Design {
             guards: 1,
@@ -93,8 +93,8 @@ impl DuetPlan {
     }
 
     /// Judges a verdict again on the pairs so far. [`Verdict::Regressed`] confirms it,
-    /// [`Verdict::Held`] overturns it, with [`Verdict::Continue`] another pair is wanted; the last pair
-    /// always decides.
+    /// [`Verdict::Held`] overturns it, with [`Verdict::Continue`] another pair is wanted; the last
+    /// pair always decides.
     ///
     /// What was regressed is confirmed by half the band, because it was shown once;
     /// what was inconclusive, or anything else, must reach the whole of it, against a sharper
@@ -127,9 +127,9 @@ impl DuetPlan {
 
 fn overturn(shown: bool) -> &'static str {
     if shown {
-        "measured side by side the difference is not there: the session drifted since the baseline was taken"
+        "measured side by side, the difference does not show: the machine drifted since the baseline was taken"
     } else {
-        "measured side by side no loss beyond the band shows"
+        "measured side by side, no loss beyond the band shows"
     }
 }
 
@@ -172,8 +172,8 @@ pub fn compare_pairs(boundaries: &Boundaries, guard: &Guard, pairs: &Pairs) -> D
 fn undecided(pairs: usize, slack: f64) -> String {
     let percent = 100.0 * slack;
     format!(
-        "after {pairs} pairs, the most there may be, a change of more than {percent:.1} % is neither shown nor ruled out; \
-         allow more pairs, or a wider slack"
+        "the limit of {pairs} pairs is reached, and a change of more than {percent:.1} % is neither shown nor ruled out; \
+         allow more pairs, or a larger slack"
     )
 }
 
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(again(&[100.0, 100.5], &[107.0, 106.8]).verdict, Verdict::Regressed);
         let drift = again(&[107.0, 106.8], &[107.2, 106.9]);
         assert_eq!(drift.verdict, Verdict::Held);
-        assert!(drift.reason.unwrap().contains("the session drifted"));
+        assert!(drift.reason.unwrap().contains("the machine drifted"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a suite's other baselines tell of a metric's noise: [`Prior::learned`].
+//! The noise of a metric, learned from all baselines of a suite: [`Prior::learned`].
 //!
 //! Ten starts in five sessions say little about one metric. The same sessions of the same machine,
 //! seen through every metric of their kind, say much more: how noisy this machine is, and how far
@@ -9,11 +9,11 @@ use crate::prior::Prior;
 use crate::series::Series;
 use crate::session_variance;
 
-/// What was known before counts as much as so many series.
+/// What was known before counts as much as this many series.
 const KNOWN: f64 = 4.0;
 
-/// Metrics of the same sessions repeat each other. However many there are, about drift they tell as
-/// much as so many would that have nothing to do with each other.
+/// Metrics of the same sessions share their drift. However many there are, they count for at most
+/// this many independent ones.
 const INDEPENDENT: f64 = 8.0;
 
 impl Prior {
@@ -26,7 +26,7 @@ impl Prior {
             return self;
         }
         let count = baselines.len() as f64;
-        // Each series is to speak for itself here.
+        // Here each series is estimated almost without the prior.
         let open = Self { start_df: 1.0, ..self };
         let mut logs = KNOWN * self.start_sd.ln();
         let mut means = Vec::with_capacity(baselines.len());
@@ -35,9 +35,9 @@ impl Prior {
             logs += noise.start_sd.ln();
             means.extend(session_means(&self, &[series], &noise));
         }
-        let told = INDEPENDENT.min(count);
-        let session = session_variance::variance(&self, &means, told / count);
-        let session_spread = self.session_spread / (1.0 + told / 2.0).sqrt();
+        let independent = INDEPENDENT.min(count);
+        let session = session_variance::variance(&self, &means, independent / count);
+        let session_spread = self.session_spread / (1.0 + independent / 2.0).sqrt();
         Self {
             start_sd: (logs / (KNOWN + count)).exp(),
             start_df: self.start_df,
@@ -79,6 +79,17 @@ mod tests {
             (learned(0.006, 0.001), learned(0.04, 0.001), learned(0.006, 0.015));
         assert!(calm.start_sd < 0.009 && noisy.start_sd > 0.025, "{calm:?} {noisy:?}");
         assert!(calm.session_sd < 0.003 && drifting.session_sd > 0.006, "{calm:?} {drifting:?}");
+    }
+
+    #[test]
+    fn the_drift_is_learned_from_at_most_eight_independent_baselines() {
+        let spread = |count: usize| {
+            let all: Vec<Series> = (0..count).map(|turn| series(0.006, 0.001, turn)).collect();
+            Prior::central().learned(&all.iter().collect::<Vec<_>>()).session_spread
+        };
+        let prior = Prior::central().session_spread;
+        assert!((spread(4) - prior / 3.0_f64.sqrt()).abs() < 1e-12);
+        assert!((spread(12) - prior / 5.0_f64.sqrt()).abs() < 1e-12);
     }
 
     #[test]

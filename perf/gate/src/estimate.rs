@@ -2,7 +2,7 @@
 //!
 //! A variance is moderated by what is known beforehand, (d₀·s₀² + f·s²) / (d₀ + f), as in Smyth,
 //! "Linear models and empirical Bayes methods", 2004; and residuals beyond two standard deviations
-//! count as two, so that one wild start cannot hide a regression.
+//! count as two, so that one extreme start cannot hide a regression.
 
 use crate::huber::location;
 use crate::noise::{Noise, run_share};
@@ -17,15 +17,15 @@ const CLIP: f64 = 2.0;
 /// variance.
 const CLIPPED: f64 = 0.9205;
 
-/// What is known of the scatter of runs beforehand: half of a start's variance, worth so many
-/// degrees of freedom.
+/// What is known of the scatter of runs beforehand: half of a start's variance, with
+/// this many degrees of freedom.
 const RUN_DF: f64 = 2.0;
 
 /// The scatter of one side or several, each around a location of its own.
 pub(crate) fn estimate(prior: &Prior, sides: &[&Series]) -> Noise {
     let run = run_variance(prior, sides);
-    // What sessions contribute is hardly known without the starts' scatter, and the other way
-    // round: once each suffices, as the first round's is only used to clip.
+    // The scatter of sessions depends on that of starts, and the reverse. One round of each is
+    // enough, because the first is only used to clip.
     let unknown = session_variance::variance(prior, &[], 1.0);
     let first = start_variance(prior, sides, run, unknown);
     let session = session_variance::variance(prior, &session_means(prior, sides, &first), 1.0);
@@ -205,6 +205,18 @@ mod tests {
         wild[2] = &[-0.013, 0.5];
         let noise = estimate(&Prior::central(), &[&series(&wild)]);
         assert!(noise.start_sd < 1.5 * calm.start_sd, "{} {}", noise.start_sd, calm.start_sd);
+    }
+
+    #[test]
+    fn one_wild_run_is_not_believed() {
+        let run_sd = |wild: f64| {
+            let mut values = vec![vec![vec![0.99, 1.01]; 2]; 5];
+            values[2][1][1] = wild;
+            let series = Series::new(Direction::LowerIsBetter, &values).unwrap();
+            estimate(&Prior::central(), &[&series]).run_sd
+        };
+        let (calm, wild) = (run_sd(1.01), run_sd(1.5));
+        assert!(wild < 1.5 * calm, "{calm} {wild}");
     }
 
     #[test]

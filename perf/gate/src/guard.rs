@@ -1,4 +1,4 @@
-//! What is checked and how strictly: [`Guard`].
+//! What is guarded and how strictly: [`Guard`].
 
 use crate::direction::Direction;
 use crate::prior::Prior;
@@ -11,10 +11,10 @@ pub struct Guard {
     prior: Prior,
 }
 
-/// Why a guard makes no sense.
+/// Why a guard cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum GuardError {
-    /// Nothing could ever, or everything would, regress.
+    /// A slack outside the range that can be judged.
     #[error("a slack of {0} cannot be judged; give one above 0 and below 0.5, 0.025 for 2.5 %")]
     Slack(f64),
     /// A standard deviation or weight that is not positive.
@@ -49,7 +49,7 @@ impl Guard {
         self.direction.loss(self.slack)
     }
 
-    /// What is known of the noise.
+    /// What is known of the noise before it is measured.
     pub fn prior(&self) -> Prior {
         self.prior
     }

@@ -1,8 +1,8 @@
-//! A location that a few wild starts cannot move far: [`location`].
+//! A location that a few extreme starts cannot move far: [`location`].
 
-/// Residuals beyond this many scales count no more than this many. 1.345 keeps 95 % of the mean's
-/// efficiency when nothing is wild (Huber, "Robust Estimation of a Location Parameter", 1964;
-/// Holland and Welsch, 1977).
+/// Residuals are clipped at this many scales. 1.345 keeps 95 % of the mean's efficiency when no
+/// value is extreme (Huber, "Robust Estimation of a Location Parameter", 1964; Holland and Welsch,
+/// 1977).
 const K: f64 = 1.345;
 
 /// Huber's location of `values`, each with a variance of its own, which weighs it. With two values

@@ -1,6 +1,6 @@
-//! Raw values as JSON, from wherever they come: [`judge_json`].
+//! Raw values from any source, as JSON documents: [`judge_input`].
 //!
-//! One document a side and metric:
+//! One document for each side and metric:
 //!
 //! ```json
 //! { "metric": "itl_p50_ms", "unit": "ms", "direction": "lower_is_better", "slack": 0.025,
@@ -48,7 +48,7 @@ pub struct Input {
     pub values: Vec<Vec<Vec<f64>>>,
 }
 
-/// What is said of the two sides.
+/// The verdict on two sides.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Output {
     /// The metric's name.
@@ -61,7 +61,7 @@ pub struct Output {
     pub baseline: f64,
     /// The candidate's.
     pub candidate: f64,
-    /// The verdict and every number behind it.
+    /// The verdict and every number that it was reached from.
     #[serde(flatten)]
     pub judgement: Judgement,
 }
@@ -69,17 +69,6 @@ pub struct Output {
 /// Why two documents cannot be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
-    /// Not the format.
-    #[error(
-        "the {side} cannot be read: {error}; it must be an object with metric, unit, direction and \
-        values[session][start][run]"
-    )]
-    Unreadable {
-        /// Which side.
-        side: &'static str,
-        /// What is wrong with it, and where.
-        error: serde_json::Error,
-    },
     /// Two metrics, or one in two units.
     #[error(
         "the baseline's {what} is {baseline}, the candidate's is {candidate}; give documents of the same metric"
@@ -102,7 +91,7 @@ pub enum InputError {
         /// What is wrong with them.
         error: SeriesError,
     },
-    /// A slack or prior that makes no sense.
+    /// A slack or prior outside its range.
     #[error("the baseline's document of {metric}: {error}")]
     Guard {
         /// The metric.
@@ -110,17 +99,9 @@ pub enum InputError {
         /// What is wrong.
         error: GuardError,
     },
-    /// A design that makes no sense.
+    /// A design outside its range.
     #[error(transparent)]
     Design(#[from] DesignError),
-}
-
-/// Judges one document against another, both as text.
-pub fn judge_json(design: &Design, baseline: &str, candidate: &str) -> Result<Output, InputError> {
-    let read = |side, text| {
-        serde_json::from_str(text).map_err(|error| InputError::Unreadable { side, error })
-    };
-    judge_input(design, &read("baseline", baseline)?, &read("candidate", candidate)?)
 }
 
 /// Judges one document against another.
@@ -131,7 +112,7 @@ pub fn judge_input(
 ) -> Result<Output, InputError> {
     same("metric", &baseline.metric, &candidate.metric)?;
     same("unit", &baseline.unit, &candidate.unit)?;
-    same("direction", &name(baseline.direction), &name(candidate.direction))?;
+    same("direction", baseline.direction.name(), candidate.direction.name())?;
     let metric = &baseline.metric;
     let prior = baseline.prior.unwrap_or_else(|| Prior::of_metric(metric));
     let guard = Guard::new(baseline.direction, baseline.slack.unwrap_or(SLACK), prior)
@@ -169,10 +150,6 @@ fn same(what: &'static str, baseline: &str, candidate: &str) -> Result<(), Input
     })
 }
 
-fn name(direction: Direction) -> String {
-    serde_json::to_string(&direction).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,9 +162,13 @@ mod tests {
 
     const BASE: &str = "[[[100.2], [99.9]], [[100.1], [99.7]], [[99.8], [100.3]], [[100.0], [100.1]], [[99.9], [100.0]]]";
 
-    fn judged(metric: &str, direction: &str, values: &str) -> Result<Output, InputError> {
-        let base = document("itl_p50_ms", "lower_is_better", BASE);
-        judge_json(&Design::default(), &base, &document(metric, direction, values))
+    fn judged(metric: &str, direction: &str, values: &str) -> Result<Output, String> {
+        let read = |text: &str| {
+            serde_json::from_str(text).map_err(|error| format!("cannot be read: {error}"))
+        };
+        let base = read(&document("itl_p50_ms", "lower_is_better", BASE))?;
+        let candidate = read(&document(metric, direction, values))?;
+        judge_input(&Design::default(), &base, &candidate).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -203,6 +184,30 @@ mod tests {
     }
 
     #[test]
+    fn a_document_may_say_slack_or_tolerance_and_is_judged_alike() {
+        let with = |key: &str| {
+            let text = document("a", "lower_is_better", BASE).replacen(
+                '{',
+                &format!("{{\"{key}\": 0.1, "),
+                1,
+            );
+            serde_json::from_str::<Input>(&text).unwrap()
+        };
+        assert_eq!(with("slack"), with("tolerance"));
+        assert_eq!(with("slack").slack, Some(0.1));
+    }
+
+    #[test]
+    fn the_keys_of_the_answer_stay_what_scripts_read() {
+        let output = judged("itl_p50_ms", "lower_is_better", "[[[107.0], [106.8]]]").unwrap();
+        let json = serde_json::to_value(&output).unwrap();
+        assert_eq!(json["verdict"], "go_on");
+        for key in ["tolerance", "effective_tolerance", "starts_for_tolerance", "detects"] {
+            assert!(json["resolution"].get(key).is_some(), "{key}: {json}");
+        }
+    }
+
+    #[test]
     fn a_document_survives_its_text() {
         let input: Input = serde_json::from_str(&document("a", "higher_is_better", BASE)).unwrap();
         assert_eq!(
@@ -213,8 +218,7 @@ mod tests {
 
     #[test]
     fn bad_input_is_refused_and_says_what_to_do() {
-        let error =
-            |metric, direction, values| judged(metric, direction, values).unwrap_err().to_string();
+        let error = |metric, direction, values| judged(metric, direction, values).unwrap_err();
         let other = error("itl_p99_ms", "lower_is_better", BASE);
         assert_eq!(
             other,
@@ -232,7 +236,7 @@ mod tests {
                 && zero.contains("start 2, run 1 is 0"),
             "{zero}"
         );
-        for (values, told) in [
+        for (values, expected) in [
             ("[]", "there are no values"),
             ("[[]]", "session 1 has no values"),
             ("[[[]]]", "in start 1"),
@@ -242,7 +246,7 @@ mod tests {
             ("[1.0]", "cannot be read"),
         ] {
             let error = error("itl_p50_ms", "lower_is_better", values);
-            assert!(error.contains(told), "{values}: {error}");
+            assert!(error.contains(expected), "{values}: {error}");
         }
     }
 }

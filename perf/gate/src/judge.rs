@@ -15,13 +15,13 @@ use crate::series::Series;
 /// One-sided z of a 95 % interval.
 const INTERVAL: f64 = 1.959_964;
 
-/// One start in so many may disagree with a change.
+/// One start in this many may disagree with a change.
 const DISSENT: usize = 4;
 
 /// A start agrees with a change if it lies beyond this share of the band.
 const AGREEMENT: f64 = 0.5;
 
-/// What may be said of one guard.
+/// The verdict on one guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -45,8 +45,9 @@ impl Verdict {
     }
 }
 
-/// What is said of one guard, and every number that it rests on. Relative figures are of the metric
-/// itself, in the sign it moved: −0.05 of a throughput is 5 % less, +0.05 of a latency 5 % slower.
+/// The verdict on one guard, and every number that it was reached from. Relative figures are of the
+/// metric itself, in the sign it moved: −0.05 of a throughput is 5 % less, +0.05 of a latency 5 %
+/// slower.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judgement {
     /// The verdict.
@@ -82,8 +83,7 @@ pub struct Judgement {
     pub resolution: Resolution,
 }
 
-/// One guard against one baseline, with everything that does not depend on the candidate worked
-/// out.
+/// One guard against one baseline, with everything computed that does not depend on the candidate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     boundaries: Boundaries,
@@ -93,7 +93,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Works it out. `boundaries` should be of this baseline's number of starts; if they are not,
+    /// Computes it. `boundaries` should be of this baseline's number of starts; if they are not,
     /// their design's are computed, which takes milliseconds.
     pub fn new(boundaries: &Boundaries, guard: &Guard, baseline: &Series) -> Self {
         let own = (boundaries.baseline_starts() != baseline.starts())
@@ -123,7 +123,7 @@ impl Plan {
         self.boundaries.design()
     }
 
-    /// Judges what was measured so far. To be asked again after every start while it says
+    /// Judges what was measured so far. Call it again after every start while it returns
     /// [`Verdict::Continue`].
     pub fn judge(&self, candidate: &Series) -> Judgement {
         let (baseline, design) = (&self.baseline, self.boundaries.design());
@@ -133,7 +133,7 @@ impl Plan {
         let loss = noise.locate(candidate) - base;
         let starts = candidate.starts();
         let worse_by: Vec<f64> = candidate.costs().iter().map(|cost| cost - base).collect();
-        let sight = Sight {
+        let evidence = Evidence {
             loss,
             z: z_of_t(loss / error, noise.df),
             z_below: z_of_t((2.0 * self.resolution.band_cost - loss) / error, noise.df),
@@ -147,7 +147,7 @@ impl Plan {
                 (Verdict::Inconclusive, Some(format!("{few}; refresh it with more starts")))
             }
         } else {
-            sight.verdict(&worse_by, design.max_starts)
+            evidence.verdict(&worse_by, design.max_starts)
         };
         let direction = self.guard.direction();
         let interval = interval(direction, loss, error, noise.df);
@@ -161,10 +161,10 @@ impl Plan {
             loss,
             error,
             noise,
-            z: sight.z,
-            z_change: sight.z_change,
-            z_below: sight.z_below,
-            z_held: sight.z_held,
+            z: evidence.z,
+            z_change: evidence.z_change,
+            z_below: evidence.z_below,
+            z_held: evidence.z_held,
             held_but_worse: verdict == Verdict::Held && loss / error > INTERVAL,
             resolution: self.resolution,
         }
@@ -189,7 +189,7 @@ pub(crate) fn interval(direction: Direction, loss: f64, error: f64, df: f64) -> 
 }
 
 /// What a verdict is reached from.
-struct Sight {
+struct Evidence {
     loss: f64,
     z: f64,
     z_below: f64,
@@ -198,7 +198,7 @@ struct Sight {
     band: f64,
 }
 
-impl Sight {
+impl Evidence {
     fn verdict(&self, worse_by: &[f64], budget: usize) -> (Verdict, Option<String>) {
         let is_change = |sign: f64| {
             self.z_change.is_some_and(|bound| sign * self.z >= bound)
@@ -226,8 +226,8 @@ impl Sight {
     fn undecided(&self, starts: usize) -> String {
         let limit = self.band.exp_m1() * 100.0;
         format!(
-            "after {starts} starts, the most there may be, a loss of more than {limit:.1} % is neither shown nor ruled out; \
-             the starts scatter more than the baseline's did"
+            "the limit of {starts} starts is reached, and a loss of more than {limit:.1} % is neither shown nor ruled out; \
+             the starts scatter more than the baseline's"
         )
     }
 }

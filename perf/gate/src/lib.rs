@@ -1,9 +1,9 @@
 //! The statistics of the gate: a metric's values in the engine starts of two sides → a verdict,
 //! after every start.
 //!
-//! Everything is on the log scale, and + is worse whatever the metric: a change is a ratio, and a
-//! latency and a throughput are judged alike. The crate is pure: no clock, no files, no threads.
-//! `docs/GATE.md` is the method in words.
+//! All values are on the log scale, and + is worse for every metric: a change is a ratio, and
+//! latencies and throughputs are judged by the same rule. The crate is pure: no clock, no files, no
+//! threads. `docs/gate/method.md` describes the method.
 //!
 //! ```text
 //! values of a side ─→ Series ─→ Noise (start, session) ─→ Resolution (slack, band)
@@ -38,7 +38,7 @@ pub use design::{Design, DesignError};
 pub use direction::Direction;
 pub use duet::{DUET_RUNS, Duet, DuetPlan, compare_pairs};
 pub use guard::{Guard, GuardError};
-pub use json::{Input, InputError, Output, judge_input, judge_json};
+pub use json::{Input, InputError, Output, judge_input};
 pub use judge::{Judgement, Plan, Verdict, judge, too_few_starts};
 pub use noise::Noise;
 pub use pairs::Pairs;

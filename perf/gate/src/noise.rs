@@ -1,4 +1,4 @@
-//! How much runs, starts and sessions scatter, and what that makes of an error: [`Noise`].
+//! How much runs, starts and sessions scatter, and the standard errors that follow: [`Noise`].
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,8 @@ impl Layout {
         )
     }
 
-    /// At least so many starts, the new ones as those that were there, in as many sessions.
+    /// At least `starts` starts in the same number of sessions; the added ones have the most runs
+    /// of those that were there.
     pub(crate) fn grown(&self, starts: usize) -> Self {
         let mut sessions = self.0.clone();
         let most = sessions.iter().flatten().max().copied().unwrap_or(1);
@@ -54,17 +55,17 @@ impl Layout {
         Self(sessions)
     }
 
-    /// Starts in one session, all of so many runs.
+    /// Starts in one session, each of `runs` runs.
     pub(crate) fn one_session(starts: usize, runs: usize) -> Self {
         Self(vec![vec![runs; starts]])
     }
 }
 
 impl Noise {
-    /// The variance of one start of so many runs, the drift of its session included.
+    /// The variance of one start of `runs` runs, the drift of its session included.
     pub(crate) fn start_variance(&self, runs: usize) -> f64 {
         let (start, share) = (self.start_sd.powi(2), run_share(runs));
-        // Runs do not scatter more than starts of one run do, whatever the estimates say.
+        // Runs cannot scatter more than starts of one run do, even if the estimates disagree.
         (start - self.run_sd.powi(2) * (1.0 - share)).max(start * share)
     }
 
@@ -97,7 +98,7 @@ impl Noise {
         (self.location_variance(one) + self.location_variance(other)).sqrt()
     }
 
-    /// The variance of one start of so many runs around its session's level.
+    /// The variance of one start of `runs` runs around its session's level.
     pub(crate) fn within_session(&self, runs: usize) -> f64 {
         // The two are estimated apart; where the sessions seem to scatter more than single starts,
         // half is theirs.

@@ -4,8 +4,8 @@ use crate::direction::Direction;
 use crate::huber::{location, median};
 use crate::series::{Series, SeriesError, Start};
 
-/// The differences of neighbouring starts of two sides, measured in the order ABBA ABBA …: what
-/// drifts during a session is in both of a pair, and what drifts evenly cancels over two pairs.
+/// The differences of neighbouring starts of two sides, measured in the order ABBA ABBA …: drift
+/// during a session is in both starts of a pair, and even drift cancels over two pairs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pairs {
     differences: Vec<f64>,
@@ -42,14 +42,14 @@ impl Pairs {
     }
 
     /// The robust location of the differences, its standard error, and the degrees of freedom of
-    /// that, given what is known of the variance of one start of so many runs and how many degrees
-    /// of freedom that is worth.
+    /// that, given what is known of the variance of one start (as a function of its runs) and how
+    /// many degrees of freedom that counts for.
     pub(crate) fn estimate(&self, known: &dyn Fn(usize) -> f64, known_df: f64) -> (f64, f64, f64) {
         let count = self.differences.len() as f64;
         let known = 2.0 * known(self.runs);
         let df = known_df + count - 1.0;
-        // Around the median nothing needs a scale yet. The squares are not clipped: with a handful
-        // of pairs a wild one must make the verdict less certain, not vanish.
+        // The median needs no scale. The squares are not clipped: among few pairs an extreme one
+        // must make the verdict less certain, not disappear.
         let middle = median(&self.differences);
         let rough: f64 =
             self.differences.iter().map(|difference| (difference - middle).powi(2)).sum();

@@ -1,7 +1,7 @@
 //! What a gate would say of a change of known size, and after how many starts: [`power`].
 //!
-//! A seeded simulation of the judgement itself, so that nothing about it is approximated but the
-//! noise, which is taken to be normal and as large as the baseline says.
+//! A simulation of the judgement itself from a fixed seed. Only the noise is approximated: it is
+//! assumed to be normal and as large as the baseline's.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -11,7 +11,7 @@ use crate::judge::{Plan, Verdict};
 use crate::noise::Layout;
 use crate::series::Series;
 
-/// Any number: the same question gets the same answer.
+/// Any fixed number, so that the same question gets the same answer.
 const SEED: u64 = 0x6761_7465;
 
 /// What a gate would say of a change of known size: probabilities, which add up to 1, and the cost.
@@ -32,7 +32,7 @@ pub struct Power {
 }
 
 /// Judges `trials` candidates (2,000 give each probability to within ±2 %) whose metric truly
-/// changed by `change`: −0.05 is 5 % less, whatever the direction. Candidates are measured in one
+/// changed by `change`: −0.05 is 5 % less in either direction. Candidates are measured in one
 /// session.
 pub fn power(plan: &Plan, change: f64, trials: u32) -> Power {
     let mut draws = ChaCha8Rng::seed_from_u64(SEED);

@@ -8,7 +8,7 @@ use crate::guard::Guard;
 use crate::noise::{Layout, Noise};
 use crate::series::Series;
 
-/// Beyond this many starts nobody would measure; what needs more is said to be out of reach.
+/// The most starts that are suggested; what needs more is reported as out of reach.
 const MOST: usize = 1_000;
 
 /// A guard whose noise puts the slack out of reach by more than this factor is not worth the

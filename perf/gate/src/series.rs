@@ -54,7 +54,7 @@ pub enum SeriesError {
         /// Counted from 1; `None` if the session has no start.
         start: Option<usize>,
     },
-    /// A value of which no ratio can be taken.
+    /// A value that is not positive and finite.
     #[error(
         "session {session}, start {start}, run {run} is {value}; only positive, finite values can be judged: a failed \
         run must be left out, not recorded as zero"
@@ -69,9 +69,9 @@ pub enum SeriesError {
         /// The value, as text, because NaN is equal to nothing.
         value: String,
     },
-    /// A value that nothing measures.
+    /// A value outside the range of measurements.
     #[error(
-        "session {session}, start {start}, run {run} is {value}, which nothing measures; values from 1e-12 to 1e15 are"
+        "session {session}, start {start}, run {run} is {value}, which no measurement gives; values from 1e-12 to 1e15 can be judged"
     )]
     NoFigure {
         /// Counted from 1.
@@ -191,7 +191,7 @@ mod tests {
         }
         for bad in [1e308, 1e-300] {
             let error = Series::new(Direction::LowerIsBetter, &[vec![vec![bad]]]).unwrap_err();
-            let named = format!("session 1, start 1, run 1 is {bad:e}, which nothing measures");
+            let named = format!("session 1, start 1, run 1 is {bad:e}, which no measurement gives");
             assert!(error.to_string().starts_with(&named), "{error}");
         }
         assert_eq!(Series::new(Direction::LowerIsBetter, &[]), Err(SeriesError::Empty));

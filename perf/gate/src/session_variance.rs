@@ -1,7 +1,7 @@
 //! How far sessions lie apart: [`variance`].
 //!
-//! Five sessions say little about the scatter of sessions, and one says nothing, so what is known
-//! beforehand stays in: a lognormal prior on the standard deviation, weighed with the likelihood of
+//! Five sessions show little about the scatter of sessions, and one shows nothing, so the prior
+//! stays in: a lognormal prior on the standard deviation, weighed with the likelihood of
 //! the sessions' means and averaged on a grid. Its long tail lets clear evidence prevail, where a
 //! fixed share of prior and data would not.
 
@@ -19,14 +19,15 @@ pub(crate) struct Mean {
 }
 
 /// The posterior mean of the variance between sessions, given the means of each side's sessions.
-/// The likelihood is raised to `weight`: 1 if the sides are independent, less if they tell the same
-/// thing several times.
+/// The likelihood is raised to `weight`: 1 if the sides are independent, less if they share their
+/// drift.
 pub(crate) fn variance(prior: &Prior, sides: &[Vec<Mean>], weight: f64) -> f64 {
     let points = (0..=STEPS).map(|step| {
         let u = REACH * (2.0 * f64::from(step) / f64::from(STEPS) - 1.0);
         let candidate = (prior.session_sd * (prior.session_spread * u).exp()).powi(2);
-        let told: f64 = sides.iter().map(|means| log_likelihood(means, candidate)).sum();
-        (candidate, weight * told - 0.5 * u * u)
+        let log_likelihood: f64 =
+            sides.iter().map(|means| self::log_likelihood(means, candidate)).sum();
+        (candidate, weight * log_likelihood - 0.5 * u * u)
     });
     let points: Vec<(f64, f64)> = points.collect();
     let best = points.iter().map(|(_, weight)| *weight).fold(f64::NEG_INFINITY, f64::max);

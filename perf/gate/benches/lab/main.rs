@@ -6,7 +6,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a bench that prints a table and is set up by nobody else"
+    reason = "a bench prints its table to stdout and unwraps its own set-up"
 )]
 
 mod histories;

@@ -82,11 +82,11 @@ fn rows() -> Vec<Row> {
             "noise-two",
             "the same, two scenarios 5 % worse",
             Setup { world: noisy, ..TWO_WORSE },
-            told,
+            reported,
         ),
-        row("drift-two", "sessions drift by 1 %, two scenarios 5 % worse", DRIFT_TWO, told),
+        row("drift-two", "sessions drift by 1 %, two scenarios 5 % worse", DRIFT_TWO, reported),
         row("gain", "two scenarios 5 % better", Setup { change: -0.05, ..TWO_WORSE }, gain),
-        row("single", "baseline of one run a start, two scenarios 5 % worse", SINGLE, told),
+        row("single", "baseline of one run a start, two scenarios 5 % worse", SINGLE, reported),
         row(
             "one-session",
             "baseline of ten starts in one session",
@@ -99,7 +99,7 @@ fn rows() -> Vec<Row> {
             Setup { baseline: [1, 3], ..USUAL },
             few,
         ),
-        row("fixed", "six starts, always; two scenarios 5 % worse", FIXED_TWO, told),
+        row("fixed", "six starts, always; two scenarios 5 % worse", FIXED_TWO, reported),
         Row {
             name: "creep",
             title: "one guard, baseline measured afresh after every upgrade",
@@ -136,49 +136,44 @@ fn same(tally: &Tally, fixed_s: f64) -> Vec<Line> {
         Line::at_most("suites with a false alarm", 0.03, tally.false_alarms()),
         Line::at_most("… that the duet confirms", 0.005, tally.confirmed_false_alarms()),
         Line::at_most("GPU time ÷ six starts of one run", 0.45, tally.cost(fixed_s)),
-        Line::told("… with the duets", tally.whole_cost(fixed_s)),
-        Line::told(
-            "guards with a band wider than 2.5 %, of those that are no p99",
+        Line::report("… with the duets", tally.whole_cost(fixed_s)),
+        Line::report(
+            "guards with a band wider than 2.5 %, p99s excluded",
             tally.share(|s| !s.p99, |s| s.widened),
         ),
-        Line::told("mean band of the guards that are no p99", tally.mean(|s| !s.p99, |s| s.band)),
-        Line::told("mean band of the p99s", tally.mean(|s| s.p99, |s| s.band)),
-        Line::told("inconclusive guards", tally.share(|_| true, inconclusive)),
+        Line::report(
+            "mean band of the guards that are not p99s",
+            tally.mean(|s| !s.p99, |s| s.band),
+        ),
+        Line::report("mean band of the p99s", tally.mean(|s| s.p99, |s| s.band)),
+        Line::report("inconclusive guards", tally.share(|_| true, inconclusive)),
     ]
 }
 
 fn two(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
-        Line::at_least(
-            "guards found, of those that are no p99",
-            0.92,
-            tally.share(changed, regressed),
-        ),
-        Line::told(
+        Line::at_least("guards found, p99s excluded", 0.92, tally.share(changed, regressed)),
+        Line::report(
             "… and confirmed",
             tally.share(changed, |said| said.confirmed == Verdict::Regressed),
         ),
-        Line::told(
+        Line::report(
             "guards found, of those with a band of 2.5 %",
             tally.share(|s| changed(s) && !s.widened, regressed),
         ),
-        Line::told(
+        Line::report(
             "guards found, of the p99s",
             tally.share(|said| said.changed && said.p99, regressed),
         ),
         Line::at_most("GPU time ÷ six starts of one run", 0.65, tally.cost(fixed_s)),
-        Line::told("… with the duets", tally.whole_cost(fixed_s)),
-        Line::told("suites with a false alarm elsewhere", tally.false_alarms()),
+        Line::report("… with the duets", tally.whole_cost(fixed_s)),
+        Line::report("suites with a false alarm elsewhere", tally.false_alarms()),
     ]
 }
 
 fn promise(tally: &Tally, _: f64) -> Vec<Line> {
     vec![
-        Line::at_least(
-            "guards found, of those that are no p99",
-            0.95,
-            tally.share(changed, regressed),
-        ),
+        Line::at_least("guards found, p99s excluded", 0.95, tally.share(changed, regressed)),
         Line::at_least("guards found, of the p99s", 0.95, tally.share(|said| said.p99, regressed)),
     ]
 }
@@ -193,50 +188,50 @@ fn own(tally: &Tally, fixed_s: f64) -> Vec<Line> {
 
 fn hostile(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
-        Line::told("suites with a false alarm before the duet", tally.false_alarms()),
+        Line::report("suites with a false alarm before the duet", tally.false_alarms()),
         Line::at_most("suites with a false alarm", 0.05, tally.confirmed_false_alarms()),
         Line::at_most(
             "inconclusive, of the guards with a wider band",
             0.05,
             tally.share(|s| s.widened, inconclusive),
         ),
-        Line::told("GPU time ÷ six starts of one run, with the duets", tally.whole_cost(fixed_s)),
+        Line::report("GPU time ÷ six starts of one run, with the duets", tally.whole_cost(fixed_s)),
     ]
 }
 
-fn told(tally: &Tally, fixed_s: f64) -> Vec<Line> {
+fn reported(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
-        Line::told("suites with a false alarm elsewhere", tally.false_alarms()),
-        Line::told("guards found, of those that are no p99", tally.share(changed, regressed)),
-        Line::told(
+        Line::report("suites with a false alarm elsewhere", tally.false_alarms()),
+        Line::report("guards found, p99s excluded", tally.share(changed, regressed)),
+        Line::report(
             "inconclusive, of the guards with a wider band",
             tally.share(|s| s.widened, inconclusive),
         ),
-        Line::told("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
+        Line::report("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
     ]
 }
 
 fn gain(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     let improved = |said: &Said| said.verdict == Verdict::Improved;
     vec![
-        Line::told(
-            "guards found improved, of those that are no p99",
-            tally.share(changed, improved),
-        ),
-        Line::told(
+        Line::report("guards found improved, p99s excluded", tally.share(changed, improved)),
+        Line::report(
             "suites in which another guard improved",
             tally.any(|said| !said.changed && improved(said)),
         ),
-        Line::told("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
+        Line::report("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
     ]
 }
 
 fn few(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
         Line::at_most("suites with a false alarm", 0.05, tally.false_alarms()),
-        Line::told("… that the duet confirms", tally.confirmed_false_alarms()),
-        Line::told("mean band of the guards that are no p99", tally.mean(|s| !s.p99, |s| s.band)),
-        Line::told("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
+        Line::report("… that the duet confirms", tally.confirmed_false_alarms()),
+        Line::report(
+            "mean band of the guards that are not p99s",
+            tally.mean(|s| !s.p99, |s| s.band),
+        ),
+        Line::report("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
     ]
 }
 

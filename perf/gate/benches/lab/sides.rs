@@ -38,12 +38,12 @@ pub(crate) fn lines(pool: &Pool, suites: usize, seed: u64) -> Vec<Line> {
             0.05,
             any(&same, Verdict::Improved),
         ),
-        Line::told(
-            "the same image twice: held, of the guards that are no p99",
+        Line::report(
+            "the same image twice: held, of the guards that are not p99s",
             share(&same, Verdict::Held),
         ),
-        Line::told(
-            "5 % worse: regressed, of the guards that are no p99",
+        Line::report(
+            "5 % worse: regressed, of the guards that are not p99s",
             share(&slower, Verdict::Regressed),
         ),
     ]

@@ -7,8 +7,8 @@ use crate::tally::Measured;
 pub(crate) enum Aim {
     AtMost(f64),
     AtLeast(f64),
-    /// Told, not judged.
-    Told,
+    /// Reported only, without an aim.
+    None,
 }
 
 /// One figure. All are shares, shown in percent.
@@ -19,8 +19,8 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(crate) fn told(what: &'static str, measured: Measured) -> Self {
-        Self { what, measured, aim: Aim::Told }
+    pub(crate) fn report(what: &'static str, measured: Measured) -> Self {
+        Self { what, measured, aim: Aim::None }
     }
 
     pub(crate) fn at_most(what: &'static str, most: f64, measured: Measured) -> Self {
@@ -35,7 +35,7 @@ impl Line {
         match self.aim {
             Aim::AtMost(most) => self.measured.mean > most,
             Aim::AtLeast(least) => self.measured.mean < least,
-            Aim::Told => false,
+            Aim::None => false,
         }
     }
 
@@ -43,10 +43,10 @@ impl Line {
         let aim = match self.aim {
             Aim::AtMost(most) => format!("≤ {:.1}", 100.0 * most),
             Aim::AtLeast(least) => format!("≥ {:.1}", 100.0 * least),
-            Aim::Told => String::new(),
+            Aim::None => String::new(),
         };
         let passed = match (self.aim, self.misses_its_aim()) {
-            (Aim::Told, _) => "",
+            (Aim::None, _) => "",
             (_, true) => "**missed**",
             (_, false) => "met",
         };

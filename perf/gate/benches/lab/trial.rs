@@ -28,7 +28,7 @@ pub(crate) struct Setup {
     pub(crate) baseline: [usize; 2],
     /// Runs of each of its starts.
     pub(crate) baseline_runs: usize,
-    /// So many scenarios changed …
+    /// This many scenarios changed …
     pub(crate) changed: usize,
     /// … by so much, relative: 0.05 is 5 % worse. In units of what each guard promises to detect if
     /// `of_promise`.

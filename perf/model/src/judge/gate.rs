@@ -1,7 +1,7 @@
 //! The gate: a guard and the values of its metric on both sides → a verdict. Main type: [`Gate`].
 //!
-//! The statistics are those of `perf-gate`, which `docs/gate/method.md` explains. This module applies
-//! them to guards.
+//! The statistics are those of `perf-gate`, which `docs/gate/method.md` explains. This module
+//! applies them to guards.
 
 use perf_gate::{
     Anchor, Boundaries, Design, DuetPlan, Pairs, Plan, Power, Prior, Resolution, Series,

@@ -35,7 +35,7 @@ pub struct Config {
     pub process: Process,
 }
 
-/// How a run judges. `docs/GATE.md` says what each figure does.
+/// How a run judges. `docs/gate/method.md` says what each figure does.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gate {
