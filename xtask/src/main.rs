@@ -26,7 +26,7 @@ enum Task {
     /// Run the performance tests and hold them against their baselines
     Perf(Box<Perf>),
     /// Measure how often the gate errs, by simulation of the shipped code: the table of
-    /// docs/GATE.md
+    /// docs/gate/measured.md
     #[command(after_help = "\
 Examples:
   cargo xtask gate-lab                       the study, then whole simulated runs through the front door

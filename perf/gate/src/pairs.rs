@@ -83,6 +83,13 @@ mod tests {
     }
 
     #[test]
+    fn one_extreme_pair_moves_the_difference_by_little() {
+        let extreme = pairs(&[(100.0, 105.0), (100.0, 104.9), (100.0, 105.1), (100.0, 125.0)]);
+        let (at, ..) = extreme.estimate(&|_| 1e-4, 4.0);
+        assert!((at.exp() - 1.08).abs() < 0.01, "{at}");
+    }
+
+    #[test]
     fn one_pair_rests_on_what_is_known_beforehand() {
         let (_, error, _) = pairs(&[(100.0, 105.0)]).estimate(&|_| 1e-4, 4.0);
         assert!((error - 0.01 * 2.0_f64.sqrt()).abs() < 1e-9);
