@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use crate::analysis::summary::Summary;
+use crate::judge::report::LoadReport;
 use crate::judge::results::StartEvidence;
+use crate::judge::verdict::Verdict;
 use crate::record::fingerprint::Fingerprint;
 use crate::record::sample::{Outcome, Sample};
 use crate::spec::engine_kind::EngineKind;
@@ -82,5 +84,26 @@ pub fn repetition(start: u32) -> StartEvidence {
         client: None,
         remarks: vec![],
         faults: vec![],
+    }
+}
+
+/// A report of one engine start on a simulated server, held, with no rows.
+pub fn load_report() -> LoadReport {
+    LoadReport {
+        suite: "s".into(),
+        load: "l".into(),
+        engine: EngineKind::Simulated,
+        hardware: String::new(),
+        workload: String::new(),
+        arrivals: String::new(),
+        starts: 1,
+        verdict: Verdict::Held,
+        rows: vec![],
+        under_test: vec![],
+        incomparable: vec![],
+        faults: vec![],
+        notes: vec![],
+        baseline_file: String::new(),
+        records: String::new(),
     }
 }

@@ -12,4 +12,5 @@ pub mod redundant_guards;
 pub mod report;
 pub mod results;
 pub mod snapshot;
+pub mod staleness;
 pub mod verdict;

@@ -7,6 +7,7 @@ pub mod guard;
 pub mod image_reference;
 pub mod load;
 pub mod metric;
+pub mod plan;
 pub mod server;
 pub mod server_url;
 pub mod settings;

@@ -1,10 +1,12 @@
 //! A metric and how far it may move the wrong way: [`Guard`].
 
+use serde::{Deserialize, Serialize};
+
 use crate::spec::metric::{Direction, Metric};
 use crate::spec::units::Percent;
 
 /// A metric and its slack.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Guard {
     /// What is guarded.
     pub metric: Metric,

@@ -1,0 +1,55 @@
+//! What a suite would measure, found out without measuring anything: [`Plan`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::engine_kind::EngineKind;
+use crate::spec::guard::Guard;
+use crate::spec::load::Load;
+
+/// The file of a suite's plan, in its folder.
+pub const FILE: &str = "plan.json";
+
+/// What a suite would measure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The suite's name.
+    pub suite: String,
+    /// The engine it would run on.
+    pub engine: EngineKind,
+    /// The model that the server serves.
+    pub model: String,
+    /// The GPUs that the server needs.
+    pub gpus: u32,
+    /// Why the suite is declared or called wrongly, if it is. It has no loads then.
+    pub refused: Option<String>,
+    /// Why this machine cannot run it, if it cannot.
+    pub skipped: Option<String>,
+    /// Its loads, in the order declared.
+    pub loads: Vec<PlannedLoad>,
+}
+
+/// One load of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedLoad {
+    /// The suite's name.
+    pub suite: String,
+    /// What is declared.
+    pub load: Load,
+    /// What is guarded.
+    pub guards: Vec<Guard>,
+    /// Its baseline.
+    pub baseline: BaselineStatus,
+}
+
+/// What is known of a load's baseline before anything is measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BaselineStatus {
+    /// Its file, from the repository's root; empty where only a start shows which one it is.
+    pub file: String,
+    /// Whether there is a baseline that can be used.
+    pub is_recorded: bool,
+    /// Why measuring the load would be of no use.
+    pub fault: Option<String>,
+    /// What happens to the file that is there, where a user would not expect it.
+    pub note: Option<String>,
+}
