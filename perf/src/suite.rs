@@ -10,6 +10,7 @@ use perf_model::judge::verdict::Verdict;
 use perf_model::record::file::Part;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::file_name::is_file_name;
+use perf_model::spec::plan::Plan;
 use perf_model::spec::server::Server;
 use perf_model::spec::settings::Purpose;
 use perf_report::terminal;
@@ -96,29 +97,31 @@ impl Suite {
                 // Whoever plans a run reads it there. A name that is no folder's is in the error
                 // alone.
                 if session.settings.plans && is_file_name(&self.name) {
-                    let kind = session.settings.engine;
-                    let report = SuiteReport::unmeasured(
-                        self.name,
-                        kind,
-                        Verdict::Invalid,
-                        error.to_string(),
-                    );
-                    report_file::write(&folder, &report)?;
+                    let plan = Plan {
+                        suite: self.name,
+                        engine: session.settings.engine,
+                        model: server.model,
+                        gpus: server.gpus,
+                        refused: Some(error.to_string()),
+                        skipped: None,
+                        loads: Vec::new(),
+                    };
+                    report_file::write_plan(&folder, &plan)?;
                 }
                 return Err(error);
             }
         };
         let ended = |report: SuiteReport| -> Result<Outcome> {
             report_file::write(&folder, &report)?;
-            Ok(Outcome {
-                report,
-                purpose: session.settings.purpose,
-                was_planned: session.settings.plans,
-            })
+            Ok(Outcome { report, purpose: session.settings.purpose })
         };
         let standing = preflight::look(&self.name, &self.loads, &engine, &server, &session);
         if session.settings.plans {
-            return ended(plan(&self.name, &self.loads, &engine, &server, standing));
+            let plan = plan(&self.name, &self.loads, &engine, &server, standing);
+            report_file::write_plan(&folder, &plan)?;
+            let (kind, why) = (plan.engine, "planned, not measured".to_owned());
+            let report = SuiteReport::unmeasured(self.name, kind, Verdict::Skipped, why);
+            return Ok(Outcome { report, purpose: session.settings.purpose });
         }
         if let Err(why) = engine.can_run(&server) {
             return ended(SuiteReport::unmeasured(self.name, engine.kind(), Verdict::Skipped, why));
@@ -304,7 +307,6 @@ where
 pub struct Outcome {
     report: SuiteReport,
     purpose: Purpose,
-    was_planned: bool,
 }
 
 impl Outcome {
@@ -320,7 +322,7 @@ impl Outcome {
             Purpose::Refresh => verdict != Verdict::Invalid,
         };
         assert!(
-            verdict.is_pass() || verdict == Verdict::Skipped || fulfilled || self.was_planned,
+            verdict.is_pass() || verdict == Verdict::Skipped || fulfilled,
             "{verdict}\n\n{}",
             terminal::suite(&self.report)
         );

@@ -8,14 +8,15 @@ use std::path::Path;
 use anyhow::Result;
 use perf_model::judge::exit_code;
 use perf_model::judge::gate as model;
-use perf_model::judge::report::{LoadReport, SuiteReport};
+use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::plan::PlannedLoad;
 use perf_model::spec::settings::{Purpose, Settings};
 use perf_report::terminal;
-use perf_store::config_file;
 use perf_store::runs::write_settings;
+use perf_store::{config_file, report_file};
 
 use crate::cli::{Compare, Gate, On, Refresh, Required};
 use crate::error::unmeasurable;
@@ -82,7 +83,9 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
                 *left = (*left - report.gpu_s).max(0.0);
             }
             if settings.purpose == Purpose::Gate {
-                staleness::tell(&mut report, &config);
+                staleness::complete(&mut report, &config);
+                // The file must say what the exit code says.
+                report_file::rewrite(&folder, &report).map_err(unmeasurable)?;
             }
             say(terminal::suite(&report));
             reports.push(report);
@@ -110,7 +113,7 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
 /// What is to be measured.
 struct Run {
     /// The loads that this machine can run.
-    loads: Vec<LoadReport>,
+    loads: Vec<PlannedLoad>,
     gate: model::Gate,
 }
 
@@ -123,16 +126,18 @@ fn prepare(
     folder: &Path,
     interrupt: &Interrupt,
 ) -> Result<ControlFlow<u8, Run>> {
-    let mut loads = plan(picked, settings, &folder.join("plan"), interrupt)?;
+    let plans = plan(picked, settings, &folder.join("plan"), interrupt)?;
     if interrupt.asked() {
         let _ = writeln!(std::io::stderr(), "interrupted before anything was measured");
         return Ok(ControlFlow::Break(exit_code::INTERRUPTED));
     }
-    loads.retain(|load| load.verdict != Verdict::Skipped);
-    for note in loads.iter().flat_map(|load| &load.notes) {
+    let runnable = plans.into_iter().filter(|plan| plan.skipped.is_none());
+    let loads: Vec<PlannedLoad> = runnable.flat_map(|plan| plan.loads).collect();
+    for note in loads.iter().filter_map(|load| load.baseline.note.as_ref()) {
         eprintln!("warning: {note}");
     }
-    let faults: Vec<&String> = loads.iter().flat_map(|load| &load.faults).collect();
+    let faults: Vec<&String> =
+        loads.iter().filter_map(|load| load.baseline.fault.as_ref()).collect();
     for fault in &faults {
         eprintln!("error: {fault}");
     }
@@ -140,7 +145,7 @@ fn prepare(
         eprintln!("nothing was measured");
         return Ok(ControlFlow::Break(exit_code::INVALID));
     }
-    let guards = loads.iter().map(|load| load.rows.len()).sum::<usize>().max(1);
+    let guards = loads.iter().map(|load| load.guards.len()).sum::<usize>().max(1);
     settings.checks = Some(u32::try_from(guards).unwrap_or(u32::MAX));
     let gate = model::Gate::of_run(&config.gate, guards, settings.budget.starts)?;
     remember(folder, settings, false)?;

@@ -9,8 +9,7 @@ use perf_model::judge::baseline::Baseline;
 use perf_model::judge::exit_code;
 use perf_model::judge::gate::Gate;
 use perf_model::judge::redundant_guards;
-use perf_model::judge::report::LoadReport;
-use perf_model::spec::guard::Guard;
+use perf_model::spec::plan::PlannedLoad;
 use perf_model::spec::settings::Settings;
 use perf_report::terminal;
 
@@ -42,16 +41,19 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
     if interrupt.asked() {
         return Ok(exit_code::INTERRUPTED);
     }
-    let planned = planned?;
-    let gate =
-        Gate::of_run(&config.gate, planned.iter().map(|load| load.rows.len()).sum(), asked.budget)?;
+    let planned: Vec<PlannedLoad> = planned?.into_iter().flat_map(|plan| plan.loads).collect();
+    let gate = Gate::of_run(
+        &config.gate,
+        planned.iter().map(|load| load.guards.len()).sum(),
+        asked.budget,
+    )?;
     for suite in by_suite(runs::baselines(&folder, &[])?) {
         let (mut known, mut told) = (Vec::new(), Vec::new());
         for (name, path) in suite {
             let load = |baseline: &Baseline| {
                 planned
                     .iter()
-                    .find(|load| load.suite == baseline.suite && load.load == baseline.load)
+                    .find(|load| load.suite == baseline.suite && load.load.name == baseline.load)
             };
             match runs::baseline(&path) {
                 Ok(baseline) => match load(&baseline) {
@@ -87,10 +89,9 @@ fn by_suite(baselines: Vec<(String, PathBuf)>) -> impl Iterator<Item = Vec<(Stri
 }
 
 /// The table of one baseline. The guards of all scenarios share the error rate.
-fn of(name: &str, baseline: &Baseline, load: &LoadReport, gate: &Gate) -> String {
-    let guards: Vec<Guard> = refresh_summary::guards(load).collect();
-    let mut text = terminal::power(name, baseline, &guards, gate);
-    for remark in redundant_guards::remarks(&load.arrivals, &guards) {
+fn of(name: &str, baseline: &Baseline, load: &PlannedLoad, gate: &Gate) -> String {
+    let mut text = terminal::power(name, baseline, &load.guards, gate);
+    for remark in redundant_guards::remarks(load.load.arrivals, &load.guards) {
         let _ = writeln!(text, "  {remark}");
     }
     text

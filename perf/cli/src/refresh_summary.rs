@@ -7,39 +7,32 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::gate::Gate;
-use perf_model::judge::report::LoadReport;
 use perf_model::spec::guard::Guard;
+use perf_model::spec::plan::PlannedLoad;
 
 use crate::runs;
 
 /// The gate with what the baselines of these loads tell of the noise, which are a suite's of one
 /// machine.
-pub(crate) fn learned(gate: &Gate, loads: &[(&LoadReport, Baseline)]) -> Gate {
+pub(crate) fn learned(gate: &Gate, loads: &[(&PlannedLoad, Baseline)]) -> Gate {
     let told: Vec<(Guard, &Baseline)> = loads
         .iter()
-        .flat_map(|(load, baseline)| guards(load).map(move |guard| (guard, baseline)))
+        .flat_map(|(load, baseline)| load.guards.iter().map(move |guard| (*guard, baseline)))
         .collect();
     gate.learned(told.iter().map(|(guard, baseline)| (guard, baseline.sessions(guard.metric))))
-}
-
-/// The guards of a load.
-pub(crate) fn guards(load: &LoadReport) -> impl Iterator<Item = Guard> {
-    load.rows
-        .iter()
-        .filter_map(|row| Some(Guard { metric: row.metric, slack: row.guard.as_ref()?.slack }))
 }
 
 /// What a refresh of these loads wrote and what it did not, as the disk has it: a line on each
 /// baseline, and one on each of its guards.
 pub(crate) fn on(
     root: &Path,
-    loads: &[LoadReport],
+    loads: &[PlannedLoad],
     folder: &Path,
     gate: &Gate,
 ) -> Result<Vec<String>> {
     let copies = folder.join("baselines");
-    let mut written: BTreeMap<(PathBuf, &str), Vec<(&LoadReport, Baseline)>> = BTreeMap::new();
-    let mut missing: Vec<&LoadReport> = loads.iter().collect();
+    let mut written: BTreeMap<(PathBuf, &str), Vec<(&PlannedLoad, Baseline)>> = BTreeMap::new();
+    let mut missing: Vec<&PlannedLoad> = loads.iter().collect();
     for copy in if copies.is_dir() { perf_store::runs::files(&copies, "snap")? } else { Vec::new() }
     {
         let place = copy.strip_prefix(folder).unwrap_or(&copy);
@@ -48,8 +41,9 @@ pub(crate) fn on(
         let (Ok(baseline), true) = (runs::baseline(&file), read(&file) == read(&copy)) else {
             continue;
         };
-        let load =
-            loads.iter().find(|load| load.suite == baseline.suite && load.load == baseline.load);
+        let load = loads
+            .iter()
+            .find(|load| load.suite == baseline.suite && load.load.name == baseline.load);
         let Some(load) = load else { continue };
         missing.retain(|other| !std::ptr::eq(*other, load));
         let machine = place.parent().unwrap_or(place).to_owned();
@@ -58,9 +52,9 @@ pub(crate) fn on(
     let mut lines = Vec::new();
     for ((machine, _), suite) in &written {
         let gate = learned(gate, suite);
-        let line = |(load, baseline): &(&LoadReport, Baseline)| {
+        let line = |(load, baseline): &(&PlannedLoad, Baseline)| {
             line(
-                &machine.join(format!("{}.snap", load.load)).display().to_string(),
+                &machine.join(format!("{}.snap", load.load.name)).display().to_string(),
                 load,
                 baseline,
                 &gate,
@@ -70,13 +64,13 @@ pub(crate) fn on(
     }
     if !missing.is_empty() {
         let names: Vec<String> =
-            missing.iter().map(|load| format!("{} / {}", load.suite, load.load)).collect();
+            missing.iter().map(|load| format!("{} / {}", load.suite, load.load.name)).collect();
         lines.push(format!("not written, and as before: {}", names.join(", ")));
     }
     Ok(lines)
 }
 
-fn line(file: &str, load: &LoadReport, baseline: &Baseline, gate: &Gate) -> String {
+fn line(file: &str, load: &PlannedLoad, baseline: &Baseline, gate: &Gate) -> String {
     let mut text = format!("wrote {file}");
     let (starts, sessions) = baseline.rests_on();
     let plural = |count: usize| if count == 1 { "" } else { "s" };
@@ -85,9 +79,9 @@ fn line(file: &str, load: &LoadReport, baseline: &Baseline, gate: &Gate) -> Stri
         let _ = write!(text, "\n  {few}");
         return text;
     }
-    for guard in guards(load) {
+    for guard in &load.guards {
         let (label, slack) = (guard.metric.label(), guard.slack);
-        match gate.resolution(&guard, baseline.sessions(guard.metric)) {
+        match gate.resolution(guard, baseline.sessions(guard.metric)) {
             Ok(found) if found.noise_limited => {
                 let _ = write!(
                     text,
@@ -117,50 +111,20 @@ fn line(file: &str, load: &LoadReport, baseline: &Baseline, gate: &Gate) -> Stri
 
 #[cfg(test)]
 mod tests {
-    use perf_model::judge::report::{GuardRow, Row};
-    use perf_model::judge::verdict::Verdict;
-    use perf_model::spec::engine_kind::EngineKind;
+    use perf_model::spec::load::Load;
+    use perf_model::spec::plan::BaselineStatus;
     use perf_model::spec::units::percent;
     use perf_store::baselines::{Lock, write};
 
     use super::*;
 
-    fn planned(load: &str) -> LoadReport {
-        let guard = GuardRow {
-            slack: percent(2.5),
-            band: None,
-            limit: None,
-            interval: None,
-            verdict: Verdict::Unrecorded,
-            is_open: true,
-            reason: None,
-        };
+    fn planned(load: &str) -> PlannedLoad {
         let metric = "output_throughput_tok_per_s".parse().unwrap();
-        let row = Row {
-            metric,
-            published: None,
-            baseline: None,
-            measured: None,
-            starts: vec![],
-            change: None,
-            guard: Some(guard),
-        };
-        LoadReport {
+        PlannedLoad {
             suite: "cpu_smoke".into(),
-            load: load.into(),
-            engine: EngineKind::Simulated,
-            hardware: String::new(),
-            workload: String::new(),
-            arrivals: String::new(),
-            starts: 0,
-            verdict: Verdict::Unrecorded,
-            rows: vec![row],
-            under_test: vec![],
-            incomparable: vec![],
-            faults: vec![],
-            notes: vec![],
-            baseline_file: String::new(),
-            records: String::new(),
+            load: Load { name: load.into(), ..perf_model::fixtures::load() },
+            guards: vec![Guard { metric, slack: percent(2.5) }],
+            baseline: BaselineStatus::default(),
         }
     }
 

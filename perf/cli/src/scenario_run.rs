@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use perf_model::judge::report::{LoadReport, SuiteReport};
+use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
+use perf_model::spec::plan::Plan;
 use perf_model::spec::settings::{Settings, VARIABLE};
 use perf_store::atomic::WriteError;
 use perf_store::report_file;
@@ -18,8 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::runs;
 use crate::scenarios::Scenario;
 
-/// What the scenarios would measure and guard, without measuring anything. A load that this machine
-/// cannot run is skipped, and one that would be measured to no use is invalid.
+/// What the scenarios would measure and guard, without measuring anything.
 ///
 /// # Errors
 /// When a scenario cannot be run as it is asked for.
@@ -28,31 +28,28 @@ pub(crate) fn plan(
     settings: &Settings,
     folder: &Path,
     interrupt: &Interrupt,
-) -> Result<Vec<LoadReport>> {
-    let asked = Settings { plans: true, run_folder: Some(folder.to_owned()), ..settings.clone() };
-    let mut loads = Vec::new();
+) -> Result<Vec<Plan>> {
+    let mut plans = Vec::new();
     for scenario in scenarios {
-        for report in run_scenario(scenario, &asked, folder, interrupt)? {
-            if let (Verdict::Invalid, Some(why)) = (report.verdict, report.remark) {
-                if report.suite == scenario.name {
-                    // No suite is called so: the test left no report of its own.
-                    return Err(Unmeasurable(format!(
-                        "{} cannot be planned: {why}",
-                        scenario.name
-                    ))
-                    .into());
-                }
-                bail!(why);
-            }
-            loads.extend(report.loads);
-        }
         if interrupt.asked() {
             break;
         }
+        let folder = folder.join(&scenario.name);
+        let asked = Settings { plans: true, run_folder: Some(folder.clone()), ..settings.clone() };
+        let ended = run_test(scenario, &asked, &folder, interrupt)?;
+        let found = report_file::plans_in(&folder)?;
+        if let Some(why) = found.iter().find_map(|plan| plan.refused.clone()) {
+            bail!(why);
+        }
+        if found.is_empty() && !interrupt.asked() {
+            let what = format!("{} cannot be planned: {ended}", scenario.name);
+            return Err(Unmeasurable(what).into());
+        }
+        plans.extend(found);
     }
-    // What was planned is no record of anything.
+    // A plan is not a record: nothing was measured.
     let _ = std::fs::remove_dir_all(folder);
-    Ok(loads)
+    Ok(plans)
 }
 
 /// Runs one test in a process of its own and reads the reports that it wrote.
@@ -64,6 +61,26 @@ pub(crate) fn run_scenario(
 ) -> Result<Vec<SuiteReport>> {
     std::fs::create_dir_all(folder).map_err(WriteError::of(folder)).map_err(unmeasurable)?;
     let before: BTreeSet<PathBuf> = reports_in(folder)?;
+    let ended = run_test(scenario, settings, folder, interrupt)?;
+    let mut reports = Vec::new();
+    for path in reports_in(folder)?.difference(&before) {
+        reports.push(report_file::read(path)?);
+    }
+    if reports.is_empty() && !interrupt.asked() {
+        let (name, engine) = (scenario.name.clone(), settings.engine);
+        reports.push(SuiteReport::unmeasured(name, engine, Verdict::Invalid, ended));
+    }
+    Ok(reports)
+}
+
+/// Runs one test in a process of its own. Returns how it ended, for a test that left nothing else.
+fn run_test(
+    scenario: &Scenario,
+    settings: &Settings,
+    folder: &Path,
+    interrupt: &Interrupt,
+) -> Result<String> {
+    std::fs::create_dir_all(folder).map_err(WriteError::of(folder)).map_err(unmeasurable)?;
     let log_path = folder.join(format!("{}.log", scenario.name.replace("::", "-")));
     let log = File::create(&log_path).map_err(WriteError::of(&log_path)).map_err(unmeasurable)?;
     let child = Command::new(&scenario.binary)
@@ -79,23 +96,7 @@ pub(crate) fn run_scenario(
         .spawn()
         .with_context(|| format!("cannot run {}", scenario.binary.display()))?;
     let status = interrupt.wait(child)?;
-    let mut reports = Vec::new();
-    for path in reports_in(folder)?.difference(&before) {
-        reports.push(report_file::read(path)?);
-    }
-    if reports.is_empty() && !interrupt.asked() {
-        let remark = format!(
-            "the test ended with {status} and left no report; its output:\n{}",
-            tail(&log_path)
-        );
-        reports.push(SuiteReport::unmeasured(
-            scenario.name.clone(),
-            settings.engine,
-            Verdict::Invalid,
-            remark,
-        ));
-    }
-    Ok(reports)
+    Ok(format!("the test ended with {status} and left no report; its output:\n{}", tail(&log_path)))
 }
 
 fn reports_in(folder: &Path) -> Result<BTreeSet<PathBuf>> {

@@ -94,7 +94,7 @@ pub fn compare(
         () => None,
     };
     let mut notes = notes(evidence.starts);
-    notes.extend(remarks(&evidence.load.describe_arrivals(), evidence.guards));
+    notes.extend(remarks(evidence.load.arrivals, evidence.guards));
     let anchor = match anchored {
         Anchored::At(anchor) => comparable_anchor(evidence, anchor, fingerprint, &mut notes),
         Anchored::Nowhere | Anchored::Unusable(_) => None,

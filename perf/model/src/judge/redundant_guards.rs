@@ -5,11 +5,11 @@
 //! second follow. Two guards on it take two shares of the error rate and tell nothing more.
 
 use crate::spec::guard::Guard;
+use crate::spec::load::Arrivals;
 use crate::spec::metric::{Metric, Quantity, Statistic};
 
-/// What to say of guards that are redundant on a load of these arrivals, as
-/// [`crate::spec::load::Load::describe_arrivals`] says them.
-pub fn remarks(arrivals: &str, guards: &[Guard]) -> Vec<String> {
+/// Remarks on guards that are redundant on a load of these arrivals.
+pub fn remarks(arrivals: Arrivals, guards: &[Guard]) -> Vec<String> {
     let mut remarks = Vec::new();
     let has = |metric: Option<Metric>| {
         guards.iter().find(|guard| Some(guard.metric) == metric).map(|guard| guard.metric)
@@ -25,11 +25,8 @@ pub fn remarks(arrivals: &str, guards: &[Guard]) -> Vec<String> {
             pair[1].label()
         ));
     }
-    let closed = arrivals.contains("concurrent")
-        || arrivals.contains("waves of")
-        || arrivals.contains("one at a time");
     let latency = has(Metric::of(Quantity::E2e, Statistic::Mean));
-    if let (true, Some(rate), Some(latency)) = (closed, rates.first(), latency) {
+    if let (true, Some(rate), Some(latency)) = (arrivals.is_closed_loop(), rates.first(), latency) {
         remarks.push(format!(
             "{} and {} of a closed loop are one figure (Little's law): guard one of them",
             rate.label(),
@@ -42,7 +39,7 @@ pub fn remarks(arrivals: &str, guards: &[Guard]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::units::percent;
+    use crate::spec::units::{per_second, percent};
 
     fn guards(names: &[&str]) -> Vec<Guard> {
         names
@@ -54,11 +51,11 @@ mod tests {
     #[test]
     fn throughput_and_mean_latency_of_a_closed_loop_are_one_figure() {
         let both = guards(&["output_throughput_tok_per_s", "e2e_mean_ms"]);
-        assert_eq!(remarks("8 concurrent, 64 requests", &both).len(), 1);
-        assert!(remarks("constant 20 requests/s, 200 requests", &both).is_empty());
+        assert_eq!(remarks(Arrivals::Concurrency(8), &both).len(), 1);
+        assert!(remarks(Arrivals::ConstantRate(per_second(20.0)), &both).is_empty());
         assert!(
             remarks(
-                "8 concurrent, 64 requests",
+                Arrivals::Concurrency(8),
                 &guards(&["output_throughput_tok_per_s", "ttft_p50_ms"])
             )
             .is_empty()
@@ -68,6 +65,6 @@ mod tests {
     #[test]
     fn two_throughputs_of_one_load_are_pointed_out() {
         let rates = guards(&["output_throughput_tok_per_s", "request_throughput_req_per_s"]);
-        assert_eq!(remarks("poisson", &rates).len(), 1);
+        assert_eq!(remarks(Arrivals::Poisson(per_second(20.0)), &rates).len(), 1);
     }
 }

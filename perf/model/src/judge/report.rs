@@ -204,6 +204,12 @@ impl SuiteReport {
         Self { suite, engine, verdict, loads, remark: None, gpu_s }
     }
 
+    /// Joins the verdicts of the loads again, after one of them changed.
+    pub fn join(&mut self) {
+        let verdicts = self.loads.iter().map(|load| load.verdict);
+        self.verdict = Verdict::join(verdicts).unwrap_or(self.verdict);
+    }
+
     /// A report of a suite whose loads were not measured, and why.
     pub fn unmeasured(suite: String, engine: EngineKind, verdict: Verdict, remark: String) -> Self {
         Self { suite, engine, verdict, loads: Vec::new(), remark: Some(remark), gpu_s: 0.0 }

@@ -6,9 +6,6 @@ use crate::spec::engine_kind::EngineKind;
 use crate::spec::guard::Guard;
 use crate::spec::load::Load;
 
-/// The file of a suite's plan, in its folder.
-pub const FILE: &str = "plan.json";
-
 /// What a suite would measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -19,7 +16,7 @@ pub struct Plan {
     /// The model that the server serves.
     pub model: String,
     /// The GPUs that the server needs.
-    pub gpus: u32,
+    pub gpus: u8,
     /// Why the suite is declared or called wrongly, if it is. It has no loads then.
     pub refused: Option<String>,
     /// Why this machine cannot run it, if it cannot.
