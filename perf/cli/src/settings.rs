@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::image_reference;
+use perf_model::spec::secret_name;
 use perf_model::spec::server::parse_arguments;
 use perf_model::spec::server_url;
 use perf_model::spec::settings::{Budget, Purpose, Settings, Variant};
@@ -148,12 +149,15 @@ impl<'a> Asked<'a> {
                 );
             }
         }
-        if let Err(word) = parse_arguments(&self.candidate.arguments) {
+        let arguments = parse_arguments(&self.candidate.arguments);
+        if let Err(word) = &arguments {
             bail!(
                 "`{word}` is no engine argument: write flags with their dashes, as in `-- --max-num-seqs 128`"
             );
         }
-        Ok(())
+        let arguments = arguments.unwrap_or_default();
+        secret_name::check(self.candidate.environment.keys(), &arguments)
+            .map_err(anyhow::Error::msg)
     }
 }
 

@@ -81,7 +81,7 @@ pub(crate) async fn start(
         driver,
         image: Some(name),
         image_digest: Some(image.digest),
-        vllm: probe.version().await,
+        vllm: spec.version(&probe).await,
         ..spec.fingerprint
     };
     Ok(Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept))))

@@ -17,7 +17,7 @@ use crate::docker::{self, DockerEngine};
 use crate::error::EngineError;
 use crate::gpu::{self, Gpu};
 use crate::launch_spec::{LaunchSpec, UnderTest};
-use crate::lease::{self, Lease};
+use crate::lease::{self, Lease, Lock};
 use crate::models::Models;
 use crate::process::{self, ProcessEngine};
 use crate::running::Running;
@@ -28,6 +28,9 @@ const RELEASE: Duration = Duration::from_secs(5);
 
 /// Between two looks whether it is.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// Looks at another run's choice of GPUs before the wait for it is announced.
+const LOOKS_IN_SILENCE: u32 = 4;
 
 /// Brings servers up, by the engine that a run asks for.
 #[derive(Debug)]
@@ -168,9 +171,8 @@ impl Engine {
     /// until it is ready.
     ///
     /// `start` counts from 1, and is part of the seed of a simulated server. The log of a server
-    /// that is started here is kept in the file `log`, as far as it is of a bearable size; all of
-    /// it is there when the server was stopped. When the future is dropped half way, whatever had
-    /// been started is removed.
+    /// that is started here is kept in the file `log`, up to a limit; all of it is there after the
+    /// server was stopped. When the future is dropped half way, all that was started is removed.
     pub async fn start(
         &self,
         server: &Server,
@@ -200,7 +202,7 @@ impl Engine {
                 docker::start(
                     engine,
                     spec,
-                    self.lease(server, clock).await?,
+                    self.lease(server, clock, progress).await?,
                     &self.locks,
                     clock,
                     progress,
@@ -210,8 +212,14 @@ impl Engine {
             How::Process(engine) => {
                 spec.read_secrets()?;
                 spec.start_timeout_s = Some(engine.start_timeout_s);
-                process::start(engine, spec, self.lease(server, clock).await?, clock, progress)
-                    .await
+                process::start(
+                    engine,
+                    spec,
+                    self.lease(server, clock, progress).await?,
+                    clock,
+                    progress,
+                )
+                .await
             }
         }
     }
@@ -228,16 +236,45 @@ impl Engine {
         self.gpus.clone().unwrap_or_else(gpu::list)
     }
 
+    /// Waits for the right to choose GPUs. Dropping the future ends the wait.
+    async fn begin_choice(
+        &self,
+        clock: Clock,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Lock, EngineError> {
+        for look in 0_u32.. {
+            match Lease::begin_choice(&self.locks)? {
+                Ok(choice) => return Ok(choice),
+                // A choice takes a moment, so that only a longer one is worth a line.
+                Err(holder) if look == LOOKS_IN_SILENCE => {
+                    progress(&format!(
+                        "waiting for {holder} to choose its GPUs; Ctrl-C ends the wait"
+                    ));
+                }
+                Err(_) => {}
+            }
+            clock.sleep(LOOK).await;
+        }
+        Err(EngineError::invalid("the wait for a choice of GPUs was given up; run again"))
+    }
+
     /// Leases what the server needs. A server that has just ended may hold its memory a moment
     /// longer, so what looks used is looked at again.
-    async fn lease(&self, server: &Server, clock: Clock) -> Result<Lease, EngineError> {
+    async fn lease(
+        &self,
+        server: &Server,
+        clock: Clock,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Lease, EngineError> {
         if server.gpus == 0 {
             return Lease::cpu(&self.locks);
         }
         self.check_discovery()?;
         let begun = clock.now();
         loop {
+            let choice = self.begin_choice(clock, progress).await?;
             let leased = Lease::gpus(&self.locks, &self.gpus(), server.gpus);
+            drop(choice);
             let is_final = self.gpus.is_some() || clock.now().saturating_sub(begun) >= RELEASE;
             if is_final || !matches!(leased, Err(EngineError::GpusInUse { .. })) {
                 return leased;

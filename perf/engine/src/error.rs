@@ -31,7 +31,7 @@ pub enum EngineError {
     },
     /// A secret is declared and not set.
     #[error(
-        "the test hands the environment variable `{name}` to the server as a secret, and it is not set; set it"
+        "the test declares the environment variable `{name}` as a secret, but it is not set; set it in your environment"
     )]
     SecretMissing {
         /// The variable.
@@ -56,7 +56,7 @@ pub enum EngineError {
         /// What the registry or the daemon said.
         reason: String,
     },
-    /// The image is none that serves vLLM.
+    /// The image does not serve vLLM.
     #[error(
         "the image `{image}` has the entrypoint {entrypoint:?}, and a vLLM image's is [\"vllm\", \"serve\"] or \
          [\"python3\", \"-m\", \"vllm.entrypoints.openai.api_server\"]; name a vLLM image"
@@ -77,7 +77,7 @@ pub enum EngineError {
     },
     /// This machine has too few GPUs.
     #[error(
-        "the server needs {needed} GPUs, this machine has {available}; run it elsewhere, or ask for fewer"
+        "the server needs {needed} GPUs, but this machine has {available}; run it on another machine, or ask for fewer"
     )]
     NotEnoughGpus {
         /// What the test declares.
@@ -93,7 +93,7 @@ pub enum EngineError {
         /// What it said.
         reason: String,
     },
-    /// Somebody measures on this hardware already.
+    /// Another run measures on this hardware already.
     #[error("{what} is in use by {}; wait until it has ended, or end it", holder(*.pid))]
     Busy {
         /// The hardware.
@@ -101,13 +101,13 @@ pub enum EngineError {
         /// The process that holds the lease, where it could be read.
         pid: Option<u32>,
     },
-    /// Something that is no run of this suite computes on the GPUs.
-    #[error("{}; end that, or wait until it has ended, and run again: what shares a GPU cannot be measured", used.join(", "))]
+    /// Another program computes on the GPUs.
+    #[error("{}; end it, or wait until it has ended, and run again: a shared GPU gives no valid measurement", used.join(", "))]
     GpusInUse {
         /// Each GPU, and what uses it.
         used: Vec<String>,
     },
-    /// The lease cannot be taken for another reason than that somebody has it.
+    /// The lock file of a lease cannot be used.
     #[error("cannot use the lock file {}: {reason}; name a writable folder in PERF_LOCK_DIR", path.display())]
     LockUnusable {
         /// The lock file.
@@ -119,7 +119,7 @@ pub enum EngineError {
     #[error(
         "the model `{model}` is not on this machine; looked in {}{}; name its folder as `path` under [models.{}] in perf.toml or \
          with --model, or the folder of all models as models_folder",
-        places(looked), meant(nearest.as_ref()), key(model)
+        places(looked), suggestion(nearest.as_ref()), key(model)
     )]
     ModelNotFound {
         /// The model.
@@ -137,8 +137,18 @@ pub enum EngineError {
         /// What the operating system said.
         reason: String,
     },
+    /// Another process listens on the port of the server.
+    #[error(
+        "port {port} of 127.0.0.1 is in use by {holder}, and not by the server that was started; end that process, or run again to get another port"
+    )]
+    PortTaken {
+        /// The port.
+        port: u16,
+        /// The process, as far as it can be read.
+        holder: String,
+    },
     /// The server ended while it started.
-    #[error("the server did not start ({kind}, {}): {}{}{}", ended(*.exit_code), kind.advice(), because(cause.as_ref()), tail(log_tail, log.as_deref()))]
+    #[error("the server did not start ({kind}, {}): {}{}{}", ended(*.exit_code), kind.advice(), cause_line(cause.as_ref()), tail(log_tail, log.as_deref()))]
     StartFailed {
         /// The engine.
         engine: EngineKind,
@@ -177,7 +187,7 @@ pub enum EngineError {
         reason: String,
     },
     /// A server that should be up says that it is not well.
-    #[error("the server at {url} is up and not healthy: it answered {answer}; look at its log")]
+    #[error("the server at {url} is up but not healthy: it answered {answer}; look at its log")]
     Unhealthy {
         /// Its address.
         url: String,
@@ -198,7 +208,7 @@ pub enum EngineError {
         served: Vec<String>,
     },
     /// What was started could not be removed.
-    #[error("the server was stopped and something of it is left: {reason}")]
+    #[error("the server was stopped, but something of it is left: {reason}")]
     NotRemoved {
         /// What is left, and how to remove it by hand.
         reason: String,
@@ -221,13 +231,13 @@ fn holder(pid: Option<u32>) -> String {
 
 fn places(looked: &[PathBuf]) -> String {
     if looked.is_empty() {
-        return "no place at all, as perf.toml names none".to_owned();
+        return "no folder, because perf.toml names none".to_owned();
     }
     looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn meant(nearest: Option<&String>) -> String {
-    nearest.map(|name| format!("; the nearest that is known is `{name}`")).unwrap_or_default()
+fn suggestion(nearest: Option<&String>) -> String {
+    nearest.map(|name| format!("; the nearest known name is `{name}`")).unwrap_or_default()
 }
 
 /// A key of a TOML file, in quotes where it needs them.
@@ -244,7 +254,7 @@ fn ended(exit_code: Option<i64>) -> String {
     exit_code.map_or_else(|| "no exit code".to_owned(), |code| format!("exit code {code}"))
 }
 
-fn because(cause: Option<&String>) -> String {
+fn cause_line(cause: Option<&String>) -> String {
     cause.map(|line| format!("\n  {line}")).unwrap_or_default()
 }
 

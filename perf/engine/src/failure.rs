@@ -13,8 +13,8 @@ const USAGE: i64 = 2;
 pub enum StartFailure {
     /// The weights or the KV cache do not fit into the memory.
     OutOfMemory,
-    /// Capturing the CUDA graphs failed, mostly for want of the memory that is left beside weights
-    /// and KV cache.
+    /// Capturing the CUDA graphs failed, mostly because weights and KV cache left too little
+    /// memory.
     GraphCapture,
     /// The model's files are not where the server looks.
     ModelMissing,
@@ -24,10 +24,12 @@ pub enum StartFailure {
     BadArgument,
     /// `--max-model-len` is more than the model or the KV cache can hold.
     ContextTooLong,
-    /// Somebody else listens on the port.
+    /// Another process listens on the port.
     PortTaken,
-    /// SIGKILL, nearly always the kernel's when the memory ran out.
+    /// The kernel killed it because memory ran out.
     KilledByKernel,
+    /// SIGKILL, and nothing shows that memory ran out.
+    Killed,
     /// None of these; the log says more.
     Other,
 }
@@ -71,6 +73,10 @@ const MODEL_MISSING: &[&str] = &[
     "Cannot find any model weights",
 ];
 
+/// What the log of a server shows whose model files are damaged.
+const MODEL_DAMAGED: &[&str] =
+    &["is not a valid JSON file", "JSONDecodeError", "SafetensorError", "incomplete metadata"];
+
 const UNKNOWN_ARGUMENT: &str = "unrecognized arguments:";
 
 /// How Python's argument parser ends its usage text.
@@ -102,15 +108,15 @@ impl StartFailure {
         } else if has(MODEL_MISSING) {
             Self::ModelMissing
         } else if exit_code == Some(KILLED) || log.iter().any(|line| tells_of_sigkill(line)) {
-            Self::KilledByKernel
+            Self::Killed
         } else {
             Self::Other
         }
     }
 
-    /// Whether it was killed, most likely for want of memory.
+    /// Whether it was killed.
     pub(crate) fn is_killed(self) -> bool {
-        self == Self::KilledByKernel
+        matches!(self, Self::KilledByKernel | Self::Killed)
     }
 
     /// The line of the log that names the root cause, where one does: vLLM's last lines only say
@@ -120,6 +126,7 @@ impl StartFailure {
             OUT_OF_MEMORY,
             CONTEXT_TOO_LONG,
             MODEL_MISSING,
+            MODEL_DAMAGED,
             USAGE_ERRORS,
             &["CUDA error", "graph capture failed"],
         ];
@@ -146,7 +153,7 @@ impl StartFailure {
                 "capturing CUDA graphs failed; lower --gpu-memory-utilization or --max-model-len, or add --enforce-eager"
             }
             Self::ModelMissing => {
-                "it did not find the model; check where `perf.toml` says that the files are"
+                "it did not find the model; check the folder that `perf.toml` names for it"
             }
             Self::UnknownArgument => {
                 "it does not know an argument; this version may have dropped it, or it is misspelt: see the log"
@@ -157,9 +164,13 @@ impl StartFailure {
             }
             Self::PortTaken => "its port is taken; run it again",
             Self::KilledByKernel => {
-                "it was killed, most likely by the kernel because the memory ran out; give it more, or lower the KV cache"
+                "the kernel killed it because memory ran out; give it more memory, or lower the KV cache"
             }
-            Self::Other => "see its log",
+            Self::Killed => {
+                "it was killed by signal 9, and nothing shows that memory ran out; look for what killed it (`docker kill`, \
+                 `docker rm -f`, `kill -9`); `dmesg` names a kill by the kernel"
+            }
+            Self::Other => "its log names the cause",
         }
     }
 }
@@ -182,7 +193,8 @@ impl fmt::Display for StartFailure {
             Self::BadArgument => "bad argument",
             Self::ContextTooLong => "context too long",
             Self::PortTaken => "port taken",
-            Self::KilledByKernel => "killed by the kernel",
+            Self::KilledByKernel => "out of memory, killed by the kernel",
+            Self::Killed => "killed by signal 9",
             Self::Other => "start failed",
         })
     }
@@ -247,13 +259,13 @@ mod tests {
     }
 
     #[test]
-    fn sigkill_is_the_kernels_with_and_without_its_mark() {
+    fn a_kill_is_the_kernels_only_where_memory_is_known_to_have_run_out() {
         assert_eq!(StartFailure::classify(Some(1), true, &[]), StartFailure::KilledByKernel);
-        assert_eq!(StartFailure::classify(Some(137), false, &[]), StartFailure::KilledByKernel);
+        assert_eq!(StartFailure::classify(Some(137), false, &[]), StartFailure::Killed);
         let worker = "ERROR [multiproc_executor.py:315] Worker proc VllmWorker-0 died unexpectedly (exit code: -9), shutting down";
-        assert_eq!(classify(1, worker), StartFailure::KilledByKernel);
+        assert_eq!(classify(1, worker), StartFailure::Killed);
         let engine = "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {'EngineCore': -9}";
-        assert_eq!(classify(1, engine), StartFailure::KilledByKernel);
+        assert_eq!(classify(1, engine), StartFailure::Killed);
         assert_eq!(classify(1, &engine.replace("-9", "1")), StartFailure::Other);
     }
 

@@ -1,4 +1,6 @@
-//! What is to be said about this machine beside its GPUs: its processor and its name.
+//! This machine: its processor, its name and its processes.
+
+use std::os::unix::fs::MetadataExt;
 
 /// `CPU: AMD EPYC 7B13, 2 cores`.
 pub(crate) fn describe_cpu() -> String {
@@ -13,6 +15,31 @@ pub(crate) fn host_name() -> String {
     name.trim().to_owned()
 }
 
+/// `process 42 (python3, user alice)`, as far as the kernel shows it.
+pub(crate) fn describe_process(process: u32) -> String {
+    let folder = format!("/proc/{process}");
+    let name = std::fs::read_to_string(format!("{folder}/comm")).ok();
+    let user = std::fs::metadata(folder).ok().map(|folder| user_name(folder.uid()));
+    let user = user.map(|user| format!("user {user}"));
+    let known: Vec<String> =
+        name.map(|name| name.trim().to_owned()).into_iter().chain(user).collect();
+    if known.is_empty() {
+        return format!("process {process}");
+    }
+    format!("process {process} ({})", known.join(", "))
+}
+
+/// The name of a user, or the number where this machine has no name for it.
+fn user_name(number: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(number)).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| number.to_string())
+}
+
 fn cpu_name(information: &str) -> &str {
     information
         .lines()
@@ -23,6 +50,14 @@ fn cpu_name(information: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_is_described_with_its_command_and_its_user() {
+        let own = describe_process(std::process::id());
+        assert!(own.starts_with(&format!("process {} (", std::process::id())), "{own}");
+        assert!(own.contains(", user "), "{own}");
+        assert_eq!(describe_process(u32::MAX), format!("process {}", u32::MAX));
+    }
 
     #[test]
     fn the_processor_is_named_as_the_kernel_names_it() {

@@ -6,24 +6,26 @@ use std::path::PathBuf;
 
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::secret_name;
 use perf_model::spec::server::{Argument, Server, parse_arguments};
 use perf_model::spec::settings::Variant;
 
 use crate::error::EngineError;
+use crate::readiness::Probe;
 use crate::secrets::Secrets;
 
 /// Flags that this crate sets, as it has to know where the server listens and what it serves.
 const RESERVED: &[&str] = &["--host", "--port", "--model", "--served-model-name"];
 
-/// Variables for every server: it must not reach for the network, and a benchmark is no use to
-/// report.
+/// Variables for every server: it must not use the network, and must not report usage of a
+/// benchmark.
 const ENVIRONMENT: &[(&str, &str)] =
     &[("HF_HUB_OFFLINE", "1"), ("VLLM_NO_USAGE_STATS", "1"), ("DO_NOT_TRACK", "1")];
 
 /// How long vLLM's API server waits for its engine, in seconds.
 const READY_TIMEOUT: &str = "VLLM_ENGINE_READY_TIMEOUT_S";
 
-/// What a run puts under test, over whatever a test declares.
+/// What a run puts under test, in place of what a test declares.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UnderTest {
     arguments: Vec<Argument>,
@@ -34,7 +36,7 @@ impl UnderTest {
     pub(crate) fn new(variant: &Variant) -> Result<Self, EngineError> {
         let arguments = parse_arguments(&variant.arguments).map_err(|word| {
             let message = format!(
-                "`{word}` is no engine argument; write --flag=value, or --flag for a switch"
+                "`{word}` is not an engine argument; write --flag=value, or --flag for a switch"
             );
             EngineError::invalid(message)
         })?;
@@ -75,6 +77,9 @@ impl LaunchSpec {
             );
             return Err(EngineError::invalid(message));
         }
+        secret_name::check(server.environment.keys(), &server.arguments)
+            .and_then(|()| secret_name::check(under_test.environment.keys(), &under_test.arguments))
+            .map_err(EngineError::invalid)?;
         let mut planned = server.clone();
         under_test.arguments.iter().for_each(|argument| planned.set_argument(argument.clone()));
         planned.environment.extend(under_test.environment.clone());
@@ -104,6 +109,11 @@ impl LaunchSpec {
     pub(crate) fn read_secrets(&mut self) -> Result<(), EngineError> {
         self.secrets = Secrets::from_environment(&self.server.secrets)?;
         Ok(())
+    }
+
+    /// The version that the server claims, without a secret.
+    pub(crate) async fn version(&self, probe: &Probe) -> Option<String> {
+        Some(self.secrets.redact(&probe.version().await?))
     }
 
     /// The arguments of a server that listens here, without the model's path.
@@ -211,7 +221,7 @@ mod tests {
     fn a_word_without_a_flag_is_refused() {
         let variant = Variant { arguments: vec!["8192".into()], ..Variant::default() };
         let error = UnderTest::new(&variant).unwrap_err();
-        assert!(error.to_string().starts_with("`8192` is no engine argument"), "{error}");
+        assert!(error.to_string().starts_with("`8192` is not an engine argument"), "{error}");
     }
 
     #[test]
@@ -225,6 +235,18 @@ mod tests {
         let value = std::env::var("PATH").unwrap();
         assert_eq!(spec.variables()["PATH"], value);
         assert!(!format!("{spec:?}").contains(&value));
+    }
+
+    #[test]
+    fn a_setting_that_looks_like_a_secret_is_refused_without_its_value() {
+        for (arguments, environment) in
+            [(&["--api-key", "abc"][..], &[][..]), (&[][..], &[("HF_TOKEN", "abc")][..])]
+        {
+            let under_test = under_test(arguments, environment);
+            let error = LaunchSpec::new(EngineKind::Docker, &server(), &under_test).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains("secret_env") && !error.contains("abc"), "{error}");
+        }
     }
 
     #[test]

@@ -5,14 +5,20 @@
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::error::EngineError;
 use crate::gpu::Gpu;
+use crate::host::describe_process;
 
 /// Names the folder of the lock files, in place of one under the folder for temporary files.
 const FOLDER_VARIABLE: &str = "PERF_LOCK_DIR";
+
+/// How a file in a folder of other users is opened.
+const SAFELY: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
 
 /// The machine-wide folder of the lock files.
 pub(crate) fn folder() -> PathBuf {
@@ -29,7 +35,7 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock if nobody has it: `None` if somebody has.
+    /// Takes the lock if it is free; `None` if another process has it.
     pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, EngineError> {
         let file = open(path).map_err(|error| unusable(path, &error))?;
         match file.try_lock() {
@@ -43,18 +49,11 @@ impl Lock {
         Ok(Some(lock))
     }
 
-    /// Waits for the lock. Only for what is held for a moment.
-    fn take(path: &Path) -> Result<Self, EngineError> {
-        let file = open(path).map_err(|error| unusable(path, &error))?;
-        file.lock().map_err(|error| unusable(path, &error))?;
-        Ok(Self { file, path: path.to_owned() })
-    }
-
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Removes the file of a lock that nobody will ask for again.
+    /// Removes the file of a lock that is not needed again.
     pub(crate) fn remove(self) {
         let _ = std::fs::remove_file(&self.path);
     }
@@ -91,15 +90,21 @@ impl Lease {
         }
     }
 
-    /// Leases `needed` of the GPUs, or none at all. Only those that nothing else computes on: what
-    /// shares a GPU is no measurement, and may not even start.
+    /// The right to choose GPUs, which one run has at a time: two runs that each hold a part of
+    /// what the other wants would both fail. An error in the inner result describes the run that
+    /// has it.
+    pub(crate) fn begin_choice(folder: &Path) -> Result<Result<Lock, String>, EngineError> {
+        let path = folder.join("choosing.lock");
+        let describe = || holder(&path).map_or_else(|| "another run".to_owned(), describe_process);
+        Ok(Lock::try_take(&path)?.ok_or_else(describe))
+    }
+
+    /// Leases `needed` of the GPUs, or none at all. Only those that no other process computes on:
+    /// a shared GPU gives no valid measurement, and the server may not even start.
     pub(crate) fn gpus(folder: &Path, all: &[Gpu], needed: u8) -> Result<Self, EngineError> {
         if all.len() < usize::from(needed) {
             return Err(EngineError::NotEnoughGpus { needed, available: all.len() });
         }
-        // One chooses at a time: two runs that each hold a part of what the other wants would both
-        // go away empty-handed.
-        let _choosing = Lock::take(&folder.join("choosing.lock"))?;
         let mut candidates: Vec<&Gpu> = all.iter().collect();
         candidates.sort_by_key(|gpu| gpu.index);
         let (mut gpus, mut locks, mut taken, mut in_use) =
@@ -123,7 +128,7 @@ impl Lease {
                 let what = format!("GPU {} ({})", gpu.index, gpu.name);
                 Err(EngineError::Busy { what, pid: holder(&path) })
             }
-            // Nobody has a lock on these, so it is no run of ours.
+            // No run has a lock on these, so another program uses them.
             _ if gpus.len() < usize::from(needed) => {
                 let used = in_use.iter().map(|gpu| {
                     format!("GPU {} ({}) is in use by {}", gpu.index, gpu.name, gpu.in_use_by())
@@ -145,34 +150,60 @@ impl Lease {
 
 /// Opens a lock file, and makes it if there is none.
 ///
-/// Everybody may write it, so that a run as another user can lock it. Making comes second because
-/// Linux refuses to open another user's file in a sticky folder when asked to make it if missing.
+/// The folder is shared with other users, so a file in it may be a trap: no link is followed,
+/// opening a fifo does not wait, and only a regular file with one name is used. Every user may
+/// write the file, so that a run as another user can lock it.
 fn open(path: &Path) -> io::Result<File> {
-    match OpenOptions::new().read(true).write(true).open(path) {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(SAFELY.bits().cast_signed());
+    let folder = path.parent().unwrap_or(Path::new("."));
+    check_folder(folder)?;
+    match options.open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        opened => return opened,
+        opened => return opened.and_then(check_file),
     }
-    if let Some(folder) = path.parent()
-        && !folder.is_dir()
-    {
+    if !folder.is_dir() {
         std::fs::create_dir_all(folder)?;
         std::fs::set_permissions(folder, Permissions::from_mode(0o1777))?;
     }
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o666)
-        .open(path)?;
-    // The umask took bits off; it may also be somebody else's file by now, whose mode is right.
-    let _ = file.set_permissions(Permissions::from_mode(0o666));
+    match options.clone().create_new(true).mode(0o666).open(path) {
+        Ok(file) => {
+            // The umask took bits off.
+            let _ = file.set_permissions(Permissions::from_mode(0o666));
+            Ok(file)
+        }
+        // Another run has just made it.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            options.open(path).and_then(check_file)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A link in place of the folder would lead to files of the user who runs this.
+fn check_folder(folder: &Path) -> io::Result<()> {
+    let Ok(found) = std::fs::symlink_metadata(folder) else { return Ok(()) };
+    let is_trusted = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
+    if found.is_symlink() && !is_trusted {
+        return Err(io::Error::other("its folder is a link that another user made"));
+    }
+    Ok(())
+}
+
+fn check_file(file: File) -> io::Result<File> {
+    let found = file.metadata()?;
+    if !found.is_file() || found.nlink() > 1 {
+        return Err(io::Error::other("it is not a regular file with one name; remove it"));
+    }
     Ok(file)
 }
 
+/// The process that a lock file names, which is the last one that had the lock.
 fn holder(path: &Path) -> Option<u32> {
     let mut text = String::new();
-    File::open(path).ok()?.read_to_string(&mut text).ok()?;
+    let file =
+        OpenOptions::new().read(true).custom_flags(SAFELY.bits().cast_signed()).open(path).ok()?;
+    check_file(file).ok()?.take(64).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }
 
@@ -244,8 +275,8 @@ mod tests {
         let error = Lease::gpus(folder.path(), &all, 2).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "GPU 0 (NVIDIA H200) is in use by process 42 (500 MiB) and process 43 (500 MiB); end that, or wait until it has \
-             ended, and run again: what shares a GPU cannot be measured"
+            "GPU 0 (NVIDIA H200) is in use by process 42 (500 MiB) and process 43 (500 MiB); end it, or wait until it has \
+             ended, and run again: a shared GPU gives no valid measurement"
         );
         // Those that were free are free again.
         assert!(Lease::gpus(folder.path(), &all, 1).is_ok());
@@ -256,6 +287,44 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = Lease::gpus(folder.path(), &[gpu(0, 0)], 2).unwrap_err();
         assert_eq!(error, EngineError::NotEnoughGpus { needed: 2, available: 1 });
+    }
+
+    #[test]
+    fn a_lock_file_that_leads_elsewhere_is_refused_and_its_target_is_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, lock) = (folder.path().join("target"), folder.path().join("cpu.lock"));
+        std::fs::write(&target, "precious").unwrap();
+        for make in [std::os::unix::fs::symlink, std::fs::hard_link] {
+            make(&target, &lock).unwrap();
+            let error = Lease::cpu(folder.path()).unwrap_err();
+            assert!(matches!(error, EngineError::LockUnusable { .. }), "{error}");
+            assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
+            std::fs::remove_file(&lock).unwrap();
+        }
+        let missing = folder.path().join("missing");
+        std::os::unix::fs::symlink(&missing, &lock).unwrap();
+        assert!(Lease::cpu(folder.path()).is_err());
+        assert!(!missing.exists());
+    }
+
+    #[test]
+    fn a_lock_file_that_is_a_fifo_is_refused_without_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let made =
+            std::process::Command::new("mkfifo").arg(folder.path().join("cpu.lock")).status();
+        assert!(made.unwrap().success());
+        let error = Lease::cpu(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("not a regular file"), "{error}");
+    }
+
+    #[test]
+    fn one_run_chooses_at_a_time_and_the_others_learn_which() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Lease::begin_choice(folder.path()).unwrap().unwrap();
+        let holder = Lease::begin_choice(folder.path()).unwrap().unwrap_err();
+        assert!(holder.starts_with(&format!("process {} (", std::process::id())), "{holder}");
+        drop(first);
+        assert!(Lease::begin_choice(folder.path()).unwrap().is_ok());
     }
 
     #[test]

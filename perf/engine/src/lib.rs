@@ -3,12 +3,12 @@
 //!
 //! There are four engines: an image through Docker, a `vllm serve` process, a server that is
 //! already up somewhere, and the simulated one in this process and in virtual time. The first two
-//! take a lease on the hardware, so that no two runs measure on the same GPU, and whatever they
+//! take a lease on the hardware, so that no two runs measure on the same GPU, and all that they
 //! start is removed again when it is stopped, dropped, when the test panics, and, at the latest by
 //! the next run, when this process is killed.
 //!
-//! The Cargo feature `docker` brings the docker engine, `nvml` the discovery of GPUs; both are off by
-//! default, and `cargo xtask perf` turns on what the chosen engine needs.
+//! The Cargo feature `docker` brings the docker engine, `nvml` the discovery of GPUs; both are off
+//! by default, and `cargo xtask perf` turns on what the chosen engine needs.
 //!
 //! Starting and stopping work on any tokio runtime that has time and I/O enabled, current-thread
 //! ones included: what has to happen when a [`Running`] is dropped happens on a thread of its own.

@@ -39,7 +39,7 @@ impl Models {
     pub(crate) fn on_host(&self, model: &str) -> Result<PathBuf, EngineError> {
         let configured = || self.config.get(model).and_then(|location| location.path.clone());
         let in_folder = || self.folder.as_ref().map(|folder| folder.join(model));
-        // Whoever names a place means it: the next one is asked only where none is named.
+        // A place that the user names is final: the next one is used only where none is named.
         let place = self.settings.get(model).cloned().or_else(configured).or_else(in_folder);
         match place {
             // Docker and the server's own working directory both want an absolute path.
@@ -112,16 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_is_nowhere_is_told_the_nearest_and_the_key() {
+    fn an_error_about_a_missing_model_names_the_nearest_one_and_the_key() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("Qwen2.5-14B-Instruct-AWQ")).unwrap();
         let folder = format!("models_folder = {:?}", root.path());
         let error =
             models(&[], &folder).on_host("Qwen2.5-14B-Instuct-AWQ").unwrap_err().to_string();
-        assert!(
-            error.contains("the nearest that is known is `Qwen2.5-14B-Instruct-AWQ`"),
-            "{error}"
-        );
+        assert!(error.contains("the nearest known name is `Qwen2.5-14B-Instruct-AWQ`"), "{error}");
         assert!(
             error.contains(
                 "`path` under [models.\"Qwen2.5-14B-Instuct-AWQ\"] in perf.toml or with --model"
@@ -131,8 +128,7 @@ mod tests {
         let given = [("tinny", root.path().to_owned())];
         let error = models(&given, "").on_host("tiny").unwrap_err().to_string();
         assert!(
-            error.contains("the nearest that is known is `tinny`")
-                && error.contains("[models.tiny]"),
+            error.contains("the nearest known name is `tinny`") && error.contains("[models.tiny]"),
             "{error}"
         );
     }

@@ -1,5 +1,6 @@
 //! A `vllm serve` as a process of this machine. Main function: [`start`].
 
+mod listener;
 mod process_group;
 mod supervisor;
 
@@ -27,6 +28,9 @@ use supervisor::ProcessSupervisor;
 
 /// The only address the server listens on.
 const HOST: &str = "127.0.0.1";
+
+/// Between two looks at who listens on the port.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How to start a `vllm serve`.
 #[derive(Debug)]
@@ -56,12 +60,29 @@ pub(crate) async fn start(
     progress(&format!("starting {} on {hardware}", vllm.display()));
     let (supervisor, death) = ProcessSupervisor::spawn(command, &spec.secrets, spec.log.clone())
         .map_err(|reason| EngineError::VllmNotFound { vllm: vllm.clone(), reason })?;
+    let members = supervisor.members();
+    let foreign = || listener::foreign(port, &members.as_ref()?.with_descendants());
     let kept = SupervisedServer::new(Box::new(supervisor), death, lease);
     let probe = Probe::new(&url);
-    wait(&kept, &probe, &spec, engine.start_timeout_s, clock, progress).await?;
+    let taken = async {
+        loop {
+            clock.sleep(LOOK).await;
+            if let Some(holder) = foreign() {
+                return holder;
+            }
+        }
+    };
+    tokio::select! {
+        ready = wait(&kept, &probe, &spec, engine.start_timeout_s, clock, progress) => ready?,
+        holder = taken => return Err(EngineError::PortTaken { port, holder }),
+    }
+    // Whatever answered must be the server that was started here, or another one is measured.
+    if let Some(holder) = foreign() {
+        return Err(EngineError::PortTaken { port, holder });
+    }
 
     let fingerprint =
-        Fingerprint { hardware, driver, vllm: probe.version().await, ..spec.fingerprint };
+        Fingerprint { hardware, driver, vllm: spec.version(&probe).await, ..spec.fingerprint };
     Ok(Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept))))
 }
 
@@ -93,11 +114,11 @@ pub(crate) fn start_failed(engine: EngineKind, death: ServerExit) -> EngineError
     EngineError::StartFailed { engine, kind, exit_code, oom_killed, cause, log_tail, log }
 }
 
-/// The command that is meant: that of a virtual environment whose folder was named.
+/// The command itself, where the folder of its virtual environment was named.
 fn command_of(vllm: &Path) -> Result<PathBuf, EngineError> {
     if vllm.to_str().is_some_and(|words| words.ends_with(" serve")) {
         let message = format!(
-            "`{}` is no command but one with its arguments; leave out `serve`, which is added",
+            "`{}` is a command with arguments; leave out `serve`, which is added",
             vllm.display()
         );
         return Err(EngineError::invalid(message));
@@ -107,7 +128,7 @@ fn command_of(vllm: &Path) -> Result<PathBuf, EngineError> {
 }
 
 /// The PATH with the folder of a command first that was named by its path, as if its virtual
-/// environment were active: vLLM compiles kernels with the `ninja` that lies beside it.
+/// environment were active: vLLM compiles kernels with the `ninja` in the same folder.
 fn path_for(vllm: &Path) -> Option<OsString> {
     let folder = vllm.parent().filter(|folder| !folder.as_os_str().is_empty())?;
     let folder = std::path::absolute(folder).ok()?;
@@ -121,7 +142,7 @@ fn command(vllm: &Path, model: &Path, spec: &LaunchSpec, lease: &Lease, port: u1
     if let Some(path) = path_for(vllm) {
         command.env("PATH", path);
     }
-    // Whoever has it set has it for a server of their own; this one would refuse every request.
+    // The user has set it for another server; with it, this one would refuse every request.
     command.env_remove("VLLM_API_KEY");
     command.envs(spec.variables());
     // Numbers, in the order of the PCI bus that NVML counts in: not every vLLM reads UUIDs here. A
@@ -131,8 +152,8 @@ fn command(vllm: &Path, model: &Path, spec: &LaunchSpec, lease: &Lease, port: u1
     command
 }
 
-/// A port that is free now. Somebody may take it before the server does, which fails the start with
-/// a word about it.
+/// A port that is free now. Another process may take it before the server does; the start then
+/// fails and names that process.
 fn free_port() -> Result<u16, EngineError> {
     TcpListener::bind((HOST, 0))
         .and_then(|listener| listener.local_addr())

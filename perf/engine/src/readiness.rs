@@ -102,7 +102,7 @@ impl Probe {
             }
         };
         tokio::select! {
-            // A server that has died may still be answered for by whoever took its port.
+            // Another process may answer on the port of a server that has died.
             biased;
             death = death.wait() => Err(NotReady::Died(death)),
             () = healthy => Ok(()),

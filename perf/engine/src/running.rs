@@ -71,7 +71,7 @@ impl SupervisedServer {
             let _ = done.send(result);
         });
         let result =
-            outcome.await.unwrap_or_else(|_| Err("the thread that removes it broke".to_owned()));
+            outcome.await.unwrap_or_else(|_| Err("the thread that removes it panicked".to_owned()));
         result.map_err(|reason| EngineError::NotRemoved { reason })
     }
 }
@@ -79,7 +79,7 @@ impl SupervisedServer {
 impl Drop for SupervisedServer {
     fn drop(&mut self) {
         if let Err(reason) = self.supervisor.stop() {
-            // A drop has nobody to tell, and what is left may hold a GPU.
+            // A drop cannot return an error, and what is left may hold a GPU.
             eprintln!("warning: {}", EngineError::NotRemoved { reason });
         }
     }

@@ -1,5 +1,5 @@
-//! What owns a server that was started here, until it is gone: [`Supervisor`]; and how its death is
-//! told: [`ExitNotice`].
+//! Owns a server that was started here, until it is gone: [`Supervisor`]. [`ExitNotice`] reports
+//! that the server ended.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -54,9 +54,6 @@ impl fmt::Display for ServerExit {
             Some(code) => write!(f, "exit code {code}")?,
             None => write!(f, "exit code unknown")?,
         }
-        if self.oom_killed {
-            write!(f, ", killed by the kernel for want of memory")?;
-        }
         if self.kind.is_killed() {
             write!(f, "; {}", self.kind.advice())?;
         }
@@ -70,8 +67,8 @@ impl fmt::Display for ServerExit {
     }
 }
 
-/// Owns a server that was started here. Dropping a supervisor without stopping it must leave nothing
-/// behind either.
+/// Owns a server that was started here. Dropping a supervisor without stopping it must leave
+/// nothing behind either.
 pub(crate) trait Supervisor: Send {
     /// The end of the server's log.
     fn log_tail(&self) -> Vec<String>;
@@ -81,7 +78,7 @@ pub(crate) trait Supervisor: Send {
     fn stop(&mut self) -> Result<(), String>;
 }
 
-/// Tells whoever waits that the server died.
+/// Reports to all that wait that the server died.
 #[derive(Clone, Debug)]
 pub(crate) struct ExitNotice(watch::Receiver<Option<ServerExit>>);
 
@@ -92,7 +89,7 @@ impl ExitNotice {
         (sender, Self(receiver))
     }
 
-    /// Waits for the death; for ever if there is none to come.
+    /// Waits for the death; forever if the server is stopped first.
     pub(crate) async fn wait(&mut self) -> ServerExit {
         if let Ok(death) = self.0.wait_for(Option::is_some).await
             && let Some(death) = death.clone()
@@ -108,12 +105,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_that_was_killed_is_told_with_what_may_help() {
+    fn a_server_that_was_killed_says_by_what_and_what_may_help() {
         let death = ServerExit::read(Some(137), false, &["INFO serving".to_owned()]);
         assert_eq!(
             death.logged(Some(Path::new("start-1/server.log"))).to_string(),
-            "exit code 137; it was killed, most likely by the kernel because the memory ran out; give it more, or lower the KV \
-             cache\n    INFO serving\n  all of its log is in start-1/server.log"
+            "exit code 137; it was killed by signal 9, and nothing shows that memory ran out; look for what killed it \
+             (`docker kill`, `docker rm -f`, `kill -9`); `dmesg` names a kill by the kernel\n    INFO serving\n  all of its log \
+             is in start-1/server.log"
         );
         let ended =
             ServerExit::read(Some(0), false, &[]).logged(Some(Path::new("start-1/server.log")));

@@ -162,6 +162,31 @@ fn a_server_that_hangs_is_given_up_and_ended() {
 }
 
 #[test]
+fn a_process_that_took_the_port_is_named_and_not_measured() {
+    let place = Place::new();
+    let (engine, server) = stand_in(&place, "late");
+    let error = block_on(async {
+        let other = async {
+            while !place.has("started") {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            let arguments = place.read("arguments");
+            let port = arguments.lines().skip_while(|word| *word != "--port").nth(1).unwrap();
+            let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await;
+            let healthy = axum::Router::new().fallback(|| async { "{}" });
+            axum::serve(listener.unwrap(), healthy).await.unwrap();
+        };
+        tokio::select! {
+            started = start(&engine, &server) => started.unwrap_err(),
+            () = other => unreachable!("it serves until it is dropped"),
+        }
+    });
+    let EngineError::PortTaken { holder, .. } = &error else { panic!("{error}") };
+    assert!(holder.contains(&format!("process {} (", std::process::id())), "{error}");
+    assert_nothing_left(&place);
+}
+
+#[test]
 fn a_death_in_the_middle_is_reported() {
     let place = Place::new();
     let (engine, server) = stand_in(&place, "serve");
@@ -299,7 +324,8 @@ fn leased_gpus_are_the_ones_the_server_sees() {
         server.gpus = 3;
         start(&engine, &server).await.unwrap_err()
     });
-    let used = "GPU 0 (NVIDIA H200) is in use by something that the driver does not name here, with 70000 MiB; ";
+    let used =
+        "GPU 0 (NVIDIA H200) is in use by a process that the driver does not name (70000 MiB); ";
     assert!(error.to_string().starts_with(used), "{error}");
     server.gpus = 4;
     assert_eq!(engine.can_run(&server), Err("needs 4 GPUs, this machine has 3".into()));

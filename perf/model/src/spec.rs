@@ -8,6 +8,7 @@ pub mod image_reference;
 pub mod load;
 pub mod metric;
 pub mod plan;
+pub mod secret_name;
 pub mod server;
 pub mod server_url;
 pub mod settings;

@@ -22,7 +22,7 @@ pub(super) async fn connect() -> Result<Docker, EngineError> {
     Ok(client)
 }
 
-/// What a failed request means, in words for whoever asked for it.
+/// What a failed request means for the user.
 pub(super) fn failed(what: &str, reason: String) -> EngineError {
     if NO_GPU_RUNTIME.iter().any(|sign| reason.contains(sign)) {
         return EngineError::GpuRuntimeMissing { reason };

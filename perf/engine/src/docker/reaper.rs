@@ -34,7 +34,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How often to look. A container with a lot of memory takes seconds to go.
 const LOOKS: u32 = 300;
 
-/// One start of a container, while it lasts. Its lock tells everybody else that the container is
+/// One start of a container, while it lasts. Its lock shows all other runs that the container is
 /// wanted.
 #[derive(Debug)]
 pub(super) struct ContainerRun {
@@ -49,7 +49,7 @@ impl ContainerRun {
         let path = folder.join(format!("run-{}-{count}-{now}.lock", std::process::id()));
         let lock = Lock::try_take(&path)?.ok_or_else(|| EngineError::LockUnusable {
             path,
-            reason: "somebody has locked it".to_owned(),
+            reason: "another process has locked it".to_owned(),
         })?;
         Ok(Self { lock })
     }

@@ -91,7 +91,7 @@ impl HostSettings {
             }
         }
         host.memory = self.memory_bytes;
-        // The same as the memory means none beside it: a server that swaps is not worth measuring.
+        // The same as the memory means no swap: a server that swaps is not worth measuring.
         host.memory_swap = self.memory_bytes;
     }
 }

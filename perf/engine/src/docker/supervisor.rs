@@ -3,8 +3,8 @@
 //! All of it happens on a thread of its own, with a runtime of its own. testcontainers removes a
 //! container when its handle is dropped, but panics when that happens outside of a runtime, and
 //! leaves the container when creating it is abandoned half way or when it cannot be started. Here
-//! the handle never leaves the thread, whoever owns the supervisor may drop it anywhere and at any
-//! time, and the thread ends by removing, by label, whatever there is.
+//! the handle never leaves the thread, the owner of the supervisor may drop it anywhere and at any
+//! time, and the thread ends by removing, by label, all that is left.
 
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -25,8 +25,7 @@ use super::reaper::ContainerRun;
 use super::request::PORT;
 use crate::error::EngineError;
 use crate::launch_spec::LaunchSpec;
-use crate::log::LogFile;
-use crate::log::{KEPT, LogTail, shown};
+use crate::log::{KEPT, Lines, LogFile, LogTail, shown};
 use crate::readiness::chain;
 use crate::secrets::Secrets;
 use crate::supervisor::{ExitNotice, ServerExit, Supervisor};
@@ -82,7 +81,8 @@ impl ContainerSupervisor {
     pub(super) fn started(&mut self) -> impl Future<Output = Started> + use<> {
         let started = self.started.take();
         async move {
-            let broken = || failed("start a container", "the thread that does it broke".to_owned());
+            let broken =
+                || failed("start a container", "the thread that starts it panicked".to_owned());
             match started {
                 Some(started) => started.await.unwrap_or_else(|_| Err(broken())),
                 None => Err(broken()),
@@ -103,7 +103,7 @@ impl Supervisor for ContainerSupervisor {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         thread
             .join()
-            .unwrap_or_else(|_| Err("the thread that removes the container broke".to_owned()))
+            .unwrap_or_else(|_| Err("the thread that removes the container panicked".to_owned()))
     }
 }
 
@@ -113,7 +113,7 @@ impl Drop for ContainerSupervisor {
     }
 }
 
-/// What the thread does until it is told to end.
+/// What the thread does until it is asked to end.
 struct Work {
     docker: Docker,
     secrets: Secrets,
@@ -215,22 +215,14 @@ impl Work {
         tail
     }
 
-    /// Reads so many of the last lines of the log, or `all`.
+    /// Reads the given number of last lines of the log, or `all`.
     async fn read(&self, id: &str, lines: &str, into: &LogTail) {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(lines).build();
         let mut pieces = self.docker.logs(id, Some(options));
-        let mut line = Vec::new();
+        let mut lines_read = Lines::default();
         while let Some(Ok(piece)) = pieces.next().await {
-            for part in piece.as_ref().split_inclusive(|byte| *byte == b'\n') {
-                line.extend_from_slice(part);
-                if part.ends_with(b"\n") {
-                    into.push(&line);
-                    line.clear();
-                }
-            }
+            lines_read.push(piece.as_ref(), |line| into.push(line));
         }
-        if !line.is_empty() {
-            into.push(&line);
-        }
+        lines_read.end(|line| into.push(line));
     }
 }

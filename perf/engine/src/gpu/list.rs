@@ -14,7 +14,7 @@ pub struct Gpu {
     pub name: String,
     /// Its memory.
     pub memory_mib: Option<u64>,
-    /// What of that is in use now, where the driver tells.
+    /// What of that is in use now, where the driver reports it.
     pub used_mib: Option<u64>,
     /// What computes on it now. The driver does not name processes that it may not, those outside
     /// of a container say.
@@ -26,7 +26,7 @@ pub struct Gpu {
 pub struct GpuProcess {
     /// Its process id.
     pub pid: u32,
-    /// What it uses of the memory, where the driver tells.
+    /// What it uses of the memory, where the driver reports it.
     pub used_mib: Option<u64>,
 }
 
@@ -40,7 +40,7 @@ impl Gpu {
     pub(crate) fn in_use_by(&self) -> String {
         if self.users.is_empty() {
             let used = self.used_mib.unwrap_or(0);
-            return format!("something that the driver does not name here, with {used} MiB");
+            return format!("a process that the driver does not name ({used} MiB)");
         }
         let name = |user: &GpuProcess| match user.used_mib {
             Some(used) => format!("process {} ({used} MiB)", user.pid),
@@ -101,10 +101,7 @@ mod tests {
         assert!(gpu(700, vec![]).is_free());
         let unnamed = gpu(70_000, vec![]);
         assert!(!unnamed.is_free());
-        assert_eq!(
-            unnamed.in_use_by(),
-            "something that the driver does not name here, with 70000 MiB"
-        );
+        assert_eq!(unnamed.in_use_by(), "a process that the driver does not name (70000 MiB)");
         let users = vec![
             GpuProcess { pid: 4242, used_mib: Some(500) },
             GpuProcess { pid: 4243, used_mib: None },

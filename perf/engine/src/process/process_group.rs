@@ -22,8 +22,8 @@ for file in $(grep -lsF \"$0\" /proc/[0-9]*/environ); do
 done
 kill -KILL 0";
 
-/// The variable that marks whoever was started in the group: a server with several API processes
-/// starts groups of its own.
+/// The variable that marks each process that was started in the group: a server with several API
+/// processes starts groups of its own.
 const MARK: &str = "VLLM_PERF_SERVER";
 
 /// Between two looks at who is left.
@@ -36,9 +36,32 @@ const PATIENCE: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(super) struct ProcessGroup {
     leader: Child,
+    members: Members,
+}
+
+/// By what the processes of a group are found.
+#[derive(Clone, Debug)]
+pub(super) struct Members {
     number: Pid,
-    /// What everyone in it has in its environment, and nobody else.
+    /// The variable that each of them, and no other process, has in its environment.
     mark: String,
+}
+
+impl Members {
+    /// The processes of the group, those that left it, and those that either of them started.
+    pub(super) fn with_descendants(&self) -> Vec<u32> {
+        let mut found = members(self.number);
+        found.extend(marked(&self.mark));
+        let parents: Vec<(u32, u32)> =
+            all().filter_map(|process| Some((process, parent(process)?))).collect();
+        loop {
+            let is_new = |(process, parent): &&(u32, u32)| {
+                found.contains(parent) && !found.contains(process)
+            };
+            let Some((child, _)) = parents.iter().find(is_new) else { return found };
+            found.push(*child);
+        }
+    }
 }
 
 impl ProcessGroup {
@@ -56,36 +79,41 @@ impl ProcessGroup {
             .spawn()
             .map_err(|error| format!("cannot run `sh`, which watches over it: {error}"))?;
         let number = Pid::from_child(&leader);
-        Ok(Self { leader, number, mark })
+        let mark = format!("{MARK}={mark}");
+        Ok(Self { leader, members: Members { number, mark } })
     }
 
     /// Makes a process start in this group, marked as one of it.
     pub(super) fn adopt(&self, command: &mut Command) {
-        command.env(MARK, &self.mark);
-        command.process_group(self.number.as_raw_nonzero().get());
+        command.env(MARK, self.members.mark.trim_start_matches(MARK).trim_start_matches('='));
+        command.process_group(self.members.number.as_raw_nonzero().get());
+    }
+
+    pub(super) fn members(&self) -> &Members {
+        &self.members
     }
 
     /// Asks everyone in the group to end. The leader does not listen.
     pub(super) fn terminate(&self) {
-        let _ = kill_process_group(self.number, Signal::TERM);
+        let _ = kill_process_group(self.members.number, Signal::TERM);
     }
 
-    /// Ends everyone in the group, the leader included, and whoever came out of it, and checks that
-    /// nobody is left.
+    /// Ends every process of the group, the leader included, and those that left it, and checks
+    /// that none is left.
     pub(super) fn kill(&mut self) -> Result<(), String> {
-        let mark = format!("{MARK}={}", self.mark);
-        // A leader that somebody else has ended already is not waited for yet, so the number is
+        let Members { number, mark } = &self.members;
+        // A leader that another process has ended already is not waited for yet, so the number is
         // still the group's.
-        let _ = kill_process_group(self.number, Signal::KILL);
+        let _ = kill_process_group(*number, Signal::KILL);
         let begun = Instant::now();
         let left = loop {
-            let mut left = marked(&mark);
+            let mut left = marked(mark);
             for process in
                 left.iter().filter_map(|process| Pid::from_raw(i32::try_from(*process).ok()?))
             {
                 let _ = kill_process(process, Signal::KILL);
             }
-            left.extend(members(self.number));
+            left.extend(members(*number));
             left.sort_unstable();
             left.dedup();
             if left.is_empty() || begun.elapsed() > PATIENCE {
@@ -115,13 +143,13 @@ fn marked(mark: &str) -> Vec<u32> {
         let environment = std::fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
         environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
     };
-    processes().filter(is_marked).collect()
+    all().filter(is_marked).collect()
 }
 
 /// The processes of a group that have not ended. Those that have, and are not waited for yet, hold
 /// nothing any more.
 fn members(group: Pid) -> Vec<u32> {
-    processes()
+    all()
         .filter(|process: &u32| {
             let status =
                 std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
@@ -130,9 +158,16 @@ fn members(group: Pid) -> Vec<u32> {
         .collect()
 }
 
-fn processes() -> impl Iterator<Item = u32> {
+/// Every process of this machine.
+pub(super) fn all() -> impl Iterator<Item = u32> {
     let folders = std::fs::read_dir("/proc").into_iter().flatten();
     folders.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+fn parent(process: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, fields) = status.rsplit_once(')')?;
+    fields.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Reads `42 (name) STATE parent group …`; the name may itself hold spaces and brackets.
@@ -162,7 +197,8 @@ mod tests {
         command.arg("600");
         group.adopt(&mut command);
         let mut child = command.spawn().unwrap();
-        assert!(members(group.number).contains(&child.id()));
+        assert!(members(group.members.number).contains(&child.id()));
+        assert!(group.members().with_descendants().contains(&child.id()));
         assert_eq!(group.kill(), Ok(()));
         assert!(!child.wait().unwrap().success());
     }

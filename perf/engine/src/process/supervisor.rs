@@ -1,6 +1,7 @@
-//! Owns a server process: reads its log, notices its death, ends it. Main type: [`ProcessSupervisor`].
+//! Owns a server process: reads its log, notices its death, ends it. Main type:
+//! [`ProcessSupervisor`].
 
-use std::io::{BufRead, BufReader, PipeReader};
+use std::io::{PipeReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -8,9 +9,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::process_group::ProcessGroup;
-use crate::log::LogFile;
-use crate::log::{LogTail, shown};
+use super::process_group::{Members, ProcessGroup};
+use crate::log::{Lines, LogFile, LogTail, shown};
 use crate::secrets::Secrets;
 use crate::supervisor::{ExitNotice, ServerExit, Supervisor};
 
@@ -79,6 +79,13 @@ impl ProcessSupervisor {
     }
 }
 
+impl ProcessSupervisor {
+    /// By what the processes of the server are found; `None` once it was stopped.
+    pub(super) fn members(&self) -> Option<Members> {
+        self.group.as_ref().map(|group| group.members().clone())
+    }
+}
+
 impl Supervisor for ProcessSupervisor {
     fn log_tail(&self) -> Vec<String> {
         shown(&self.tail.lines())
@@ -104,13 +111,15 @@ impl Drop for ProcessSupervisor {
 }
 
 /// Reads the log to its end.
-fn read(reader: PipeReader, tail: &LogTail, ended: &Sender<()>) {
-    let mut reader = BufReader::new(reader);
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
-        tail.push(&line);
-        line.clear();
+fn read(mut reader: PipeReader, tail: &LogTail, ended: &Sender<()>) {
+    let mut lines = Lines::default();
+    let mut piece = vec![0; 64 * 1024];
+    while let Ok(bytes) = reader.read(&mut piece)
+        && bytes > 0
+    {
+        lines.push(&piece[..bytes], |line| tail.push(line));
     }
+    lines.end(|line| tail.push(line));
     // Nobody listens any more when the server died long ago and a worker kept the log open.
     let _ = ended.send(());
 }

@@ -22,7 +22,12 @@ pub fn check(reference: &str) -> Result<(), String> {
     } else {
         return Ok(());
     };
-    Err(format!("`{reference}` is no name of an image: {fault}; write name:tag or name@sha256:…"))
+    // What comes before an `@` without a digest after it may be a password.
+    let shown = match reference.split_once('@') {
+        Some((_, after)) if !after.starts_with("sha256:") => format!("…@{after}"),
+        _ => reference.to_owned(),
+    };
+    Err(format!("`{shown}` is no name of an image: {fault}; write name:tag or name@sha256:…"))
 }
 
 #[cfg(test)]
