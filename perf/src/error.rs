@@ -21,7 +21,7 @@ pub enum Error {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The load could not be put on the server.
-    #[error("{}{}", of_load(load, cause), all_of_it(log.as_deref()))]
+    #[error("{}{}", of_load(load, cause), log_hint(log.as_deref()))]
     Load {
         /// The load's name.
         load: String,
@@ -40,8 +40,9 @@ pub enum Error {
     },
     /// The server hangs: it answers nothing any more.
     #[error(
-        "the server hangs: {} silent for {limit:?}, and it answers nothing any more; the run was given up{}",
-        were(*.stalled, load), all_of_it(log.as_deref())
+        "gave up: the server hangs; {stalled} request{} of load `{load}` received nothing for {}, and /health does not \
+         answer{}",
+        plural(*.stalled), text(*.limit), log_hint(log.as_deref())
     )]
     ServerHangs {
         /// The load's name.
@@ -55,9 +56,9 @@ pub enum Error {
     },
     /// More requests fell silent than the load allows to fail.
     #[error(
-        "{} silent for {limit:?}, and {allowed} of its {requests} requests may fail, so the run was given up; the server still \
-         answers /health: look at its log, or raise the load's stall_limit{}",
-        were(*.stalled, load), all_of_it(log.as_deref())
+        "gave up: {stalled} of {requests} requests of load `{load}` received nothing for {}, and the load allows {}; the \
+         server still answers /health: look at its log or raise the load's stall_limit{}",
+        text(*.limit), allowance(*.allowed), log_hint(log.as_deref())
     )]
     Stalled {
         /// The load's name.
@@ -82,7 +83,7 @@ pub enum Error {
         cause: std::io::Error,
     },
     /// What was measured on a refresh may not take the place of what is there.
-    #[error("{file} is as it was: {why}; what was measured is kept in {kept}")]
+    #[error("did not overwrite {file}: {why}; the new measurement is saved in {kept}")]
     NotReplaced {
         /// The baseline's file, from the repository's root.
         file: String,
@@ -92,7 +93,7 @@ pub enum Error {
         kept: PathBuf,
     },
     /// Ctrl-C, or the signal to terminate.
-    #[error("interrupted; the server was removed, and what was measured so far is kept in {0}")]
+    #[error("interrupted; the server was stopped, and the measurements so far are kept in {0}")]
     Interrupted(PathBuf),
 }
 
@@ -124,14 +125,26 @@ fn of_load(load: &str, cause: &LoadError) -> String {
     }
 }
 
-fn were(stalled: u32, load: &str) -> String {
-    if stalled == 1 {
-        return format!("a request of load `{load}` was");
-    }
-    format!("{stalled} requests of load `{load}` were")
+fn plural(count: u32) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
-fn all_of_it(log: Option<&Path>) -> String {
+/// A duration as `120 s` or `300 ms`.
+fn text(duration: Duration) -> String {
+    if duration.subsec_millis() == 0 {
+        return format!("{} s", duration.as_secs());
+    }
+    format!("{} ms", duration.as_millis())
+}
+
+fn allowance(allowed: Percent) -> String {
+    if allowed.value() == 0.0 {
+        return "no failures".to_owned();
+    }
+    format!("{allowed} to fail")
+}
+
+fn log_hint(log: Option<&Path>) -> String {
     log.map(|path| format!("\nthe server's log is in {}", path.display())).unwrap_or_default()
 }
 
@@ -148,14 +161,14 @@ mod tests {
 
     #[test]
     fn the_load_is_named_once() {
-        let told = |cause| Error::Load { load: "l".into(), cause, log: None }.to_string();
+        let message = |cause| Error::Load { load: "l".into(), cause, log: None }.to_string();
         let reason = "it sends nothing".to_owned();
         assert_eq!(
-            told(LoadError::Declaration { load: "l".into(), reason }),
+            message(LoadError::Declaration { load: "l".into(), reason }),
             "the load `l` cannot be run: it sends nothing"
         );
         let no_trace =
-            told(LoadError::Trace { path: "t.jsonl".into(), cause: "it is empty".into() });
+            message(LoadError::Trace { path: "t.jsonl".into(), cause: "it is empty".into() });
         assert_eq!(no_trace, "load `l`: the trace t.jsonl cannot be followed: it is empty");
     }
 }

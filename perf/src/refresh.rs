@@ -54,7 +54,7 @@ fn merged(
         return Ok(before.joined(&measured));
     }
     Err(format!(
-        "no session was added to it, because what was measured is not what it holds ({}); refresh it without --add-session",
+        "cannot add a session: this run differs from the baseline in {}; refresh it without --add-session",
         differences.join("; ")
     ))
 }

@@ -89,7 +89,7 @@ impl Run<'_> {
             measured.transpose().map_err(cannot)?
         else {
             return Err(Error::Usage(format!(
-                "load `{}` was given up without a reason",
+                "load `{}` ended early without a reason",
                 declared.name
             )));
         };
@@ -98,7 +98,7 @@ impl Run<'_> {
 
         let Reading { summary, steady, faults, remarks, .. } =
             Reading::of(&Record { header, samples, end: Some(end) });
-        self.session.tell(self.suite, &self.in_a_word(&summary));
+        self.session.tell(self.suite, &self.one_line(&summary));
         let fingerprint = self.fingerprint.clone();
         Ok(StartEvidence {
             start: self.start,
@@ -146,7 +146,7 @@ impl Run<'_> {
         seed.wrapping_add(now.as_secs())
     }
 
-    fn in_a_word(&self, summary: &Summary) -> String {
+    fn one_line(&self, summary: &Summary) -> String {
         format!(
             "{}, {}: {} requests, {} failed, {} output tokens in {:.1} s",
             self.part.folder(self.start, self.number).replace('-', " ").replace('/', ", "),

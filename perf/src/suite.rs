@@ -12,7 +12,7 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::file_name::is_file_name;
 use perf_model::spec::plan::Plan;
 use perf_model::spec::server::Server;
-use perf_model::spec::settings::Purpose;
+use perf_model::spec::settings::{Purpose, Settings, VARIABLE};
 use perf_report::terminal;
 use perf_store::report_file;
 
@@ -113,7 +113,11 @@ impl Suite {
         };
         let ended = |report: SuiteReport| -> Result<Outcome> {
             report_file::write(&folder, &report)?;
-            Ok(Outcome { report, purpose: session.settings.purpose })
+            Ok(Outcome {
+                report,
+                purpose: session.settings.purpose,
+                reports_skips: session.settings.run_folder.is_some(),
+            })
         };
         let standing = preflight::look(&self.name, &self.loads, &engine, &server, &session);
         if session.settings.plans {
@@ -121,7 +125,8 @@ impl Suite {
             report_file::write_plan(&folder, &plan)?;
             let (kind, why) = (plan.engine, "planned, not measured".to_owned());
             let report = SuiteReport::unmeasured(self.name, kind, Verdict::Skipped, why);
-            return Ok(Outcome { report, purpose: session.settings.purpose });
+            let purpose = session.settings.purpose;
+            return Ok(Outcome { report, purpose, reports_skips: true });
         }
         if let Err(why) = engine.can_run(&server) {
             return ended(SuiteReport::unmeasured(self.name, engine.kind(), Verdict::Skipped, why));
@@ -143,7 +148,7 @@ impl Suite {
             let place = Place { suite: &self.name, session: &session, server: &server, clock };
             self.run(place, &engine, &gate, interrupt)
         };
-        let error = match in_time_of(kind, run) {
+        let error = match run_in_time(kind, run) {
             Ok(report) => return ended(report),
             Err(error) => error,
         };
@@ -161,6 +166,13 @@ impl Suite {
     /// what can.
     fn prepare(&mut self, server: &Server, session: &Session) -> Result<(Engine, Gate)> {
         let gate = self.check(server, session)?;
+        let Settings { purpose, candidate, .. } = &session.settings;
+        if let (Purpose::Refresh, Some(faults)) = (purpose, &candidate.inject) {
+            return Err(Error::Usage(format!(
+                "cannot refresh a baseline with `--inject {faults}`: the injected fault would become part of the baseline; \
+                 run `refresh` without --inject"
+            )));
+        }
         for load in &mut self.loads {
             perf_load::identify(&mut load.declared)
                 .map_err(|error| Error::Usage(error.to_string()))?;
@@ -179,7 +191,7 @@ impl Suite {
         interrupt: Interrupt,
     ) -> Result<SuiteReport> {
         if let Some(expected) = self.fails_to_start {
-            return self.watch_it_fail(expected, place, engine, interrupt).await;
+            return self.expect_start_failure(expected, place, engine, interrupt).await;
         }
         let Measured { loads, gpu_s } = match place.session.settings.purpose {
             Purpose::Compare => duet::compare(place, engine, &self.loads, gate, interrupt).await?,
@@ -189,7 +201,7 @@ impl Suite {
     }
 
     /// Starts a server that must fail to.
-    async fn watch_it_fail(
+    async fn expect_start_failure(
         &self,
         expected: StartFailure,
         place: Place<'_>,
@@ -205,16 +217,17 @@ impl Suite {
         };
         let (verdict, remark) = match started {
             Err(EngineError::StartFailed { kind, .. }) if kind == expected => {
-                (Verdict::Held, format!("failed to start as expected: {expected}"))
+                (Verdict::Held, format!("failed to start, as expected: {expected}"))
             }
-            Err(error @ EngineError::StartFailed { .. }) => {
-                (Verdict::Regressed, format!("must fail to start with `{expected}`, but: {error}"))
-            }
+            Err(error @ EngineError::StartFailed { .. }) => (
+                Verdict::Regressed,
+                format!("expected the start to fail with `{expected}`, but: {error}"),
+            ),
             Err(error) => return Err(error.into()),
             Ok(running) => {
                 running.stop().await?;
                 let what = format!(
-                    "used to fail to start with `{expected}` and starts now; turn it into a measurement"
+                    "the server starts now, and no longer fails with `{expected}`; turn this suite into a measurement"
                 );
                 (Verdict::Improved, what)
             }
@@ -230,7 +243,7 @@ impl Suite {
         };
         if !is_file_name(&self.name) {
             return usage(
-                "its name must be letters, digits, `_`, `-` and `.` only: it becomes a folder"
+                "its name becomes a folder, so it may have only letters, digits, `_`, `-` and `.`"
                     .to_owned(),
             );
         }
@@ -245,12 +258,12 @@ impl Suite {
             let name = &declared.name;
             if !is_file_name(name) {
                 return usage(format!(
-                    "the load `{name}` must be letters, digits, `_`, `-` and `.` only: it becomes a file"
+                    "the name of the load `{name}` becomes a file, so it may have only letters, digits, `_`, `-` and `.`"
                 ));
             }
             if self.loads[..index].iter().any(|other| other.declared.name == *name) {
                 return usage(format!(
-                    "two loads are called `{name}`; their baselines would overwrite each other"
+                    "two loads have the name `{name}`; their baselines would overwrite each other"
                 ));
             }
             if declared.requests == 0
@@ -277,7 +290,7 @@ impl Suite {
 }
 
 /// Runs `body` in virtual time for the simulated engine, in real time for every other.
-fn in_time_of<F>(kind: EngineKind, body: impl FnOnce(Clock, Interrupt) -> F) -> Result<SuiteReport>
+fn run_in_time<F>(kind: EngineKind, body: impl FnOnce(Clock, Interrupt) -> F) -> Result<SuiteReport>
 where
     F: Future<Output = Result<SuiteReport>>,
 {
@@ -295,7 +308,7 @@ where
         })?;
     runtime.block_on(async {
         let interrupt = Interrupt::listen().map_err(|error| {
-            Error::Usage(format!("cannot listen for Ctrl-C, so nothing is started: {error}"))
+            Error::Usage(format!("cannot listen for Ctrl-C, so no server was started: {error}"))
         })?;
         body(Clock::real(), interrupt).await
     })
@@ -303,20 +316,36 @@ where
 
 /// What came of a suite.
 #[derive(Clone, Debug)]
-#[must_use = "call `.hold()`, or nothing is held against the baseline"]
+#[must_use = "call `.hold()`, or the test passes whatever the verdict is"]
 pub struct Outcome {
     report: SuiteReport,
     purpose: Purpose,
+    /// Whether the command runs this test. The command prints what was skipped; libtest cannot.
+    reports_skips: bool,
 }
 
 impl Outcome {
-    /// Passes if everything held or improved, and if this machine cannot run it at all (which
-    /// `cargo xtask perf` says). On a refresh it passes if there was something worth writing.
+    /// Passes if everything held or improved. On a refresh it passes if there was something worth
+    /// writing.
+    ///
+    /// If this machine cannot run the suite, it passes only under `cargo xtask perf`, which prints
+    /// that it was skipped. A plain `cargo test` would count it as passed.
+    ///
+    /// # Errors
+    /// If this machine cannot run the suite, and no command reports it.
     ///
     /// # Panics
     /// With the whole report, if a guard does not hold: that is how a test fails.
     pub fn hold(self) -> Result {
         let verdict = self.report.verdict;
+        if verdict == Verdict::Skipped && !self.reports_skips && !self.was_planned {
+            return Err(Error::Usage(format!(
+                "suite `{}` cannot run here: {}; run it on a machine that has the hardware, or on the simulated engine \
+                 (unset {VARIABLE})",
+                self.report.suite,
+                self.report.remark.as_deref().unwrap_or("hardware is missing")
+            )));
+        }
         let fulfilled = match self.purpose {
             Purpose::Gate | Purpose::Compare => false,
             Purpose::Refresh => verdict != Verdict::Invalid,

@@ -61,6 +61,7 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         }
     };
 
+    let asked = settings.clone();
     let mut reports = Vec::new();
     for scenario in &picked {
         if interrupt.asked() {
@@ -107,7 +108,8 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         return Ok(exit_code::INTERRUPTED);
     }
     remember(&folder, &settings, true)?;
-    Ok(close(&reports, &settings, on.require, &folder))
+    let run = terminal::Invocation { filters: &on.filters, settings: &asked };
+    Ok(close(&reports, &run, on.require, &folder))
 }
 
 /// What is to be measured.
@@ -155,12 +157,12 @@ fn prepare(
 /// Prints the verdict of the whole and gives its exit code.
 fn close(
     reports: &[SuiteReport],
-    settings: &Settings,
+    run: &terminal::Invocation<'_>,
     required: Option<Required>,
     folder: &Path,
 ) -> u8 {
     let verdicts = || reports.iter().map(|report| report.verdict);
-    if settings.purpose == Purpose::Refresh {
+    if run.settings.purpose == Purpose::Refresh {
         let invalid = verdicts().filter(|verdict| *verdict == Verdict::Invalid).count();
         say(format!("records in {}", folder.display()));
         if invalid > 0 {
@@ -171,7 +173,7 @@ fn close(
         }
         return if invalid > 0 { exit_code::INVALID } else { exit_code::HELD };
     }
-    say(format!("{}records in {}", terminal::closing(reports), folder.display()));
+    say(format!("{}records in {}", terminal::closing(reports, run), folder.display()));
     // What a gating runner was to run and could not is no pass, even if the rest held.
     let overall = match required {
         Some(_) => Verdict::join(verdicts()),

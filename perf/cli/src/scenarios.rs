@@ -113,7 +113,7 @@ mod tests {
             src_path: Path::new("/repo").join(path),
         };
         assert!(target("test", "tests/cpu_smoke.rs").holds_scenarios(Path::new("/repo")));
-        assert!(!target("test", "perf/tests/life_cycle.rs").holds_scenarios(Path::new("/repo")));
+        assert!(!target("test", "perf/tests/facade/main.rs").holds_scenarios(Path::new("/repo")));
         assert!(!target("lib", "tests/lib.rs").holds_scenarios(Path::new("/repo")));
     }
 }

@@ -156,7 +156,7 @@ fn the_figures_of_a_crowded_run_come_out_too_and_its_token_times_are_called_esti
     assert_eq!(
         reading.remarks,
         [
-            "256 of 256 answers did not say how many tokens came with each chunk: their ITL is estimated"
+            "256 of 256 responses did not report the number of tokens in each chunk, so their ITL is an estimate"
         ]
     );
     assert!(!read(SAVED, "c8").unwrap().samples.iter().any(|sample| sample.estimated));

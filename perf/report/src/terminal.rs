@@ -1,6 +1,7 @@
 //! Reports as text for people: a table a load, and a line a suite for the end of a run. Words carry
 //! the verdicts; there is no colour to lose.
 
+mod advice;
 mod figures;
 mod judged;
 mod power;
@@ -16,6 +17,8 @@ use perf_model::judge::verdict::Verdict;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::metric::Direction;
 
+pub use advice::Invocation;
+use advice::advice;
 pub use figures::figures;
 pub use judged::judged;
 pub use power::power;
@@ -76,7 +79,7 @@ pub fn load(report: &LoadReport) -> String {
 }
 
 /// The last lines of a run: a line a load, then the verdict of the whole and what to do about it.
-pub fn closing(reports: &[SuiteReport]) -> String {
+pub fn closing(reports: &[SuiteReport], run: &Invocation<'_>) -> String {
     let mut table = plain(&["suite", "load", "verdict"]);
     for report in reports {
         if report.loads.is_empty() {
@@ -87,52 +90,22 @@ pub fn closing(reports: &[SuiteReport]) -> String {
         }
     }
     let Some(verdict) = Verdict::of_run(reports.iter().map(|report| report.verdict)) else {
-        return "nothing ran\n".to_owned();
+        return "no suite ran\n".to_owned();
     };
     let mut text = format!("{}\n\n{verdict}", trimmed(&table));
-    if let Some(advice) = advice(verdict) {
+    if let Some(advice) = advice(verdict, reports, run) {
         let _ = write!(text, ": {advice}");
     }
+    let _ = write!(text, "\nunder test: {}", run.under_test());
     let gpu_s: f64 = reports.iter().map(|report| report.gpu_s).sum();
     if gpu_s > 0.0 {
-        let _ = write!(text, "\nmeasured for {:.1} GPU-min", gpu_s / 60.0);
+        let _ = write!(text, "\nused {:.1} GPU-min", gpu_s / 60.0);
     }
     if reports.iter().any(|report| report.engine == EngineKind::Simulated) {
-        text.push_str("\nthese figures are SIMULATED: they say nothing about a GPU");
+        text.push_str("\nthese figures are SIMULATED: they do not describe a GPU");
     }
     text.push('\n');
     text
-}
-
-fn advice(verdict: Verdict) -> Option<&'static str> {
-    match verdict {
-        Verdict::Held | Verdict::Skipped => None,
-        Verdict::Improved => Some(
-            "better than the baseline; run `cargo xtask perf refresh` so that the gain is guarded too",
-        ),
-        Verdict::Regressed => Some(
-            "to take the loss, measure it afresh with `cargo xtask perf refresh`, commit the baselines and say why in the \
-             pull request",
-        ),
-        Verdict::Creep => Some(
-            "losses that were small enough one by one; to take their sum, `cargo xtask perf accept --reset-anchor \
-             --reason …`, and commit the anchors",
-        ),
-        Verdict::Stale => Some(
-            "better than the baseline for too long; run `cargo xtask perf refresh` and commit it",
-        ),
-        Verdict::Inconclusive => Some(
-            "allow more engine starts (`--budget 16`), quieten the machine, or widen the baseline's base with \
-             `cargo xtask perf refresh --add-session`",
-        ),
-        Verdict::Invalid => Some("nothing was judged; mend what is named above and run again"),
-        Verdict::Unrecorded => {
-            Some("no baseline yet; run `cargo xtask perf refresh`, then commit the new files")
-        }
-        Verdict::Incomparable => Some(
-            "if the change is wanted, `cargo xtask perf refresh`, commit the baselines and say why in the pull request",
-        ),
-    }
 }
 
 fn guards_and_figures(report: &LoadReport) -> String {
@@ -162,11 +135,11 @@ fn guards_and_figures(report: &LoadReport) -> String {
     let mut text = trimmed(&table);
     text.push('\n');
     if published {
-        text.push_str("  * imported from a published report: one run, noise unknown\n");
+        text.push_str("  * from a published report: one run, noise unknown\n");
     }
     if report.rows.iter().filter_map(|row| row.guard.as_ref()).any(GuardRow::is_noise_limited) {
         text.push_str(
-            "  ~ the noise allows no narrower band; `cargo xtask perf power` says what would\n",
+            "  ~ the noise allows no narrower band; `cargo xtask perf power` shows what would help\n",
         );
     }
     text

@@ -65,8 +65,7 @@ fn pairs(samples: &[Sample]) -> [(&'static str, Vec<Pair>); 2] {
 /// apart.
 pub(crate) fn remarks(samples: &[Sample]) -> Vec<String> {
     let line = |(name, pairs): &(&str, Vec<Pair>)| {
-        let what = format!("more than {WAY_MS} ms and {} % longer", WAY_SHARE * 100.0);
-        told(name, pairs, Pair::is_kept_waiting, &what)
+        apart(name, pairs, Pair::is_kept_waiting, "longer", '+')
     };
     pairs(samples).iter().filter_map(line).collect()
 }
@@ -75,20 +74,28 @@ pub(crate) fn remarks(samples: &[Sample]) -> Vec<String> {
 /// clock, by more than 1 ms and by more than 0.1 %: nothing arrives before it was made.
 pub(crate) fn faults(samples: &[Sample]) -> Vec<String> {
     let line = |(name, pairs): &(&str, Vec<Pair>)| {
-        let line = told(name, pairs, Pair::is_impossible, "shorter")?;
-        Some(format!("{line}; nothing arrives before it was made, so one of the clocks is wrong"))
+        let line = apart(name, pairs, Pair::is_impossible, "shorter", '-')?;
+        Some(format!(
+            "{line}; a token cannot arrive before it is made, so one of the clocks is wrong"
+        ))
     };
     pairs(samples).iter().filter_map(line).collect()
 }
 
 /// How many requests are apart in such a way, by how much half of them, and which of them the most.
-fn told(name: &str, pairs: &[Pair], is_apart: fn(&Pair) -> bool, what: &str) -> Option<String> {
+fn apart(
+    name: &str,
+    pairs: &[Pair],
+    is_apart: fn(&Pair) -> bool,
+    what: &str,
+    sign: char,
+) -> Option<String> {
     let mut apart: Vec<&Pair> = pairs.iter().filter(|pair| is_apart(pair)).collect();
     apart.sort_by(|a, b| a.apart().abs().total_cmp(&b.apart().abs()));
     let (middle, most) = (apart.get(apart.len() / 2)?, apart.last()?);
     Some(format!(
-        "{name} of {} of {} requests is {what} at the client than by the engine's own clock: by {:.1} ms in the middle, and \
-         most of all in request {}, {:.1} ms from its send and {:.1} ms by the engine",
+        "for {} of {} requests the client measured a {what} {name} than the engine (median {sign}{:.1} ms; worst: request {}, \
+         client {:.1} ms, engine {:.1} ms)",
         apart.len(),
         pairs.len(),
         middle.apart().abs(),
@@ -141,19 +148,17 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_waited_on_its_way_is_told_even_among_many_that_did_not() {
+    fn a_request_that_waited_on_its_way_is_reported_even_among_many_that_did_not() {
         let mut samples: Vec<Sample> =
             (0..99).map(|index| sample(index, 0, 99_000, 100_000)).collect();
         samples.extend([sample(99, 1_000, 59_000, 100_000), sample(100, 0, 80_000, 100_000)]);
         assert_eq!(
             remarks(&samples),
             [
-                "TTFT of 2 of 101 requests is more than 5 ms and 15 % longer at the client than by the engine's own clock: \
-                 by 40.0 ms in the middle, and most of all in request 100, 100.0 ms from its send and 60.0 ms by the \
-                 engine",
-                "E2E of 1 of 101 requests is more than 5 ms and 15 % longer at the client than by the engine's own clock: \
-                 by 40.0 ms in the middle, and most of all in request 100, 200.0 ms from its send and 160.0 ms by the \
-                 engine",
+                "for 2 of 101 requests the client measured a longer TTFT than the engine (median +40.0 ms; worst: request 100, \
+                 client 100.0 ms, engine 60.0 ms)",
+                "for 1 of 101 requests the client measured a longer E2E than the engine (median +40.0 ms; worst: request 100, \
+                 client 200.0 ms, engine 160.0 ms)",
             ]
         );
         assert!(faults(&samples).is_empty());
@@ -165,12 +170,12 @@ mod tests {
         let found = faults(&samples);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(
-            found[0].starts_with("TTFT of 1 of 2 requests is shorter at the client"),
+            found[0].starts_with("for 1 of 2 requests the client measured a shorter TTFT"),
             "{}",
             found[0]
         );
         assert!(
-            found[0].contains("in request 2, 100.0 ms from its send and 101.5 ms by the engine;"),
+            found[0].contains("worst: request 2, client 100.0 ms, engine 101.5 ms);"),
             "{}",
             found[0]
         );

@@ -60,9 +60,11 @@ pub fn steady_window(samples: &[Sample], arrivals: Arrivals) -> Option<(u64, u64
 pub fn never_steady(samples: &[Sample], arrivals: Arrivals) -> Option<String> {
     let (from, to) = window(samples, arrivals)?;
     let (first, last) = drift(samples, arrivals, from, to)?;
+    let grew = last > first;
     Some(format!(
-        "never steady: {first:.0} requests were under way at first and {last:.0} at last, so that latencies depend on how \
-         long the run was; lower the rate below what the server can do"
+        "no steady state: in-flight requests {} from {first:.0} to {last:.0}, so latencies depend on run length{}",
+        if grew { "grew" } else { "fell" },
+        if grew { "; lower the rate below the server's capacity" } else { "" }
     ))
 }
 
@@ -300,8 +302,8 @@ mod tests {
         let overload: Vec<Sample> = (1..=600).map(|n| request((n - 1) * 50, n * 100, 2)).collect();
         let arrivals = Arrivals::ConstantRate(per_second(20.0));
         assert_eq!(steady(&overload, arrivals), None);
-        let told = never_steady(&overload, arrivals).unwrap();
-        assert!(told.starts_with("never steady: "), "{told}");
+        let remark = never_steady(&overload, arrivals).unwrap();
+        assert!(remark.starts_with("no steady state: in-flight requests grew from "), "{remark}");
         let calm: Vec<Sample> = (1..=600).map(|n| request((n - 1) * 50, n * 50 + 200, 2)).collect();
         assert_eq!(never_steady(&calm, arrivals), None);
         assert!(steady(&calm, arrivals).is_some());

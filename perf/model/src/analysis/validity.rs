@@ -34,7 +34,7 @@ pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<
     let Witnesses { samples, server, lateness, client, calibration, .. } = *witnesses;
     let mut faults = Vec::new();
     if summary.requests != load.requests as usize {
-        faults.push(format!("{} of {} requests were made", summary.requests, load.requests));
+        faults.push(format!("only {} of {} requests were sent", summary.requests, load.requests));
     }
     if !failures_are_allowed(load, summary) {
         faults.extend(failures(summary));
@@ -42,7 +42,7 @@ pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<
     let limit = as_millis(load.lateness_limit);
     if let Some(lateness) = lateness.map(|late| late.p99_ms).filter(|lateness| *lateness > limit) {
         faults.push(format!(
-            "sends were {lateness:.1} ms late at P99 (limit {limit} ms): the client was the limit"
+            "the load generator was the bottleneck: sends were {lateness:.1} ms late at P99 (limit {limit} ms)"
         ));
     }
     if let Some(client) = client {
@@ -61,16 +61,16 @@ pub fn remarks(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec
     let mut remarks = disagreements(summary, witnesses.server);
     if failures_are_allowed(load, summary) {
         remarks.extend(
-            failures(summary).map(|what| format!("{what} ({} may)", load.failures_allowed)),
+            failures(summary)
+                .map(|what| format!("{what} (the load allows {})", load.failures_allowed)),
         );
     }
     remarks.extend(engine_times::remarks(witnesses.samples));
     remarks.extend(steady_state::never_steady(witnesses.samples, load.arrivals));
-    remarks.extend(unwitnessed(load, witnesses));
+    remarks.extend(unchecked(load, witnesses));
     if let Some(CacheReset::Refused(why)) = witnesses.cache_reset {
-        remarks.push(format!(
-            "the prefix cache was not emptied before the load, because the server refused: {why}"
-        ));
+        remarks
+            .push(format!("the server refused to reset its prefix cache before the load: {why}"));
     }
     remarks
 }
@@ -79,8 +79,8 @@ pub fn remarks(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec
 /// all, a part or nothing, so that each leaves room for as much as it asked for, and no more.
 fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<String> {
     if server.lost {
-        let what = "the server's counters were there before the load and not behind it, or had shrunk, so that nothing was \
-                    held against them: it was started again, or does not answer";
+        let what = "the server's /metrics counters vanished or went backwards during the load, so its token count \
+                    could not be checked; it probably restarted";
         return vec![what.to_owned()];
     }
     let failed = summary.failed() as u64;
@@ -88,7 +88,7 @@ fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<Strin
         let most = client.saturating_add(room.unwrap_or(u64::MAX));
         let server = server.filter(|server| !(client..=most).contains(server))?;
         Some(format!(
-            "the client counted {client} {what}, the server {server}: someone else uses it, or one miscounts"
+            "the client counted {client} {what}, the server {server}; check that no other client uses the server"
         ))
     };
     let output = failed * u64::from(load.workload.output.limit());
@@ -105,31 +105,33 @@ fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<Strin
 
 /// What could not be found out, or was not as declared, and makes figures weaker without making
 /// them wrong.
-fn unwitnessed(load: &Load, witnesses: &Witnesses<'_>) -> Vec<String> {
+fn unchecked(load: &Load, witnesses: &Witnesses<'_>) -> Vec<String> {
     let Witnesses { samples, server, lateness, client, calibration, .. } = *witnesses;
     let mut remarks = Vec::new();
     remarks.extend(estimated(samples));
     let width = load.arrivals.width();
     if width > load.requests {
-        remarks.push(format!("{} requests were never {width} at once", load.requests));
+        remarks.push(format!(
+            "the load has {} requests, too few to keep {width} in flight",
+            load.requests
+        ));
     }
     // In virtual time there is no client, no lateness and nobody but the server to count.
     if let Some(client) = client {
         if client.ticks < ENOUGH_TICKS {
             remarks.push(format!(
-                "it lasted {:.2} s, and a client is checked from 1 s on: nobody knows whether this one was the limit; send \
-                 more requests",
+                "too short ({:.2} s < 1 s) to tell whether the load generator was the bottleneck; send more requests",
                 client.wall_us as f64 / 1e6
             ));
         }
         if server.is_none() {
             remarks.push(
-                "the server has no counters at /metrics, so its count was not held against the client's".to_owned(),
+                "the server has no counters at /metrics, so the client's counts could not be checked".to_owned(),
             );
         }
         if calibration.is_none() {
             remarks.push(
-                "the client could not be calibrated: its machine is too busy, so nobody knows what it can do there"
+                "the load generator could not be calibrated because its machine is too busy, so its capacity is unknown"
                     .to_owned(),
             );
         }
@@ -146,7 +148,7 @@ pub(crate) fn estimated(samples: &[Sample]) -> Option<String> {
     let estimated = samples.iter().filter(|sample| sample.estimated).count();
     (estimated > 0).then(|| {
         format!(
-            "{estimated} of {} answers did not say how many tokens came with each chunk: their ITL is estimated",
+            "{estimated} of {} responses did not report the number of tokens in each chunk, so their ITL is an estimate",
             samples.len()
         )
     })
@@ -181,7 +183,7 @@ fn disagreements(summary: &Summary, server: Option<&ServerCounts>) -> Vec<String
         let apart = (client - server).abs() > WAY_MS.max(client * WAY_SHARE);
         let label = quantity.label();
         apart.then(|| {
-            format!("{label} on average: {client:.1} ms at the client, {server:.1} ms by the server's own clock")
+            format!("mean {label}: the client measured {client:.1} ms, the server {server:.1} ms")
         })
     });
     compared.collect()
@@ -198,8 +200,8 @@ fn warm_cache(load: &Load, server: &ServerCounts) -> Option<String> {
         None => format!("{hits} prompt tokens"),
     };
     Some(format!(
-        "a load of distinct prompts found {share} in the prefix cache: the server had seen them; start it afresh, or \
-         reset its cache"
+        "all prompts of this load are distinct, but the prefix cache had {share}: the server saw these prompts before; \
+         restart it or reset its cache"
     ))
 }
 
@@ -278,34 +280,31 @@ mod tests {
         let lost = ServerCounts { lost: true, ..ServerCounts::default() };
         let found = faults(&load(10), &summary(), &with(&lost));
         assert!(
-            found.len() == 1 && found[0].starts_with("the server's counters were there before"),
+            found.len() == 1 && found[0].starts_with("the server's /metrics counters vanished"),
             "{found:?}"
         );
         let client = ClientUse::default();
         let real = Witnesses { client: Some(&client), ..Witnesses::default() };
-        let told = remarks(&load(10), &summary(), &real);
-        assert!(
-            told[0].starts_with("it lasted 0.00 s, and a client is checked from 1 s on"),
-            "{told:?}"
-        );
-        assert!(told[1].starts_with("the server has no counters at /metrics"), "{told:?}");
-        assert!(told[2].starts_with("the client could not be calibrated"), "{told:?}");
+        let found = remarks(&load(10), &summary(), &real);
+        assert!(found[0].starts_with("too short (0.00 s < 1 s) to tell"), "{found:?}");
+        assert!(found[1].starts_with("the server has no counters at /metrics"), "{found:?}");
+        assert!(found[2].starts_with("the load generator could not be calibrated"), "{found:?}");
         let long = ClientUse { ticks: 100, ..client };
-        let told = remarks(
+        let found = remarks(
             &load(10),
             &summary(),
             &Witnesses { client: Some(&long), ..Witnesses::default() },
         );
-        assert_eq!(told.len(), 2, "{told:?}");
+        assert_eq!(found.len(), 2, "{found:?}");
         assert!(remarks(&load(10), &summary(), &Witnesses::default()).is_empty());
     }
 
     #[test]
-    fn more_places_than_requests_are_told() {
+    fn too_few_requests_for_the_concurrency_are_reported() {
         let load = Load { arrivals: Arrivals::Concurrency(64), ..load(20) };
         assert_eq!(
             remarks(&load, &summary(), &Witnesses::default()),
-            ["20 requests were never 64 at once"]
+            ["the load has 20 requests, too few to keep 64 in flight"]
         );
     }
 
@@ -320,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stated_share_of_failures_is_no_fault_and_is_told() {
+    fn a_stated_share_of_failures_is_a_remark_and_not_a_fault() {
         let mut summary = summary();
         summary.failures.insert(FailureKind::ErrorInBand, 2);
         let load =
@@ -329,7 +328,7 @@ mod tests {
         assert_eq!(faults(&load(19.0), &summary, &Witnesses::default()).len(), 1);
         assert_eq!(
             remarks(&load(20.0), &summary, &Witnesses::default()),
-            ["2 of 10 requests failed: error inside a response (20 % may)"]
+            ["2 of 10 requests failed: error inside a response (the load allows 20 %)"]
         );
         summary.failures.insert(FailureKind::ErrorInBand, 10);
         assert_eq!(
@@ -351,7 +350,7 @@ mod tests {
         assert!(disagreements(&summary, Some(&server(90_000))).is_empty());
         assert_eq!(
             disagreements(&summary, Some(&server(50_000))),
-            ["E2E on average: 100.0 ms at the client, 50.0 ms by the server's own clock"]
+            ["mean E2E: the client measured 100.0 ms, the server 50.0 ms"]
         );
         assert!(disagreements(&summary, None).is_empty());
     }
@@ -367,7 +366,7 @@ mod tests {
         let found = faults(&load, &summary(), &with(&server));
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with(
-            "a load of distinct prompts found 0.25 % of its prompt tokens in the prefix cache"
+            "all prompts of this load are distinct, but the prefix cache had 0.25 % of its prompt tokens"
         ));
         let none = ServerCounts { prefix_hits: Some(0), ..server };
         assert!(faults(&load, &summary(), &with(&none)).is_empty());
@@ -399,25 +398,26 @@ mod tests {
         );
         let found = faults(&open, &summary(), &Witnesses { client: Some(&client), ..calibrated });
         assert_eq!(found.len(), 2);
-        assert!(found[0].starts_with("the client used 0.95 of a core"), "{found:?}");
-        assert!(found[1].starts_with("the client's calibration was 6.0 ms late"), "{found:?}");
+        assert!(
+            found[0].starts_with("the load generator was the bottleneck: it used 0.95 CPU cores"),
+            "{found:?}"
+        );
+        assert!(found[1].starts_with("the load generator cannot send on time on this machine: its calibration was 6.0 ms late"), "{found:?}");
     }
 
     #[test]
-    fn a_cache_that_could_not_be_emptied_is_told() {
-        let told = |reset: CacheReset| {
+    fn a_refused_cache_reset_is_reported() {
+        let found = |reset: CacheReset| {
             remarks(
                 &load(10),
                 &summary(),
                 &Witnesses { cache_reset: Some(&reset), ..Witnesses::default() },
             )
         };
-        assert!(told(CacheReset::Done).is_empty() && told(CacheReset::NotOffered).is_empty());
+        assert!(found(CacheReset::Done).is_empty() && found(CacheReset::NotOffered).is_empty());
         assert_eq!(
-            told(CacheReset::Refused("500: no".into())),
-            [
-                "the prefix cache was not emptied before the load, because the server refused: 500: no"
-            ]
+            found(CacheReset::Refused("500: no".into())),
+            ["the server refused to reset its prefix cache before the load: 500: no"]
         );
     }
 }

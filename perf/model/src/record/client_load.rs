@@ -71,8 +71,8 @@ impl ClientUse {
         }
         if let Some(cores) = self.cores().filter(|cores| *cores > self.cores_limit()) {
             faults.push(format!(
-                "the client used {cores:.2} of a core (limit {:.2} with {} at once): the client was the limit; put less \
-                 load on, or give it more processors",
+                "the load generator was the bottleneck: it used {cores:.2} CPU cores (limit {:.2} with {} threads); lower the \
+                 load or give it more cores",
                 self.cores_limit(),
                 self.threads
             ));
@@ -80,8 +80,8 @@ impl ClientUse {
         let (lag, limit) = (ms(self.lag_p99_us), as_millis(load.lateness_limit) * LAG_LIMIT);
         if lag > limit {
             faults.push(format!(
-                "the client's event loop woke {lag:.1} ms late at P99 (limit {limit} ms, twice the load's lateness \
-                 limit): its stamps are as late, so the client was the limit; quieten its machine, or allow the load more lateness"
+                "the load generator was the bottleneck: its event loop woke {lag:.1} ms late at P99 (limit {limit} ms, twice \
+                 the load's lateness limit), so its timestamps are late; run it on a quieter machine or raise the load's lateness limit"
             ));
         }
         faults
@@ -92,10 +92,7 @@ impl fmt::Display for ClientUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cores = self.cores().unwrap_or_default();
         let (lag, worst) = (ms(self.lag_p99_us), ms(self.lag_max_us));
-        write!(
-            f,
-            "{cores:.2} of a core, its event loop {lag:.1} ms late at P99, {worst:.1} ms at most"
-        )
+        write!(f, "{cores:.2} CPU cores, event loop {lag:.1} ms late at P99, {worst:.1} ms at most")
     }
 }
 
@@ -125,15 +122,15 @@ impl Calibration {
         let (late, limit) = (ms(self.lateness_p99_us), as_millis(load.lateness_limit));
         if !load.arrivals.is_closed_loop() && late > limit {
             faults.push(format!(
-                "the client's calibration was {late:.1} ms late at P99 (limit {limit} ms): on this machine it cannot send \
-                 on time; quieten it, or allow the load more lateness"
+                "the load generator cannot send on time on this machine: its calibration was {late:.1} ms late at P99 (limit \
+                 {limit} ms); use a quieter machine or raise the load's lateness limit"
             ));
         }
         let (lag, limit) = (ms(self.stamp_lag_p99_us), limit * LAG_LIMIT);
         if lag > limit {
             faults.push(format!(
-                "the client's calibration stamped what arrived {lag:.1} ms late at P99 (limit {limit} ms, twice the load's \
-                 lateness limit): on this machine it cannot tell when a token came; quieten it, or allow the load more lateness"
+                "the load generator cannot time tokens on this machine: its calibration stamped chunks {lag:.1} ms late at P99 \
+                 (limit {limit} ms, twice the load's lateness limit); use a quieter machine or raise the load's lateness limit"
             ));
         }
         let (asked, can) = (
@@ -142,8 +139,8 @@ impl Calibration {
         );
         if can > 0 && asked as f64 > can as f64 * SHARE_LIMIT {
             faults.push(format!(
-                "{asked} pieces of responses came in the busiest second, and the client's calibration says {can} at most (limit {:.0} % \
-                 of it): the client was the limit; put less load on, or give it more processors",
+                "the load generator was the bottleneck: {asked} chunks in the busiest second, calibrated capacity {can}/s (limit \
+                 {:.0} %)",
                 SHARE_LIMIT * 100.0
             ));
         }
@@ -155,7 +152,7 @@ impl fmt::Display for Calibration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "sends {:.2} ms late at P50 and {:.2} ms at P99, stamps {:.2} and {:.2} ms, {} events a second of one core",
+            "sends {:.2} ms late at P50 and {:.2} ms at P99, timestamps {:.2} ms and {:.2} ms, {} events/s on one core",
             ms(self.lateness_p50_us),
             ms(self.lateness_p99_us),
             ms(self.stamp_lag_p50_us),
@@ -248,7 +245,7 @@ mod tests {
         assert!(used(3_100_000, 10_000).faults(&load(Arrivals::OneAtATime)).is_empty());
         assert_eq!(
             used(500_000, 1_250).to_string(),
-            "0.25 of a core, its event loop 1.2 ms late at P99, 9.0 ms at most"
+            "0.25 CPU cores, event loop 1.2 ms late at P99, 9.0 ms at most"
         );
     }
 
@@ -257,12 +254,12 @@ mod tests {
         let faults = used(3_300_000, 10_100).faults(&load(Arrivals::OneAtATime));
         assert_eq!(faults.len(), 2);
         assert!(
-            faults[0].starts_with("the client used 1.65 of a core (limit 1.60 with 2 at once)"),
+            faults[0].starts_with("the load generator was the bottleneck: it used 1.65 CPU cores (limit 1.60 with 2 threads)"),
             "{}",
             faults[0]
         );
         assert!(
-            faults[1].starts_with("the client's event loop woke 10.1 ms late at P99 (limit 10 ms"),
+            faults[1].contains("its event loop woke 10.1 ms late at P99 (limit 10 ms"),
             "{}",
             faults[1]
         );
@@ -284,7 +281,7 @@ mod tests {
         assert!(calibration.faults(&load(Arrivals::OneAtATime), &[], 1).is_empty());
         let faults = calibration.faults(&load(Arrivals::Poisson(per_second(3.0))), &[], 1);
         assert!(
-            faults[0].starts_with("the client's calibration was 5.1 ms late at P99 (limit 5 ms)"),
+            faults[0].contains("its calibration was 5.1 ms late at P99 (limit 5 ms)"),
             "{}",
             faults[0]
         );
@@ -300,7 +297,9 @@ mod tests {
         let calibration = Calibration { events_per_second: 3, ..Calibration::default() };
         let faults = calibration.faults(&load(Arrivals::OneAtATime), &samples, 1);
         assert!(
-            faults[0].starts_with("3 pieces of responses came in the busiest second, and"),
+            faults[0].starts_with(
+                "the load generator was the bottleneck: 3 chunks in the busiest second"
+            ),
             "{}",
             faults[0]
         );

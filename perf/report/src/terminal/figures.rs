@@ -44,12 +44,19 @@ pub fn figures(records: &[Record]) -> String {
     let readings: Vec<Reading> = records.iter().map(Reading::of).collect();
     let summaries: Vec<&Summary> = readings.iter().map(|reading| &reading.summary).collect();
     let mut head = vec![String::new()];
-    head.extend(records.iter().map(|record| column(&record.header)));
-    head.push("median".to_owned());
+    // One repetition is its own median.
+    let is_single = records.len() == 1;
+    if is_single {
+        head.push("value".to_owned());
+    } else {
+        head.extend(records.iter().map(|record| column(&record.header)));
+        head.push("median".to_owned());
+    }
     let mut table = plain(&head);
     let count = |name: &str, of: &dyn Fn(&Summary) -> u64| {
         let counts = summaries.iter().map(|summary| of(summary).to_string());
-        std::iter::once(name.to_owned()).chain(counts).chain([String::new()]).collect::<Vec<_>>()
+        let median = (!is_single).then(String::new);
+        std::iter::once(name.to_owned()).chain(counts).chain(median).collect::<Vec<_>>()
     };
     table.add_row(count("requests", &|summary| summary.requests as u64));
     table.add_row(count("failed", &|summary| summary.failed() as u64));
@@ -59,7 +66,8 @@ pub fn figures(records: &[Record]) -> String {
         let known: Vec<f64> = values.iter().flatten().copied().collect();
         let middle = if known.len() == values.len() { median(&known) } else { None };
         let values = values.into_iter().map(optional);
-        table.add_row(std::iter::once(name).chain(values).chain([optional(middle)]));
+        let median = (!is_single).then(|| optional(middle));
+        table.add_row(std::iter::once(name).chain(values).chain(median));
     };
     line(
         "duration [s]".to_owned(),
@@ -97,11 +105,11 @@ pub fn figures(records: &[Record]) -> String {
             line(format!("{} [{}]", metric.label(), metric.unit()), values);
         }
     }
-    align_right(&mut table, 1..records.len() + 2);
+    align_right(&mut table, 1..head.len());
     let part = match first.part {
         Part::Judged => "",
-        Part::Base => "   base of a duet",
-        Part::Candidate => "   candidate of a duet",
+        Part::Base => "   base of a side-by-side confirmation",
+        Part::Candidate => "   candidate of a side-by-side confirmation",
     };
     let mut text = format!("{} / {}{part}\n", first.suite, first.load);
     let engine =
@@ -111,14 +119,17 @@ pub fn figures(records: &[Record]) -> String {
     for (record, calibration) in
         records.iter().filter_map(|record| Some((record, record.header.calibration?)))
     {
-        let _ =
-            writeln!(text, "  start {}: the client calibrated: {calibration}", record.header.start);
+        let _ = writeln!(
+            text,
+            "  start {}: calibration of the load generator: {calibration}",
+            record.header.start
+        );
     }
     for record in records {
         let what = match record.end.as_ref().and_then(|end| end.cache_reset.as_ref()) {
-            Some(CacheReset::Done) => "the prefix cache was emptied before the load".to_owned(),
+            Some(CacheReset::Done) => "the prefix cache was reset before the load".to_owned(),
             Some(CacheReset::Refused(why)) => {
-                format!("the prefix cache was not emptied before the load: {why}")
+                format!("the server refused to reset its prefix cache before the load: {why}")
             }
             Some(CacheReset::NotOffered) | None => continue,
         };
@@ -129,7 +140,7 @@ pub fn figures(records: &[Record]) -> String {
             .end
             .as_ref()
             .and_then(|end| end.reason.as_deref())
-            .unwrap_or("its writer was killed");
+            .unwrap_or("the process that wrote it was killed");
         let _ = writeln!(text, "  start {} is incomplete: {reason}", record.header.start);
     }
     for (summary, record) in summaries.iter().zip(records) {

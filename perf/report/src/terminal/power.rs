@@ -15,12 +15,12 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     let cost = baseline.gpu_s_per_start;
     let mut text = format!(
-        "{name}   {starts} starts in {sessions} session{}, {cost:.0} GPU-s a start, {} starts at most\n",
+        "{name}   {starts} starts in {sessions} session{}, {cost:.0} GPU-s per start, at most {} starts\n",
         plural(sessions),
         gate.most_starts()
     );
     if guards.is_empty() {
-        text.push_str("  nothing is guarded\n");
+        text.push_str("  no guard\n");
         return text;
     }
     let head = [
@@ -29,10 +29,10 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
         "drift",
         "slack",
         "band",
-        "caught",
-        "of unchanged",
+        "detects",
+        "pass if\nunchanged",
         "starts",
-        "of such a loss",
+        "fail at\nthat loss",
         "starts",
         "GPU-min",
     ];
@@ -45,12 +45,12 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
     for guard in guards {
         let sessions = baseline.sessions(guard.metric);
         let label = guard.metric.label();
-        let told = gate.resolution(guard, sessions).and_then(|told| {
-            let lost = guard.metric.direction().worse(told.detects);
-            Ok((told, gate.power(guard, sessions, 0.0)?, gate.power(guard, sessions, lost)?))
+        let found = gate.resolution(guard, sessions).and_then(|found| {
+            let lost = guard.metric.direction().worse(found.detects);
+            Ok((found, gate.power(guard, sessions, 0.0)?, gate.power(guard, sessions, lost)?))
         });
-        let (told, same, lost) = match told {
-            Ok(told) => told,
+        let (found, same, lost) = match found {
+            Ok(found) => found,
             Err(why) => {
                 remarks.push(format!("{label}: {why}"));
                 continue;
@@ -59,22 +59,22 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
         let percent = |share: f64| format!("{:.1} %", share * 100.0);
         table.add_row([
             label.clone(),
-            percent(told.noise.start_sd),
-            percent(told.noise.session_sd),
+            percent(found.noise.start_sd),
+            percent(found.noise.session_sd),
             guard.slack.to_string(),
-            percent(told.band),
-            percent(told.detects),
-            format!("{:.0} % held", same.held * 100.0),
+            percent(found.band),
+            percent(found.detects),
+            format!("{:.0} %", same.held * 100.0),
             format!("{:.1}", same.starts),
-            format!("{:.0} % red", lost.regressed * 100.0),
+            format!("{:.0} %", lost.regressed * 100.0),
             format!("{:.1}", lost.starts),
             format!("{:.0}", same.starts * cost / 60.0),
         ]);
-        if told.noise_limited {
-            remarks.push(match told.starts_for_slack {
-                Some(needed) => format!("{label}: {needed} starts a side would reach the slack of {}", guard.slack),
+        if found.noise_limited {
+            remarks.push(match found.starts_for_slack {
+                Some(needed) => format!("{label}: {needed} starts per side would reach the slack of {}", guard.slack),
                 None => {
-                    format!("{label}: sessions drift too far for the slack of {}; only more sessions help", guard.slack)
+                    format!("{label}: sessions differ too much for the slack of {}; only more sessions help", guard.slack)
                 }
             });
         }

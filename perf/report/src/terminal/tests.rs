@@ -2,6 +2,7 @@
 
 use super::*;
 use perf_model::record::fingerprint::Difference;
+use perf_model::spec::settings::Settings;
 use perf_model::spec::units::percent;
 
 fn row(
@@ -144,19 +145,19 @@ fn a_run_closes_with_its_verdict_and_what_to_do() {
         Verdict::Skipped,
         "needs 2 GPUs, this machine has 0".into(),
     );
-    insta::assert_snapshot!(closing(&[held, regressed, skipped]));
+    let settings = Settings { engine: EngineKind::Docker, ..Settings::default() };
+    let filters = ["a".to_owned(), "b".to_owned()];
+    let run = Invocation { filters: &filters, settings: &settings };
+    insta::assert_snapshot!(closing(&[held, regressed, skipped], &run));
 }
 
 #[test]
 fn a_simulated_run_says_so_at_its_end() {
     let mut load = report(Verdict::Held, Some(1660.66), &[1655.0, 1662.0, 1658.4]);
     load.engine = EngineKind::Simulated;
-    insta::assert_snapshot!(closing(&[SuiteReport::measured(
-        "a".into(),
-        EngineKind::Simulated,
-        vec![load],
-        0.0
-    )]));
+    let report = SuiteReport::measured("a".into(), EngineKind::Simulated, vec![load], 0.0);
+    let settings = Settings::default();
+    insta::assert_snapshot!(closing(&[report], &Invocation { filters: &[], settings: &settings }));
 }
 
 #[test]

@@ -1,15 +1,11 @@
 //! Only a refresh writes baselines. Every other run reads them, refuses those that it cannot trust,
 //! and leaves what it measured beside them where there is something to review.
 
-#![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
-
-mod common;
-
 use perf::prelude::*;
 use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 
-use common::{Ended, Place};
+use crate::common::{Ended, Place};
 
 const BASELINE: &str = "baselines/simulated/inner/only-1.5.snap";
 const PENDING: &str = "baselines/simulated/inner/only-1.5.snap.new";
@@ -17,7 +13,7 @@ const PENDING: &str = "baselines/simulated/inner/only-1.5.snap.new";
 /// What the other tests run, each in a process of its own.
 #[test]
 fn inner_scenario() -> perf::Result {
-    let Some(behaviour) = common::behaviour() else { return Ok(()) };
+    let Some(behaviour) = crate::common::behaviour() else { return Ok(()) };
     let requests = if behaviour == "other arrivals" { 12 } else { 8 };
     Suite::new("inner")
         .load(
@@ -34,7 +30,7 @@ fn inner_scenario() -> perf::Result {
 
 /// A repository with a baseline.
 fn recorded() -> Place {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     place.simulated("").refresh().run().assert_success();
     place
 }
@@ -268,11 +264,25 @@ fn a_refresh_writes_whatever_insta_is_told() {
 
 #[test]
 fn a_refresh_that_cannot_be_trusted_writes_nothing() {
-    let place = recorded();
+    const BASELINE: &str = "baselines/cpu/inner/only-1.5.snap";
+    let place = Place::new(module_path!());
+    place.process("").refresh().run().assert_success();
     let whole = place.read(BASELINE);
-    let ended = place.simulated("").refresh().inject("fail=0.5").run();
+    let ended = place.process("").refresh().env("PERF_SIM_INJECT", "fail=0.5").run();
     assert_eq!(ended.report().verdict, Verdict::Invalid);
     ended.assert_failed_with(&["server error (status 5xx)"]);
+    assert_eq!(place.read(BASELINE), whole);
+}
+
+#[test]
+fn a_refresh_with_an_injected_fault_is_refused_and_writes_nothing() {
+    let place = recorded();
+    let whole = place.read(BASELINE);
+    let ended = place.simulated("").refresh().inject("decode=1.3").run();
+    ended.assert_failed_with(&[
+        "cannot refresh a baseline with `--inject decode=1.3`",
+        "run `refresh` without --inject",
+    ]);
     assert_eq!(place.read(BASELINE), whole);
 }
 
@@ -310,7 +320,7 @@ fn a_run_that_holds_removes_the_pending_snapshot_of_an_older_one() {
 
 #[test]
 fn a_run_without_a_baseline_leaves_what_a_refresh_would_write() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let ended = place.simulated("").run();
     assert_eq!(ended.report().verdict, Verdict::Unrecorded);
     ended.assert_failed_with(&["UNRECORDED"]);

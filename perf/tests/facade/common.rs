@@ -1,9 +1,6 @@
 //! What the tests of the façade share: a repository of their own, and this test program run in it
 //! once more, as `cargo xtask perf` runs a scenario.
 
-#![allow(dead_code, reason = "each test program uses its part")]
-#![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
-
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, PipeReader};
 use std::path::{Path, PathBuf};
@@ -19,9 +16,6 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::settings::{Purpose, Settings, VARIABLE, Variant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-
-/// The scenario that the other tests run, by its name in the test program.
-const INNER: &str = "inner_scenario";
 
 /// What the inner scenario is to be. Without it, it is not meant to run.
 const BEHAVIOUR: &str = "PERF_TEST_BEHAVIOUR";
@@ -49,11 +43,16 @@ pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 /// A repository for one test, with a folder of locks, a model, and the folder of a run.
 pub(crate) struct Place {
     root: TempDir,
+    /// The scenario that the tests of this module run, by its name in the test program.
+    scenario: String,
 }
 
 impl Place {
-    pub(crate) fn new() -> Self {
-        let place = Self { root: tempfile::tempdir().unwrap() };
+    /// For the tests of a module, given by its path.
+    pub(crate) fn new(module: &str) -> Self {
+        let (_, module) = module.split_once("::").unwrap();
+        let scenario = format!("{module}::inner_scenario");
+        let place = Self { root: tempfile::tempdir().unwrap(), scenario };
         std::fs::create_dir(place.path("model")).unwrap();
         place
     }
@@ -169,7 +168,7 @@ impl Inner {
             }
         }
         command
-            .args(["--exact", INNER])
+            .args(["--exact", &place.scenario])
             .current_dir(place.root.path())
             .env(BEHAVIOUR, behaviour)
             .env("CARGO_MANIFEST_DIR", place.root.path())

@@ -1,10 +1,6 @@
 //! Whatever ends a run, nothing of its server is left, the hardware can be leased again, and what
 //! was measured is kept.
 
-#![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
-
-mod common;
-
 use std::time::Duration;
 
 use perf::prelude::*;
@@ -13,12 +9,12 @@ use perf_model::record::file::Record;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 
-use common::{Place, Started};
+use crate::common::{Place, Started};
 
 /// What the other tests run, each in a process of its own.
 #[test]
 fn inner_scenario() -> perf::Result {
-    let Some(behaviour) = common::behaviour() else { return Ok(()) };
+    let Some(behaviour) = crate::common::behaviour() else { return Ok(()) };
     let load = |name: &str| Load::new(name).prompts(random_tokens(4)).output_tokens(exactly(4));
     let few = load("few").requests(4).warmup(0).stall_limit(Duration::from_millis(300));
     // In a long run, there are more than any test waits for.
@@ -67,7 +63,7 @@ fn assert_marked_incomplete(record: &Record) {
 
 #[test]
 fn a_run_that_succeeds_leaves_nothing() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let ended = place.process("short").refresh().run().assert_success();
     assert_eq!(ended.report().verdict, Verdict::Unrecorded);
     assert!(place.record("few").is_complete() && place.record("many").is_complete());
@@ -77,7 +73,7 @@ fn a_run_that_succeeds_leaves_nothing() {
 
 #[test]
 fn a_server_that_dies_while_it_starts_is_told_with_its_cause() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let ended = place.process("short").env("PERF_SIM_INJECT", "oom").run().assert_failure();
     let remark = ended.remark();
     assert!(remark.contains("the server did not start (out of memory, exit code 1)"), "{remark}");
@@ -89,7 +85,7 @@ fn a_server_that_dies_while_it_starts_is_told_with_its_cause() {
 
 #[test]
 fn a_server_that_dies_under_a_load_is_told_and_what_came_before_is_kept() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let ended = place.process("long").env("PERF_SIM_INJECT", "die-after=12").run().assert_failure();
     let remark = ended.remark();
     assert!(remark.contains("the server died under load `many`: exit code 0"), "{remark}");
@@ -100,7 +96,7 @@ fn a_server_that_dies_under_a_load_is_told_and_what_came_before_is_kept() {
 
 #[test]
 fn a_server_that_dies_is_told_even_if_every_request_fails_before_it_is_gone() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let ended = place.process("short").env("PERF_SIM_INJECT", "die-after=2").run().assert_failure();
     let remark = ended.remark();
     assert!(remark.contains("the server died under load `few`: exit code 0"), "{remark}");
@@ -109,10 +105,13 @@ fn a_server_that_dies_is_told_even_if_every_request_fails_before_it_is_gone() {
 
 #[test]
 fn a_server_whose_requests_fall_silent_is_given_up() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let ended = place.process("short").env("PERF_SIM_INJECT", "stall=1").run().assert_failure();
     let remark = ended.remark();
-    assert!(remark.contains("a request of load `few` was silent for 300ms"), "{remark}");
+    assert!(
+        remark.contains("1 of 4 requests of load `few` received nothing for 300 ms"),
+        "{remark}"
+    );
     let log = place.path("run/inner/start-1/server.log");
     assert!(remark.ends_with(&format!("the server's log is in {}", log.display())), "{remark}");
     assert!(log.is_file());
@@ -125,7 +124,7 @@ fn a_server_whose_requests_fall_silent_is_given_up() {
 
 #[test]
 fn a_scenario_that_panics_leaves_nothing() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     place.process("panic").run().assert_failed_with(&["the scenario panics"]);
     assert!(place.record("many").is_complete());
     assert_nothing_left(&place);
@@ -133,14 +132,14 @@ fn a_scenario_that_panics_leaves_nothing() {
 
 #[test]
 fn ctrl_c_while_the_server_starts_removes_it() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let mut run = place.process("short").env("PERF_SIM_STARTUP_MS", "600000").start();
     run.wait_until("its server was there", || place.has_server());
     run.signal(Signal::INT);
     let ended = run.end();
     assert_eq!(ended.status.code(), Some(130), "{}", ended.output);
     assert!(
-        ended.remark().starts_with("interrupted; the server was removed"),
+        ended.remark().starts_with("interrupted; the server was stopped"),
         "{}",
         ended.remark()
     );
@@ -163,7 +162,7 @@ fn a_terminal_that_is_closed_does_as_ctrl_c_does() {
 }
 
 fn ends_when_asked(signal: Signal) {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let mut run = place.process("long").start();
     wait_for_load(&mut run, &place);
     // An impatient second one changes nothing.
@@ -172,7 +171,7 @@ fn ends_when_asked(signal: Signal) {
     let ended = run.end();
     assert_eq!(ended.status.code(), Some(130), "{}", ended.output);
     let remark = ended.remark();
-    assert!(remark.contains("what was measured so far is kept in"), "{remark}");
+    assert!(remark.contains("the measurements so far are kept in"), "{remark}");
     assert!(remark.contains(place.path("run").to_str().unwrap()), "{remark}");
     assert_marked_incomplete(&assert_kept(&place));
     assert_nothing_left(&place);
@@ -180,7 +179,7 @@ fn ends_when_asked(signal: Signal) {
 
 #[test]
 fn a_run_that_is_killed_takes_its_server_along_and_leaves_what_was_measured() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let mut run = place.process("long").start();
     wait_for_load(&mut run, &place);
     assert!(place.has_server());
@@ -194,7 +193,7 @@ fn a_run_that_is_killed_takes_its_server_along_and_leaves_what_was_measured() {
 
 #[test]
 fn a_second_run_at_the_same_time_is_refused_and_takes_nothing_from_the_first() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     // A server whose profile is a pipe waits until somebody writes the profile into it.
     let profile = place.path("profile.toml");
     mknodat(CWD, &profile, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();

@@ -1,10 +1,6 @@
 //! Whatever is wrong with what a run is given, it says what, where, and what to do, and removes
 //! what it had started.
 
-#![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
-
-mod common;
-
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
@@ -14,12 +10,12 @@ use perf::prelude::*;
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::settings::{Purpose, Settings, Variant};
 
-use common::Place;
+use crate::common::Place;
 
 /// What the other tests run, each in a process of its own.
 #[test]
 fn inner_scenario() -> perf::Result {
-    let Some(behaviour) = common::behaviour() else { return Ok(()) };
+    let Some(behaviour) = crate::common::behaviour() else { return Ok(()) };
     let load = |name: &str| {
         Load::new(name)
             .prompts(random_tokens(4))
@@ -31,6 +27,7 @@ fn inner_scenario() -> perf::Result {
     let server = Vllm::under_test().model("tiny").simulated_as("tiny-cpu");
     let server = match behaviour.as_str() {
         "unknown flag" => server.arg("--max-modle-len", 64),
+        "more GPUs than any machine has" => server.gpus(250),
         "unknown profile" => server.simulated_as("tiny-cup"),
         _ => server,
     };
@@ -43,7 +40,7 @@ fn inner_scenario() -> perf::Result {
 
 #[test]
 fn a_wrong_key_in_perf_toml_is_named_with_the_nearest_known_one() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     place.write("perf.toml", "starst = 3\n");
     let file = place.path("perf.toml").display().to_string();
     place.simulated("").run().assert_failed_with(&[
@@ -55,7 +52,7 @@ fn a_wrong_key_in_perf_toml_is_named_with_the_nearest_known_one() {
 
 #[test]
 fn a_wrong_type_in_perf_toml_is_named_with_its_line() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     place.write("perf.toml", "starts = 3\nstart_timeout_s = \"long\"\n");
     place.simulated("").run().assert_failed_with(&[
         "perf.toml",
@@ -66,14 +63,14 @@ fn a_wrong_type_in_perf_toml_is_named_with_its_line() {
 
 #[test]
 fn a_perf_toml_that_cannot_be_read_is_named() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     std::fs::create_dir(place.path("perf.toml")).unwrap();
     place.simulated("").run().assert_failed_with(&["perf.toml cannot be read: "]);
 }
 
 #[test]
 fn settings_that_are_garbage_are_never_taken_for_none() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     for garbage in
         [&b"hello"[..], b"", b"{\"engine\": \"dokcer\"}", b"{\"enigne\": \"docker\"}", b"{\xff}"]
     {
@@ -96,16 +93,21 @@ fn declarations_that_make_no_sense_are_refused_before_anything_is_started() {
     for name in ["", "a/b", "..", ".hidden", "a b", "ä"] {
         let error = refused(Suite::new(name).load(Load::new("l")), server());
         assert!(
-            error.contains("its name must be letters, digits, `_`, `-` and `.` only"),
+            error.contains("its name becomes a folder, so it may have only letters, digits"),
             "{error}"
         );
         let error = with(Load::new(name));
-        assert!(error.contains(&format!("the load `{name}` must be letters, digits")), "{error}");
+        assert!(
+            error.contains(&format!(
+                "the name of the load `{name}` becomes a file, so it may have only letters"
+            )),
+            "{error}"
+        );
     }
     let twice = Suite::new("bad").load(Load::new("l")).load(Load::new("l"));
     assert_eq!(
         refused(twice, server()),
-        "suite `bad`: two loads are called `l`; their baselines would overwrite each other"
+        "suite `bad`: two loads have the name `l`; their baselines would overwrite each other"
     );
     let nothing = "suite `bad`: the load `l` sends nothing or asks for nothing";
     assert_eq!(with(Load::new("l").requests(0)), nothing);
@@ -124,14 +126,14 @@ fn declarations_that_make_no_sense_are_refused_before_anything_is_started() {
 
 #[test]
 fn an_unknown_hardware_profile_is_told_the_nearest() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let ended = place.simulated("unknown profile").run();
     ended.assert_failed_with(&["no profile is called `tiny-cup`; the nearest is `tiny-cpu`"]);
 }
 
 #[test]
 fn an_unknown_fault_is_told_the_nearest() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     place
         .simulated("")
         .inject("stal=1")
@@ -141,7 +143,7 @@ fn an_unknown_fault_is_told_the_nearest() {
 
 #[test]
 fn a_plan_that_cannot_be_followed_says_why_in_its_report() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let plan = |change: &dyn Fn(&mut Settings)| {
         let run = place.simulated("").settings(|settings| {
             settings.plans = true;
@@ -159,15 +161,31 @@ fn a_plan_that_cannot_be_followed_says_why_in_its_report() {
 }
 
 #[test]
+fn a_suite_without_its_hardware_passes_only_where_the_command_reports_it_as_skipped() {
+    let place = Place::new(module_path!());
+    let behaviour = "more GPUs than any machine has";
+    let under_the_command = place.process(behaviour).run().assert_success();
+    assert_eq!(under_the_command.report().verdict, Verdict::Skipped);
+    // Without a command, nothing would say that it did not run.
+    let alone = place.process(behaviour).settings(|settings| settings.run_folder = None).run();
+    alone.assert_failed_with(&["suite `inner` cannot run here: needs 250 GPUs"]);
+    place
+        .simulated(behaviour)
+        .settings(|settings| settings.run_folder = None)
+        .run()
+        .assert_failed_with(&["UNRECORDED"]);
+}
+
+#[test]
 fn requests_that_fail_make_a_run_invalid_and_are_named_by_their_kind() {
     let kinds = [
         ("fail", "server error (status 5xx)"),
         ("cut", "response cut short"),
         ("error-in-band", "error inside a response"),
-        ("stall", "a request of load `first` was silent for 5s"),
+        ("stall", "1 of 8 requests of load `first` received nothing for 5 s"),
     ];
     for (fault, kind) in kinds {
-        let place = Place::new();
+        let place = Place::new(module_path!());
         let ended = place.simulated("").inject(&format!("{fault}=0.25")).run();
         assert_eq!(ended.report().verdict, Verdict::Invalid, "{fault}");
         ended.assert_failed_with(&[kind]);
@@ -177,7 +195,7 @@ fn requests_that_fail_make_a_run_invalid_and_are_named_by_their_kind() {
 
 #[test]
 fn requests_that_fall_silent_may_fail_where_the_load_allows_it() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let ended = place.simulated("half may fail").inject("stall=0.25").run();
     assert_eq!(ended.report().verdict, Verdict::Unrecorded);
     assert_eq!(
@@ -187,14 +205,16 @@ fn requests_that_fall_silent_may_fail_where_the_load_allows_it() {
     let ended = place.simulated("half may fail").inject("stall=1").run().assert_failure();
     let remark = ended.remark();
     assert!(
-        remark.starts_with("the server hangs: 2 requests of load `first` were silent for 5s"),
+        remark.starts_with(
+            "gave up: the server hangs; 2 requests of load `first` received nothing for 5 s"
+        ),
         "{remark}"
     );
 }
 
 #[test]
 fn an_engine_that_dies_makes_a_run_invalid_and_is_told() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let ended = place.simulated("").inject("die-after=10").run();
     assert!(
         ended.remark().starts_with("the server died under load `second`: exit code 0"),
@@ -206,7 +226,7 @@ fn an_engine_that_dies_makes_a_run_invalid_and_is_told() {
 
 #[test]
 fn two_simulated_runs_give_the_same_records_byte_for_byte() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     for run in ["run-1", "run-2"] {
         let ended = place
             .simulated("")
@@ -225,7 +245,7 @@ fn two_simulated_runs_give_the_same_records_byte_for_byte() {
 
 #[test]
 fn an_engine_argument_that_vllm_does_not_know_is_named() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     for behaviour in ["unknown flag", ""] {
         let under_test = vec!["--max-modle-len=64".to_owned()];
         let run = match behaviour {
@@ -245,7 +265,7 @@ fn an_engine_argument_that_vllm_does_not_know_is_named() {
 
 #[test]
 fn a_model_that_is_not_there_is_named_with_where_it_was_looked_for() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let missing = place.path("no-model");
     let run = place
         .process("")
@@ -258,7 +278,7 @@ fn a_model_that_is_not_there_is_named_with_where_it_was_looked_for() {
 
 #[test]
 fn a_vllm_command_that_is_not_there_is_named() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     let ended = place
         .process("")
         .settings(|settings| settings.candidate.vllm = Some("/no/such/vllm".into()))
@@ -270,7 +290,7 @@ fn a_vllm_command_that_is_not_there_is_named() {
 
 #[test]
 fn a_lock_folder_that_cannot_be_made_is_named() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     place.write("file", "");
     let ended =
         place.process("").env("PERF_LOCK_DIR", place.path("file/locks")).run().assert_failure();
@@ -284,7 +304,7 @@ fn a_lock_folder_that_cannot_be_made_is_named() {
 
 #[test]
 fn a_record_folder_that_cannot_be_made_is_named_and_the_server_removed() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     place.write("run/inner/start-1", "a file in its place");
     let ended = place.process("").run().assert_failure();
     let folder = place.path("run/inner/start-1");
@@ -299,7 +319,7 @@ fn a_record_folder_that_cannot_be_made_is_named_and_the_server_removed() {
 
 #[test]
 fn what_went_wrong_is_told_even_where_no_report_can_be_written() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     place.write("run/inner", "a file in its place");
     let run = place
         .process("")
@@ -309,7 +329,7 @@ fn what_went_wrong_is_told_even_where_no_report_can_be_written() {
 
 #[test]
 fn a_full_disk_is_told_with_the_record_and_loses_no_other() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     std::fs::create_dir_all(place.path("run/inner/start-1")).unwrap();
     let record = place.path("run/inner/start-1/second.jsonl");
     symlink("/dev/full", &record).unwrap();
@@ -326,7 +346,7 @@ fn a_full_disk_is_told_with_the_record_and_loses_no_other() {
 
 #[test]
 fn a_baseline_that_cannot_be_written_loses_no_record() {
-    let place = Place::new();
+    let place = Place::new(module_path!());
     place.write("baselines", "a file in its place");
     let ended = place.simulated("").refresh().run().assert_failure();
     assert!(ended.output.contains("baselines/simulated/inner/first.snap"), "{}", ended.output);

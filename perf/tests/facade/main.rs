@@ -1,0 +1,9 @@
+//! The façade's own tests, in one program, which links faster than four.
+
+#![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
+
+mod bad_input;
+mod baseline_files;
+mod common;
+mod gating;
+mod life_cycle;
