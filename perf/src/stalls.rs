@@ -88,18 +88,10 @@ mod tests {
             Outcome::Succeeded
         };
         Sample {
-            index: 0,
-            intended_us: 0,
-            sent_us: 0,
             chunks: [].into_iter().collect(),
             end_us: end_s * 1_000_000,
-            prompt_tokens: None,
-            output_tokens: None,
-            finish_reason: None,
-            resent: false,
-            estimated: false,
-            server: None,
             outcome,
+            ..perf_model::fixtures::sample()
         }
     }
 

@@ -338,7 +338,7 @@ impl Outcome {
     /// With the whole report, if a guard does not hold: that is how a test fails.
     pub fn hold(self) -> Result {
         let verdict = self.report.verdict;
-        if verdict == Verdict::Skipped && !self.reports_skips && !self.was_planned {
+        if verdict == Verdict::Skipped && !self.reports_skips {
             return Err(Error::Usage(format!(
                 "suite `{}` cannot run here: {}; run it on a machine that has the hardware, or on the simulated engine \
                  (unset {VARIABLE})",

@@ -234,7 +234,6 @@ fn what_was_written_is_read_again() {
 fn failures_and_what_was_not_measured_are_said() {
     let sample = |index: u32, streamed: bool, outcome: Outcome| Sample {
         index,
-        intended_us: 0,
         sent_us: 2_000,
         chunks: if streamed {
             [(52_000, 1), (92_000, 4)].map(Chunk::from).into_iter().collect()
@@ -244,11 +243,8 @@ fn failures_and_what_was_not_measured_are_said() {
         end_us: 100_000,
         prompt_tokens: Some(7),
         output_tokens: Some(5),
-        finish_reason: None,
-        resent: false,
-        estimated: false,
-        server: None,
         outcome,
+        ..perf_model::fixtures::sample()
     };
     let failed = Outcome::Failed { kind: FailureKind::CutShort, detail: "no [DONE]".into() };
     let samples = [

@@ -63,9 +63,9 @@ fn a_baseline_that_was_cut_off_is_refused() {
     let whole = place.read(BASELINE);
     for lines in [0, 2, 5, whole.lines().count() - 1] {
         let cut: String = whole.split_inclusive('\n').take(lines).collect();
-        assert_refused(&place, cut, "take it from git again, or refresh it");
+        assert_refused(&place, cut, "restore it from git or refresh it");
     }
-    assert_refused(&place, &whole[..whole.len() - 20], "take it from git again, or refresh it");
+    assert_refused(&place, &whole[..whole.len() - 20], "restore it from git or refresh it");
 }
 
 #[test]
@@ -80,17 +80,17 @@ fn a_baseline_that_was_edited_is_refused_with_the_line() {
     assert_refused(
         &place,
         &edited,
-        &format!("it was edited by hand or cut off: the line `{changed}`"),
+        &format!("it was edited by hand or truncated: the line `{changed}`"),
     );
     assert_refused(
         &place,
         whole.replace("output_throughput", "output_thruput"),
-        "it was edited by hand or cut off",
+        "it was edited by hand or truncated",
     );
     assert_refused(
         &place,
         whole.replace(&format!("{}\n", line(&whole)), ""),
-        "it was edited by hand or cut off",
+        "it was edited by hand or truncated",
     );
     assert_refused(&place, whole.replace("suite:", "siute:"), "it cannot be read: ");
 }
@@ -103,7 +103,7 @@ fn a_baseline_of_a_newer_suite_is_refused() {
     assert_refused(
         &place,
         newer,
-        "it has schema 3, and this version knows 2 at most; update the suite",
+        "it has schema 3, but this version reads schema 2 at most; update the suite",
     );
     let older = whole.replace("schema: 2\n", "schema: 1\n");
     assert_refused(
@@ -116,7 +116,7 @@ fn a_baseline_of_a_newer_suite_is_refused() {
 #[test]
 fn a_file_that_is_no_baseline_is_refused() {
     let place = recorded();
-    assert_refused(&place, "hello\n", "it is no snapshot file");
+    assert_refused(&place, "hello\n", "it is not a snapshot file");
     assert_refused(
         &place,
         "---\nsource: x\n---\nhello\n",
@@ -143,7 +143,7 @@ fn a_refresh_does_not_replace_a_baseline_of_a_newer_suite() {
     let ended = place.simulated("").refresh().run();
     ended.assert_failed_with(&[
         "INVALID",
-        "it has schema 3, and this version knows 2 at most; update the suite",
+        "it has schema 3, but this version reads schema 2 at most; update the suite",
     ]);
     assert_eq!(place.read(BASELINE), newer);
     assert!(!place.has("run/inner/start-1"), "it was measured before it was refused");
@@ -154,10 +154,10 @@ fn a_session_is_added_to_nothing_that_cannot_be_read_and_nothing_is_measured_for
     let place = recorded();
     let whole = place.read(BASELINE);
     for (text, why) in [
-        (whole[..whole.len() - 20].to_owned(), "take it from git again"),
-        (whole.replacen("median: ", "median: 1", 1), "it was edited by hand or cut off"),
+        (whole[..whole.len() - 20].to_owned(), "restore it from git"),
+        (whole.replacen("median: ", "median: 1", 1), "it was edited by hand or truncated"),
         (whole.replace("schema: 2\n", "schema: 3\n"), "it has schema 3"),
-        ("hello\n".to_owned(), "it is no snapshot file"),
+        ("hello\n".to_owned(), "it is not a snapshot file"),
     ] {
         place.write(BASELINE, &text);
         let _ = std::fs::remove_dir_all(place.path("run"));
@@ -182,7 +182,7 @@ fn a_plan_names_what_stands_in_the_way_and_what_is_replaced_and_measures_nothing
         let report = run.settings(|settings| settings.plans = true).run().assert_success().report();
         (report.loads[0].faults.join(""), report.loads[0].notes.join(""))
     };
-    let told = format!("the baseline {BASELINE} cannot be used: it is no snapshot file");
+    let told = format!("the baseline {BASELINE} cannot be used: it is not a snapshot file");
     let (faults, notes) = planned(place.simulated(""));
     assert!(faults.starts_with(&told) && notes.is_empty(), "{faults}{notes}");
     let (faults, notes) = planned(place.simulated("").refresh());

@@ -251,7 +251,7 @@ mod tests {
             (arrivals("concurrency:3").unwrap_err(), "there are one-at-a-time, concurrent"),
             (objective("itl=3").unwrap_err(), "ttft, tpot and e2e"),
             (objective("ttft=nan").unwrap_err(), "ttft=200, in milliseconds"),
-            (arrivals("poisson:nan").unwrap_err(), "no positive number"),
+            (arrivals("poisson:nan").unwrap_err(), "must be a positive number"),
             (arrivals("ramp:1,inf").unwrap_err(), "no numbers from 0 up"),
             (milliseconds("nan").unwrap_err(), "above 0"),
             (milliseconds("0").unwrap_err(), "above 0"),

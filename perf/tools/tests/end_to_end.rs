@@ -365,7 +365,7 @@ fn what_cannot_be_run_says_why_with_its_exit_code() {
             "cannot write no/such/result.json, so nothing was sent: No such file",
         ),
         ("--arrivals waves:64", 2, "20 requests can never be waves of 64"),
-        ("--sweep rate=1,nan", 2, "no positive number of requests per second"),
+        ("--sweep rate=1,nan", 2, "must be a positive number of requests per second"),
         ("--stall-limit 0", 2, "its stall limit or request limit is zero"),
         (
             "--model m --prompts trace:no/such.jsonl",

@@ -137,7 +137,7 @@ fn options_that_contradict_each_other_are_refused() {
     }
     assert!(
         says(&["--engine", "docker", "--image", "vLLM:1"])
-            .starts_with("error: `vLLM:1` is no name of an image")
+            .starts_with("error: `vLLM:1` is not the name of an image")
     );
     assert!(
         says(&["--engine", "simulated", "--", "max-num-seqs", "4"])

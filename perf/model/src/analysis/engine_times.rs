@@ -116,7 +116,6 @@ mod tests {
     fn sample(index: u32, queue_us: u64, prefill_us: u64, decode_us: u64) -> Sample {
         Sample {
             index,
-            intended_us: 0,
             sent_us: 1_000_000,
             chunks: [1_100_000, 1_200_000]
                 .map(|at_us| Chunk { at_us, tokens: 1 })
@@ -125,15 +124,12 @@ mod tests {
             end_us: 1_300_000,
             prompt_tokens: Some(1),
             output_tokens: Some(2),
-            finish_reason: None,
-            resent: false,
-            estimated: false,
             server: Some(ServerTimes {
                 queue_us: Some(queue_us),
                 prefill_us: Some(prefill_us),
                 decode_us: Some(decode_us),
             }),
-            outcome: Outcome::Succeeded,
+            ..crate::fixtures::sample()
         }
     }
 

@@ -196,13 +196,11 @@ fn middle_level(levels: &[Level]) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::record::chunks::Chunk;
-    use crate::record::sample::Outcome;
     use crate::spec::units::per_second;
 
     fn request(start_ms: u64, end_ms: u64, tokens: u32) -> Sample {
         let gap = (end_ms - start_ms) * 1_000 / u64::from(tokens);
         Sample {
-            index: 0,
             intended_us: start_ms * 1_000,
             sent_us: start_ms * 1_000,
             chunks: (1..=u64::from(tokens))
@@ -211,11 +209,7 @@ mod tests {
             end_us: end_ms * 1_000,
             prompt_tokens: Some(1),
             output_tokens: Some(tokens),
-            finish_reason: None,
-            resent: false,
-            estimated: false,
-            server: None,
-            outcome: Outcome::Succeeded,
+            ..crate::fixtures::sample()
         }
     }
 

@@ -193,10 +193,7 @@ mod tests {
             prompt_tokens: Some(10),
             output_tokens: Some(tokens),
             finish_reason: Some("length".into()),
-            resent: false,
-            estimated: false,
-            server: None,
-            outcome: Outcome::Succeeded,
+            ..crate::fixtures::sample()
         }
     }
 

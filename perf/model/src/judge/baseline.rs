@@ -47,20 +47,20 @@ pub type Sessions = Vec<Vec<Vec<f64>>>;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BaselineError {
     /// Not the format at all, or cut off.
-    #[error("it cannot be read: {0}; take it from git again, or refresh it")]
+    #[error("it cannot be read: {0}; restore it from git or refresh it")]
     Unreadable(String),
     /// Written by a newer version of this suite.
     #[error(
-        "it has schema {0}, and this version knows {SCHEMA} at most; update the suite, which keeps what it holds"
+        "it has schema {0}, but this version reads schema {SCHEMA} at most; update the suite, which keeps its content"
     )]
     Newer(u32),
     /// Written before baselines knew sessions.
     #[error(
-        "it has schema {0}, and this version reads {SCHEMA}; `cargo xtask perf refresh` writes it anew"
+        "it has schema {0}, but this version reads schema {SCHEMA}; measure a new one with `cargo xtask perf refresh`"
     )]
     Older(u32),
     /// Readable, but not what this suite writes.
-    #[error("it was edited by hand or cut off: {0}; take it from git again, or refresh it")]
+    #[error("it was edited by hand or truncated: {0}; restore it from git or refresh it")]
     Edited(String),
 }
 
@@ -136,9 +136,7 @@ impl Baseline {
         let canonical = baseline.to_yaml();
         let differs = |(read, written): &(&str, &str)| read.trim_end() != written.trim_end();
         match yaml.lines().zip(canonical.lines()).find(differs) {
-            Some((read, _)) => {
-                Err(BaselineError::Edited(format!("the line `{read}` is not as it was written")))
-            }
+            Some((read, _)) => Err(BaselineError::Edited(format!("the line `{read}` was changed"))),
             None if yaml.trim_end().lines().count() != canonical.trim_end().lines().count() => {
                 Err(BaselineError::Edited("lines are missing or were added".to_owned()))
             }

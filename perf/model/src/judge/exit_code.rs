@@ -22,7 +22,7 @@ pub const INCOMPARABLE: u8 = 6;
 pub const MISSING: u8 = 7;
 /// The losses accepted since the anchor add up to more than the slack.
 pub const CREEP: u8 = 8;
-/// The baseline has been bettered for too long without a refresh.
+/// The results have been better than the baseline for too long without a refresh.
 pub const STALE: u8 = 9;
 /// Interrupted with Ctrl-C: 128 + SIGINT.
 pub const INTERRUPTED: u8 = 130;
@@ -33,7 +33,7 @@ Exit codes:
   0    every guard held or improved
   1    REGRESSED: worse than the baseline by more than its noise and the slack explain
   2    the command line or perf.toml is wrong
-  3    INCONCLUSIVE: the budget was used up before it could be told
+  3    INCONCLUSIVE: the budget was used up before a decision
   4    INVALID: a server did not start, requests failed, counts disagree, a baseline cannot be
        read, or records cannot be written
   5    UNRECORDED: there is no baseline yet

@@ -185,30 +185,11 @@ fn ms(us: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::record::chunks::Chunk;
-    use crate::record::sample::Outcome;
-    use crate::spec::load::{Api, Arrivals, OutputLength, Prompts, Workload};
+    use crate::spec::load::Arrivals;
     use crate::spec::units::per_second;
 
     fn load(arrivals: Arrivals) -> Load {
-        Load {
-            name: "l".into(),
-            workload: Workload {
-                prompts: Prompts::Text("hi".into()),
-                output: OutputLength::Exactly(4),
-                api: Api::Completions,
-                stream: true,
-                temperature: 0.0,
-            },
-            arrivals,
-            requests: 1,
-            warmup: 0,
-            objectives: vec![],
-            stall_limit: Duration::from_mins(1),
-            lateness_limit: Duration::from_millis(5),
-            failures_allowed: crate::spec::units::percent(0.0),
-            request_limit: Duration::from_mins(10),
-            contents: None,
-        }
+        Load { arrivals, ..crate::fixtures::load() }
     }
 
     fn used(cpu_us: u64, lag_p99_us: u64) -> ClientUse {
@@ -225,18 +206,8 @@ mod tests {
 
     fn sample(at_us: &[u64]) -> Sample {
         Sample {
-            index: 0,
-            intended_us: 0,
-            sent_us: 0,
             chunks: at_us.iter().map(|at_us| Chunk { at_us: *at_us, tokens: 1 }).collect(),
-            end_us: 0,
-            prompt_tokens: None,
-            output_tokens: None,
-            finish_reason: None,
-            resent: false,
-            estimated: false,
-            server: None,
-            outcome: Outcome::Succeeded,
+            ..crate::fixtures::sample()
         }
     }
 

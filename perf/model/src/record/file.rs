@@ -252,7 +252,7 @@ pub enum RecordError {
         cause: String,
     },
     /// The first line is no header.
-    #[error("its first line is no header; is it a record?")]
+    #[error("its first line is not a header; check that this file is a record")]
     NoHeader,
     /// Written by a newer version of this suite.
     #[error("it has schema {0}, and this version knows {SCHEMA} at most; update the suite")]
@@ -277,7 +277,7 @@ impl Record {
         while let Some((index, line)) = lines.next() {
             let wrong = |cause: String| Err(RecordError::Line { line: index + 1, cause });
             if record.end.is_some() {
-                return wrong("it stands behind the end".to_owned());
+                return wrong("it comes after the end".to_owned());
             }
             match serde_json::from_str(line) {
                 Ok(ReadLine::Sample(sample)) if !seen.insert(sample.index) => {
@@ -379,8 +379,8 @@ mod tests {
             Record::parse(&text).unwrap_err().to_string()
         };
         assert_eq!(error(&[0, 1, 1, 2]), "line 3 cannot be read: request 0 is there twice");
-        assert_eq!(error(&[0, 1, 2, 2]), "line 4 cannot be read: it stands behind the end");
-        assert_eq!(error(&[0, 2, 1]), "line 3 cannot be read: it stands behind the end");
+        assert_eq!(error(&[0, 1, 2, 2]), "line 4 cannot be read: it comes after the end");
+        assert_eq!(error(&[0, 2, 1]), "line 3 cannot be read: it comes after the end");
         assert_eq!(error(&[0, 0, 1, 2]), "line 2 cannot be read: a second header");
     }
 }

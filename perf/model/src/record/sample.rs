@@ -218,7 +218,6 @@ mod tests {
 
     fn sample(chunks: &[(u64, u32)]) -> Sample {
         Sample {
-            index: 0,
             intended_us: 1_000,
             sent_us: 1_200,
             chunks: chunks.iter().copied().map(Chunk::from).collect(),
@@ -226,10 +225,7 @@ mod tests {
             prompt_tokens: Some(8),
             output_tokens: Some(chunks.iter().map(|chunk| chunk.1).sum()),
             finish_reason: Some("length".into()),
-            resent: false,
-            estimated: false,
-            server: None,
-            outcome: Outcome::Succeeded,
+            ..crate::fixtures::sample()
         }
     }
 

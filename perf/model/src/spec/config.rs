@@ -111,7 +111,7 @@ impl Gate {
         for (key, rate) in [("false_alarms", false_alarms), ("misses", misses)] {
             if !(rate > 0.0 && rate < 0.5) {
                 return Err(format!(
-                    "gate.{key} = {rate} is no error rate; give one above 0 and below 0.5, 0.05 for 5 %"
+                    "gate.{key} = {rate} is not an error rate; it must be above 0 and below 0.5 (0.05 is 5 %)"
                 ));
             }
         }
@@ -319,7 +319,7 @@ mod tests {
             ("[gate]\nmost_starts = 0", "gate.most_starts = 0"),
             ("[docker]\nshm_size_gib = 0", "docker.shm_size_gib = 0"),
             ("[docker]\nmemory_mib = 0", "docker.memory_mib = 0"),
-            ("[docker]\nimage = 'vLLM:1'", "docker.image: `vLLM:1` is no name of an image"),
+            ("[docker]\nimage = 'vLLM:1'", "docker.image: `vLLM:1` is not the name of an image"),
             ("[docker.caches]\n'/a' = 'b'", "docker.caches: b is where"),
             ("[process]\nvllm = ''", "process.vllm is empty"),
             ("[models.tiny]", "models.tiny says nothing"),
@@ -335,9 +335,9 @@ mod tests {
         for (line, key) in [
             ("most_starts = 2", "gate.most_starts = 2 allows no verdict"),
             ("most_starts = 65", "gate.most_starts = 65"),
-            ("false_alarms = 0.0", "gate.false_alarms = 0 is no error rate"),
-            ("misses = 0.9", "gate.misses = 0.9 is no error rate"),
-            ("misses = nan", "gate.misses = NaN is no error rate"),
+            ("false_alarms = 0.0", "gate.false_alarms = 0 is not an error rate"),
+            ("misses = 0.9", "gate.misses = 0.9 is not an error rate"),
+            ("misses = nan", "gate.misses = NaN is not an error rate"),
             ("duet_pairs = 100", "gate.duet_pairs = 100 are too many"),
         ] {
             let error = Config::from_toml(&format!("[gate]\n{line}\n")).unwrap_err();

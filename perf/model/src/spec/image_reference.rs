@@ -27,7 +27,7 @@ pub fn check(reference: &str) -> Result<(), String> {
         Some((_, after)) if !after.starts_with("sha256:") => format!("…@{after}"),
         _ => reference.to_owned(),
     };
-    Err(format!("`{shown}` is no name of an image: {fault}; write name:tag or name@sha256:…"))
+    Err(format!("`{shown}` is not the name of an image: {fault}; write name:tag or name@sha256:…"))
 }
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
         ] {
             let error = check(name).unwrap_err();
             assert!(
-                error.contains(what) && error.starts_with(&format!("`{name}` is no name")),
+                error.contains(what) && error.starts_with(&format!("`{name}` is not the name")),
                 "{error}"
             );
         }

@@ -199,18 +199,12 @@ fn figures_are_recomputed_from_records() {
             }),
         },
         samples: vec![Sample {
-            index: 0,
-            intended_us: 0,
             sent_us: 5,
             chunks: (1..=4).map(|token| Chunk { at_us: token * gap_us, tokens: 1 }).collect(),
             end_us: 4 * gap_us,
             prompt_tokens: Some(64),
             output_tokens: Some(4),
-            finish_reason: None,
-            resent: false,
-            estimated: false,
-            server: None,
-            outcome: Outcome::Succeeded,
+            ..perf_model::fixtures::sample()
         }],
         end: complete.then(|| End {
             complete: true,

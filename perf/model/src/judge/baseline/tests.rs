@@ -82,7 +82,7 @@ fn an_older_schema_is_refused_with_the_way_out() {
     let error = Baseline::from_yaml(&older).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "it has schema 1, and this version reads 2; `cargo xtask perf refresh` writes it anew"
+        "it has schema 1, but this version reads schema 2; measure a new one with `cargo xtask perf refresh`"
     );
 }
 

@@ -67,10 +67,10 @@ impl Arrivals {
             Self::ConstantRate(rate) | Self::Poisson(rate) | Self::Gamma { rate, .. }
                 if !is_positive(rate.value()) =>
             {
-                Some("its rate is no positive number of requests per second")
+                Some("its rate must be a positive number of requests per second")
             }
             Self::Gamma { shape, .. } if !is_positive(shape) => {
-                Some("the shape of its gaps is no positive number")
+                Some("the shape of its gaps must be a positive number")
             }
             Self::Ramp { from, to } => {
                 let (from, to) = (from.value(), to.value());
@@ -84,7 +84,7 @@ impl Arrivals {
                 )
             }
             Self::Recorded { speed } if !is_positive(speed) => {
-                Some("its speed is no positive number")
+                Some("its speed must be a positive number")
             }
             _ => None,
         }

@@ -58,7 +58,7 @@ impl Length {
                 Some(format!("its least length, {min}, is above its most, {max}"))
             }
             Self::Lognormal { sigma, .. } if !sigma.is_finite() || sigma < 0.0 => {
-                Some(format!("the sigma of its lengths, {sigma}, is no number from 0 up"))
+                Some(format!("the sigma of its lengths must be 0 or more, and it is {sigma}"))
             }
             Self::Lognormal { median: 0, .. } => Some("the median of its lengths is 0".to_owned()),
             _ if self.min() == 0 => {
