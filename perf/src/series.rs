@@ -117,7 +117,7 @@ impl<'a> Series<'a> {
             .filter_map(move |guard| Some((guard, baseline?.sessions(guard.metric))))
     }
 
-    /// The guards that a duet may confirm or acquit.
+    /// The guards that a duet may confirm or overturn.
     pub(crate) fn suspects(&self) -> Vec<Guard> {
         self.report.as_ref().map(|report| suspects(report, &self.load.guards)).unwrap_or_default()
     }

@@ -18,7 +18,7 @@ use crate::spec::settings::{Settings, Variant};
 /// that is not possible.
 ///
 /// A duet tells apart only what it can switch. Where a driver changed too, or nothing did, an even
-/// duet would acquit what was never on trial.
+/// duet would overturn a verdict without a comparison.
 pub fn base(
     baseline: &Fingerprint,
     now: &Fingerprint,
@@ -29,7 +29,7 @@ pub fn base(
         return Err("duet_pairs is 0 in perf.toml".to_owned());
     }
     if baseline.driver != now.driver {
-        return Err("the driver changed, which cannot be switched from start to start".to_owned());
+        return Err("the driver changed, and a driver cannot be switched between starts".to_owned());
     }
     let (arguments, environment): (Vec<&String>, Vec<&String>) =
         baseline.under_test.iter().partition(|setting| setting.starts_with('-'));
@@ -59,8 +59,7 @@ pub fn base(
     };
     if unchanged && now.under_test == baseline.under_test {
         return Err(
-            "nothing that could be switched differs from the baseline; what changed is the machine"
-                .to_owned(),
+            "the software is the same as in the baseline; what changed is the machine".to_owned()
         );
     }
     Ok(variant)
@@ -76,7 +75,7 @@ fn installed(
     let the_same = || settings.candidate.vllm.clone().filter(|_| baseline.vllm == now.vllm);
     told.or_else(the_same).ok_or_else(|| {
         let version = baseline.vllm.as_deref().unwrap_or("an unknown version");
-        format!("where the baseline's vLLM ({version}) is installed is not known; `--base-vllm PATH` tells it")
+        format!("the path of the baseline's vLLM ({version}) is unknown; give it with `--base-vllm PATH`")
     })
 }
 
@@ -91,7 +90,7 @@ pub struct Suspicion<'a> {
     pub most_pairs: u32,
 }
 
-/// The guards of a report that a duet may confirm or acquit.
+/// The guards of a report that a duet may confirm or overturn.
 pub fn suspects(report: &LoadReport, guards: &[Guard]) -> Vec<Guard> {
     let suspected = |guard: &&Guard| verdict(report, guard.metric).is_some_and(is_suspicious);
     guards.iter().filter(suspected).copied().collect()
@@ -110,7 +109,7 @@ pub fn settle(
     let unfit =
         faults(base).or_else(|| faults(candidate)).or_else(|| other_vllm(base, raised_by.baseline));
     if let Some(faults) = unfit {
-        report.notes.push(format!("the duet says nothing: {faults}"));
+        report.notes.push(format!("the duet gave no result: {faults}"));
         open.clear();
         return;
     }
@@ -127,14 +126,14 @@ pub fn settle(
             Err(why) => {
                 report
                     .notes
-                    .push(format!("the duet says nothing of {}: {why}", guard.metric.label()));
+                    .push(format!("the duet gave no result for {}: {why}", guard.metric.label()));
                 return false;
             }
         };
         let percent = |change: f64| change * 100.0;
         let (low, high) = duet.interval;
-        let told = format!(
-            "in a duet of {} pairs: {:+.1} % ({:+.1} to {:+.1} %)",
+        let result = format!(
+            "{} pairs: {:+.1} % ({:+.1} to {:+.1} %)",
             pairs.len(),
             percent(duet.change),
             percent(low),
@@ -145,17 +144,17 @@ pub fn settle(
                 report.settle(
                     guard.metric,
                     Verdict::Inconclusive,
-                    &format!("neither shown nor ruled out {told}"),
+                    &format!("neither shown nor ruled out in a duet of {result}"),
                 );
             }
             DuetOutcome::Open => return true,
             DuetOutcome::Confirmed => {
                 is_confirmed = true;
-                report.settle(guard.metric, Verdict::Regressed, &format!("confirmed {told}"));
+                report.settle(guard.metric, Verdict::Regressed, &format!("confirmed in a duet of {result}"));
             }
             DuetOutcome::Overturned => {
                 let why = format!(
-                    "acquitted {told}: what differs from the baseline is the day, not the software"
+                    "not confirmed side by side ({result}): the machine drifted, the software did not regress"
                 );
                 report.settle(guard.metric, Verdict::Held, &why);
             }
@@ -176,7 +175,9 @@ pub fn settle(
 fn other_vllm(base: &[StartEvidence], baseline: &Baseline) -> Option<String> {
     let (started, wanted) =
         (base.first()?.fingerprint.vllm.as_ref()?, baseline.fingerprint.vllm.as_ref()?);
-    let differs = || format!("what was started as the baseline's vLLM {wanted} is vLLM {started}");
+    let differs = || {
+        format!("the baseline was measured on vLLM {wanted}, but the duet started vLLM {started}")
+    };
     (started != wanted).then(differs)
 }
 
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_switched_is_never_acquitted() {
+    fn what_cannot_be_switched_is_never_overturned() {
         let now = docker("sha256:b", &[]);
         let driver = Fingerprint { driver: Some("570".into()), ..now.clone() };
         assert!(of(&docker("sha256:a", &[]), &driver).unwrap_err().contains("the driver changed"));
@@ -258,7 +259,7 @@ mod tests {
         assert!(
             of(&before, &as_engine(EngineKind::Process, "2"))
                 .unwrap_err()
-                .contains("`--base-vllm PATH` tells it")
+                .contains("give it with `--base-vllm PATH`")
         );
         assert!(of(&before, &as_engine(EngineKind::Remote, "1")).unwrap_err().contains("remote"));
     }
