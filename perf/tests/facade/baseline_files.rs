@@ -178,7 +178,7 @@ fn a_plan_names_what_stands_in_the_way_and_what_is_replaced_and_measures_nothing
     let place = recorded();
     place.write(BASELINE, "hello\n");
     std::fs::remove_dir_all(place.path("run")).unwrap();
-    let planned = |run: common::Inner| {
+    let planned = |run: crate::common::Inner| {
         let report = run.settings(|settings| settings.plans = true).run().assert_success().report();
         (report.loads[0].faults.join(""), report.loads[0].notes.join(""))
     };
