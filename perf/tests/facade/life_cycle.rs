@@ -186,7 +186,7 @@ fn a_run_that_is_killed_takes_its_server_along_and_leaves_what_was_measured() {
     run.signal(Signal::KILL);
     let ended = run.end();
     assert_eq!(ended.status.code(), None, "{}", ended.output);
-    common::wait_until("its server ends with it", || place.processes().is_empty());
+    crate::common::wait_until("its server ends with it", || place.processes().is_empty());
     assert_eq!(assert_kept(&place).end, None);
     assert_nothing_left(&place);
 }
