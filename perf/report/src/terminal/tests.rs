@@ -165,7 +165,7 @@ fn figures_are_recomputed_from_records() {
     use perf_model::record::chunks::Chunk;
     use perf_model::record::file::{End, Header, Part, Record, SCHEMA, ServerCounts};
     use perf_model::record::fingerprint::Fingerprint;
-    use perf_model::record::sample::{Outcome, Sample};
+    use perf_model::record::sample::Sample;
 
     let record = |start: u32, gap_us: u64, complete: bool| Record {
         header: Header {
