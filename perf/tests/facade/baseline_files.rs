@@ -109,7 +109,7 @@ fn a_baseline_of_a_newer_suite_is_refused() {
     assert_refused(
         &place,
         older,
-        "it has schema 1, and this version reads 2; `cargo xtask perf refresh`",
+        "it has schema 1, but this version reads schema 2; measure a new one with `cargo xtask perf refresh`",
     );
 }
 

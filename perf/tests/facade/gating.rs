@@ -121,7 +121,7 @@ fn losses_that_were_accepted_one_by_one_fail_when_they_add_up() {
     place.write(ANCHOR, format!("reason: \"the first baseline\"\n{}", anchor.to_yaml()));
     let ended = place.simulated("").run();
     assert_eq!(ended.report().verdict, Verdict::Creep);
-    ended.assert_failed_with(&["CREEP", "what was accepted since the anchor adds up to -9.1 %"]);
+    ended.assert_failed_with(&["CREEP", "the changes accepted since the anchor add up to -9.1 %"]);
 
     place.write(ANCHOR, "reason: nothing");
     place.simulated("").run().assert_failed_with(&[
