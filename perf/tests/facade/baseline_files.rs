@@ -63,9 +63,9 @@ fn a_baseline_that_was_cut_off_is_refused() {
     let whole = place.read(BASELINE);
     for lines in [0, 2, 5, whole.lines().count() - 1] {
         let cut: String = whole.split_inclusive('\n').take(lines).collect();
-        assert_refused(&place, cut, "restore it from git or refresh it");
+        assert_refused(&place, cut, "restore it from git");
     }
-    assert_refused(&place, &whole[..whole.len() - 20], "restore it from git or refresh it");
+    assert_refused(&place, &whole[..whole.len() - 20], "restore it from git");
 }
 
 #[test]
