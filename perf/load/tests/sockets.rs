@@ -238,7 +238,7 @@ fn a_body_that_stops_midway_is_cut_short_and_its_connection_is_not_used_again() 
 }
 
 #[test]
-fn what_is_no_http_is_no_connection_and_a_redirect_is_not_followed() {
+fn bytes_that_are_not_http_are_shown_and_a_redirect_is_named_and_not_followed() {
     let replying = |text: &'static str| {
         let (url, asked) = server(move |_, mut socket, count| {
             while read_post(&mut socket).is_some() {
@@ -247,12 +247,23 @@ fn what_is_no_http_is_no_connection_and_a_redirect_is_not_followed() {
             }
         });
         let samples = measured(&url, 1);
-        (kind(&samples[0]), asked.lock().unwrap().iter().sum::<usize>())
+        assert_eq!(asked.lock().unwrap().iter().sum::<usize>(), 1);
+        match &samples[0].outcome {
+            Outcome::Failed { kind, detail } => (*kind, detail.clone()),
+            Outcome::Succeeded => panic!("{samples:?}"),
+        }
     };
-    assert_eq!(replying("220 mail.example ESMTP\r\n\r\n"), (Some(FailureKind::Connection), 1));
+    let (kind, detail) = replying("220 mail.example ESMTP\r\n\r\n");
+    assert_eq!(kind, FailureKind::Malformed);
+    assert!(detail.ends_with("it begins with \"220 mail.example ESMTP\\r\\n\\r\\n\""), "{detail}");
+    let (kind, detail) =
+        replying("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n");
+    assert_eq!(kind, FailureKind::Malformed);
+    assert_eq!(detail, "the response has two different content lengths: 5 and 6");
     let redirect =
         "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
-    assert_eq!(replying(redirect), (Some(FailureKind::Refused), 1));
+    let words = "307 Temporary Redirect: a redirect to /elsewhere, which is not followed";
+    assert_eq!(replying(redirect), (FailureKind::Redirected, words.to_owned()));
 }
 
 #[test]

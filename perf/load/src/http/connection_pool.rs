@@ -230,11 +230,11 @@ impl Connection {
                 }
                 (Poll::Pending, _) => return Poll::Pending,
                 (Poll::Ready(Ok(0)), _) if read.is_empty() => {
-                    ConnectionError::otherwise("the connection ended without a response")
+                    ConnectionError::closed("the connection ended without a response")
                 }
-                (Poll::Ready(Ok(0)), _) => ConnectionError::otherwise(
-                    "the connection ended inside the head of the response",
-                ),
+                (Poll::Ready(Ok(0)), _) => {
+                    ConnectionError::closed("the connection ended inside the head of the response")
+                }
                 (Poll::Ready(Err(error)), _) => {
                     ConnectionError::by(&error, "the connection broke before a response")
                 }
@@ -244,7 +244,7 @@ impl Connection {
                         read.drain(..length);
                         return Poll::Ready(Ok(head));
                     }
-                    Err(what) => ConnectionError::otherwise(what),
+                    Err(what) => ConnectionError::malformed(what),
                 },
             };
             return Poll::Ready(Err(what));
@@ -294,7 +294,7 @@ impl PooledResponse {
         let before = into.len();
         loop {
             if let Some(what) = self.broken.take() {
-                return self.breaks(ConnectionError::otherwise(what));
+                return self.breaks(ConnectionError::malformed(what));
             }
             let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
             let body = &mut self.head.body;
@@ -305,7 +305,7 @@ impl PooledResponse {
                 match ready!(connection.poll_read(cx, |bytes| taken = body.take(bytes, into))) {
                     Ok(0) if body.may_end() => None,
                     Ok(0) => {
-                        return self.breaks(ConnectionError::otherwise(
+                        return self.breaks(ConnectionError::closed(
                             "the connection ended inside the response",
                         ));
                     }

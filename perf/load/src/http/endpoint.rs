@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use http::uri::{InvalidUri, Uri};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -22,9 +22,14 @@ use tower::{Service, ServiceExt};
 
 use crate::http::connection_pool::{ConnectionPool, PooledResponse};
 use crate::http::error::ConnectionError;
+use crate::http::http1::escaped;
 
 /// A question about the server that takes longer goes error.
 pub(crate) const GET_LIMIT: Duration = Duration::from_secs(10);
+
+/// The longest body that an answer about the server may have: the counters of a large server take
+/// less than a hundredth of it. More would be a server that never ends its answer.
+const GET_BODY: usize = 16 * 1024 * 1024;
 
 /// The error of a response body, of whatever type it is.
 pub type BodyError = Box<dyn Error + Send + Sync>;
@@ -85,6 +90,8 @@ pub enum EndpointError {
 pub(crate) struct Incoming {
     pub(crate) status: StatusCode,
     pub(crate) content_type: Option<HeaderValue>,
+    /// Where a redirect points to.
+    pub(crate) location: Option<HeaderValue>,
     /// Whether the request was sent a second time; see [`ConnectionPool::send`].
     pub(crate) resent: bool,
     pieces: Pieces,
@@ -110,6 +117,40 @@ impl Incoming {
             }
         }
     }
+}
+
+impl Incoming {
+    /// The rest of the body, which may be `limit` bytes long.
+    pub(crate) async fn body(&mut self, limit: usize) -> Result<Vec<u8>, ConnectionError> {
+        let mut body = Vec::new();
+        while let Some(piece) = self.piece(&mut body).await {
+            piece?;
+            if body.len() > limit {
+                return Err(ConnectionError::malformed(too_long("a body", limit)));
+            }
+        }
+        Ok(body)
+    }
+
+    /// The status, and where it points to if it is a redirect, for a message.
+    pub(crate) fn status_text(&self) -> String {
+        match &self.location {
+            Some(target) if self.status.is_redirection() => {
+                let target = escaped(target.as_bytes());
+                format!("{}: a redirect to {target}, which is not followed", self.status)
+            }
+            _ => self.status.to_string(),
+        }
+    }
+}
+
+/// A server sent more than the client takes, so that it cannot use up the memory.
+pub(crate) fn too_long(what: &str, limit: usize) -> String {
+    let (size, unit) = match limit / 1024 {
+        kib if kib >= 1024 => (kib / 1024, "MiB"),
+        kib => (kib, "KiB"),
+    };
+    format!("the server sent {what} of more than {size} {unit}; the client reads no further")
 }
 
 impl Endpoint {
@@ -207,8 +248,15 @@ impl Endpoint {
                     pool.send(&method, &format!("{prefix}{path}"), body).await?
                 };
                 let (status, resent) = (response.head.status, response.resent);
-                let content_type = response.head.content_type.take();
-                Ok(Incoming { status, content_type, resent, pieces: Pieces::Http(response) })
+                let (content_type, location) =
+                    (response.head.content_type.take(), response.head.location.take());
+                Ok(Incoming {
+                    status,
+                    content_type,
+                    location,
+                    resent,
+                    pieces: Pieces::Http(response),
+                })
             }
             Route::InProcess(service) => {
                 let request = Request::builder()
@@ -216,15 +264,16 @@ impl Endpoint {
                     .uri(path)
                     .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
                     .body(Full::new(body))
-                    .map_err(|error| ConnectionError::otherwise(error.to_string()))?;
+                    .map_err(|error| ConnectionError::closed(error.to_string()))?;
                 let response = match service.clone().oneshot(request).await {
                     Ok(response) => response,
                     Err(never) => match never {},
                 };
                 let (parts, pieces) = response.into_parts();
                 let content_type = parts.headers.get(CONTENT_TYPE).cloned();
+                let location = parts.headers.get(LOCATION).cloned();
                 let pieces = Pieces::InProcess(pieces);
-                Ok(Incoming { status: parts.status, content_type, resent: false, pieces })
+                Ok(Incoming { status: parts.status, content_type, location, resent: false, pieces })
             }
         }
     }
@@ -233,6 +282,8 @@ impl Endpoint {
 /// The whole answer to a GET.
 pub(crate) struct GetResponse {
     pub(crate) status: StatusCode,
+    /// The status for a message.
+    pub(crate) said: String,
     pub(crate) body: Vec<u8>,
 }
 
@@ -241,11 +292,8 @@ impl Endpoint {
     pub(crate) async fn get(&self, path: &str, clock: Clock) -> Result<GetResponse, String> {
         let whole = async {
             let mut incoming = self.send(Method::GET, path, Bytes::new()).await?;
-            let mut body = Vec::new();
-            while let Some(piece) = incoming.piece(&mut body).await {
-                piece?;
-            }
-            Ok(GetResponse { status: incoming.status, body })
+            let body = incoming.body(GET_BODY).await?;
+            Ok(GetResponse { status: incoming.status, said: incoming.status_text(), body })
         };
         match clock.timeout(GET_LIMIT, whole).await {
             Ok(got) => got.map_err(|error: ConnectionError| error.what),
@@ -255,7 +303,7 @@ impl Endpoint {
 
     /// The body of a GET that is answered with 200 within [`GET_LIMIT`]; `None` in any other case.
     pub(crate) async fn get_text(&self, path: &str, clock: Clock) -> Option<String> {
-        let GetResponse { status, body } = self.get(path, clock).await.ok()?;
+        let GetResponse { status, body, .. } = self.get(path, clock).await.ok()?;
         String::from_utf8(body).ok().filter(|_| status == StatusCode::OK)
     }
 }
@@ -301,6 +349,23 @@ mod tests {
         let error = Endpoint::http("http://me:hunter2@h").unwrap_err();
         assert_eq!(error, EndpointError::Credentials);
         assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_answer_without_an_end_is_refused_with_the_bound() {
+        let piece = Bytes::from(vec![b'x'; 1024 * 1024]);
+        let endless = futures_util::stream::repeat(Ok::<_, Infallible>(piece));
+        let body = move || axum::body::Body::from_stream(endless.clone());
+        let router =
+            axum::Router::new().fallback(move || std::future::ready(Response::new(body())));
+        let endpoint = Endpoint::in_process(router);
+        let got = perf_clock::run_virtual(|clock| async move {
+            endpoint.get("/v1/models", clock).await.err()
+        });
+        assert_eq!(
+            got.unwrap(),
+            "the server sent a body of more than 16 MiB; the client reads no further"
+        );
     }
 
     #[test]

@@ -1,26 +1,41 @@
-//! What happened to a connection: [`ConnectionError`].
+//! What went wrong with a connection: [`ConnectionError`].
 
 use std::io::{self, ErrorKind};
 
-/// What happened to a connection.
+/// What went wrong with a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConnectionError {
-    /// Whether the other side reset it, instead of closing it or never answering.
-    pub(crate) is_reset: bool,
+    pub(crate) cause: Cause,
     /// In words.
     pub(crate) what: String,
 }
 
+/// Who or what ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The other side reset it.
+    Reset,
+    /// The other side sent bytes that are not HTTP/1.1, or more than the client takes.
+    Malformed,
+    /// It could not be opened, or it was closed.
+    Closed,
+}
+
 impl ConnectionError {
-    /// Something else than a reset.
-    pub(crate) fn otherwise(what: impl Into<String>) -> Self {
-        Self { is_reset: false, what: what.into() }
+    /// A connection that could not be opened, or was closed.
+    pub(crate) fn closed(what: impl Into<String>) -> Self {
+        Self { cause: Cause::Closed, what: what.into() }
+    }
+
+    /// Bytes that are not HTTP/1.1, or more of them than the client takes.
+    pub(crate) fn malformed(what: impl Into<String>) -> Self {
+        Self { cause: Cause::Malformed, what: what.into() }
     }
 
     /// An error of the operating system, with what was being done.
     pub(crate) fn by(error: &io::Error, doing: &str) -> Self {
         let is_reset = matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
-        Self { is_reset, what: format!("{doing}: {error}") }
+        Self { cause: Cause::of(is_reset), what: format!("{doing}: {error}") }
     }
 
     /// The error of a body, which may have one of the operating system among its causes.
@@ -29,12 +44,18 @@ impl ConnectionError {
         let is_reset = causes
             .filter_map(|error| error.downcast_ref::<io::Error>())
             .any(|error| error.kind() == ErrorKind::ConnectionReset);
-        Self { is_reset, what: chain(error) }
+        Self { cause: Cause::of(is_reset), what: chain(error) }
     }
 
     /// The same, with more to say.
     pub(crate) fn and(self, more: &str) -> Self {
         Self { what: format!("{}{more}", self.what), ..self }
+    }
+}
+
+impl Cause {
+    fn of(is_reset: bool) -> Self {
+        if is_reset { Self::Reset } else { Self::Closed }
     }
 }
 

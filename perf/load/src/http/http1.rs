@@ -14,6 +14,9 @@ use http::{Method, StatusCode};
 /// KiB for a head.)
 const LONGEST: usize = 64 * 1024;
 
+/// How much of what a server sent a message repeats, in bytes.
+const EXCERPT: usize = 80;
+
 /// The most header fields of a response.
 const FIELDS: usize = 128;
 
@@ -22,6 +25,8 @@ const FIELDS: usize = 128;
 pub(crate) struct Head {
     pub(crate) status: StatusCode,
     pub(crate) content_type: Option<HeaderValue>,
+    /// Where a redirect points to.
+    pub(crate) location: Option<HeaderValue>,
     pub(crate) body: Body,
     /// Whether the connection may carry another request afterwards.
     pub(crate) stays: bool,
@@ -76,15 +81,16 @@ pub(crate) fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, String> 
         let mut response = httparse::Response::new(&mut fields);
         // An alert: a server that speaks TLS does not understand what it hears.
         if bytes.starts_with(&[0x15, 0x03]) {
-            return Err("the response is no HTTP/1.1 but TLS".to_owned());
+            return Err("the response is not HTTP/1.1 but TLS".to_owned());
         }
-        let read = response
-            .parse(&bytes[begin..])
-            .map_err(|error| format!("the response is no HTTP/1.1: {error}"))?;
+        let read = response.parse(&bytes[begin..]).map_err(|error| {
+            let begins = escaped(&bytes[begin..]);
+            format!("the response is not HTTP/1.1 ({error}): it begins with \"{begins}\"")
+        })?;
         let httparse::Status::Complete(length) = read else {
             let too_long = bytes.len() > LONGEST;
             return if too_long {
-                Err(format!("the response's head is longer than {LONGEST} B"))
+                Err(format!("the server sent a head of more than {} KiB", LONGEST / 1024))
             } else {
                 Ok(None)
             };
@@ -106,20 +112,25 @@ fn read_fields(response: &httparse::Response<'_, '_>) -> Result<Head, String> {
         .ok_or("the response has no status")?;
     // Since HTTP/1.1 a connection stays unless it is said otherwise.
     let mut stays = response.version == Some(1);
-    let (mut content_type, mut length, mut coding) = (None, None, None);
+    let (mut content_type, mut location, mut length, mut coding) = (None, None, None, None);
     for field in response.headers.iter() {
         let is = |name: &str| field.name.eq_ignore_ascii_case(name);
         if is("content-type") {
             content_type = HeaderValue::from_bytes(field.value).ok();
+        } else if is("location") {
+            location = HeaderValue::from_bytes(field.value).ok();
         } else if is("content-length") {
             let text = std::str::from_utf8(field.value)
                 .ok()
                 .filter(|text| text.bytes().all(|c| c.is_ascii_digit()));
-            let said: u64 = text
-                .and_then(|text| text.parse().ok())
-                .ok_or("the response's content-length is no number")?;
-            if length.replace(said).is_some_and(|before| before != said) {
-                return Err("the response has two different lengths".to_owned());
+            let said: u64 = text.and_then(|text| text.parse().ok()).ok_or_else(|| {
+                let said = escaped(field.value);
+                format!("the response's content-length is not a number: \"{said}\"")
+            })?;
+            if let Some(before) = length.replace(said).filter(|before| *before != said) {
+                return Err(format!(
+                    "the response has two different content lengths: {before} and {said}"
+                ));
             }
         } else if is("transfer-encoding") {
             // The last coding, over all such fields, is the one that frames the body.
@@ -142,9 +153,16 @@ fn read_fields(response: &httparse::Response<'_, '_>) -> Result<Head, String> {
     Ok(Head {
         status,
         content_type,
+        location,
         body: Body { framing, line: Vec::new() },
         stays: stays && framing != Framing::Rest,
     })
+}
+
+/// The beginning of what a server sent, escaped for a message.
+pub(crate) fn escaped(bytes: &[u8]) -> String {
+    let end = if bytes.len() > EXCERPT { "…" } else { "" };
+    format!("{}{end}", bytes[..bytes.len().min(EXCERPT)].escape_ascii())
 }
 
 /// The words of a header's list, in small letters.
@@ -331,14 +349,18 @@ mod tests {
         for end in 0..length {
             assert!(parse_head(&text[..end]).unwrap().is_none(), "{end}");
         }
-        assert!(parse_head(b"220 mail.example ESMTP\r\n\r\n").unwrap_err().contains("no HTTP"));
+        assert!(
+            parse_head(b"220 mail.example ESMTP\r\n\r\n")
+                .unwrap_err()
+                .contains("220 mail.example ESMTP\\r\\n")
+        );
         assert!(
             parse_head(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
                 .unwrap_err()
                 .contains("another protocol")
         );
         let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(LONGEST));
-        assert!(parse_head(endless.as_bytes()).unwrap_err().contains("longer than"));
+        assert!(parse_head(endless.as_bytes()).unwrap_err().contains("a head of more than 64 KiB"));
     }
 
     #[test]

@@ -144,6 +144,13 @@ impl Response {
             return Err(Failure::new(FailureKind::ErrorInBand, message_of(error)));
         }
         let Some(choices) = &message.choices else { return Err(no_choices(bytes)) };
+        if choices.len() > 1 {
+            let (count, data) = (choices.len(), excerpt(bytes));
+            return Err(Failure::new(
+                FailureKind::Malformed,
+                format!("the server sent {count} choices, and one was asked for: {data}"),
+            ));
+        }
         self.saw_choice |= !choices.is_empty();
         if let Some(reason) = choices.iter().find_map(|choice| choice.finish_reason.as_ref()) {
             self.finish_reason = Some(reason.clone());

@@ -62,12 +62,9 @@ impl Splitter {
         Ok(())
     }
 
-    /// Whether data has begun to arrive whose event has not ended. A comment is no data.
-    pub(crate) fn is_inside_data(&self) -> bool {
-        let begun = |line: &[u8]| {
-            !line.is_empty() && line.iter().zip(b"data").all(|(there, name)| there == name)
-        };
-        self.data_since.is_some() || begun(&self.line)
+    /// How many bytes it holds of an event that has not ended. The caller bounds it.
+    pub(crate) fn held(&self) -> usize {
+        self.line.len() + self.data.len()
     }
 
     /// Whether an event has begun and not ended.

@@ -1,4 +1,4 @@
-//! One request and its response: [`Call`], which [`Call::make`] turns into a [`Sample`].
+//! One request and its response: [`exchange`] makes a [`Sample`] of a [`Call`].
 //!
 //! There is no retry: what failed is a failed sample. (A request whose kept connection the server
 //! was just closing goes out once more, and its sample says so.) The clock of a request starts
@@ -11,8 +11,8 @@ use http::{Method, StatusCode};
 use perf_clock::{Clock, Stamp, Watchdog};
 use perf_model::record::sample::{FailureKind, Outcome, Sample};
 
-use crate::http::endpoint::{Endpoint, Incoming};
-use crate::http::error::ConnectionError;
+use crate::http::endpoint::{Endpoint, Incoming, too_long};
+use crate::http::error::{Cause, ConnectionError};
 use crate::openai::call::{Call, Limits};
 use crate::openai::error_message::server_message;
 use crate::openai::response::{Failure, Response};
@@ -25,6 +25,16 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// As much of the body of an error is read as could hold its message.
 const ERROR_BODY: usize = 64 * 1024;
+
+/// The longest event of a stream, and the longest body of a response that is not streamed. An
+/// event of vLLM takes less than 1 KiB for a token; the answer of 10 million tokens fits into the
+/// body. A server that sends more would use up the memory.
+const EVENT: usize = 1024 * 1024;
+const BODY: usize = 64 * 1024 * 1024;
+
+/// The most output tokens that a byte of a response can stand for. Tokens without text are possible
+/// (special tokens), but a server that claims more has counted wrong.
+const TOKENS_PER_BYTE: u64 = 100;
 
 /// What came of a call.
 #[derive(Debug)]
@@ -48,8 +58,11 @@ struct Exchange<'a> {
     sent: Stamp,
     /// When something last happened.
     end: Stamp,
-    /// When something last came that is a part of the response.
+    /// When something last came that is a whole part of the response: an event, or for a response
+    /// that is not streamed any bytes of it.
     heard: Stamp,
+    /// How many bytes of the response have come.
+    bytes: u64,
     resent: bool,
     watchdog: Watchdog,
     /// The piece that came last.
@@ -78,11 +91,13 @@ pub(crate) async fn exchange(
         sent,
         end: sent,
         heard: sent,
+        bytes: 0,
         resent: false,
         watchdog,
         read,
     };
     let mut result = exchange.run(&endpoint, body).await;
+    result = result.and_then(|()| exchange.check_count());
     let Exchange { mut response, end, resent, .. } = exchange;
     response.settle();
     response.chunks.shrink();
@@ -117,14 +132,9 @@ impl Exchange<'_> {
         let sent = self.watchdog.watch(self.limit(), sending).await;
         self.end = self.clock.now();
         self.heard = self.end;
-        let incoming = sent.map_err(|_| self.too_long("no response"))?.map_err(
-            |ConnectionError { is_reset, what }| {
-                Failure::new(
-                    if is_reset { FailureKind::Reset } else { FailureKind::Connection },
-                    what,
-                )
-            },
-        )?;
+        let incoming = sent.map_err(|_| self.too_long("no response"))?.map_err(|error| {
+            Failure::new(kind(error.cause, FailureKind::Connection), error.what)
+        })?;
         self.resent = incoming.resent;
         if incoming.status != StatusCode::OK {
             return self.read_refusal(incoming).await;
@@ -143,9 +153,12 @@ impl Exchange<'_> {
         let arrived = self.watchdog.watch(limit, incoming.piece(&mut self.read)).await;
         self.end = self.clock.now();
         match arrived {
-            Ok(Some(Ok(()))) => Ok(true),
-            Ok(Some(Err(ConnectionError { is_reset, what }))) => {
-                let kind = if is_reset { FailureKind::Reset } else { FailureKind::CutShort };
+            Ok(Some(Ok(()))) => {
+                self.bytes += self.read.len() as u64;
+                Ok(true)
+            }
+            Ok(Some(Err(ConnectionError { cause, what }))) => {
+                let kind = kind(cause, FailureKind::CutShort);
                 Err(Failure::new(kind, format!("{what}; {}", self.progress())))
             }
             Ok(None) => Ok(false),
@@ -173,9 +186,13 @@ impl Exchange<'_> {
                 is_heard = true;
                 response.take_event(micros(origin, since), data)
             })?;
-            // A server whose engine hangs may go on to send comments.
-            if is_heard || splitter.is_inside_data() {
+            // Only a whole event counts: a server whose engine hangs may go on to send comments, and
+            // one that sends a byte now and then would never stall.
+            if is_heard {
                 self.heard = self.end;
+            }
+            if splitter.held() > EVENT {
+                return Err(self.oversized("an event", EVENT));
             }
             if self.response.is_done {
                 self.linger(incoming).await;
@@ -207,6 +224,9 @@ impl Exchange<'_> {
         while self.piece(&mut incoming).await? {
             self.heard = self.end;
             body.extend_from_slice(&self.read);
+            if body.len() > BODY {
+                return Err(self.oversized("a response", BODY));
+            }
         }
         self.response.take_whole(&body)
     }
@@ -221,15 +241,32 @@ impl Exchange<'_> {
             body.extend_from_slice(&self.read);
         }
         let message = server_message(&body);
-        let detail = if message.is_empty() {
-            incoming.status.to_string()
-        } else {
-            format!("{}: {message}", incoming.status)
+        let status = incoming.status_text();
+        let detail = if message.is_empty() { status } else { format!("{status}: {message}") };
+        let kind = match incoming.status {
+            status if status.is_server_error() => FailureKind::ServerError,
+            status if status.is_redirection() => FailureKind::Redirected,
+            _ => FailureKind::Refused,
         };
-        let is_server = incoming.status.is_server_error();
+        Err(Failure::new(kind, detail))
+    }
+
+    /// The server sent more than a response may hold.
+    fn oversized(&self, what: &str, limit: usize) -> Failure {
+        let message = format!("{}; {}", too_long(what, limit), self.progress());
+        Failure::new(FailureKind::Malformed, message)
+    }
+
+    /// Refuses a count of tokens that the bytes of the response cannot hold.
+    fn check_count(&self) -> Result<(), Failure> {
+        let tokens = self.response.tokens();
+        if u64::from(tokens) <= self.bytes.saturating_mul(TOKENS_PER_BYTE) {
+            return Ok(());
+        }
+        let bytes = self.bytes;
         Err(Failure::new(
-            if is_server { FailureKind::ServerError } else { FailureKind::Refused },
-            detail,
+            FailureKind::Malformed,
+            format!("the server counted {tokens} output tokens in a response of {bytes} bytes"),
         ))
     }
 
@@ -262,6 +299,15 @@ impl Exchange<'_> {
             self.response.tokens(),
             self.call.expected.output.limit()
         )
+    }
+}
+
+/// The kind of failure that follows from what ended a connection.
+fn kind(cause: Cause, closed: FailureKind) -> FailureKind {
+    match cause {
+        Cause::Reset => FailureKind::Reset,
+        Cause::Malformed => FailureKind::Malformed,
+        Cause::Closed => closed,
     }
 }
 

@@ -114,8 +114,8 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, sample: &Sample) {
-        let counted: u32 = sample.chunks.iter().map(|chunk| chunk.tokens).sum();
-        self.output_tokens += u64::from(sample.output_tokens.unwrap_or(counted));
+        let counted = || sample.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
+        self.output_tokens += sample.output_tokens.map_or_else(counted, u64::from);
         self.requests += u64::from(sample.succeeded());
     }
 }

@@ -31,6 +31,9 @@ pub enum Unanswered {
         "it has nothing at /v1/models ({0}); give the address of the server itself, as http://127.0.0.1:8000"
     )]
     NotFound(StatusCode),
+    /// It answers with a redirect.
+    #[error("it answers {0}; give the address that it points to")]
+    Redirect(String),
     /// Anything else than a list.
     #[error("it has no list of models at /v1/models: {0}; look at the server's log")]
     NoList(String),
@@ -61,7 +64,7 @@ pub async fn models(endpoint: &Endpoint, clock: Clock) -> Result<Vec<String>, Un
     struct Model {
         id: String,
     }
-    let GetResponse { status, body } =
+    let GetResponse { status, said, body } =
         endpoint.get("/v1/models", clock).await.map_err(|what| match what {
             // What TLS says to whoever does not speak it is no HTTP.
             what if what.contains("TLS") => Unanswered::Encrypted,
@@ -75,6 +78,7 @@ pub async fn models(endpoint: &Endpoint, clock: Clock) -> Result<Vec<String>, Un
         StatusCode::BAD_REQUEST if server_message(&body).contains("HTTPS") => {
             return Err(Unanswered::Encrypted);
         }
+        other if other.is_redirection() => return Err(Unanswered::Redirect(said)),
         other => return Err(Unanswered::NoList(format!("{other}: {}", server_message(&body)))),
     }
     let models: Models =

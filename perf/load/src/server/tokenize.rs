@@ -16,6 +16,9 @@ use crate::http::endpoint::{Endpoint, GET_LIMIT};
 use crate::openai::call::Call;
 use crate::workload::prompt::{PlannedRequest, Prompt, Turn};
 
+/// The longest answer: it lists the id of every token of the longest prompt.
+const BODY: usize = 128 * 1024 * 1024;
+
 /// Notes in the longest prompt's call how many tokens the server must read, if it says.
 pub(crate) async fn expect(
     calls: &mut [Call],
@@ -48,10 +51,7 @@ async fn count(question: Bytes, endpoint: &Endpoint) -> Option<u32> {
         count: u32,
     }
     let mut incoming = endpoint.send(Method::POST, "/tokenize", question).await.ok()?;
-    let mut body = Vec::new();
-    while let Some(piece) = incoming.piece(&mut body).await {
-        piece.ok()?;
-    }
+    let body = incoming.body(BODY).await.ok()?;
     let answer: Tokenized =
         serde_json::from_slice(&body).ok().filter(|_| incoming.status == StatusCode::OK)?;
     Some(answer.count)

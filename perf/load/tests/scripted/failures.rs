@@ -116,6 +116,61 @@ fn comments_do_not_hide_that_a_server_has_fallen_silent() {
 }
 
 #[test]
+fn a_byte_now_and_then_inside_an_event_does_not_hide_a_stall() {
+    let drip = std::iter::once((10, chunk(1, None)))
+        .chain("data: {\"choices\":".chars().map(|byte| (1_000_000, byte.to_string())));
+    let sample = answered(&one(), Reply::stream(drip).ending(Ending::Hangs));
+    assert_eq!(failure(&sample).0, FailureKind::Stalled, "{sample:?}");
+    assert_eq!(sample.end_us, 2_000_010);
+}
+
+#[test]
+fn an_event_without_an_end_fails_the_request_and_not_the_client() {
+    let line = |start: &str, rest: &str| {
+        let first = (0, start.to_owned());
+        std::iter::once(first).chain((0..40).map(|_| (0, rest.repeat(64 * 1024 / rest.len()))))
+    };
+    for pieces in
+        [line("data: ", "xxxx").collect::<Vec<_>>(), line("", "data: xxxxxxxxx\n").collect()]
+    {
+        let sample = answered(&one(), Reply::stream(pieces).ending(Ending::Hangs));
+        let (kind, detail) = failure(&sample);
+        assert_eq!(kind, FailureKind::Malformed);
+        assert!(detail.starts_with("the server sent an event of more than 1 MiB;"), "{detail}");
+    }
+}
+
+#[test]
+fn a_body_without_an_end_fails_the_request_and_not_the_client() {
+    let piece = bytes::Bytes::from(vec![b' '; 1024 * 1024]);
+    let endless = Reply::stream((0..80).map(|_| (0, piece.clone()))).ending(Ending::Hangs);
+    let sample = answered(&whole(), endless);
+    let (kind, detail) = failure(&sample);
+    assert_eq!(kind, FailureKind::Malformed);
+    assert!(detail.starts_with("the server sent a response of more than 64 MiB;"), "{detail}");
+}
+
+#[test]
+fn more_tokens_than_the_bytes_of_a_response_can_hold_are_not_believed() {
+    let reply = stream(chunk(1, None) + &chunk(10_000_000, Some("stop")) + DONE);
+    let sample = answered(&at_most(10_000_000), reply);
+    let (kind, detail) = failure(&sample);
+    assert_eq!(kind, FailureKind::Malformed);
+    assert!(
+        detail.starts_with("the server counted 10000000 output tokens in a response of"),
+        "{detail}"
+    );
+}
+
+#[test]
+fn a_second_choice_that_was_not_asked_for_is_malformed() {
+    let two = "data: {\"choices\":[{\"text\":\"x\"},{\"text\":\"y\"}]}\n\n";
+    let sample = answered(&one(), begun(two));
+    assert_eq!(failure(&sample).0, FailureKind::Malformed);
+    assert!(failure(&sample).1.starts_with("the server sent 2 choices"), "{sample:?}");
+}
+
+#[test]
 fn a_text_that_the_server_read_with_fewer_tokens_than_it_has_was_cut() {
     let of = |count| {
         let ran = run(&one(), move |clock| {

@@ -184,7 +184,7 @@ fn play(
     let mut pieces: Vec<(u64, Vec<u8>)> = Vec::new();
     let mut expected = Expected { end_us: now, ..Expected::default() };
     let mut sent = 0;
-    // When something of an event last came: comments do not count.
+    // When an event was last complete: comments do not count, nor does a part of an event.
     let mut heard = delay;
     let mut is_over = false;
     for (index, event) in events.iter().enumerate() {
@@ -208,7 +208,7 @@ fn play(
             if place == event.data_at {
                 first_us = now;
             }
-            if place >= event.data_at {
+            if place + 1 == event.bytes.len() {
                 heard = now;
             }
         }

@@ -73,7 +73,11 @@ pub(crate) fn refused(rng: &mut ChaCha8Rng, fault: Fault, world: &World) -> Trut
     let waited = if ending == Ending::Hangs { micros(world.stall_limit) } else { 0 };
     let content_type = ["application/json", "text/event-stream"].choose(rng).copied();
     let status = *STATUSES.choose(rng).unwrap();
-    let kind = if status >= 500 { FailureKind::ServerError } else { FailureKind::Refused };
+    let kind = match status {
+        500.. => FailureKind::ServerError,
+        300..400 => FailureKind::Redirected,
+        _ => FailureKind::Refused,
+    };
     let expected =
         Expected { failure: Some(kind), end_us: body.end_us + waited, ..Expected::default() };
     Truth { fault, reply: body.reply(delay, status, content_type, ending), expected }

@@ -14,8 +14,10 @@ pub enum FailureKind {
     Connection,
     /// The connection was reset, before a response or inside one.
     Reset,
-    /// The server refused the request: status 4xx, or another that is neither 200 nor 5xx.
+    /// The server refused the request: status 4xx, or another that is neither 200, 3xx nor 5xx.
     Refused,
+    /// The server answered with a redirect (status 3xx), which is not followed.
+    Redirected,
     /// The server failed: status 5xx.
     ServerError,
     /// An error inside a response that had begun with status 200.
@@ -50,6 +52,7 @@ impl fmt::Display for FailureKind {
             Self::Connection => "no connection",
             Self::Reset => "connection reset",
             Self::Refused => "refused (status 4xx)",
+            Self::Redirected => "redirected (status 3xx)",
             Self::ServerError => "server error (status 5xx)",
             Self::ErrorInBand => "error inside a response",
             Self::CutShort => "response cut short",
