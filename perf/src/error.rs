@@ -169,6 +169,6 @@ mod tests {
         );
         let no_trace =
             message(LoadError::Trace { path: "t.jsonl".into(), cause: "it is empty".into() });
-        assert_eq!(no_trace, "load `l`: the trace t.jsonl cannot be followed: it is empty");
+        assert_eq!(no_trace, "load `l`: the trace t.jsonl cannot be replayed: it is empty");
     }
 }

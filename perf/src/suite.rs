@@ -266,12 +266,7 @@ impl Suite {
                     "two loads have the name `{name}`; their baselines would overwrite each other"
                 ));
             }
-            if declared.requests == 0
-                || declared.arrivals.width() == 0
-                || declared.workload.output.limit() == 0
-            {
-                return usage(format!("the load `{name}` sends nothing or asks for nothing"));
-            }
+            perf_load::check(declared).or_else(|error| usage(error.to_string()).map(drop))?;
             if let Some(guard) = load
                 .guards
                 .iter()

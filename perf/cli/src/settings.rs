@@ -7,7 +7,7 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::image_reference;
 use perf_model::spec::secret_name;
 use perf_model::spec::server::parse_arguments;
-use perf_model::spec::server_url;
+use perf_model::spec::server_url::ServerUrl;
 use perf_model::spec::settings::{Budget, Purpose, Settings, Variant};
 
 use crate::cli::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
@@ -132,7 +132,7 @@ impl<'a> Asked<'a> {
 
     /// Refuses what can be nothing that was meant.
     fn check_values(&self) -> Result<()> {
-        if let Some(Err(why)) = self.on.url.as_deref().map(server_url::check) {
+        if let Some(Err(why)) = self.on.url.as_deref().map(ServerUrl::parse) {
             bail!("--url: {why}");
         }
         for side in self.base.iter().chain([&self.candidate]) {

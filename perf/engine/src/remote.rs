@@ -2,7 +2,7 @@
 //! function: [`find`].
 
 use perf_model::record::fingerprint::Fingerprint;
-use perf_model::spec::server_url;
+use perf_model::spec::server_url::ServerUrl;
 
 use crate::error::EngineError;
 use crate::launch_spec::LaunchSpec;
@@ -12,7 +12,7 @@ use crate::running::{Address, Handle, Running};
 /// Looks for the planned server at this address.
 pub(crate) async fn find(url: &str, spec: LaunchSpec) -> Result<Running, EngineError> {
     let hardware = hardware(url)?;
-    let url = base(url).to_owned();
+    let url = parse(url)?.to_string();
     let unreachable = |reason| EngineError::Unreachable { url: url.clone(), reason };
     let probe = Probe::new(&url);
     let health = probe.health().await.map_err(unreachable)?;
@@ -34,21 +34,11 @@ pub(crate) async fn find(url: &str, spec: LaunchSpec) -> Result<Running, EngineE
 
 /// What a record says of the hardware behind an address: no more than where it is.
 pub(crate) fn hardware(url: &str) -> Result<String, EngineError> {
-    server_url::check(url).map_err(EngineError::invalid)?;
-    let rest = base(url).trim_start_matches("http://");
-    let authority = rest.split('/').next().unwrap_or(rest);
-    // What is in brackets holds colons of its own.
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => host,
-        _ => authority,
-    };
-    Ok(format!("remote: {host}"))
+    Ok(format!("remote: {}", parse(url)?.host()))
 }
 
-/// The address without the slash and the version of the API at its end.
-fn base(url: &str) -> &str {
-    let url = url.trim_end_matches('/');
-    url.strip_suffix("/v1").unwrap_or(url)
+fn parse(url: &str) -> Result<ServerUrl, EngineError> {
+    ServerUrl::parse(url).map_err(|error| EngineError::invalid(error.to_string()))
 }
 
 #[cfg(test)]
@@ -56,8 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_loses_its_slash_and_its_version_and_a_record_names_its_host() {
-        assert_eq!(base("http://gpu-box:8000/v1/"), "http://gpu-box:8000");
+    fn a_record_names_the_host_of_an_address() {
         assert_eq!(hardware("http://gpu-box:8000/v1/").unwrap(), "remote: gpu-box");
         assert_eq!(hardware("http://[::1]:8000").unwrap(), "remote: [::1]");
         assert_eq!(hardware("http://gateway/team-a").unwrap(), "remote: gateway");

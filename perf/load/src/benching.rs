@@ -1,5 +1,4 @@
-//! Doors to the parsers for this crate's benches, and for nothing else: no part of what the crate
-//! promises.
+//! Access to the parsers for this crate's benches only; not part of the public API.
 
 use std::convert::Infallible;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! Before the first measurement the client measures itself, with the code that measures a server:
 //! an open loop of short streams, and then many streams side by side. Client and server have a
-//! thread each, so that the client's processor time can be told from the server's.
+//! thread each, so that the client's processor time can be separated from the server's.
 
 mod server;
 
@@ -29,10 +29,10 @@ use crate::run::scheduler::Scheduler;
 const SENDS: u32 = 40;
 
 /// From one of them to the next. Closer ones would be waited for awake all the time, and a kernel
-/// that has others to run takes the processor from whoever never sleeps.
+/// with other threads to run takes the processor from a thread that never sleeps.
 const GAP: Duration = Duration::from_micros(2_500);
 
-/// What disturbs a round is not the client's doing, so the best of so many counts.
+/// A disturbance of a round is not the client's fault, so the best of several rounds counts.
 const ROUNDS: usize = 3;
 
 /// A client on a quiet machine is not later than this, and needs no further round.
@@ -125,8 +125,8 @@ async fn capacity() -> Option<u64> {
     Some(u64::from(STREAMS) * u64::from(EVENTS) * 1_000_000 / used_us)
 }
 
-/// Makes so many requests for so many tokens each; gives the samples and the moment on the clock
-/// that they count from.
+/// Makes `requests` requests for `tokens` tokens each; gives the samples and the moment on the
+/// clock that they count from.
 async fn send_all(
     server: &Server,
     clock: Clock,

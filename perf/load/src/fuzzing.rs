@@ -1,5 +1,4 @@
-//! Doors to the parsers, for the fuzzer alone: they exist only where it compiles this crate. Each
-//! panics when what must always hold does not.
+//! Access to the parsers for the fuzzer only. Each function panics when an invariant is broken.
 
 use std::convert::Infallible;
 use std::time::Duration;

@@ -109,10 +109,16 @@ fn declarations_that_make_no_sense_are_refused_before_anything_is_started() {
         refused(twice, server()),
         "suite `bad`: two loads have the name `l`; their baselines would overwrite each other"
     );
-    let nothing = "suite `bad`: the load `l` sends nothing or asks for nothing";
-    assert_eq!(with(Load::new("l").requests(0)), nothing);
-    assert_eq!(with(Load::new("l").arrivals(concurrent(0))), nothing);
-    assert_eq!(with(Load::new("l").output_tokens(exactly(0))), nothing);
+    for (load, why) in [
+        (Load::new("l").requests(0), "it has no requests"),
+        (Load::new("l").arrivals(concurrent(0)), ""),
+        (Load::new("l").output_tokens(exactly(0)), "it asks for 0 output tokens"),
+        (Load::new("l").prompts(random_tokens(8)).chat(), "chat does not accept token ids"),
+    ] {
+        let error = with(load);
+        let start = format!("suite `bad`: the load `l` cannot be run: {why}");
+        assert!(error.starts_with(&start), "{error}");
+    }
     assert_eq!(
         with(Load::new("l").guard(output_throughput().may_drop(percent(-1.0)))),
         "suite `bad`: the slack of output throughput in the load `l` is -1 %; it must be above 0 % and below 50 %"

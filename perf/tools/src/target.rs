@@ -5,6 +5,7 @@ use perf_clock::Clock;
 use perf_load::{Endpoint, Unanswered};
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::server_url::ServerUrl;
 use perf_model::spec::suggest::nearest;
 
 use crate::cli::Cli;
@@ -40,7 +41,7 @@ pub(crate) async fn find(asked: &Cli, endpoint: &Endpoint, clock: Clock) -> Resu
         }
         (_, Err(error)) => return Err(anyhow!("{url} was asked for its models: {error}")),
     };
-    let host = url.split("://").last().and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let host = ServerUrl::parse(url)?.authority();
     let fingerprint = Fingerprint {
         engine: EngineKind::Remote,
         hardware: format!("remote: {host}"),

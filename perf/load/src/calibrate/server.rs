@@ -25,8 +25,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts a server that answers each request with so many events; so many streams begin
-    /// together.
+    /// Starts a server that answers each request with `events` events; `together` streams begin
+    /// at the same time.
     pub(super) async fn start(together: u32, events: u32) -> Option<Self> {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = oneshot::channel();
@@ -68,7 +68,7 @@ async fn serve(
     written: Written,
 ) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    // Whoever asked has gone if this fails, and ends the server.
+    // If this fails, the caller has gone, which ends the server.
     let _ = ready.send(listener.local_addr()?);
     let gate = Arc::new(Barrier::new(together as usize));
     loop {
@@ -108,7 +108,7 @@ async fn converse(
     Ok(())
 }
 
-/// What is written for an event: its chunk of the transfer, behind the head for the first and
+/// What is written for an event: its chunk of the transfer, after the head for the first and
 /// before the end for the last.
 fn piece(event: u32, events: u32) -> String {
     let reason = if event == events { "\"length\"" } else { "null" };

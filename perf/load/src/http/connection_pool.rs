@@ -1,7 +1,7 @@
 //! The connections to one server, over which plain HTTP/1.1 is spoken: [`ConnectionPool`].
 //!
-//! A connection has no task of its own. Whoever reads a response reads the connection that it comes
-//! on, so that a piece goes from the socket to its stamp without waking a second task in between:
+//! A connection has no task of its own. The task that reads a response reads its connection,
+//! so that a piece goes from the socket to its stamp without waking a second task in between:
 //! that hop costs processor time, and delay where many streams are due at once. One read takes all
 //! that has arrived, and is one system call: a read that did not fill its buffer has emptied the
 //! socket and is not tried again before the kernel says that there is more.
@@ -23,7 +23,6 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use http::Method;
-use http::header::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -53,7 +52,7 @@ pub(crate) struct PooledResponse {
     early: Vec<u8>,
     /// `None` once the body has ended.
     connection: Option<Connection>,
-    /// What was wrong with the framing behind the piece that came last.
+    /// What was wrong with the framing after the piece that came last.
     broken: Option<&'static str>,
     pool: ConnectionPool,
 }
@@ -97,18 +96,13 @@ struct Idle {
 
 impl ConnectionPool {
     /// To a server at this host and port.
-    pub(crate) fn to(host: &str, port: u16) -> Option<Self> {
+    pub(crate) fn to(host: &str, port: u16) -> Self {
         let name = if port == 80 { host.to_owned() } else { format!("{host}:{port}") };
-        HeaderValue::from_str(&name).ok()?;
-        Some(Self {
-            address: format!("{host}:{port}").into(),
-            host: name.into(),
-            idle: Arc::default(),
-        })
+        Self { address: format!("{host}:{port}").into(), host: name.into(), idle: Arc::default() }
     }
 
-    /// Opens connections until so many are idle. One that cannot be opened fails the request that
-    /// will need it.
+    /// Opens connections until this number of them are idle. One that cannot be opened fails the
+    /// request that will need it.
     pub(crate) async fn open(&self, count: usize) {
         let there = {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -183,7 +177,8 @@ impl ConnectionPool {
                 self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 return None;
             }
-            // One that the server has closed, or on which it says what nobody asked, is of no use.
+            // One that the server has closed, or on which it sent bytes without a request, is
+            // useless.
             let nothing = connection.socket.try_read(&mut [0]);
             if nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
                 return Some(connection);
@@ -214,7 +209,7 @@ impl Connection {
     }
 
     /// Sends what is left of the request, and reads until the head of its response is whole. `read`
-    /// keeps what came behind.
+    /// keeps what came after it.
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,

@@ -13,10 +13,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
-use http::uri::{InvalidUri, Uri};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use perf_clock::Clock;
+use perf_model::spec::server_url::ServerUrl;
+pub use perf_model::spec::server_url::ServerUrlError as EndpointError;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
@@ -31,7 +32,7 @@ pub(crate) const GET_LIMIT: Duration = Duration::from_secs(10);
 /// less than a hundredth of it. More would be a server that never ends its answer.
 const GET_BODY: usize = 16 * 1024 * 1024;
 
-/// The error of a response body, of whatever type it is.
+/// The error of a response body, of any type.
 pub type BodyError = Box<dyn Error + Send + Sync>;
 
 type Stream = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, ConnectionError>> + Send>>;
@@ -43,47 +44,12 @@ pub struct Endpoint(Route);
 
 #[derive(Clone)]
 enum Route {
-    /// `prefix` comes before every path; `base` is for people.
+    /// The path of the URL comes before every other.
     Http {
         pool: ConnectionPool,
-        prefix: String,
-        base: String,
+        url: ServerUrl,
     },
     InProcess(InProcess),
-}
-
-/// Why a URL is no endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointError {
-    /// Not a URL.
-    #[error("the endpoint {url:?} is no URL: {cause}; write it like http://127.0.0.1:8000")]
-    NotAUrl {
-        /// What was given.
-        url: String,
-        /// What the parser says.
-        cause: String,
-    },
-    /// A URL that is not plain HTTP.
-    #[error(
-        "the endpoint uses {scheme}, and only http is spoken: the time of encryption would be measured too; forward a local port to it and give that as http"
-    )]
-    Scheme {
-        /// The URL's scheme.
-        scheme: String,
-    },
-    /// A user name or password in the URL, which is not repeated here.
-    #[error(
-        "the endpoint's URL holds a user name or password, which would be written to records; leave it out"
-    )]
-    Credentials,
-    /// A URL of the API instead of the server.
-    #[error(
-        "the endpoint {url} is the API's address; leave out `/v1` and what follows, because /metrics lies beside it"
-    )]
-    ApiPath {
-        /// What was given.
-        url: String,
-    },
 }
 
 /// A response whose status has arrived and whose body is on its way.
@@ -159,46 +125,10 @@ impl Endpoint {
     /// Plain HTTP/1.1, past any proxy that the environment names, without redirects and time
     /// limits: what may take how long is the load's business. A request is repeated in one case
     /// only: its kept connection was closed by the server before one byte of a response had come.
-    pub fn http(base_url: &str) -> Result<Self, EndpointError> {
-        let not_a_url = |cause: &str| EndpointError::NotAUrl {
-            url: base_url.to_owned(),
-            cause: cause.to_owned(),
-        };
-        // Whoever pasted a password is not to find it in the error, whatever else is wrong with the
-        // URL.
-        let after_scheme = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
-        if after_scheme
-            .split(['/', '?', '#'])
-            .next()
-            .is_some_and(|authority| authority.contains('@'))
-        {
-            return Err(EndpointError::Credentials);
-        }
-        let url: Uri =
-            base_url.parse().map_err(|cause: InvalidUri| not_a_url(&cause.to_string()))?;
-        let scheme = url.scheme_str().ok_or_else(|| not_a_url("it names no scheme"))?;
-        if scheme != "http" {
-            return Err(EndpointError::Scheme { scheme: scheme.to_owned() });
-        }
-        if url.query().is_some() {
-            return Err(not_a_url("it holds a query"));
-        }
-        let prefix = url.path().trim_end_matches('/');
-        if prefix.ends_with("/v1")
-            || ["models", "completions", "chat"]
-                .iter()
-                .any(|of| prefix.contains(&format!("/v1/{of}")))
-        {
-            return Err(EndpointError::ApiPath { url: base_url.to_owned() });
-        }
-        let host = url
-            .host()
-            .filter(|host| !host.is_empty())
-            .ok_or_else(|| not_a_url("it names no host"))?;
-        let pool = ConnectionPool::to(host, url.port_u16().unwrap_or(80))
-            .ok_or_else(|| not_a_url("its host is no name"))?;
-        let base = base_url.trim_end_matches('/').to_owned();
-        Ok(Self(Route::Http { pool, prefix: prefix.to_owned(), base }))
+    pub fn http(url: &str) -> Result<Self, EndpointError> {
+        let url = ServerUrl::parse(url)?;
+        let pool = ConnectionPool::to(url.host(), url.port());
+        Ok(Self(Route::Http { pool, url }))
     }
 
     /// A service in this process: an `axum::Router`, or any other tower service.
@@ -225,7 +155,8 @@ impl Endpoint {
         Self(Route::InProcess(BoxCloneSyncService::new(service)))
     }
 
-    /// Opens connections to the server until so many are idle, so that no request waits for one.
+    /// Opens connections to the server until this number of them are idle, so that no request waits
+    /// for one.
     pub(crate) async fn open(&self, connections: u32) {
         if let Route::Http { pool, .. } = &self.0 {
             pool.open(connections as usize).await;
@@ -241,7 +172,8 @@ impl Endpoint {
         body: Bytes,
     ) -> Result<Incoming, ConnectionError> {
         match &self.0 {
-            Route::Http { pool, prefix, .. } => {
+            Route::Http { pool, url } => {
+                let prefix = url.path();
                 let mut response = if prefix.is_empty() {
                     pool.send(&method, path, body).await?
                 } else {
@@ -288,7 +220,7 @@ pub(crate) struct GetResponse {
 }
 
 impl Endpoint {
-    /// A GET, answered within [`GET_LIMIT`]; the error says in words what came instead.
+    /// A GET, answered within [`GET_LIMIT`]; the error describes what came instead.
     pub(crate) async fn get(&self, path: &str, clock: Clock) -> Result<GetResponse, String> {
         let whole = async {
             let mut incoming = self.send(Method::GET, path, Bytes::new()).await?;
@@ -311,7 +243,7 @@ impl Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Route::Http { base, .. } => f.debug_tuple("Endpoint").field(base).finish(),
+            Route::Http { url, .. } => f.debug_tuple("Endpoint").field(&url.to_string()).finish(),
             Route::InProcess(_) => f.debug_tuple("Endpoint").field(&"in process").finish(),
         }
     }
@@ -333,21 +265,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_of_a_server_is_refused_with_the_next_step() {
-        let refused = |url: &str| Endpoint::http(url).unwrap_err().to_string();
-        assert!(refused("127.0.0.1:8000").contains("http"), "{}", refused("127.0.0.1:8000"));
-        assert!(refused("somewhere").contains("write it like http://127.0.0.1:8000"));
-        assert!(refused("https://h/").contains("forward a local port"));
-        for api in ["http://h:8000/v1/", "http://h:8000/v1/chat/completions", "http://h:8000/v1/v1"]
-        {
-            assert!(refused(api).contains("leave out `/v1` and what follows"), "{api}");
+    fn an_address_is_an_endpoint_where_the_rule_for_addresses_accepts_it() {
+        for url in ["http://h:8000/v1/", "http://h/gateway/v1", "http://[::1]:8000"] {
+            assert!(Endpoint::http(url).is_ok(), "{url}");
+        }
+        for url in ["127.0.0.1:8000", "https://h/", "http://h/v1/chat/completions", "http://h/?a"] {
+            assert_eq!(Endpoint::http(url).err(), ServerUrl::parse(url).err(), "{url}");
         }
     }
 
     #[test]
     fn a_password_in_a_url_is_refused_and_not_repeated() {
         let error = Endpoint::http("http://me:hunter2@h").unwrap_err();
-        assert_eq!(error, EndpointError::Credentials);
         assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
 

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConnectionError {
     pub(crate) cause: Cause,
-    /// In words.
+    /// For a message.
     pub(crate) what: String,
 }
 

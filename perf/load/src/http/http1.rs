@@ -2,7 +2,7 @@
 //! reads that of a response, and [`Body`] takes the framing off its body.
 //!
 //! It is written here because it is all that lies between the socket and the stamp of a token. A
-//! body is decoded from whatever one read brought, in one go and without another allocation; a
+//! body is decoded from the bytes of one read, in one go and without another allocation; a
 //! general client hands on every chunk of the transfer by itself, through a queue. What a response
 //! may look like follows RFC 9112; what is doubtful is refused, so that no byte is counted for the
 //! wrong response.
@@ -43,15 +43,15 @@ pub(crate) struct Body {
 /// What comes next in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
-    /// So many bytes, and no framing.
+    /// This number of bytes, and no framing.
     Plain(u64),
     /// Everything until the connection ends.
     Rest,
     /// The line with a chunk's size.
     Size,
-    /// So many bytes of a chunk.
+    /// This number of bytes of a chunk.
     Chunk(u64),
-    /// The line feed behind a chunk.
+    /// The line feed after a chunk.
     ChunkEnd,
     /// Lines until a blank one.
     Trailers,

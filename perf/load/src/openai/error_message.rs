@@ -1,4 +1,4 @@
-//! What a server says is wrong: [`server_message`], and the [`excerpt`] of whatever else it said.
+//! The message of a server's error: [`server_message`], and an [`excerpt`] of any other text.
 
 use serde_json::Value;
 
@@ -6,8 +6,8 @@ use serde_json::Value;
 const EXCERPT: usize = 200;
 
 /// The message of a server's error, at most [`EXCERPT`] characters of it: vLLM's `{"error":
-/// {"message": …}}`, older vLLM's `{"message": …}`, `FastAPI`'s `{"detail": …}`, or whatever else
-/// came.
+/// {"message": …}}`, older vLLM's `{"message": …}`, `FastAPI`'s `{"detail": …}`, or an
+/// excerpt of anything else.
 pub(crate) fn server_message(body: &[u8]) -> String {
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return excerpt(body) };
     message_of(value.get("error").unwrap_or(&value))

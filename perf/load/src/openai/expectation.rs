@@ -70,7 +70,7 @@ impl Expected {
                 empty(format!("the server counted {came} tokens and sent none"))
             }
             Some(came) => Ok(came),
-            None if !response.saw_choice => empty("the response held nothing".to_owned()),
+            None if !response.saw_choice => empty("the response was empty".to_owned()),
             None => Err(Failure::new(
                 FailureKind::MissingUsage,
                 "no usage with or after the last chunk",

@@ -86,7 +86,7 @@ pub(crate) fn server_times(metrics: &Value) -> Option<ServerTimes> {
     (times != ServerTimes::default()).then_some(times)
 }
 
-/// How long a list is, of whatever; `None` for what is no list.
+/// The length of a list; `None` for anything else.
 pub(crate) struct Count(pub(crate) Option<u32>);
 
 impl<'de> Deserialize<'de> for Count {

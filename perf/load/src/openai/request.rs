@@ -58,7 +58,7 @@ pub(crate) enum Part {
 }
 
 /// The requests of one part of a run, ready to be sent. Each part has a cache salt of its own, so
-/// that the warm-up leaves nothing behind that would shorten the measured requests.
+/// that the warm-up leaves nothing in the prefix cache that would shorten the measured requests.
 pub(crate) fn calls(
     part: Part,
     asks: &[PlannedRequest],

@@ -22,7 +22,7 @@ use crate::openai::chat_message::content_of;
 use crate::openai::error_message::{excerpt, message_of, server_message};
 use crate::openai::message::{Choice, Message, listed_in, server_times};
 
-/// Why a request is no success.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) kind: FailureKind,
@@ -59,11 +59,11 @@ pub(crate) struct Response {
 /// What is known of how the tokens are split over the chunks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Split {
-    /// The server has told it so far.
+    /// The server has counted them so far.
     #[default]
-    Told,
-    /// A chunk was counted as one token for want of anything better, and nothing has spoken against
-    /// it.
+    Counted,
+    /// A chunk was counted as one token because the server gave no count, and no total has
+    /// contradicted it.
     Guessed,
     /// The chunks had to be made to add up to the total.
     Estimated,
@@ -87,7 +87,7 @@ impl Response {
         let message: Message = serde_json::from_slice(data).map_err(|error| {
             Failure::new(
                 FailureKind::Malformed,
-                format!("an event is no chunk: {error}: {}", excerpt(data)),
+                format!("an event is not a chunk: {error}: {}", excerpt(data)),
             )
         })?;
         let (choices, total) = self.take(&message, data)?;
@@ -95,13 +95,13 @@ impl Response {
         if choices.is_empty() {
             return Ok(());
         }
-        let told =
+        let counted =
             total.map(|total| total.saturating_sub(self.counted)).or_else(|| listed_in(choices));
-        if told.is_none() {
+        if counted.is_none() {
             self.split = Split::Guessed;
         }
         let tokens =
-            told.unwrap_or_else(|| u32::from(!choices.iter().all(Choice::only_names_the_role)));
+            counted.unwrap_or_else(|| u32::from(!choices.iter().all(Choice::only_names_the_role)));
         self.total_is_last = total.is_some();
         if tokens > 0 {
             self.chunks.push(Chunk { at_us, tokens });
@@ -119,7 +119,7 @@ impl Response {
             } else {
                 FailureKind::Malformed
             };
-            Failure::new(kind, format!("the response is no whole JSON: {error}"))
+            Failure::new(kind, format!("the response is not complete JSON: {error}"))
         })?;
         self.take(&message, body)?;
         self.keep_text(body);
@@ -221,7 +221,7 @@ impl Response {
     }
 }
 
-/// Gives each chunk its share of tokens that came with nobody knows which.
+/// Spreads tokens over the chunks evenly, where the chunk of each is unknown.
 fn spread(tokens: u32, chunks: &mut [Chunk]) {
     let count = chunks.len() as u64;
     let until = |place: u64| place * u64::from(tokens) / count.max(1);
@@ -296,7 +296,7 @@ mod tests {
         );
         let exact = read(&[ROLE, BARE, BARE, LAST, &total(3)]);
         assert_eq!((pairs(&exact), exact.is_estimated()), (vec![(1, 1), (2, 1), (3, 1)], false));
-        // What a running total has told is not guessed at: only the rest is.
+        // Tokens that a running total counted are not guessed; only the rest is.
         let lost = read(&[&chunk(1), &chunk(2), &total(5)]);
         assert_eq!((pairs(&lost), lost.is_estimated()), (vec![(0, 1), (1, 4)], true));
     }
@@ -314,7 +314,7 @@ mod tests {
             "[DONE]",
         ]);
         assert_eq!(pairs(&response), [(1, 1), (3, 3), (4, 2)]);
-        // A running total is the stronger word, and what is no list says nothing.
+        // A running total is preferred, and a value that is not a list is ignored.
         let with_total = chunk(4).replacen("\"text\"", "\"token_ids\":[1,2],\"text\"", 1);
         let response =
             read(&[&with_total, &ids("null"), &ids("\"7 8\""), &ids("{\"a\":1}"), &total(7)]);

@@ -20,7 +20,7 @@ use crate::openai::sse::Splitter;
 
 /// How long the connection may take to end after the stream announced its end. Reading to the end
 /// keeps the connection for the next request; a server that leaves it open is not waited for
-/// longer, and that wait is nobody's latency.
+/// longer, and that wait does not count as latency.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// As much of the body of an error is read as could hold its message.
@@ -41,7 +41,7 @@ const TOKENS_PER_BYTE: u64 = 100;
 pub(crate) struct Exchanged {
     pub(crate) sample: Sample,
     /// When the client had done with it: after the sample's end where the connection was left open
-    /// behind the response.
+    /// after the response.
     pub(crate) free_us: u64,
     /// The answer's text, for the conversation that it belongs to.
     pub(crate) said: Option<String>,
@@ -167,7 +167,7 @@ impl Exchange<'_> {
     }
 
     async fn read_stream(&mut self, mut incoming: Incoming) -> Result<(), Failure> {
-        // A type that is not given is no reason to refuse what follows; another one is.
+        // A missing type is accepted; another type is not.
         let mime = incoming
             .content_type
             .as_ref()
@@ -186,8 +186,8 @@ impl Exchange<'_> {
                 is_heard = true;
                 response.take_event(micros(origin, since), data)
             })?;
-            // Only a whole event counts: a server whose engine hangs may go on to send comments, and
-            // one that sends a byte now and then would never stall.
+            // Only a whole event counts: a server whose engine hangs may go on to send comments,
+            // and one that sends a byte now and then would never stall.
             if is_heard {
                 self.heard = self.end;
             }
@@ -233,7 +233,7 @@ impl Exchange<'_> {
 
     async fn read_refusal(&mut self, mut incoming: Incoming) -> Result<(), Failure> {
         let mut body = Vec::new();
-        // The status is the failure; what befalls its message changes nothing.
+        // The status is the failure, whether or not its message arrives.
         while body.len() < ERROR_BODY
             && let Ok(true) = self.piece(&mut incoming).await
         {
@@ -284,7 +284,7 @@ impl Exchange<'_> {
             let seconds = request.as_secs_f64();
             return Failure::new(
                 FailureKind::TimedOut,
-                format!("not over after {seconds} s; {progress}"),
+                format!("not complete after {seconds} s; {progress}"),
             );
         }
         Failure::new(

@@ -86,8 +86,8 @@ pub async fn measure(
     }
     let cache_reset = Some(prefix_cache::reset(endpoint, clock).await);
 
-    // Whoever is measured has a connection: its making is no part of a response. Those of the
-    // warm-up are still there.
+    // Requests do not wait for a connection, because its setup is not part of a response. Those of
+    // the warm-up are still open.
     endpoint.open(load.arrivals.width().min(load.requests)).await;
     let mut tally = Tally::default();
     let mut look = |sample: Sample| {

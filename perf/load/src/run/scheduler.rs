@@ -78,7 +78,7 @@ impl<'a> Scheduler<'a> {
         calls: Vec<Call>,
         schedule: Vec<Duration>,
     ) {
-        // Whether the observer stopped it is known to whoever gave the observer.
+        // The caller knows whether its observer stopped the run.
         let _ = match arrivals {
             _ if calls.iter().any(|call| call.turn.is_some()) => {
                 self.conversations(calls, arrivals.width()).await
@@ -110,9 +110,9 @@ impl<'a> Scheduler<'a> {
         ControlFlow::Continue(())
     }
 
-    /// So many conversations at once; in each, the next request when the last was answered. One
-    /// that fails ends its conversation: nobody knows what the next would have said. Those that are
-    /// not sent are failures as well.
+    /// `width` conversations at once; in each, the next request when the last was answered. One
+    /// that fails ends its conversation: the next request would contain its response. Those that
+    /// are not sent are failures as well.
     async fn conversations(&mut self, calls: Vec<Call>, width: u32) -> ControlFlow<()> {
         let mut waiting = ChatSession::split(calls);
         let mut open: HashMap<u32, ChatSession> = HashMap::new();

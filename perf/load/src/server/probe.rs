@@ -11,31 +11,31 @@ use crate::openai::error_message::server_message;
 /// Why a server did not say which models it has, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
-    /// There is no connection to it, or none over which it answers.
+    /// There is no connection to it, or it does not answer on it.
     #[error(
         "{0}; is the server up, are host and port right, and does it speak http there, not https?"
     )]
     NoConnection(String),
     /// It speaks HTTP over TLS.
     #[error(
-        "it speaks https there, and only http is spoken here; forward a local port to it and give that as http"
+        "it speaks https there, and only http is supported; forward a local port to it and give that as http"
     )]
     Encrypted,
-    /// It serves only those who have a key.
+    /// It requires an API key.
     #[error(
-        "it wants a key ({0}), and none is ever sent; start it without `--api-key`, or give a proxy that adds the key"
+        "it requires an API key ({0}), and none is sent; start it without `--api-key`, or use a proxy that adds the key"
     )]
     Key(StatusCode),
     /// It has no list of models there.
     #[error(
-        "it has nothing at /v1/models ({0}); give the address of the server itself, as http://127.0.0.1:8000"
+        "there is nothing at /v1/models ({0}); give the address of the server itself, as http://127.0.0.1:8000"
     )]
     NotFound(StatusCode),
     /// It answers with a redirect.
     #[error("it answers {0}; give the address that it points to")]
     Redirect(String),
     /// Anything else than a list.
-    #[error("it has no list of models at /v1/models: {0}; look at the server's log")]
+    #[error("/v1/models is not a list of models: {0}; look at the server's log")]
     NoList(String),
 }
 
@@ -66,7 +66,7 @@ pub async fn models(endpoint: &Endpoint, clock: Clock) -> Result<Vec<String>, Un
     }
     let GetResponse { status, said, body } =
         endpoint.get("/v1/models", clock).await.map_err(|what| match what {
-            // What TLS says to whoever does not speak it is no HTTP.
+            // A TLS alert is not HTTP.
             what if what.contains("TLS") => Unanswered::Encrypted,
             what => Unanswered::NoConnection(what),
         })?;
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// What is made of a server on loopback that answers with these bytes.
+    /// The result for a server on loopback that answers with these bytes.
     fn asked(answer: &'static [u8]) -> Result<Vec<String>, Unanswered> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint =
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_does_not_list_models_is_told_apart_with_the_next_step() {
+    fn each_reason_for_a_missing_list_of_models_names_the_next_step() {
         for (answer, why) in [
             (&b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"[..], "start it without `--api-key`"),
             (b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "give the address of the server itself"),
@@ -132,7 +132,7 @@ mod tests {
             ),
             (b"", "does it speak http there, not https?"),
             (b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy", "503 Service Unavailable: busy"),
-            (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]", "it has no list of models at /v1/models"),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]", "/v1/models is not a list of models"),
         ] {
             let error = asked(answer).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_at_the_port_is_no_connection() {
+    fn a_port_without_a_server_is_no_connection() {
         let endpoint = Endpoint::http("http://127.0.0.1:1").unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let error = runtime.block_on(models(&endpoint, Clock::real())).unwrap_err();

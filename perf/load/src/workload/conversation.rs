@@ -1,5 +1,5 @@
-//! What users say in conversations: [`draw`]. What the server answers is part of the next request
-//! and known only then.
+//! The messages of users in conversations: [`draw`]. Each response becomes a part of the next
+//! request during the run.
 
 use perf_model::spec::load::Length;
 use rand::RngExt;
@@ -7,8 +7,7 @@ use rand::RngExt;
 use crate::workload::prompt::{Batch, Drawn, Prompt, Turn};
 use crate::workload::verse;
 
-/// Conversations of so many messages, one after the other; the last is cut where the requests are
-/// used up.
+/// Conversations of `turns` messages, one after the other; the last may be shorter.
 pub(crate) fn draw(turns: u32, words: Length, batch: Batch) -> Vec<Drawn> {
     let vocabulary = verse::words();
     let mut generator = batch.generator();

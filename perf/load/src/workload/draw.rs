@@ -52,7 +52,8 @@ pub(crate) fn draw(
         Prompts::SharedPrefix { prefixes, prefix_length, suffix_length } => {
             let prefixes = random::prefixes(*prefixes, *prefix_length, seed);
             let mut drawn = HashSet::new();
-            batches.map(|batch| random::behind(&prefixes, *suffix_length, batch, &mut drawn))
+            batches
+                .map(|batch| random::after_prefixes(&prefixes, *suffix_length, batch, &mut drawn))
         }
         Prompts::Verse { file, shared, own } => {
             let lines = verse::lines(file.as_deref(), *shared)?;

@@ -7,7 +7,7 @@ use perf_model::record::sample::FailureKind;
 /// Why a load could not be measured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
-    /// A declaration that no run can follow.
+    /// A load that cannot work.
     #[error("the load `{load}` cannot be run: {reason}")]
     Declaration {
         /// The load's name.
@@ -23,9 +23,9 @@ pub enum LoadError {
         /// What the operating system says.
         cause: String,
     },
-    /// A line of the file of prompts is no prompt.
+    /// A line of the file of prompts is not a prompt.
     #[error(
-        "line {line} of {} is no prompt: {cause}; each line is an object with a `prompt` text and optionally its `output_tokens`",
+        "line {line} of {} is not a prompt: {cause}; each line is an object with a `prompt` text and optionally its `output_tokens`",
         path.display()
     )]
     PromptLine {
@@ -36,9 +36,9 @@ pub enum LoadError {
         /// What is wrong with it.
         cause: String,
     },
-    /// A file that holds no conversations.
+    /// A file without conversations.
     #[error(
-        "{} is no file of conversations: {cause}; it must be a JSON list of objects with `conversations`, whose entries have `from` (`human`, `gpt`, `user` or `assistant`) and `value`",
+        "{} is not a file of conversations: {cause}; it must be a JSON list of objects with `conversations`, whose entries have `from` (`human`, `gpt`, `user` or `assistant`) and `value`",
         path.display()
     )]
     Conversations {
@@ -47,9 +47,9 @@ pub enum LoadError {
         /// What is wrong with it, and where.
         cause: String,
     },
-    /// A line of a trace is no request.
+    /// A line of a trace is not a request.
     #[error(
-        "line {line} of {} is no request of a trace: {cause}; each line is an object with `timestamp` (milliseconds, rising), `input_length` and `output_length`",
+        "line {line} of {} is not a request of a trace: {cause}; each line is an object with `timestamp` (milliseconds, rising), `input_length` and `output_length`",
         path.display()
     )]
     TraceLine {
@@ -60,8 +60,8 @@ pub enum LoadError {
         /// What is wrong with it.
         cause: String,
     },
-    /// A trace that cannot be followed.
-    #[error("the trace {} cannot be followed: {cause}", path.display())]
+    /// A trace that cannot be replayed.
+    #[error("the trace {} cannot be replayed: {cause}", path.display())]
     Trace {
         /// The file.
         path: PathBuf,
@@ -81,7 +81,7 @@ pub enum LoadError {
         total: u32,
         /// What kind of failure.
         kind: FailureKind,
-        /// What was seen, in words.
+        /// What the client saw, for a message.
         detail: String,
     },
 }

@@ -68,7 +68,7 @@ pub(crate) fn json_lines(path: &Path) -> Result<Vec<Entry>, LoadError> {
     if entries.is_empty() {
         return Err(LoadError::PromptFile {
             path: path.to_owned(),
-            cause: "it holds no line".to_owned(),
+            cause: "it is empty".to_owned(),
         });
     }
     Ok(entries)

@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 
 use crate::workload::seed::RandomStream;
 
-/// So many lengths, in an order from the seed.
+/// `count` lengths, in an order from the seed.
 pub(crate) fn lengths(length: Length, count: u32, stream: RandomStream, seed: u64) -> Vec<u32> {
     let at = |share: f64| match length {
         Length::Fixed(tokens) => tokens,

@@ -1,71 +1,50 @@
-//! How much a load may ask for: [`excess`] names what no client could hold or nobody would wait
-//! for. A slip of a finger is refused here, not when memory is used up.
+//! How much a load may ask for: [`excess`] names what no client can hold or no user would
+//! wait for, so that a typing error is refused here and not when the memory is used up.
 
 use std::time::Duration;
 
 use perf_model::spec::load::{Arrivals, Length, Load, Prompts};
 
 /// The most requests of a run, and of its warm-up: every request is kept until the run is over.
-const REQUESTS: u32 = 1_000_000;
+const REQUESTS: u64 = 1_000_000;
 
-/// The most at once: each takes a connection, of which there are so many from one address to
-/// another.
-const WIDTH: u32 = 50_000;
+/// The most requests at once: each takes a connection, and an address has 65,535 ports.
+const WIDTH: u64 = 50_000;
 
-/// The longest prompt or answer in tokens, more than any model reads; for verse in lines, for a
-/// sentence in repetitions.
-const LENGTH: u32 = 10_000_000;
+/// The longest prompt or response in tokens (words, lines, repetitions): more than any model reads.
+const LENGTH: u64 = 10_000_000;
 
 /// The most tokens of all prompts together: they are drawn before the first is sent.
 const TOKENS: u64 = 1_000_000_000;
 
-/// The most requests per second: as many microseconds as a second has.
+/// The most requests per second: schedules are in microseconds.
 const RATE: f64 = 1e6;
 
-/// The slowest and the fastest that a trace is followed.
+/// The slowest and the fastest replay of a trace.
 const SPEED: std::ops::RangeInclusive<f64> = 1e-3..=1e6;
 
-/// How long an open loop may take to send everything, and one request to be answered.
+/// How long a schedule and a request may take.
 const TIME: Duration = Duration::from_hours(30 * 24);
 
 /// What of a load is too much, if anything: words for an error.
 pub(crate) fn excess(load: &Load) -> Option<String> {
-    let (requests, output) = (load.requests.max(load.warmup), load.workload.output.limit());
-    if requests > REQUESTS {
-        return Some(format!(
-            "it has {requests} requests, and a run holds {REQUESTS} at most; ask for fewer"
-        ));
-    }
-    if load.arrivals.width() > WIDTH {
-        let width = load.arrivals.width();
-        return Some(format!(
-            "it sends {width} requests at once, which takes as many connections; {WIDTH} is the most"
-        ));
-    }
-    if output > LENGTH {
-        return Some(format!("it asks for {output} output tokens; {LENGTH} is the most"));
-    }
+    let requests = u64::from(load.requests.max(load.warmup));
     let prompt = longest(&load.workload.prompts);
-    if prompt > u64::from(LENGTH) {
-        return Some(format!("its prompts are {prompt} long; {LENGTH} is the most"));
-    }
-    let all = prompt * u64::from(requests);
-    if all > TOKENS {
-        return Some(format!(
-            "its prompts hold up to {all} tokens or words in all, which are drawn before the first is sent; {TOKENS} is the \
-             most: ask for fewer requests or shorter prompts"
-        ));
-    }
-    pace(load).or_else(|| {
-        let limit = load.stall_limit.max(load.request_limit);
-        (limit > TIME).then(|| {
-            format!(
-                "it waits up to {} s for an answer; {} is the most",
-                limit.as_secs(),
-                TIME.as_secs()
-            )
+    let wait = load.stall_limit.max(load.request_limit);
+    let limits = [
+        (requests, REQUESTS, "requests"),
+        (load.arrivals.width().into(), WIDTH, "requests at once"),
+        (load.workload.output.limit().into(), LENGTH, "output tokens per request"),
+        (prompt, LENGTH, "tokens or words per prompt"),
+        (prompt * requests, TOKENS, "tokens or words in all prompts"),
+        (wait.as_secs(), TIME.as_secs(), "seconds to wait for a response"),
+    ];
+    let excess = limits.into_iter().find(|(value, most, _)| value > most);
+    excess
+        .map(|(value, most, what)| {
+            format!("it asks for {value} {what}; at most {most} are possible")
         })
-    })
+        .or_else(|| pace(load))
 }
 
 /// What of its arrivals is too fast or too slow.
@@ -80,18 +59,21 @@ fn pace(load: &Load) -> Option<String> {
         Arrivals::Recorded { speed } if !SPEED.contains(&speed) => {
             let (least, most) = (SPEED.start(), SPEED.end());
             return Some(format!(
-                "it follows its trace {speed} times as fast; from {least} to {most} is possible"
+                "it replays its trace at {speed} times its speed; from {least} to {most} is possible"
             ));
         }
         _ => return None,
     };
     if fastest > RATE {
-        return Some(format!("its rate is {fastest} requests per second; {RATE} is the most"));
+        return Some(format!(
+            "its rate is {fastest} requests per second; at most {RATE} is possible"
+        ));
     }
-    let days = f64::from(load.requests.saturating_sub(1)) / mean / 86_400.0;
-    let most = TIME.as_secs() / 86_400;
-    (days > TIME.as_secs_f64() / 86_400.0)
-        .then(|| format!("its last request would be sent after {days:.0} days; {most} is the most: raise the rate"))
+    let seconds = f64::from(load.requests.saturating_sub(1)) / mean;
+    (seconds > TIME.as_secs_f64()).then(|| {
+        let (days, most) = (seconds / 86_400.0, TIME.as_secs() / 86_400);
+        format!("it would send its last request after {days:.0} days; at most {most} are possible: raise the rate")
+    })
 }
 
 /// How long a prompt can be, in tokens, words, lines or repetitions; 0 where a file says it.
@@ -99,12 +81,12 @@ fn longest(prompts: &Prompts) -> u64 {
     let of = |length: &Length| u64::from(length.max());
     match prompts {
         Prompts::RandomTokens { length } => of(length),
+        // All prefixes are drawn, even if no prompt uses them.
         Prompts::SharedPrefix { prefixes, prefix_length, suffix_length } => {
-            // The beginnings are drawn once, however many there are.
             let all = of(prefix_length) * u64::from(*prefixes);
             if all > TOKENS { all } else { of(prefix_length) + of(suffix_length) }
         }
-        // What was said before is sent again with every turn.
+        // Every turn sends all messages before it again.
         Prompts::Conversations { turns, words } => of(words) * u64::from(*turns),
         Prompts::Verse { shared, own, .. } => u64::from(*shared) + u64::from(*own),
         Prompts::RepeatedSentence { times, .. } => u64::from(*times),
@@ -148,9 +130,9 @@ mod tests {
     }
 
     #[test]
-    fn a_load_that_somebody_may_want_is_not_too_much() {
+    fn a_large_load_is_possible() {
         assert_eq!(of(|_| ()), None);
-        assert_eq!(of(|load| load.requests = REQUESTS), None);
+        assert_eq!(of(|load| load.requests = 1_000_000), None);
         assert_eq!(of(|load| load.arrivals = Arrivals::Poisson(per_second(0.01))), None);
         assert_eq!(
             of(|load| load.arrivals =
@@ -160,15 +142,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_is_named_with_the_most() {
+    fn an_excess_is_named_with_its_limit() {
         let random = |tokens| Prompts::RandomTokens { length: Length::Fixed(tokens) };
         let uniform = Length::Uniform { min: 1, max: u32::MAX };
         for (refused, why) in [
             (
                 of(|load| load.requests = u32::MAX),
-                "it has 4294967295 requests, and a run holds 1000000 at most",
+                "it asks for 4294967295 requests; at most 1000000 are possible",
             ),
-            (of(|load| load.warmup = u32::MAX), "a run holds 1000000 at most"),
+            (of(|load| load.warmup = u32::MAX), "requests; at most 1000000 are possible"),
             (of(|load| load.arrivals = Arrivals::Waves(60_000)), "60000 requests at once"),
             (
                 of(|load| load.workload.output = OutputLength::Exactly(u32::MAX)),
@@ -180,22 +162,25 @@ mod tests {
             ),
             (
                 of(|load| load.workload.prompts = random(u32::MAX)),
-                "its prompts are 4294967295 long",
+                "4294967295 tokens or words per prompt",
             ),
             (
                 of(|load| load.workload.prompts = random(2_000_000)),
-                "1200000000 tokens or words in all",
+                "1200000000 tokens or words in all prompts",
             ),
-            (of(|load| load.arrivals = Arrivals::Poisson(per_second(1e9))), "1000000 is the most"),
+            (
+                of(|load| load.arrivals = Arrivals::Poisson(per_second(1e9))),
+                "at most 1000000 is possible",
+            ),
             (
                 of(|load| load.arrivals = Arrivals::ConstantRate(per_second(1e-9))),
-                "is the most: raise the rate",
+                "at most 30 are possible: raise the rate",
             ),
             (
                 of(|load| load.arrivals = Arrivals::Recorded { speed: 1e-300 }),
                 "from 0.001 to 1000000 is possible",
             ),
-            (of(|load| load.stall_limit = Duration::MAX), "2592000 is the most"),
+            (of(|load| load.stall_limit = Duration::MAX), "at most 2592000 are possible"),
         ] {
             assert!(refused.as_deref().is_some_and(|refused| refused.contains(why)), "{refused:?}");
         }

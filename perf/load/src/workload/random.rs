@@ -1,4 +1,4 @@
-//! Prompts of random token ids: [`rows`], and rows behind shared beginnings, [`behind`].
+//! Prompts of random token ids: [`rows`], and rows after shared prefixes, [`after_prefixes`].
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::workload::seed::RandomStream;
 /// vocabulary, and inside even a vocabulary of 4,096.
 pub(crate) const TOKEN_IDS: std::ops::Range<u32> = 1_000..4_000;
 
-/// A short prompt may have been drawn before; so many times another is drawn. Only prompts of one
+/// How often another prompt is drawn where a short one was drawn before. Only prompts of one
 /// or two tokens run out.
 const REDRAWS: u32 = 64;
 
@@ -38,12 +38,12 @@ pub(crate) fn rows(
     rows.collect()
 }
 
-/// So many random ids.
+/// `length` random ids.
 pub(crate) fn row(length: u32, generator: &mut ChaCha8Rng) -> Vec<u32> {
     (0..length).map(|_| generator.random_range(TOKEN_IDS)).collect()
 }
 
-/// Beginnings that prompts share.
+/// Prefixes that prompts share.
 pub(crate) fn prefixes(count: u32, length: Length, seed: u64) -> Vec<Vec<u32>> {
     let mut generator = RandomStream::Shared.generator(seed);
     lengths(length, count, RandomStream::Shared, seed)
@@ -52,8 +52,8 @@ pub(crate) fn prefixes(count: u32, length: Length, seed: u64) -> Vec<Vec<u32>> {
         .collect()
 }
 
-/// Rows behind beginnings that take turns, in an order from the seed.
-pub(crate) fn behind(
+/// Rows after prefixes that take turns, in an order from the seed.
+pub(crate) fn after_prefixes(
     prefixes: &[Vec<u32>],
     suffix_length: Length,
     batch: Batch,

@@ -29,7 +29,7 @@ pub fn schedule(arrivals: Arrivals, requests: u32, seed: u64) -> Vec<Duration> {
             (0..requests).map(|index| at(f64::from(index), rate.value())).collect()
         }
         Arrivals::Poisson(rate) => at_random(&Exp1, rate.value(), requests, seed),
-        // The scale is of no account, as the gaps are stretched; a shape that is none was refused
+        // The scale does not matter, because the gaps are stretched; a bad shape was refused
         // before.
         Arrivals::Gamma { rate, shape } => match Gamma::new(shape, 1.0 / shape) {
             Ok(gaps) => at_random(&gaps, rate.value(), requests, seed),
@@ -70,9 +70,9 @@ fn at_random(
 
 /// When request `index` of 0 to `last` is due while the rate goes linearly from one to another.
 ///
-/// So many requests have been sent by a share x of the time: (from·x + (to − from)·x²/2) / ((from +
-/// to)/2) of them all. Solved for x, in the form that loses no digits where the two rates are
-/// close.
+/// The share of all requests that is sent by a share x of the time: (from·x + (to − from)·x²/2) /
+/// ((from + to)/2) of them all. Solved for x, in the form that loses no digits where the two rates
+/// are close.
 fn on_a_ramp(from: f64, to: f64, index: u32, last: u32) -> Duration {
     if index == 0 {
         return Duration::ZERO;

@@ -1,4 +1,4 @@
-//! Conversations of a file in `ShareGPT`'s format, in the forms that go round: [`share_gpt`].
+//! Conversations of a file in `ShareGPT`'s format, in its common forms: [`share_gpt`].
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,15 +11,15 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use crate::workload::error::LoadError;
 use crate::workload::files::{Entry, read};
 
-/// English text and the common tokenizers give about so many characters a token. What is asked for
-/// must not depend on a tokenizer that this machine may not have.
+/// About this number of characters make a token in English text with the common tokenizers. The
+/// workload must not depend on a tokenizer that this machine may not have.
 const CHARACTERS_PER_TOKEN: usize = 4;
 
 #[derive(Deserialize)]
 struct Conversation {
     #[serde(alias = "conversation", alias = "messages")]
     conversations: Vec<Said>,
-    /// Not in `ShareGPT` itself: a length that whoever made the file knows better.
+    /// Not in `ShareGPT` itself: a better length, from the author of the file.
     output_tokens: Option<u32>,
 }
 
@@ -33,7 +33,7 @@ struct Said {
 
 impl Conversation {
     /// What the user says first, with the length of the answer to it. `None` for a conversation
-    /// that holds no such pair, as some of the original file do not.
+    /// without such a pair, as some of the original file do not.
     fn entry(self, most: u32) -> Option<Entry> {
         let is_user = |said: &Said| matches!(said.from.as_str(), "human" | "user");
         let mut said = self.conversations.into_iter().skip_while(|said| !is_user(said));
@@ -78,7 +78,7 @@ impl<'de> Visitor<'de> for Conversations<'_> {
     }
 }
 
-/// The conversations of a file, their answers at most so many tokens: a list, one alone, or one a
+/// The conversations of a file, their answers at most `most` tokens: a list, one alone, or one a
 /// line.
 pub(crate) fn share_gpt(path: &Path, most: u32) -> Result<Vec<Entry>, LoadError> {
     let bad = |cause: String| LoadError::Conversations { path: path.to_owned(), cause };
@@ -104,7 +104,7 @@ fn whole(text: &str, most: u32) -> Result<Vec<Entry>, (usize, serde_json::Error)
         .map_err(|error| (read.get() + 1, error))
 }
 
-/// Whether a text that is no single value may hold one a line: its first line was one.
+/// Whether a text that is not a single value may have one per line: its first line was one.
 fn is_line(text: &str, error: &serde_json::Error) -> bool {
     error.is_syntax() && error.line() > 1 && text.trim_start().starts_with('{')
 }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_of_conversations_is_named_with_its_place() {
+    fn a_file_without_conversations_is_refused_with_the_place_of_the_fault() {
         for (text, why) in [
             (
                 r#"[{"conversations": [{"from": "human", "text": "Hi"}]}]"#,
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_that_goes_round_is_read() {
+    fn every_common_form_is_read() {
         let pair = r#"[{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "123456789"}]"#;
         for text in [
             format!("[{{\"conversation\": {pair}}}]"),

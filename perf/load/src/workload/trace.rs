@@ -11,7 +11,7 @@ use crate::workload::prompt::{Batch, Drawn, Prompt, Turn};
 use crate::workload::random::row;
 use crate::workload::seed::RandomStream;
 
-/// Tokens that stand behind one of a request's `hash_ids`, as Mooncake's traces have it.
+/// The tokens of one block, which each of a request's `hash_ids` stands for in Mooncake's traces.
 const BLOCK: usize = 512;
 
 /// An odd constant that spreads ids over all 64 bits (the golden ratio's).
@@ -31,7 +31,7 @@ struct Line {
 #[derive(Debug)]
 pub(crate) struct Trace(Vec<Line>);
 
-/// The first requests of a trace, which must have as many.
+/// The first `requests` requests of a trace, which must not have fewer.
 pub(crate) fn read(path: &Path, requests: u32) -> Result<Trace, LoadError> {
     let text = super::files::read(path)?;
     let mut lines: Vec<Line> = Vec::new();
@@ -44,7 +44,10 @@ pub(crate) fn read(path: &Path, requests: u32) -> Result<Trace, LoadError> {
             return Err(bad("one of its lengths is 0".to_owned()));
         }
         if !line.timestamp.is_finite() || line.timestamp < 0.0 {
-            return Err(bad(format!("its timestamp, {}, is no time from 0 up", line.timestamp)));
+            return Err(bad(format!(
+                "its timestamp, {}, is negative or not a number",
+                line.timestamp
+            )));
         }
         if lines.last().is_some_and(|last| last.timestamp > line.timestamp) {
             return Err(bad(format!(
@@ -56,7 +59,7 @@ pub(crate) fn read(path: &Path, requests: u32) -> Result<Trace, LoadError> {
     }
     if lines.len() < requests as usize {
         let cause = format!(
-            "it holds {} requests and {requests} were asked for; ask for fewer",
+            "it has {} requests, and the load asks for {requests}; ask for fewer",
             lines.len()
         );
         return Err(LoadError::Trace { path: path.to_owned(), cause });
@@ -136,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_request_is_named_by_its_number() {
+    fn a_line_that_is_not_a_request_is_named_by_its_number() {
         let error = |text: &str, requests| parsed(text, requests).unwrap_err().to_string();
         let bad = error(&TRACE.replace("3000", "1100"), 3);
         assert!(
@@ -145,7 +148,8 @@ mod tests {
         );
         let negative = error(&TRACE.replace("1000", "-1"), 3);
         assert!(
-            negative.starts_with("line 1 of ") && negative.contains("-1, is no time from 0 up"),
+            negative.starts_with("line 1 of ")
+                && negative.contains("-1, is negative or not a number"),
             "{negative}"
         );
         assert!(
@@ -153,7 +157,7 @@ mod tests {
         );
         assert!(error("{\"timestamp\": 1}", 1).contains("missing field `input_length`"));
         assert!(
-            error(TRACE, 4).contains("it holds 3 requests and 4 were asked for; ask for fewer")
+            error(TRACE, 4).contains("it has 3 requests, and the load asks for 4; ask for fewer")
         );
         assert!(
             parsed("garbage after what is used\n".to_owned().replace("garbage", TRACE).as_str(), 2)

@@ -1,11 +1,11 @@
-//! Loads that no run can follow are refused before anything is sent: [`check`].
+//! A load that cannot work is refused before anything is sent: [`check`].
 
 use perf_model::spec::load::{Api, Arrivals, Length, Load, OutputLength, Prompts};
 
 use crate::workload::error::LoadError;
 use crate::workload::limits::excess;
 
-/// Refuses what no run can follow, as [`measure`](crate::measure) does before it sends anything.
+/// Refuses a load that cannot work, as [`measure`](crate::measure) does before it sends anything.
 pub fn check(load: &Load) -> Result<(), LoadError> {
     match fault(load) {
         None => Ok(()),
@@ -31,17 +31,17 @@ fn fault(load: &Load) -> Option<String> {
         return Some(fault);
     }
     if !workload.temperature.is_finite() || workload.temperature < 0.0 {
-        return Some("its temperature is no number from 0 up".to_owned());
+        return Some("its temperature must be a number of at least 0".to_owned());
     }
     if load.stall_limit.is_zero() || load.request_limit.is_zero() {
         return Some(
-            "its stall limit or request limit is zero, which no response can meet".to_owned(),
+            "its stall limit or request limit is zero, so that every request would fail".to_owned(),
         );
     }
     empty(&workload.prompts).or_else(|| unfit(load).map(str::to_owned)).or_else(|| excess(load))
 }
 
-/// Prompts that say nothing.
+/// Prompts that are empty.
 fn empty(prompts: &Prompts) -> Option<String> {
     let empty = "its prompts are empty; ask for at least one token".to_owned();
     match prompts {
@@ -68,20 +68,20 @@ fn unfit(load: &Load) -> Option<&'static str> {
     let prompts = &load.workload.prompts;
     match (prompts, load.workload.api, load.arrivals) {
         (_, Api::Chat, _) if prompts.are_token_ids() => Some(
-            "random tokens are sent as ids, which chat does not take; use completions or prompts of text",
+            "chat does not accept token ids, and its prompts are random tokens; use completions or prompts of text",
         ),
         (Prompts::Conversations { .. }, Api::Completions, _) => {
-            Some("conversations are chats, and it asks for completions; declare it as a chat")
+            Some("conversations need the chat API, and it uses completions; add `.chat()`")
         }
         (Prompts::Conversations { .. }, _, arrivals)
             if !matches!(arrivals, Arrivals::OneAtATime | Arrivals::Concurrency(_)) =>
         {
             Some(
-                "in conversations each request waits for an answer; let them arrive one at a time or concurrently",
+                "a request of a conversation waits for the response before it; use one_at_a_time or concurrent arrivals",
             )
         }
         (prompts, _, Arrivals::Recorded { .. }) if !matches!(prompts, Prompts::Trace(_)) => Some(
-            "recorded arrivals are those of a trace, and its prompts come from none; take them from the trace",
+            "its arrivals are those of a trace, and its prompts are not; take the prompts from the trace",
         ),
         _ => None,
     }

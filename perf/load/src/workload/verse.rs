@@ -26,9 +26,9 @@ pub(crate) fn lines(file: Option<&Path>, shared: u32) -> Result<Vec<String>, Loa
         text.as_deref().unwrap_or(VERSE).lines().map(str::trim).filter(|line| !line.is_empty());
     let lines: Vec<String> = lines.map(str::to_owned).collect();
     if lines.len() <= shared as usize {
-        let path = file.unwrap_or(Path::new("the verse of this suite")).to_owned();
+        let path = file.unwrap_or(Path::new("the built-in verse")).to_owned();
         let cause = format!(
-            "it holds {} lines, and {shared} of them open every prompt already",
+            "it has {} lines, and every prompt begins with {shared} of them; share fewer lines",
             lines.len()
         );
         return Err(LoadError::PromptFile { path, cause });

@@ -206,7 +206,7 @@ fn a_load_that_no_run_can_follow_is_refused_before_anything_is_sent() {
     });
     assert_eq!(
         chat,
-        "the load `scripted` cannot be run: random tokens are sent as ids, which chat does not take; use completions or \
+        "the load `scripted` cannot be run: chat does not accept token ids, and its prompts are random tokens; use completions or \
          prompts of text"
     );
     assert!(refused(&|load| load.requests = 0).contains("no requests"));

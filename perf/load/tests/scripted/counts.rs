@@ -1,4 +1,4 @@
-//! What the server counts beside the client.
+//! The counts of the server, next to those of the client.
 
 use perf_model::record::file::{CacheReset, ServerCounts};
 use perf_model::record::sample::ServerTimes;

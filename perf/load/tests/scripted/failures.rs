@@ -126,13 +126,12 @@ fn a_byte_now_and_then_inside_an_event_does_not_hide_a_stall() {
 
 #[test]
 fn an_event_without_an_end_fails_the_request_and_not_the_client() {
-    let line = |start: &str, rest: &str| {
-        let first = (0, start.to_owned());
-        std::iter::once(first).chain((0..40).map(|_| (0, rest.repeat(64 * 1024 / rest.len()))))
+    let pieces = |start: &str, rest: &str| {
+        let mut pieces = vec![(0, rest.repeat(64 * 1024 / rest.len())); 40];
+        pieces.insert(0, (0, start.to_owned()));
+        pieces
     };
-    for pieces in
-        [line("data: ", "xxxx").collect::<Vec<_>>(), line("", "data: xxxxxxxxx\n").collect()]
-    {
+    for pieces in [pieces("data: ", "xxxx"), pieces("", "data: xxxxxxxxx\n")] {
         let sample = answered(&one(), Reply::stream(pieces).ending(Ending::Hangs));
         let (kind, detail) = failure(&sample);
         assert_eq!(kind, FailureKind::Malformed);
@@ -191,13 +190,13 @@ fn an_answer_that_drips_for_longer_than_a_request_may_take_has_timed_out() {
     let sample = answered(&load, Reply::stream(drip));
     assert_eq!(
         failure(&sample),
-        (FailureKind::TimedOut, "not over after 3 s; 2 of 4 tokens had come")
+        (FailureKind::TimedOut, "not complete after 3 s; 2 of 4 tokens had come")
     );
     assert_eq!(sample.end_us, 3_000_000);
 }
 
 #[test]
-fn an_answer_whose_tokens_nobody_counted_is_no_success() {
+fn a_response_without_a_token_count_fails() {
     let bare = "data: {\"choices\":[{\"text\":\"x\",\"finish_reason\":\"length\"}]}\n\n".to_owned();
     let sample = answered(&one(), stream(bare + DONE));
     assert_eq!(failure(&sample).0, FailureKind::MissingUsage);
@@ -251,7 +250,7 @@ fn another_finish_reason_than_the_load_calls_for_is_wrong() {
 }
 
 #[test]
-fn bytes_that_are_no_protocol_are_malformed() {
+fn bytes_that_break_the_protocol_are_malformed() {
     let sample = answered(&one(), begun("data: {\"choices\": 7}\n\n"));
     assert_kept(&sample, FailureKind::Malformed, 30);
     assert!(failure(&sample).1.contains("{\"choices\": 7}"), "{}", failure(&sample).1);

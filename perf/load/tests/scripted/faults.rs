@@ -182,7 +182,7 @@ impl Fault {
         Claims { counting, prompt_tokens, output_tokens, reason }
     }
 
-    /// A response that ends well and holds no token.
+    /// A response that ends well and has no token.
     pub(crate) fn nothing(rng: &mut ChaCha8Rng, style: &Style, claims: &Claims) -> Vec<Event> {
         let usage = |total| claims.usage(total);
         let zero = Says { total: Some(0), ..Says::default() };

@@ -93,7 +93,7 @@ pub(crate) fn usage(total: u32) -> String {
 pub(crate) const DONE: &str = "data: [DONE]\n\n";
 
 impl Reply {
-    /// A stream of whatever pieces, each after its pause in microseconds.
+    /// A stream of these pieces, each after its pause in microseconds.
     pub(crate) fn stream<P: Into<Bytes>>(pieces: impl IntoIterator<Item = (u64, P)>) -> Self {
         Self {
             delay: Duration::ZERO,
@@ -162,7 +162,7 @@ impl Server {
         }))
     }
 
-    /// With a tokenizer that finds so many tokens in every text.
+    /// With a tokenizer that counts `count` tokens in every text.
     pub(crate) fn with_tokenizer(self, count: u32) -> Self {
         Self { tokenizer: Some(count), ..self }
     }

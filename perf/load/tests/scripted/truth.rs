@@ -96,7 +96,7 @@ impl Truth {
 /// The events of a response that says what is claimed.
 fn written(rng: &mut ChaCha8Rng, style: &Style, claims: &Claims) -> Vec<Event> {
     let is_running = matches!(claims.counting, Counting::Running | Counting::Lapses);
-    // Without running totals nobody could know how many tokens a chunk held.
+    // Without running totals the tokens of a chunk are unknown.
     let largest = if is_running { *[1, 1, 4].choose(rng).unwrap() } else { 1 };
     let mut events = Vec::new();
     let said = |total: u32| is_running.then_some(total);

@@ -1,48 +1,109 @@
-//! Whether a text can be the address of a server, before anything is sent there: [`check`].
+//! The address of a server: [`ServerUrl`], the one rule for every place that takes one.
 
-/// Refuses what is no address of an OpenAI-compatible server over HTTP, and says why. It never
-/// quotes a password.
+use std::fmt;
+
+/// The address of an OpenAI-compatible server over plain HTTP.
 ///
-/// The server may be below a path, as behind a gateway; the API's own paths are added to it.
-pub fn check(url: &str) -> Result<(), String> {
-    let wrong = |what: &str| Err(format!("the server's address {what}; write http://HOST:PORT"));
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return wrong("does not begin with http://");
-    };
-    if scheme != "http" {
-        return wrong("must begin with http://, as encryption would be part of what is measured");
+/// The server may be below a path, as behind a gateway. The API's own paths are added to it, so
+/// that `/v1` at the end is accepted and left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerUrl {
+    host: String,
+    port: Option<u16>,
+    path: String,
+}
+
+/// Why a text is not the address of a server. It never repeats a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server's address {0}; write http://HOST:PORT")]
+pub struct ServerUrlError(&'static str);
+
+impl ServerUrl {
+    /// Reads an address, before anything is sent there.
+    pub fn parse(url: &str) -> Result<Self, ServerUrlError> {
+        let wrong = |what| Err(ServerUrlError(what));
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return wrong("does not begin with http://");
+        };
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if authority.contains('@') {
+            return wrong("contains a user name or a password, which records would keep");
+        }
+        if scheme != "http" {
+            return wrong(
+                "must begin with http://, because encryption would be part of what is measured \
+                 (for https, forward a local port to the server)",
+            );
+        }
+        if rest.contains(char::is_whitespace) {
+            return wrong("contains a space");
+        }
+        if rest.contains(['?', '#']) {
+            return wrong("contains a query or a fragment");
+        }
+        // An IPv6 address in brackets contains colons.
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+            _ => (authority, None),
+        };
+        if host.is_empty() {
+            return wrong("has no host");
+        }
+        let name = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let is_host = match name {
+            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)),
+        };
+        if !is_host || !path.chars().all(|c| c.is_ascii_graphic()) {
+            return wrong("contains a character that an address cannot have");
+        }
+        let port = match port.map(str::parse::<u16>) {
+            None => None,
+            Some(Ok(port)) if port > 0 => Some(port),
+            Some(_) => return wrong("has no valid port, which is a number from 1 to 65535"),
+        };
+        let path = path.trim_matches('/');
+        let path = match path.strip_suffix("v1") {
+            Some(before) if before.is_empty() || before.ends_with('/') => {
+                before.trim_end_matches('/')
+            }
+            _ => path,
+        };
+        if path.split('/').any(|part| part == "v1")
+            || matches!(path, "health" | "metrics" | "version")
+        {
+            return wrong("contains a path of the API, which is added to it");
+        }
+        let path = if path.is_empty() { String::new() } else { format!("/{path}") };
+        Ok(Self { host: host.to_owned(), port, path })
     }
-    if rest.contains(char::is_whitespace) {
-        return wrong("holds a space");
+
+    /// The host: a name or an address, an IPv6 address in brackets.
+    pub fn host(&self) -> &str {
+        &self.host
     }
-    if rest.contains(['?', '#']) {
-        return wrong("holds a query");
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(80)
     }
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if authority.contains('@') {
-        return wrong("holds a user's name or password, which would be kept in the record");
+
+    /// The host, and the port if it is given.
+    pub fn authority(&self) -> String {
+        self.port.map_or_else(|| self.host.clone(), |port| format!("{}:{port}", self.host))
     }
-    // What is in brackets holds colons of its own.
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
-    if host.is_empty() {
-        return wrong("names no host");
+
+    /// The path before those of the API: empty, or with a slash at its beginning and none at its
+    /// end.
+    pub fn path(&self) -> &str {
+        &self.path
     }
-    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
-        return wrong("names no port that there is, which is a number from 1 to 65535");
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.authority(), self.path)
     }
-    let path = path.trim_end_matches('/');
-    let path = path
-        .strip_suffix("v1")
-        .filter(|before| before.is_empty() || before.ends_with('/'))
-        .unwrap_or(path);
-    if path.split('/').any(|part| part == "v1") || matches!(path, "health" | "metrics" | "version")
-    {
-        return wrong("names a path of the API, which is added to it");
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -50,21 +111,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_servers_are_taken() {
-        for url in [
-            "http://h:1",
-            "http://gpu-box:8000/",
-            "http://[::1]:8000",
-            "http://10.0.0.1",
-            "http://h:1/v1/",
-            "http://gw/team-a",
+    fn the_address_of_a_server_is_accepted_with_and_without_the_version_of_the_api() {
+        for (url, read) in [
+            ("http://h:1", "http://h:1"),
+            ("http://gpu-box:8000/", "http://gpu-box:8000"),
+            ("http://[::1]:8000", "http://[::1]:8000"),
+            ("http://10.0.0.1", "http://10.0.0.1"),
+            ("http://h:1/v1/", "http://h:1"),
+            ("http://h:1/v1", "http://h:1"),
+            ("http://gw/team-a", "http://gw/team-a"),
+            ("http://gw/team-a/v1/", "http://gw/team-a"),
         ] {
-            assert_eq!(check(url), Ok(()), "{url}");
+            let parsed = ServerUrl::parse(url).unwrap();
+            assert_eq!(parsed.to_string(), read, "{url}");
+            assert_eq!(ServerUrl::parse(read), Ok(parsed));
         }
+        let local = ServerUrl::parse("http://[::1]/v1").unwrap();
+        assert_eq!((local.host(), local.port(), local.path()), ("[::1]", 80, ""));
     }
 
     #[test]
-    fn what_is_no_address_is_refused_with_what_is_wrong() {
+    fn anything_else_is_refused_with_what_is_wrong() {
         for (url, what) in [
             ("gpu-box:8000", "begin with http://"),
             ("8000", "begin with http://"),
@@ -72,15 +139,20 @@ mod tests {
             ("https://", "encryption"),
             ("http://", "no host"),
             ("http://:8000", "no host"),
-            ("http://h:port", "no port"),
-            ("http://h:99999", "no port"),
+            ("http://h:port", "no valid port"),
+            ("http://h:99999", "no valid port"),
+            ("http://h:0", "no valid port"),
+            ("http://h\u{7}:1", "a character"),
+            ("http://[::1:8000", "a character"),
             ("http://h:1/v1/completions", "a path of the API"),
+            ("http://h:1/v1/v1", "a path of the API"),
             ("http://h:1/health", "a path of the API"),
             ("http://h:1/?model=a", "a query"),
             ("http://h :1", "a space"),
             ("http://user:secret@h:1", "password"),
+            ("https://user:secret@h:1", "password"),
         ] {
-            let error = check(url).unwrap_err();
+            let error = ServerUrl::parse(url).unwrap_err().to_string();
             assert!(
                 error.contains(what) && error.ends_with("write http://HOST:PORT"),
                 "{url}: {error}"

@@ -23,7 +23,7 @@ fn lines(text: &str, output: OutputLength) -> Result<PlannedRequests, LoadError>
 fn text(ask: &PlannedRequest) -> &str {
     match &ask.prompt {
         Prompt::Text(text) => text,
-        Prompt::TokenIds(ids) => panic!("ids {ids:?} are no text"),
+        Prompt::TokenIds(ids) => panic!("ids {ids:?} are not a text"),
     }
 }
 
@@ -69,7 +69,7 @@ fn a_file_that_is_missing_or_empty_is_named() {
     let error = draw(&workload(missing, OutputLength::AtMost(9)), 1, 0, 1).unwrap_err().to_string();
     assert!(error.starts_with("the prompts in no/such/prompts.jsonl cannot be read"), "{error}");
     let error = lines("\n", OutputLength::AtMost(9)).unwrap_err().to_string();
-    assert!(error.contains("it holds no line"), "{error}");
+    assert!(error.contains("it is empty"), "{error}");
 }
 
 proptest! {
@@ -81,7 +81,7 @@ proptest! {
         let asks = draw(&workload, measured, warm_up, seed).unwrap();
         let rows: Vec<&Vec<u32>> = asks.measured.iter().chain(&asks.warm_up).map(|ask| match &ask.prompt {
             Prompt::TokenIds(ids) => ids,
-            Prompt::Text(text) => panic!("{text:?} is no row of ids"),
+            Prompt::Text(text) => panic!("{text:?} is not a row of ids"),
         }).collect();
         prop_assert!(rows.iter().all(|row| row.len() == length as usize));
         prop_assert!(rows.iter().flat_map(|row| row.iter()).all(|id| TOKEN_IDS.contains(id)));
@@ -99,7 +99,7 @@ fn drawn(prompts: Prompts, output: OutputLength, count: u32, seed: u64) -> Vec<P
 fn ids(ask: &PlannedRequest) -> &[u32] {
     match &ask.prompt {
         Prompt::TokenIds(ids) => ids,
-        Prompt::Text(text) => panic!("{text:?} is no row of ids"),
+        Prompt::Text(text) => panic!("{text:?} is not a row of ids"),
     }
 }
 
@@ -129,7 +129,7 @@ fn verse_shares_its_first_lines() {
         0,
         1,
     );
-    assert!(few.unwrap_err().to_string().contains("900 of them open every prompt already"));
+    assert!(few.unwrap_err().to_string().contains("every prompt begins with 900 of them"));
 }
 
 #[test]
