@@ -25,7 +25,7 @@ use crate::http::connection_pool::{ConnectionPool, PooledResponse};
 use crate::http::error::ConnectionError;
 use crate::http::http1::escaped;
 
-/// A question about the server that takes longer goes error.
+/// How long an answer about the server may take.
 pub(crate) const GET_LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest body that an answer about the server may have: the counters of a large server take
