@@ -197,3 +197,9 @@ fn the_schema_of_perf_toml_is_up_to_date_and_perf_toml_is_valid() {
     );
     perf_model::spec::config::Config::from_toml(&read("perf.toml")).unwrap();
 }
+
+#[test]
+fn the_alias_of_xtask_shows_the_progress_of_cargo() {
+    let alias = read(".cargo/config.toml");
+    assert!(!alias.contains("--quiet"), "a build of minutes would be silent: {alias}");
+}

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use perf_model::judge::exit_code;
+use perf_model::spec::suggest::nearest;
 
 pub(crate) use measuring::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
 
@@ -117,6 +118,12 @@ Examples:
     List,
     /// Print the JSON schema of perf.toml
     Schema,
+}
+
+/// The command whose name is nearest to a word, if one is near.
+pub(crate) fn command_like(word: &str) -> Option<String> {
+    let commands = PerfCommand::augment_subcommands(clap::Command::new("perf"));
+    nearest(word, commands.get_subcommands().map(clap::Command::get_name)).map(str::to_owned)
 }
 
 #[derive(Args)]

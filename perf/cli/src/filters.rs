@@ -3,6 +3,8 @@
 use anyhow::{Result, bail};
 use perf_model::spec::suggest::nearest;
 
+use crate::cli;
+
 /// Where a name may be taken apart: `file::test`, `machine/suite/load.snap`.
 const PARTS: [char; 3] = [':', '/', '.'];
 
@@ -34,11 +36,16 @@ pub(crate) fn matches(name: &str, filters: &[String]) -> bool {
 fn unknown(kind: &str, filter: &str, all: &[&str]) -> String {
     let is_near = |name: &&&str| nearest(filter, name.split(PARTS).chain([**name])).is_some();
     let near: Vec<&str> = all.iter().filter(is_near).copied().collect();
-    let (what, names) = if near.is_empty() {
+    let is_unlike_all = near.is_empty();
+    let (what, names) = if is_unlike_all {
         ("there are:", all)
     } else {
         ("did you mean one of these?", near.as_slice())
     };
+    let command = (kind == "scenario" && is_unlike_all).then(|| cli::command_like(filter));
+    if let Some(command) = command.flatten() {
+        return format!("no scenario matches `{filter}`; did you mean the command `{command}`?");
+    }
     format!("no {kind} has `{filter}` in its name; {what}\n  {}", names.join("\n  "))
 }
 
@@ -57,6 +64,14 @@ mod tests {
     fn a_filter_is_a_part_of_a_name_and_none_is_all() {
         assert_eq!(picked(&["awq"]).unwrap(), ["f0_qwen::awq_on_one_gpu"]);
         assert_eq!(picked(&[]).unwrap(), SCENARIOS);
+    }
+
+    #[test]
+    fn a_mistyped_command_is_not_taken_for_a_filter() {
+        assert_eq!(
+            picked(&["refesh"]).unwrap_err().to_string(),
+            "no scenario matches `refesh`; did you mean the command `refresh`?"
+        );
     }
 
     #[test]

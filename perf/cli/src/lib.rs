@@ -57,6 +57,10 @@ pub fn run(repository: Repository, asked: Perf) -> ExitCode {
 
 /// Prints an error, and gives the exit code of what was done.
 pub fn exit(done: anyhow::Result<u8>) -> ExitCode {
+    if let (Ok(_), Some(why)) = (&done, stdout::failure()) {
+        eprintln!("error: cannot write the results to standard output: {why}");
+        return ExitCode::from(exit_code::USAGE);
+    }
     done.map_or_else(
         |error| {
             eprintln!("error: {error:#}");

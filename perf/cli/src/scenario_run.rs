@@ -96,16 +96,39 @@ fn run_test(
         .spawn()
         .with_context(|| format!("cannot run {}", scenario.binary.display()))?;
     let status = interrupt.wait(child)?;
-    Ok(format!("the test ended with {status} and left no report; its output:\n{}", tail(&log_path)))
+    let log = std::fs::read_to_string(&log_path).unwrap_or_default();
+    Ok(format!("the test wrote no report ({status}); its last lines:
+{}", cause(&log)))
 }
 
 fn reports_in(folder: &Path) -> Result<BTreeSet<PathBuf>> {
     Ok(report_file::all_in(folder)?.into_iter().collect())
 }
 
-/// The last lines of a log.
-fn tail(path: &Path) -> String {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(30)..].join("\n")
+/// The last lines of a test's log, from its failure on: without the lines of the test harness around
+/// it.
+fn cause(log: &str) -> String {
+    let after = log.rsplit_once(" stdout ----\n").map_or(log, |(_, failure)| failure);
+    let failure = after.split("\n\nfailures:").next().unwrap_or(after);
+    let is_hint = |line: &&str| line.starts_with("note: run with `RUST_BACKTRACE");
+    let lines: Vec<&str> = failure.lines().filter(|line| !is_hint(line)).collect();
+    lines[lines.len().saturating_sub(30)..].join("\n").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_of_a_missing_report_is_shown_without_the_lines_of_the_test_harness() {
+        let log = "\nrunning 1 test\ntest a ... FAILED\n\nfailures:\n\n---- a stdout ----\n\
+            thread 'a' panicked at tests/a.rs:1:1:\ncannot write records: No space left on device\n\
+            note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n\n\n\
+            failures:\n    a\n\ntest result: FAILED. 0 passed; 1 failed\n";
+        assert_eq!(
+            cause(log),
+            "thread 'a' panicked at tests/a.rs:1:1:\ncannot write records: No space left on device"
+        );
+        assert_eq!(cause("killed\n"), "killed");
+    }
 }

@@ -38,8 +38,18 @@ impl<'a> Asked<'a> {
         Self { starts: asked.starts, runs: asked.runs, adds_session: asked.add_session, ..of }
     }
 
-    /// The sides of a comparison are named by one option each, whatever the engine.
+    /// One option names each side of a comparison, for every engine.
     pub(crate) fn compare(asked: &'a Compare, engine: EngineKind) -> Result<Self> {
+        let is_image = |name: &String| name != "none" && !name.contains('=');
+        if asked.on.engine == EngineChoice::Auto
+            && engine == EngineKind::Simulated
+            && std::iter::once(&asked.base).chain(&asked.candidate).any(is_image)
+        {
+            bail!(
+                "{}; use `--engine docker` with a CPU image, or run it on a GPU machine",
+                missing().unwrap_or("no GPU here")
+            );
+        }
         let base = side(&asked.base, engine)?;
         let mut candidate = side(asked.candidate.as_ref().unwrap_or(&asked.base), engine)?;
         candidate.arguments.clone_from(&asked.arguments);
@@ -190,12 +200,7 @@ fn side(name: &str, engine: EngineKind) -> Result<Variant> {
 
 /// The engine to run on; `None` when what was required is missing, which has been said then.
 pub(crate) fn pick_engine(on: &On) -> Result<Option<EngineKind>> {
-    let (gpus, docker) = (detect::gpus(), detect::docker_answers());
-    let missing = match (gpus, docker) {
-        (0, _) => Some("no NVIDIA GPU here (the driver shows none)"),
-        (_, false) => Some("Docker does not answer here"),
-        _ => None,
-    };
+    let missing = missing();
     if let (Some(Required::Gpu), Some(missing)) = (on.require, missing) {
         eprintln!("error: a GPU is required, but there is {missing}; nothing was run");
         return Ok(None);
@@ -217,6 +222,15 @@ pub(crate) fn pick_engine(on: &On) -> Result<Option<EngineKind>> {
         bail!("--require gpu and --engine simulated contradict each other");
     }
     Ok(Some(engine))
+}
+
+/// What this machine lacks to run an image on a GPU.
+fn missing() -> Option<&'static str> {
+    match (detect::gpus(), detect::docker_answers()) {
+        (0, _) => Some("no NVIDIA GPU here (the driver shows none)"),
+        (_, false) => Some("Docker does not answer here"),
+        _ => None,
+    }
 }
 
 fn simulated_banner(missing: &str) -> String {

@@ -1,6 +1,6 @@
 //! Shows and saves what came of the loads: [`result`].
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -57,14 +57,19 @@ struct Told<'a> {
 /// result that cannot be saved is printed even so.
 pub(crate) fn result(asked: &Cli, all: &[Outcome], save: Option<Save>) -> Result<()> {
     let text = text(asked, all)?;
+    let is_figures = asked.sweep.is_none() && (asked.format == Format::Table || save.is_some());
     let (shown, saved) = match save {
         None => (text, Ok(())),
         Some(save) => (table(asked, all), save.finish(&text)),
     };
-    // A reader that has gone away (`| head`) has seen what it wanted.
-    let _ = writeln!(std::io::stdout().lock(), "{}", shown.trim_end());
+    // A closed pipe (`| head`) is not a failure: its reader has what it wanted.
+    let written = match writeln!(std::io::stdout().lock(), "{}", shown.trim_end()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write the result to standard output"),
+    };
     for ran in all {
-        for remark in &ran.reading.remarks {
+        // The table of figures has them already.
+        for remark in ran.reading.remarks.iter().filter(|_| !is_figures) {
             eprintln!("{}: {remark}", ran.load.name);
         }
         for fault in &ran.reading.faults {
@@ -87,7 +92,7 @@ pub(crate) fn result(asked: &Cli, all: &[Outcome], save: Option<Save>) -> Result
             eprintln!("record in {}", path.display());
         }
     }
-    saved
+    written.and(saved)
 }
 
 fn text(asked: &Cli, all: &[Outcome]) -> Result<String> {

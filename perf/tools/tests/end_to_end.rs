@@ -293,7 +293,7 @@ fn a_model_that_the_server_has_not_is_told_with_those_it_has() {
     let server = Server::start();
     for (options, code_is) in [("--model tinny", 4), ("--model tinny --warmup 0 --requests 2", 4)] {
         let output = load(&server.url, options);
-        let said = text(&output.stderr);
+        let said = text(&output.stdout) + &text(&output.stderr);
         assert_eq!(code(&output), code_is, "{said}");
         assert!(
             said.contains("the server does not list the model `tinny`; it has `tiny`: take one"),
@@ -325,13 +325,14 @@ fn a_server_that_dies_between_two_points_leaves_the_first() {
 fn a_result_that_cannot_be_saved_is_printed_and_told_with_its_cause() {
     let server = Server::start();
     let output = load(&server.url, "--output exactly:3 --requests 4 --save /dev/full");
-    let said = text(&output.stderr);
+    let said = text(&output.stdout) + &text(&output.stderr);
     assert_eq!(code(&output), 2, "{said}");
     assert!(
         said.contains("the result cannot be saved in /dev/full: No space left on device"),
         "{said}"
     );
-    assert!(said.contains("a client is checked from 1 s on"), "{said}");
+    let remarked = said.matches("a client is checked from 1 s on").count();
+    assert_eq!(remarked, 1, "a remark is printed once: {said}");
     assert!(text(&output.stdout).contains("output throughput"), "{}", text(&output.stdout));
     // A record that cannot be written is told before anything is sent.
     let folder = tempfile::tempdir().unwrap();

@@ -350,3 +350,30 @@ fn a_bench_beside_a_peer_that_is_not_there_is_refused_before_anything_is_built()
     bench(&["--rows", "slow"], "[possible values: saturated, paced, one, burst, memory]");
     bench(&["--repetitions", "6"], "6 is not in 1..=5");
 }
+
+#[test]
+fn results_that_cannot_be_written_are_an_error() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    // `output` would replace the standard output that is set here.
+    let child = perf(&["schema"]).stdout(full).stderr(std::process::Stdio::piped()).spawn();
+    let output = child.unwrap().wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(
+        err(&output).contains("cannot write the results to standard output: No space left"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn a_comparison_of_images_without_a_gpu_says_what_is_missing() {
+    if Path::new("/proc/driver/nvidia/gpus").exists() {
+        return;
+    }
+    let refused =
+        err(&run(&mut perf(&["compare", "--base", "vllm/a:1", "--candidate", "vllm/a:2"]), 2));
+    assert!(
+        refused.contains("use `--engine docker` with a CPU image, or run it on a GPU machine"),
+        "{refused}"
+    );
+}
