@@ -158,7 +158,9 @@ mod tests {
         );
         assert!(lines[0].contains("output throughput: catches a loss of"), "{lines:?}");
         assert!(
-            lines[1].contains("against a baseline on 2 engine starts: 3 a side are needed"),
+            lines[1].contains(
+                "the baseline has 2 engine starts; at least 3 are needed to report a change"
+            ),
             "{lines:?}"
         );
         assert!(!lines[1].contains("catches"), "{lines:?}");
