@@ -71,13 +71,13 @@ fn unfit(load: &Load) -> Option<&'static str> {
             "chat does not accept token ids, and its prompts are random tokens; use completions or prompts of text",
         ),
         (Prompts::Conversations { .. }, Api::Completions, _) => {
-            Some("conversations need the chat API, and it uses completions; add `.chat()`")
+            Some("conversations need the chat API, and it uses completions; declare it as a chat")
         }
         (Prompts::Conversations { .. }, _, arrivals)
             if !matches!(arrivals, Arrivals::OneAtATime | Arrivals::Concurrency(_)) =>
         {
             Some(
-                "a request of a conversation waits for the response before it; use one_at_a_time or concurrent arrivals",
+                "a request of a conversation waits for the response before it; let the requests arrive one at a time or concurrently",
             )
         }
         (prompts, _, Arrivals::Recorded { .. }) if !matches!(prompts, Prompts::Trace(_)) => Some(

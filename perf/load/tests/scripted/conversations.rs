@@ -127,7 +127,7 @@ fn parts_that_do_not_go_together_are_refused() {
             load.workload.prompts = Prompts::Text("hi".into());
             load.arrivals = Arrivals::Recorded { speed: 1.0 };
         })
-        .contains("take them from the trace")
+        .contains("take the prompts from the trace")
     );
     assert!(
         refused(&|load| load.workload.output =
