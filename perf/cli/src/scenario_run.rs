@@ -97,8 +97,11 @@ fn run_test(
         .with_context(|| format!("cannot run {}", scenario.binary.display()))?;
     let status = interrupt.wait(child)?;
     let log = std::fs::read_to_string(&log_path).unwrap_or_default();
-    Ok(format!("the test wrote no report ({status}); its last lines:
-{}", cause(&log)))
+    Ok(format!(
+        "the test wrote no report ({status}); its last lines:
+{}",
+        cause(&log)
+    ))
 }
 
 fn reports_in(folder: &Path) -> Result<BTreeSet<PathBuf>> {
