@@ -73,7 +73,8 @@ pub(crate) async fn start(
     // Not what Docker calls its host: inside a container that is the gateway, where nothing of
     // 127.0.0.1 answers.
     let url = format!("http://127.0.0.1:{port}");
-    let probe = Probe::new(&url);
+    let probe =
+        Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
     wait(&kept, &probe, &spec, engine.start_timeout_s, clock, progress).await?;
 
     let fingerprint = Fingerprint {

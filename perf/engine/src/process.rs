@@ -63,7 +63,8 @@ pub(crate) async fn start(
     let members = supervisor.members();
     let foreign = || listener::foreign(port, &members.as_ref()?.with_descendants());
     let kept = SupervisedServer::new(Box::new(supervisor), death, lease);
-    let probe = Probe::new(&url);
+    let probe =
+        Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
     let taken = async {
         loop {
             clock.sleep(LOOK).await;

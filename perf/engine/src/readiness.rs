@@ -3,15 +3,9 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, HOST};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use perf_clock::Clock;
+use reqwest::StatusCode;
 use serde_json::Value;
-use tokio::net::TcpStream;
 
 use crate::supervisor::{ExitNotice, ServerExit};
 
@@ -37,22 +31,26 @@ pub(crate) enum NotReady {
     TimedOut,
 }
 
-/// Asks a server about itself. Past any proxy, and on a new connection each time.
+/// Asks a server about itself. Uses no proxy, follows no redirect, and opens a new connection each
+/// time.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
-    /// Host and port.
-    authority: String,
-    /// What comes before `/health`; empty, or a path without a slash at its end.
-    prefix: String,
+    url: String,
+    client: reqwest::Client,
 }
 
 impl Probe {
     /// A probe of the server at this address, which has no slash at its end.
-    pub(crate) fn new(url: &str) -> Self {
-        let rest = url.strip_prefix("http://").unwrap_or(url);
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let prefix = if path.is_empty() { String::new() } else { format!("/{path}") };
-        Self { authority: authority.to_owned(), prefix }
+    pub(crate) fn new(url: &str) -> Result<Self, String> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(0)
+            .timeout(PATIENCE)
+            .build()
+            .map_err(|error| chain(&error))?;
+        Ok(Self { url: url.to_owned(), client })
     }
 
     /// The status of `/health`.
@@ -118,46 +116,19 @@ impl Probe {
         serde_json::from_slice(&body).map_err(|error| format!("{path} answered no JSON: {error}"))
     }
 
-    async fn get(&self, path: &str) -> Result<(StatusCode, Bytes), String> {
-        tokio::time::timeout(PATIENCE, self.exchange(path))
-            .await
-            .unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
-    }
-
-    async fn exchange(&self, path: &str) -> Result<(StatusCode, Bytes), String> {
-        let has_port =
-            self.authority.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
-        let address =
-            if has_port { self.authority.clone() } else { format!("{}:80", self.authority) };
-        let stream = TcpStream::connect(&address).await.map_err(|error| chain(&error))?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| chain(&error))?;
-        let request = Request::get(format!("{}{path}", self.prefix))
-            .header(HOST, &self.authority)
-            .header(CONNECTION, "close")
-            .body(Empty::<Bytes>::new())
-            .map_err(|error| chain(&error))?;
-        let exchange = async {
-            let response = sender.send_request(request).await.map_err(|error| chain(&error))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
-            let body = body.map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    return format!("the body of {path} is longer than {MOST_BYTES} bytes");
-                }
-                chain(&*error)
-            })?;
-            Ok((status, body.to_bytes()))
-        };
-        // The connection has to be driven for as long as the exchange goes on.
-        let drive = async {
-            let _ = connection.await;
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            answer = exchange => answer,
-            () = drive => Err("the connection ended".to_owned()),
+    /// The status and the body of a path, with the body bounded.
+    async fn get(&self, path: &str) -> Result<(StatusCode, Vec<u8>), String> {
+        let failed = |error: reqwest::Error| chain(&error.without_url());
+        let mut answer =
+            self.client.get(format!("{}{path}", self.url)).send().await.map_err(failed)?;
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(failed)? {
+            if body.len() + piece.len() > MOST_BYTES {
+                return Err(format!("the body of {path} is longer than {MOST_BYTES} bytes"));
+            }
+            body.extend_from_slice(&piece);
         }
+        Ok((answer.status(), body))
     }
 }
 
@@ -185,21 +156,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_probe_knows_host_and_path_of_an_address() {
-        let parts = |url| {
-            let Probe { authority, prefix } = Probe::new(url);
-            (authority, prefix)
-        };
-        assert_eq!(parts("http://[::1]:8000"), ("[::1]:8000".into(), String::new()));
-        assert_eq!(parts("http://gateway/team-a"), ("gateway".into(), "/team-a".into()));
-    }
-
-    #[test]
     fn an_endless_body_is_given_up_at_its_limit() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let endless = || async {
-                let piece = Bytes::from_static(&[b' '; 65536]);
+                let piece = axum::body::Bytes::from_static(&[b' '; 65536]);
                 let pieces = futures_util::stream::repeat(Ok::<_, std::convert::Infallible>(piece));
                 Body::from_stream(pieces)
             };
@@ -208,7 +169,7 @@ mod tests {
                 .route("/version", get(endless))
                 .route("/health", get(endless));
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let probe = Probe::new(&format!("http://{}", listener.local_addr().unwrap()));
+            let probe = Probe::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
             tokio::spawn(async move { axum::serve(listener, router).await });
             let error = probe.models().await.unwrap_err();
             assert_eq!(error, "the body of /v1/models is longer than 1048576 bytes");

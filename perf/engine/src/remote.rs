@@ -14,7 +14,7 @@ pub(crate) async fn find(url: &str, spec: LaunchSpec) -> Result<Running, EngineE
     let hardware = hardware(url)?;
     let url = parse(url)?.to_string();
     let unreachable = |reason| EngineError::Unreachable { url: url.clone(), reason };
-    let probe = Probe::new(&url);
+    let probe = Probe::new(&url).map_err(unreachable)?;
     let health = probe.health().await.map_err(unreachable)?;
     if health != 200 {
         return Err(EngineError::Unhealthy { url, answer: format!("{health} to /health") });
