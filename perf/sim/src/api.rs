@@ -1,4 +1,4 @@
-//! Owns the HTTP API: its routes and what all of them share. Main type: [`Api`].
+//! The HTTP API: [`Api`], with its routes and what they share.
 
 mod ask;
 mod chat;

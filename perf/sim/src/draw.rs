@@ -1,7 +1,7 @@
-//! Owns repeatable randomness that does not depend on the order of asking. Main function: [`mix`].
+//! Repeatable randomness that does not depend on the order of the draws: [`mix`].
 //!
-//! What a request is hit by, which text a token has, which id a response carries: each is a
-//! function of the seed and of what it is asked for, so that a change of scheduling never changes
+//! Which fault hits a request, which text a token has, which id a response carries: each is a
+//! function of the seed and of the thing itself. A change of scheduling therefore never changes
 //! them.
 
 /// Which question a draw answers; keeps the answers of one seed independent of each other.

@@ -1,8 +1,7 @@
-//! Owns the list of `vllm serve` flags that are accepted, and whether they take a value. Main
-//! function: [`arity`].
+//! The flags of `vllm serve` that are accepted, and whether they take a value: [`arity`].
 //!
-//! The commonest of some 250. What is not here fails as a misspelt flag does on a real vLLM: a
-//! silently ignored argument would be a benchmark of something else.
+//! These are the most common of about 250. A flag that is not in the list fails, as a misspelt flag
+//! does on a real vLLM: a benchmark that silently ignores an argument measures something else.
 
 /// Whether a flag takes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Owns what goes wrong on purpose: parsing, and which requests are hit. Main type: [`Injection`].
+//! Faults to simulate, and the requests that they hit: [`Injection`].
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Owns the KV cache: its blocks, and which of them hold what. Main type: [`BlockPool`].
+//! The KV cache: [`BlockPool`] holds its blocks, [`BlockHash`] names their contents.
 
 mod pool;
 mod prefix;

@@ -1,4 +1,4 @@
-//! Owns how much the model writes of its own accord. Main type: [`NaturalLengths`].
+//! How many tokens the model generates when no limit stops it: [`NaturalLengths`].
 
 use crate::draw::{Stream, seed_for, unit};
 

@@ -1,7 +1,7 @@
-//! `perf-sim`: the simulated vLLM on a port, in real time. Main function: [`main`].
+//! `perf-sim`: the simulated vLLM on a port, in real time.
 //!
-//! It understands the command line of `vllm`, so that it can stand in for it where a life cycle is
-//! tested. Its own settings come from the environment: an unknown flag must stay an error.
+//! It accepts the command line of `vllm`, so that it can replace it in tests of a server's life
+//! cycle. Its own settings come from the environment: an unknown flag must stay an error.
 
 use std::env::VarError;
 use std::future::IntoFuture;

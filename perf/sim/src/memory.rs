@@ -1,5 +1,4 @@
-//! Owns the question whether model, cache and CUDA graphs fit into the GPU. Main function:
-//! [`plan`].
+//! Whether the model, the KV cache and the CUDA graphs fit into the GPU: [`plan`].
 
 use crate::args::ServeArgs;
 use crate::profile::Profile;

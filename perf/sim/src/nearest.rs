@@ -1,4 +1,4 @@
-//! Owns the "did you mean" of this crate's errors. Main function: [`nearest`].
+//! The "did you mean" of this crate's errors: [`nearest`].
 
 /// The known name that is most like `name`.
 pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {

@@ -1,4 +1,4 @@
-//! What a simulated server is made of and what it finds around it: [`Options`], [`Environment`].
+//! What to simulate, and the environment that the server finds: [`Options`], [`Environment`].
 
 use std::time::Duration;
 

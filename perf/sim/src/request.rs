@@ -1,4 +1,4 @@
-//! Owns what the API hands to the engine and gets back. Main type: [`Submission`].
+//! What the API gives to the engine and gets back: [`Submission`].
 
 use std::time::Duration;
 

@@ -1,8 +1,7 @@
-//! Owns the choice of what each engine step computes: continuous batching as vLLM does it. Main
-//! type: [`Scheduler`].
+//! What each engine step computes: [`Scheduler`], continuous batching as vLLM does it.
 //!
-//! Pure: no clock, no tasks. The engine asks for a [`StepPlan`], lets its time pass, and reports it
-//! done.
+//! Pure: no clock and no tasks. The engine asks for a [`StepPlan`], lets its time pass, and reports
+//! it as done.
 
 mod sequence;
 

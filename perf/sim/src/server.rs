@@ -1,4 +1,4 @@
-//! Owns the life of one simulated server. Main type: [`SimServer`].
+//! One simulated server, from its start to its stop: [`SimServer`].
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

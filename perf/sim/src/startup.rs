@@ -1,8 +1,7 @@
-//! Owns the start of the server: how long it takes, what it logs, how it fails. Main type:
-//! [`StartFailure`].
+//! The start of the server, how long it takes, what it logs and how it fails: [`StartFailure`].
 //!
-//! The lines are those of vLLM 0.32, because the code that reads a real server's log reads this one
-//! too.
+//! The lines are those of vLLM 0.32, because the code that reads a real server's log also reads
+//! this one.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Owns how long a step of the engine takes. Main type: [`StepTimer`].
+//! How long a step of the engine takes: [`StepTimer`].
 
 use std::time::Duration;
 

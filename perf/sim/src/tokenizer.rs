@@ -1,9 +1,8 @@
-//! Owns text ↔ tokens: a word, a punctuation mark or a line break is one token. Main type:
-//! [`Tokenizer`].
+//! Text to tokens and back: [`Tokenizer`]. A word, a punctuation mark or a line break is one token.
 //!
-//! It is no real tokenizer: ids are hashes, and the text of an id is a made-up word. What load and
-//! prefix cache need of one it has: equal text gives equal ids, and some tokens have no text of
-//! their own (half a UTF-8 character).
+//! This is not a real tokenizer: ids are hashes, and the text of an id is a made-up word. It has
+//! the two properties that a load and the prefix cache need: equal text gives equal ids, and some
+//! tokens have no text of their own (half of a UTF-8 character).
 
 use crate::draw::mix;
 

@@ -1,4 +1,4 @@
-//! Owns what both generation routes can be asked for. Main type: [`Ask`].
+//! What a client can ask of both generation routes: [`Ask`].
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Owns `/v1/chat/completions`. Main function: [`handle`].
+//! The route `/v1/chat/completions`: [`handle`].
 
 use axum::body::Bytes;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! Owns `/v1/completions`. Main function: [`handle`].
+//! The route `/v1/completions`: [`handle`].
 
 use axum::body::Bytes;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! Owns the text of a point in time in HTTP headers. Main function: [`http_date`].
+//! The text of a point in time in HTTP headers: [`http_date`].
 
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const MONTHS: [&str; 12] =

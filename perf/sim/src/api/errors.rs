@@ -1,4 +1,4 @@
-//! Owns the errors of the API in vLLM's words. Main type: [`ApiError`].
+//! The errors of the API in vLLM's words: [`ApiError`].
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};

@@ -1,5 +1,4 @@
-//! Owns reading a request body field by field, with the complaints that pydantic would have. Main
-//! type: [`Fields`].
+//! The fields of a request body, read one by one: [`Fields`]. Its errors have pydantic's words.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! Owns one request's way through the engine, up to its answer. Main type: [`Generation`].
+//! One request's way through the engine, up to its answer: [`Generation`].
 
 use std::sync::Arc;
 

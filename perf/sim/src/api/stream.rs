@@ -1,5 +1,4 @@
-//! Owns how an answer leaves: as events, or as a whole; and what breaks it off on purpose. Main
-//! function: [`respond`].
+//! How an answer is sent: [`respond`]. As events or as a whole, or broken off on purpose.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,5 +1,4 @@
-//! Owns the routes that generate nothing: health, models, metrics, tokens. Main functions: one for
-//! each route.
+//! The routes that generate nothing (health, models, metrics, tokens): one function for each.
 
 use axum::body::Bytes;
 use axum::extract::State;

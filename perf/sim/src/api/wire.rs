@@ -1,5 +1,4 @@
-//! Owns the JSON of answers, field for field and in the order that vLLM 0.32 writes them. Main
-//! type: [`Envelope`].
+//! The JSON of answers, field by field, in the order in which vLLM 0.32 writes them: [`Envelope`].
 
 use std::time::Duration;
 

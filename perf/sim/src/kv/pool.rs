@@ -1,4 +1,4 @@
-//! Owns which blocks are free, shared and remembered. Main type: [`BlockPool`].
+//! Which KV blocks are free, which are shared, and which are cached: [`BlockPool`].
 
 use std::collections::{BTreeMap, HashMap};
 

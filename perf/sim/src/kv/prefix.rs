@@ -1,5 +1,5 @@
-//! Owns the identity of a full KV block: the hash of its tokens and of all before them. Main type:
-//! [`BlockHash`].
+//! The identity of a full KV block: [`BlockHash`], the hash of its tokens and of all tokens before
+//! them.
 
 use crate::draw::mix;
 

@@ -1,4 +1,4 @@
-//! Owns one sequence's progress through the scheduler. Main type: [`Sequence`].
+//! One sequence's progress through the scheduler: [`Sequence`].
 
 use std::sync::Arc;
 
