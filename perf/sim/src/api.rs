@@ -3,7 +3,6 @@
 mod ask;
 mod chat;
 mod completions;
-mod date;
 mod errors;
 mod fields;
 mod generation;
@@ -13,7 +12,7 @@ mod wire;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -22,6 +21,9 @@ use axum::routing::{get, post};
 use axum::{Router, middleware};
 use perf_clock::Clock;
 use tokio::sync::mpsc::UnboundedSender;
+
+use chat::Chat;
+use completions::Completion;
 
 use crate::draw::{Stream, mix, seed_for};
 use crate::engine::{Command, EngineState};
@@ -142,8 +144,8 @@ impl Api {
 /// All routes.
 pub(crate) fn router(api: Api) -> Router {
     let mut router = Router::new()
-        .route("/v1/completions", post(completions::handle))
-        .route("/v1/chat/completions", post(chat::handle))
+        .route("/v1/completions", post(stream::handle::<Completion>))
+        .route("/v1/chat/completions", post(stream::handle::<Chat>))
         .route("/v1/models", get(system::models))
         .route("/health", get(system::health))
         .route("/ping", get(system::health).post(system::health))
@@ -173,7 +175,8 @@ fn detail(status: StatusCode, text: &str) -> Response {
 
 async fn add_common_headers(State(api): State<Api>, mut response: Response) -> Response {
     let headers = response.headers_mut();
-    if let Ok(date) = HeaderValue::from_str(&date::http_date(api.wall_time().as_secs())) {
+    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(UNIX_EPOCH + api.wall_time()))
+    {
         headers.insert(header::DATE, date);
     }
     headers.insert(header::SERVER, HeaderValue::from_static("uvicorn"));

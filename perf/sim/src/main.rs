@@ -5,7 +5,7 @@
 
 use std::env::VarError;
 use std::future::IntoFuture;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -13,7 +13,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
-use clap::{Parser, Subcommand};
 use perf_clock::Clock;
 use perf_sim::{
     Environment, Injection, Options, ServeArgs, SimServer, StartFailure, bind_failure,
@@ -30,7 +29,15 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-const AFTER_HELP: &str = "\
+const HELP: &str = "\
+A simulated vLLM server
+
+Usage:
+  perf-sim serve MODEL [FLAGS]  serve a model over HTTP, with the arguments of `vllm serve`, such as
+                                --host, --port, --served-model-name, --max-model-len
+  perf-sim profiles             list the built-in profiles
+  perf-sim --help | --version
+
 Environment:
   PERF_SIM_PROFILE     profile by name, or the path of a TOML file [default: generic]
   PERF_SIM_SEED        decides all that is random [default: 0]
@@ -43,37 +50,24 @@ Examples:
   PERF_SIM_PROFILE=tiny-cpu PERF_SIM_INJECT=die-after=3 perf-sim serve tiny --port 8321
   perf-sim profiles";
 
-/// A simulated vLLM server.
-#[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Serve a model over HTTP, with the arguments of `vllm serve`.
-    Serve {
-        /// The model, then any flags of `vllm serve`, such as --host, --port, --served-model-name,
-        /// --max-model-len.
-        #[arg(
-            trailing_var_arg = true,
-            allow_hyphen_values = true,
-            required = true,
-            value_name = "MODEL [FLAGS]"
-        )]
-        rest: Vec<String>,
-    },
-    /// List the built-in profiles.
-    Profiles,
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Serve { rest } => serve(rest).await,
-        Command::Profiles => list_profiles(),
+    let mut args = std::env::args().skip(1);
+    let command = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    let outcome = match command.as_str() {
+        "serve" if matches!(rest.first().map(String::as_str), Some("--help" | "-h")) => print(HELP),
+        "serve" if rest.is_empty() => {
+            Err(Failure::Usage("`serve` needs a model; see `perf-sim --help`".into()))
+        }
+        "serve" => serve(rest).await,
+        "profiles" if rest.is_empty() => list_profiles(),
+        "--help" | "-h" | "help" => print(HELP),
+        "--version" | "-V" => print(concat!("perf-sim ", env!("CARGO_PKG_VERSION"))),
+        _ => Err(Failure::Usage(format!(
+            "unknown command `{}`; see `perf-sim --help`",
+            std::env::args().skip(1).collect::<Vec<_>>().join(" ")
+        ))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -101,13 +95,17 @@ impl From<StartFailure> for Failure {
     }
 }
 
-#[allow(clippy::print_stdout, reason = "the list is this command's output")]
 fn list_profiles() -> Result<(), Failure> {
     for name in perf_sim::profile_names() {
         let profile = profile(name).map_err(|error| Failure::Usage(error.to_string()))?;
-        println!("{name}\n    {}", profile.description.trim().replace('\n', "\n    "));
+        print(&format!("{name}\n    {}", profile.description.trim().replace('\n', "\n    ")))?;
     }
     Ok(())
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    writeln!(io::stdout(), "{text}")
+        .map_err(|error| Failure::Usage(format!("cannot write the output: {error}")))
 }
 
 async fn serve(rest: Vec<String>) -> Result<(), Failure> {

@@ -1,9 +1,5 @@
-//! The route `/v1/chat/completions`: [`handle`].
+//! The route `/v1/chat/completions`: [`Chat`].
 
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,7 +9,7 @@ use super::errors::ApiError;
 use super::fields::Fields;
 use super::generation::Generation;
 use super::stream::{self, Piece, Style};
-use super::wire::{DetailedUsage, Envelope, FINGERPRINT, Null, Usage, WholeMetrics};
+use super::wire::{DetailedUsage, Envelope, FINGERPRINT, Null, Usage, WholeMetrics, event};
 use crate::metrics::FinishReason;
 
 #[derive(Serialize)]
@@ -98,26 +94,6 @@ struct ChunkUsage {
     completion_tokens_details: Null,
 }
 
-/// Answers a chat request.
-pub(super) async fn handle(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Response {
-    match answer(api, &headers, &body).await {
-        Ok(response) => response,
-        Err(error) => error.into_response(),
-    }
-}
-
-async fn answer(api: Api, headers: &HeaderMap, body: &[u8]) -> Result<Response, ApiError> {
-    let fields = Fields::parse(body)?;
-    let mut ask = Ask::read(&fields, &["max_completion_tokens", "max_tokens"], &api)?;
-    ask.take_prompt(prompt(&fields, &api)?, &api)?;
-    let mut generation = Generation::begin(api, ask, "chatcmpl", headers).await?;
-    if generation.ask.stream {
-        return Ok(stream::respond(generation, Chat));
-    }
-    generation.finish().await?;
-    Ok(stream::respond_whole(&generation, &whole(&generation)))
-}
-
 /// The tokens of the request's messages.
 pub(super) fn prompt(fields: &Fields, api: &Api) -> Result<Vec<u32>, ApiError> {
     let messages = match fields.get("messages") {
@@ -158,44 +134,6 @@ pub(super) fn prompt(fields: &Fields, api: &Api) -> Result<Vec<u32>, ApiError> {
         .encode_chat(said.iter().map(|(role, content)| (*role, content.as_str()))))
 }
 
-fn whole(generation: &Generation) -> impl Serialize {
-    let choices = (0..generation.choices.len()).map(|index| {
-        let choice = &generation.choices[index];
-        let ids = generation.token_ids(index, 0..choice.target);
-        let message = Message {
-            role: "assistant",
-            content: generation.api.settings().tokenizer.decode(&ids),
-            refusal: None,
-            annotations: None,
-            audio: None,
-            function_call: None,
-            reasoning: None,
-        };
-        AnswerChoice {
-            index,
-            message,
-            logprobs: None,
-            finish_reason: choice.finished.map(FinishReason::name),
-            stop_reason: None,
-            token_ids: generation.ask.return_token_ids.then_some(ids),
-            routed_experts: None,
-        }
-    });
-    Answer {
-        envelope: Envelope { object: "chat.completion", ..Chat.envelope(generation) },
-        choices: choices.collect(),
-        service_tier: None,
-        system_fingerprint: FINGERPRINT,
-        usage: DetailedUsage::new(stream::usage(generation)),
-        prompt_logprobs: None,
-        prompt_token_ids: prompt_ids(generation),
-        prompt_text: None,
-        kv_transfer_params: None,
-        ec_transfer_params: None,
-        metrics: generation.metrics().map(WholeMetrics::new),
-    }
-}
-
 fn prompt_ids(generation: &Generation) -> Option<Vec<u32>> {
     generation.ask.return_token_ids.then(|| generation.ask.prompts[0].to_vec())
 }
@@ -205,23 +143,61 @@ fn chunk_usage(generation: &Generation, completion_tokens: usize) -> Option<Chun
     generation.ask.continuous_usage.then_some(ChunkUsage { usage, completion_tokens_details: None })
 }
 
-/// How a chat answer is streamed.
+/// How a chat request is read and answered.
 pub(super) struct Chat;
 
 impl Style for Chat {
-    fn envelope<'a>(&self, generation: &'a Generation) -> Envelope<'a> {
-        Envelope {
-            id: &generation.id,
-            object: "chat.completion.chunk",
-            created: generation.created,
-            model: generation.model(),
+    const ID_PREFIX: &str = "chatcmpl";
+    const CHUNK_OBJECT: &str = "chat.completion.chunk";
+
+    fn read(fields: &Fields, api: &Api) -> Result<Ask, ApiError> {
+        let mut ask = Ask::read(fields, &["max_completion_tokens", "max_tokens"], api)?;
+        ask.take_prompt(prompt(fields, api)?, api)?;
+        Ok(ask)
+    }
+
+    fn whole(generation: &Generation) -> impl Serialize {
+        let choices = (0..generation.choices.len()).map(|index| {
+            let choice = &generation.choices[index];
+            let ids = generation.token_ids(index, 0..choice.target);
+            let message = Message {
+                role: "assistant",
+                content: generation.api.settings().tokenizer.decode(&ids),
+                refusal: None,
+                annotations: None,
+                audio: None,
+                function_call: None,
+                reasoning: None,
+            };
+            AnswerChoice {
+                index,
+                message,
+                logprobs: None,
+                finish_reason: choice.finished.map(FinishReason::name),
+                stop_reason: None,
+                token_ids: generation.ask.return_token_ids.then_some(ids),
+                routed_experts: None,
+            }
+        });
+        Answer {
+            envelope: generation.envelope("chat.completion"),
+            choices: choices.collect(),
+            service_tier: None,
+            system_fingerprint: FINGERPRINT,
+            usage: DetailedUsage::new(stream::usage(generation)),
+            prompt_logprobs: None,
+            prompt_token_ids: prompt_ids(generation),
+            prompt_text: None,
+            kv_transfer_params: None,
+            ec_transfer_params: None,
+            metrics: generation.metrics().map(WholeMetrics::new),
         }
     }
 
     /// The chunk that names the role of each choice.
-    fn opening(&self, generation: &Generation) -> Vec<String> {
+    fn opening(generation: &Generation) -> Vec<String> {
         let chunk = |index| Chunk {
-            envelope: self.envelope(generation),
+            envelope: generation.envelope(Self::CHUNK_OBJECT),
             choices: [ChunkChoice {
                 index,
                 delta: Delta { role: Some("assistant"), content: String::new() },
@@ -235,15 +211,15 @@ impl Style for Chat {
             prompt_token_ids: Some(prompt_ids(generation)),
             prompt_text: Some(None),
         };
-        (0..generation.choices.len()).map(|index| super::wire::event(&chunk(index))).collect()
+        (0..generation.choices.len()).map(|index| event(&chunk(index))).collect()
     }
 
-    fn chunk(&self, generation: &Generation, piece: &Piece) -> String {
+    fn chunk(generation: &Generation, piece: &Piece) -> String {
         let ask = &generation.ask;
         let ids = generation.token_ids(piece.choice, piece.places.clone());
         let is_last = piece.finished.is_some();
-        super::wire::event(&Chunk {
-            envelope: self.envelope(generation),
+        event(&Chunk {
+            envelope: generation.envelope(Self::CHUNK_OBJECT),
             choices: [ChunkChoice {
                 index: piece.choice,
                 delta: Delta {

@@ -1,9 +1,5 @@
-//! The route `/v1/completions`: [`handle`].
+//! The route `/v1/completions`: [`Completion`].
 
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,8 +9,11 @@ use super::errors::ApiError;
 use super::fields::Fields;
 use super::generation::Generation;
 use super::stream::{self, Piece, Style};
-use super::wire::{DetailedUsage, Envelope, FINGERPRINT, Logprobs, Null, Usage, WholeMetrics};
+use super::wire::{
+    DetailedUsage, Envelope, FINGERPRINT, Logprobs, Null, Usage, WholeMetrics, event,
+};
 use crate::draw::unit;
+use crate::metrics::FinishReason;
 
 /// vLLM's default where a completion's length is not limited.
 const DEFAULT_MAX_TOKENS: usize = 16;
@@ -67,89 +66,8 @@ struct ChunkChoice {
     token_ids: Option<Vec<u32>>,
 }
 
-/// Answers a completion request.
-pub(super) async fn handle(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Response {
-    match answer(api, &headers, &body).await {
-        Ok(response) => response,
-        Err(error) => error.into_response(),
-    }
-}
-
-async fn answer(api: Api, headers: &HeaderMap, body: &[u8]) -> Result<Response, ApiError> {
-    let fields = Fields::parse(body)?;
-    let ask = read(&fields, &api)?;
-    let mut generation = Generation::begin(api, ask, "cmpl", headers).await?;
-    if generation.ask.stream {
-        return Ok(stream::respond(generation, Completion));
-    }
-    generation.finish().await?;
-    Ok(stream::respond_whole(&generation, &whole(&generation)))
-}
-
-fn read(fields: &Fields, api: &Api) -> Result<Ask, ApiError> {
-    let prompt = fields.get("prompt").filter(|prompt| prompt.as_str() != Some(""));
-    let mut ask = Ask::read(fields, &["max_tokens"], api)?;
-    let Some(prompt) = prompt else {
-        let message = "Either prompt or prompt_embeds must be provided and non-empty.";
-        return Err(ApiError::parameter(message, "prompt"));
-    };
-    ask.max_tokens.get_or_insert(DEFAULT_MAX_TOKENS);
-    ask.logprobs = fields.integer("logprobs")?;
-    let tokenizer = api.settings().tokenizer;
-    let wrong = || fields.wrong("prompt", "string_type", "Input should be a valid string", prompt);
-    match prompt {
-        Value::String(text) => ask.take_prompt(tokenizer.encode(text), api)?,
-        Value::Array(items) if items.is_empty() => {
-            return Err(ApiError::plain("You must pass at least one prompt"));
-        }
-        Value::Array(items) if items.iter().all(Value::is_number) => {
-            ask.take_prompt(token_ids(items).ok_or_else(wrong)?, api)?;
-        }
-        Value::Array(items) => {
-            for item in items {
-                let tokens = match item {
-                    Value::String(text) => tokenizer.encode(text),
-                    Value::Array(ids) => token_ids(ids).ok_or_else(wrong)?,
-                    _ => return Err(wrong()),
-                };
-                ask.take_prompt(tokens, api)?;
-            }
-        }
-        _ => return Err(wrong()),
-    }
-    Ok(ask)
-}
-
 fn token_ids(items: &[Value]) -> Option<Vec<u32>> {
     items.iter().map(|item| item.as_u64().and_then(|id| u32::try_from(id).ok())).collect()
-}
-
-fn whole(generation: &Generation) -> impl Serialize {
-    let choices = (0..generation.choices.len()).map(|index| {
-        let choice = &generation.choices[index];
-        let ids = generation.token_ids(index, 0..choice.target);
-        AnswerChoice {
-            index,
-            text: generation.api.settings().tokenizer.decode(&ids),
-            logprobs: logprobs(generation, &ids, 0),
-            finish_reason: choice.finished.map(crate::metrics::FinishReason::name),
-            stop_reason: None,
-            prompt_logprobs: None,
-            prompt_token_ids: generation.ask.return_token_ids.then(|| choice.prompt.to_vec()),
-            token_ids: generation.ask.return_token_ids.then_some(ids),
-            routed_experts: None,
-        }
-    });
-    Answer {
-        envelope: Completion.envelope(generation),
-        choices: choices.collect(),
-        service_tier: None,
-        system_fingerprint: FINGERPRINT,
-        usage: DetailedUsage::new(stream::usage(generation)),
-        kv_transfer_params: None,
-        ec_transfer_params: None,
-        metrics: generation.metrics().map(WholeMetrics::new),
-    }
 }
 
 /// Made-up log probabilities, where they are asked for.
@@ -169,20 +87,77 @@ fn logprobs(generation: &Generation, ids: &[u32], mut offset: usize) -> Option<L
     Some(logprobs)
 }
 
-/// How a completion is streamed.
+/// How a completion request is read and answered.
 pub(super) struct Completion;
 
 impl Style for Completion {
-    fn envelope<'a>(&self, generation: &'a Generation) -> Envelope<'a> {
-        Envelope {
-            id: &generation.id,
-            object: "text_completion",
-            created: generation.created,
-            model: generation.model(),
+    const ID_PREFIX: &str = "cmpl";
+    const CHUNK_OBJECT: &str = "text_completion";
+
+    fn read(fields: &Fields, api: &Api) -> Result<Ask, ApiError> {
+        let prompt = fields.get("prompt").filter(|prompt| prompt.as_str() != Some(""));
+        let mut ask = Ask::read(fields, &["max_tokens"], api)?;
+        let Some(prompt) = prompt else {
+            let message = "Either prompt or prompt_embeds must be provided and non-empty.";
+            return Err(ApiError::parameter(message, "prompt"));
+        };
+        ask.max_tokens.get_or_insert(DEFAULT_MAX_TOKENS);
+        ask.logprobs = fields.integer("logprobs")?;
+        let tokenizer = api.settings().tokenizer;
+        let wrong =
+            || fields.wrong("prompt", "string_type", "Input should be a valid string", prompt);
+        match prompt {
+            Value::String(text) => ask.take_prompt(tokenizer.encode(text), api)?,
+            Value::Array(items) if items.is_empty() => {
+                return Err(ApiError::plain("You must pass at least one prompt"));
+            }
+            Value::Array(items) if items.iter().all(Value::is_number) => {
+                ask.take_prompt(token_ids(items).ok_or_else(wrong)?, api)?;
+            }
+            Value::Array(items) => {
+                for item in items {
+                    let tokens = match item {
+                        Value::String(text) => tokenizer.encode(text),
+                        Value::Array(ids) => token_ids(ids).ok_or_else(wrong)?,
+                        _ => return Err(wrong()),
+                    };
+                    ask.take_prompt(tokens, api)?;
+                }
+            }
+            _ => return Err(wrong()),
+        }
+        Ok(ask)
+    }
+
+    fn whole(generation: &Generation) -> impl Serialize {
+        let choices = (0..generation.choices.len()).map(|index| {
+            let choice = &generation.choices[index];
+            let ids = generation.token_ids(index, 0..choice.target);
+            AnswerChoice {
+                index,
+                text: generation.api.settings().tokenizer.decode(&ids),
+                logprobs: logprobs(generation, &ids, 0),
+                finish_reason: choice.finished.map(FinishReason::name),
+                stop_reason: None,
+                prompt_logprobs: None,
+                prompt_token_ids: generation.ask.return_token_ids.then(|| choice.prompt.to_vec()),
+                token_ids: generation.ask.return_token_ids.then_some(ids),
+                routed_experts: None,
+            }
+        });
+        Answer {
+            envelope: generation.envelope(Self::CHUNK_OBJECT),
+            choices: choices.collect(),
+            service_tier: None,
+            system_fingerprint: FINGERPRINT,
+            usage: DetailedUsage::new(stream::usage(generation)),
+            kv_transfer_params: None,
+            ec_transfer_params: None,
+            metrics: generation.metrics().map(WholeMetrics::new),
         }
     }
 
-    fn chunk(&self, generation: &Generation, piece: &Piece) -> String {
+    fn chunk(generation: &Generation, piece: &Piece) -> String {
         let ask = &generation.ask;
         let choice = &generation.choices[piece.choice];
         let ids = generation.token_ids(piece.choice, piece.places.clone());
@@ -196,13 +171,13 @@ impl Style for Completion {
             0
         };
         let is_last = piece.finished.is_some();
-        super::wire::event(&Chunk {
-            envelope: self.envelope(generation),
+        event(&Chunk {
+            envelope: generation.envelope(Self::CHUNK_OBJECT),
             choices: [ChunkChoice {
                 index: piece.choice,
                 text: tokenizer.decode(&ids),
                 logprobs: logprobs(generation, &ids, offset),
-                finish_reason: piece.finished.map(crate::metrics::FinishReason::name),
+                finish_reason: piece.finished.map(FinishReason::name),
                 stop_reason: None,
                 prompt_token_ids: (ask.return_token_ids && piece.places.start == 0)
                     .then(|| choice.prompt.to_vec()),

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::Api;
 use super::ask::Ask;
 use super::errors::ApiError;
-use super::wire::RequestMetrics;
+use super::wire::{Envelope, RequestMetrics};
 use crate::draw::{Stream, mix, seed_for, unit};
 use crate::engine::Command;
 use crate::injection::Fault;
@@ -165,9 +165,14 @@ impl Generation {
         }
     }
 
-    /// The name that answers carry.
-    pub(super) fn model(&self) -> &str {
-        self.api.settings().names.first().map_or("", String::as_str)
+    /// The first fields of an answer or of a chunk.
+    pub(super) fn envelope(&self, object: &'static str) -> Envelope<'_> {
+        Envelope {
+            id: &self.id,
+            object,
+            created: self.created,
+            model: self.api.settings().names.first().map_or("", String::as_str),
+        }
     }
 
     /// Prompt tokens of all prompts together, each counted once.

@@ -1,18 +1,23 @@
-//! How an answer is sent: [`respond`]. As events or as a whole, or broken off on purpose.
+//! How a request is answered: [`handle`]. As events or as a whole, or broken off on purpose.
 
 use std::collections::VecDeque;
 use std::io;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use axum::body::{Body, Bytes};
-use axum::http::header;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Serialize;
 
+use super::Api;
+use super::ask::Ask;
 use super::errors::ApiError;
+use super::fields::Fields;
 use super::generation::Generation;
-use super::wire::{Envelope, FINGERPRINT, Usage, UsageChunk, event};
+use super::wire::{FINGERPRINT, Usage, UsageChunk, event};
 use crate::injection::Fault;
 use crate::metrics::FinishReason;
 use crate::request::Progress;
@@ -28,18 +33,26 @@ pub(super) struct Piece {
     pub(super) finished: Option<FinishReason>,
 }
 
-/// What distinguishes a streamed chat from a streamed completion.
+/// What distinguishes a chat from a completion.
 pub(super) trait Style: Send + 'static {
-    /// What each chunk begins with.
-    fn envelope<'a>(&self, generation: &'a Generation) -> Envelope<'a>;
+    /// The beginning of an answer's id.
+    const ID_PREFIX: &'static str;
+    /// The type of object that a chunk names.
+    const CHUNK_OBJECT: &'static str;
+
+    /// Reads and checks a request.
+    fn read(fields: &Fields, api: &Api) -> Result<Ask, ApiError>;
+
+    /// The whole answer, where the client did not ask for a stream.
+    fn whole(generation: &Generation) -> impl Serialize;
 
     /// The events before the first token.
-    fn opening(&self, _generation: &Generation) -> Vec<String> {
+    fn opening(_generation: &Generation) -> Vec<String> {
         Vec::new()
     }
 
-    /// The event that tells a piece.
-    fn chunk(&self, generation: &Generation, piece: &Piece) -> String;
+    /// The event that carries a piece.
+    fn chunk(generation: &Generation, piece: &Piece) -> String;
 }
 
 /// How a stream goes on once its events have been sent.
@@ -53,7 +66,7 @@ enum Next {
 
 struct Streaming<S> {
     generation: Generation,
-    style: S,
+    style: PhantomData<S>,
     opened: bool,
     events: VecDeque<String>,
     next: Next,
@@ -67,10 +80,38 @@ pub(super) fn usage(generation: &Generation) -> Usage {
     )
 }
 
-/// The answer as it is written.
-pub(super) fn respond(generation: Generation, style: impl Style) -> Response {
-    let streaming =
-        Streaming { generation, style, opened: false, events: VecDeque::new(), next: Next::Tokens };
+/// Answers a generation request.
+pub(super) async fn handle<S: Style>(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    answer::<S>(api, &headers, &body).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn answer<S: Style>(
+    api: Api,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, ApiError> {
+    let ask = S::read(&Fields::parse(body)?, &api)?;
+    let mut generation = Generation::begin(api, ask, S::ID_PREFIX, headers).await?;
+    if generation.ask.stream {
+        return Ok(respond::<S>(generation));
+    }
+    generation.finish().await?;
+    Ok(respond_whole(&generation, &S::whole(&generation)))
+}
+
+/// The answer as a stream of events.
+fn respond<S: Style>(generation: Generation) -> Response {
+    let streaming = Streaming::<S> {
+        generation,
+        style: PhantomData,
+        opened: false,
+        events: VecDeque::new(),
+        next: Next::Tokens,
+    };
     let body = stream::unfold(streaming, |mut streaming| async move {
         let part = streaming.part().await?;
         Some((part, streaming))
@@ -80,7 +121,7 @@ pub(super) fn respond(generation: Generation, style: impl Style) -> Response {
 }
 
 /// The answer in one piece; broken off half way when that is injected.
-pub(super) fn respond_whole(generation: &Generation, answer: &impl Serialize) -> Response {
+fn respond_whole(generation: &Generation, answer: &impl Serialize) -> Response {
     let json = serde_json::to_string(answer).unwrap_or_default();
     let length = json.len();
     let body = if generation.fault == Some(Fault::Cut) {
@@ -129,7 +170,7 @@ impl<S: Style> Streaming<S> {
     fn tell(&mut self, progress: Progress) {
         if !self.opened {
             self.opened = true;
-            self.events.extend(self.style.opening(&self.generation));
+            self.events.extend(S::opening(&self.generation));
         }
         let choice = &self.generation.choices[progress.choice];
         if progress.generated * 2 > choice.target
@@ -155,7 +196,7 @@ impl<S: Style> Streaming<S> {
             places: choice.told..progress.generated,
             finished: progress.finished,
         };
-        let chunk = self.style.chunk(&self.generation, &piece);
+        let chunk = S::chunk(&self.generation, &piece);
         self.events.push_back(chunk);
         let choice = &mut self.generation.choices[progress.choice];
         choice.told = progress.generated;
@@ -168,7 +209,7 @@ impl<S: Style> Streaming<S> {
     fn end(&mut self) {
         if self.generation.ask.include_usage {
             let chunk = event(&UsageChunk {
-                envelope: self.style.envelope(&self.generation),
+                envelope: self.generation.envelope(S::CHUNK_OBJECT),
                 choices: [],
                 usage: usage(&self.generation),
                 system_fingerprint: FINGERPRINT,

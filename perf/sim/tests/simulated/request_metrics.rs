@@ -1,14 +1,10 @@
 //! With `--enable-per-request-metrics` an answer carries the times of its request, as vLLM 0.32.0
 //! writes them.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod support;
-
 use perf_clock::run_virtual;
 use serde_json::Value;
 
-use support::{post, text, tiny};
+use crate::support::{post, text, tiny};
 
 const FLAG: &str = "--enable-per-request-metrics";
 const STREAM: &str = r#"{"prompt":[9,8,7],"max_tokens":8,"ignore_eos":true,"stream":true,"temperature":0,

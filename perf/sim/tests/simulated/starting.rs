@@ -1,15 +1,11 @@
 //! A start succeeds or fails as vLLM's would, with the lines in its log that others read.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod support;
-
 use std::time::Duration;
 
 use perf_clock::run_virtual;
 use perf_sim::{Environment, Injection, Options, SimServer, StartFailure, profile};
 
-use support::{post, text, tiny};
+use crate::support::{get, post, text, tiny};
 
 fn options(name: &str, line: &str) -> Options {
     Options {
@@ -122,7 +118,7 @@ fn the_prefix_cache_can_be_reset_in_developer_mode() {
         post(server.router(), "/v1/completions", &body).await;
         let answer = text(post(server.router(), "/reset_prefix_cache", "").await).await;
         post(server.router(), "/v1/completions", &body).await;
-        (answer, text(support::get(server.router(), "/metrics").await).await)
+        (answer, text(get(server.router(), "/metrics").await).await)
     });
     assert_eq!(answer, r#"{"success":true}"#);
     assert!(

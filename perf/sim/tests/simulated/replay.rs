@@ -4,10 +4,6 @@
 //! `captures/` holds pairs of NAME.request (method, path, body) and NAME.response (as it came over
 //! the wire).
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -15,7 +11,7 @@ use std::path::Path;
 use perf_clock::run_virtual;
 use serde_json::Value;
 
-use support::{call, text, tiny};
+use crate::support::{call, text, tiny};
 
 const ARGS: &str = "--served-model-name tiny --max-model-len 2048";
 

@@ -1,9 +1,5 @@
 //! Every injected fault looks to a client as the real one does.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod support;
-
 use std::time::Duration;
 
 use axum::Router;
@@ -12,7 +8,7 @@ use http_body_util::BodyExt;
 use perf_clock::{Clock, run_virtual};
 use perf_sim::{Options, SimServer, profile};
 
-use support::{get, post, text, tiny};
+use crate::support::{get, post, text, tiny};
 
 const STREAM: &str = r#"{"prompt":[9,8,7],"max_tokens":8,"ignore_eos":true,"stream":true,"temperature":0,
     "stream_options":{"include_usage":true,"continuous_usage_stats":true}}"#;
@@ -83,7 +79,7 @@ fn a_cut_body_is_shorter_than_announced() {
 fn an_error_in_band_ends_the_stream_as_a_dead_engine_does() {
     let (status, text, broken) =
         with("error-in-band=1", async |server, _| ask(server.router(), STREAM).await);
-    let real = include_str!("captures/stream-when-engine-killed.response");
+    let real = include_str!("../captures/stream-when-engine-killed.response");
     let ending: Vec<&str> = real.trim_end().rsplit("\n\n").take(2).collect();
     let events: Vec<&str> = text.trim_end().rsplit("\n\n").take(2).collect();
     assert_eq!((status, broken), (200, false));
@@ -131,7 +127,7 @@ fn the_request_after_the_last_kills_the_engine_and_what_runs_beside_it() {
         server.died().await;
         assert!(server.is_dead());
         assert_eq!(get(server.router(), "/health").await.status(), 503);
-        let real = include_str!("captures/completion-after-engine-killed.response")
+        let real = include_str!("../captures/completion-after-engine-killed.response")
             .split_once("\r\n\r\n")
             .unwrap()
             .1;
