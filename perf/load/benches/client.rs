@@ -13,7 +13,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http_body_util::Full;
 use perf_clock::run_virtual;
 use perf_load::Endpoint;
-use perf_model::spec::load::{Api, Arrivals, Length, Load, OutputLength, Prompts, Workload};
+use perf_model::spec::load::{Arrivals, Length, Load, OutputLength, Prompts, Workload};
 
 const TOKENS: u32 = 64;
 const REQUESTS: u32 = 256;
@@ -46,19 +46,14 @@ fn load() -> Load {
         workload: Workload {
             prompts: Prompts::RandomTokens { length: Length::Fixed(8) },
             output: OutputLength::Exactly(TOKENS),
-            api: Api::Completions,
-            stream: true,
-            temperature: 0.0,
+            ..perf_model::fixtures::load().workload
         },
         arrivals: Arrivals::Concurrency(64),
         requests: REQUESTS,
         warmup: 0,
         objectives: Vec::new(),
         stall_limit: Duration::from_secs(10),
-        lateness_limit: Duration::from_millis(5),
-        failures_allowed: perf_model::spec::units::percent(0.0),
-        request_limit: Duration::from_mins(10),
-        contents: None,
+        ..perf_model::fixtures::load()
     }
 }
 

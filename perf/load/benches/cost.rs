@@ -34,7 +34,7 @@ use perf_clock::Clock;
 use perf_load::{Endpoint, measure};
 use perf_model::analysis::statistics::{quantile, sorted};
 use perf_model::record::sample::Sample;
-use perf_model::spec::load::{Api, Arrivals, Load, OutputLength, Prompts, Workload};
+use perf_model::spec::load::{Arrivals, Load, OutputLength, Prompts, Workload};
 
 /// A load on the ground-truth server.
 struct Row {
@@ -158,19 +158,13 @@ fn load(row: &Row, url: &str) {
         workload: Workload {
             prompts: Prompts::Text("hi".to_owned()),
             output: OutputLength::Exactly(row.tokens),
-            api: Api::Completions,
-            stream: true,
-            temperature: 0.0,
+            ..perf_model::fixtures::load().workload
         },
         arrivals: Arrivals::Concurrency(row.concurrency),
         requests: row.requests,
         warmup: row.warmup,
         objectives: Vec::new(),
-        stall_limit: Duration::from_mins(1),
-        lateness_limit: Duration::from_millis(5),
-        failures_allowed: perf_model::spec::units::percent(0.0),
-        request_limit: Duration::from_mins(10),
-        contents: None,
+        ..perf_model::fixtures::load()
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -12,7 +12,7 @@ use perf_model::analysis::summary::summarize;
 use perf_model::record::chunks::Chunk;
 use perf_model::record::chunks::Chunks;
 use perf_model::record::file::{Line, line};
-use perf_model::record::sample::{Outcome, Sample};
+use perf_model::record::sample::Sample;
 use perf_model::spec::load::Arrivals;
 use perf_model::spec::units::per_second;
 
@@ -33,10 +33,7 @@ fn sample(index: u32) -> Sample {
         prompt_tokens: Some(512),
         output_tokens: Some(TOKENS),
         finish_reason: Some("length".to_owned()),
-        resent: false,
-        estimated: false,
-        server: None,
-        outcome: Outcome::Succeeded,
+        ..perf_model::fixtures::sample()
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use perf_clock::Clock;
 use perf_load::{Endpoint, measure};
 use perf_model::record::sample::{FailureKind, Outcome, Sample};
-use perf_model::spec::load::{Api, Arrivals, Load, OutputLength, Prompts, Workload};
+use perf_model::spec::load::{Arrivals, Load, OutputLength, Prompts, Workload};
 
 /// What was asked on each connection, in the order they were made.
 type Asked = Arc<Mutex<Vec<usize>>>;
@@ -23,19 +23,13 @@ fn load(requests: u32) -> Load {
         workload: Workload {
             prompts: Prompts::Text("hi".to_owned()),
             output: OutputLength::Exactly(1),
-            api: Api::Completions,
-            stream: true,
-            temperature: 0.0,
+            ..perf_model::fixtures::load().workload
         },
         arrivals: Arrivals::OneAtATime,
         requests,
         warmup: 0,
         objectives: Vec::new(),
-        stall_limit: Duration::from_mins(1),
-        lateness_limit: Duration::from_millis(5),
-        failures_allowed: perf_model::spec::units::percent(0.0),
-        request_limit: Duration::from_mins(10),
-        contents: None,
+        ..perf_model::fixtures::load()
     }
 }
 

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a helper that unwraps fails the test that calls it")]
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use perf_model::analysis::run_analysis::Reading;
 use perf_model::analysis::summary::{Summary, summarize};
@@ -11,7 +10,7 @@ use perf_model::interop::vllm_bench::{ReadError, read, write};
 use perf_model::record::chunks::Chunk;
 use perf_model::record::chunks::Chunks;
 use perf_model::record::sample::{FailureKind, Outcome, Sample};
-use perf_model::spec::load::{Api, Arrivals, Length, Load, OutputLength, Prompts, Workload};
+use perf_model::spec::load::{Arrivals, Length, Load, OutputLength, Prompts, Workload};
 use perf_model::spec::metric::Metric;
 use perf_model::spec::units::per_second;
 use serde_json::Value;
@@ -27,19 +26,13 @@ fn load(arrivals: Arrivals) -> Load {
         workload: Workload {
             prompts: Prompts::RandomTokens { length: Length::Fixed(64) },
             output: OutputLength::Exactly(64),
-            api: Api::Completions,
-            stream: true,
-            temperature: 0.0,
+            ..perf_model::fixtures::load().workload
         },
         arrivals,
         requests: 64,
         warmup: 0,
         objectives: vec![],
-        stall_limit: Duration::from_mins(1),
-        lateness_limit: Duration::from_millis(5),
-        failures_allowed: perf_model::spec::units::percent(0.0),
-        request_limit: Duration::from_mins(10),
-        contents: None,
+        ..perf_model::fixtures::load()
     }
 }
 

@@ -96,7 +96,7 @@ fn longest(prompts: &Prompts) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use perf_model::spec::load::{Api, OutputLength, Workload};
+    use perf_model::spec::load::{OutputLength, Workload};
     use perf_model::spec::units::{millis, per_second, percent};
 
     use super::*;
@@ -107,9 +107,7 @@ mod tests {
             workload: Workload {
                 prompts: Prompts::RandomTokens { length: Length::Fixed(512) },
                 output: OutputLength::Exactly(128),
-                api: Api::Completions,
-                stream: true,
-                temperature: 0.0,
+                ..perf_model::fixtures::load().workload
             },
             arrivals: Arrivals::OneAtATime,
             requests: 600,
@@ -119,7 +117,7 @@ mod tests {
             lateness_limit: millis(5.0),
             failures_allowed: percent(0.0),
             request_limit: Duration::from_hours(1),
-            contents: None,
+            ..perf_model::fixtures::load()
         }
     }
 

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use perf_clock::{Clock, run_virtual};
 use perf_load::{Endpoint, LoadError, Measured, measure};
 use perf_model::record::sample::{FailureKind, Outcome, Sample};
-use perf_model::spec::load::{Api, Arrivals, Load, OutputLength, Prompts, Workload};
+use perf_model::spec::load::{Arrivals, Load, OutputLength, Prompts, Workload};
 use serde_json::Value;
 
 /// What happens to the connection after the last piece.
@@ -237,19 +237,14 @@ pub(crate) fn load(arrivals: Arrivals, requests: u32) -> Load {
         workload: Workload {
             prompts: Prompts::Text("hi".to_owned()),
             output: OutputLength::Exactly(4),
-            api: Api::Completions,
-            stream: true,
-            temperature: 0.0,
+            ..perf_model::fixtures::load().workload
         },
         arrivals,
         requests,
         warmup: 0,
         objectives: Vec::new(),
         stall_limit: Duration::from_secs(2),
-        lateness_limit: Duration::from_millis(5),
-        failures_allowed: perf_model::spec::units::percent(0.0),
-        request_limit: Duration::from_mins(10),
-        contents: None,
+        ..perf_model::fixtures::load()
     }
 }
 

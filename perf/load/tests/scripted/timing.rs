@@ -1,7 +1,7 @@
 //! That samples say what truly happened, to the microsecond.
 
 use perf_model::record::chunks::Chunk;
-use perf_model::record::sample::{Outcome, Sample};
+use perf_model::record::sample::Sample;
 use perf_model::spec::load::{Arrivals, OutputLength};
 use proptest::prelude::*;
 
@@ -25,10 +25,7 @@ fn a_sample_is_the_script_to_the_microsecond() {
         prompt_tokens: Some(3),
         output_tokens: Some(4),
         finish_reason: Some("length".to_owned()),
-        resent: false,
-        estimated: false,
-        server: None,
-        outcome: Outcome::Succeeded,
+        ..perf_model::fixtures::sample()
     };
     assert_eq!(ran.samples, [sample(0, 0), sample(1, 43_511)]);
 }
