@@ -55,7 +55,7 @@ pub(crate) struct ApiSettings {
     pub(crate) cache: CacheConfig,
 }
 
-/// What every handler can reach. Cheap to clone.
+/// The state that every handler shares. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     shared: Arc<Shared>,
@@ -69,7 +69,7 @@ struct Shared {
     commands: UnboundedSender<Command>,
     /// Generation requests so far.
     requests: AtomicU64,
-    /// Sequences handed to the engine so far.
+    /// Sequences sent to the engine so far.
     sequences: AtomicU64,
     lengths: Mutex<NaturalLengths>,
 }
@@ -118,7 +118,7 @@ impl Api {
         self.settings().epoch + self.clock().now()
     }
 
-    /// Hands something to the engine; false when the engine is dead.
+    /// Sends a command to the engine; false when the engine is dead.
     fn command(&self, command: Command) -> bool {
         self.shared.commands.send(command).is_ok()
     }

@@ -12,7 +12,7 @@ const DEFAULT_UTILISATION: f64 = 0.92;
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "the command line's own switches")]
 pub struct ServeArgs {
-    /// Address to listen on; every one without `--host`.
+    /// Address to listen on; all addresses without `--host`.
     pub host: Option<String>,
     /// Port to listen on.
     pub port: u16,
@@ -30,15 +30,15 @@ pub struct ServeArgs {
     pub max_num_batched_tokens: Option<usize>,
     /// Whether blocks of equal prefixes are reused.
     pub prefix_caching: bool,
-    /// Whether CUDA graphs are left out.
+    /// Whether CUDA graphs are disabled.
     pub enforce_eager: bool,
     /// Tokens in one streamed chunk.
     pub stream_interval: usize,
     /// Size of a KV block in tokens.
     pub block_size: usize,
-    /// Size of the KV cache, whatever the memory.
+    /// Size of the KV cache, regardless of the memory.
     pub kv_cache_memory_bytes: Option<u64>,
-    /// Number of KV blocks, whatever the memory.
+    /// Number of KV blocks, regardless of the memory.
     pub num_gpu_blocks_override: Option<usize>,
     /// Whether `/load` counts.
     pub load_tracking: bool,
@@ -46,7 +46,7 @@ pub struct ServeArgs {
     pub per_request_metrics: bool,
 }
 
-/// Why the arguments are refused: the message that vLLM prints. The exit code is 2.
+/// Why the arguments are rejected: the message that vLLM prints. The exit code is 2.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ArgsError {
@@ -89,7 +89,7 @@ impl Default for ServeArgs {
 }
 
 impl ServeArgs {
-    /// Reads what follows the model on the command line.
+    /// Reads the arguments after the model on the command line.
     pub fn parse(args: &[String]) -> Result<Self, ArgsError> {
         let mut parsed = Self::default();
         let mut unrecognised: Vec<String> = Vec::new();
@@ -130,7 +130,7 @@ impl ServeArgs {
                     }
                     parsed.value(name, values)?;
                 }
-                // As argparse does: an unknown flag and the words after it are complained about
+                // As in argparse: the error names an unknown flag and the words after it
                 // together.
                 Some((_, None)) | None => unrecognised.push(arg.clone()),
             }

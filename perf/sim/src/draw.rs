@@ -4,7 +4,7 @@
 //! function of the seed and of the thing itself. A change of scheduling therefore never changes
 //! them.
 
-/// Which question a draw answers; keeps the answers of one seed independent of each other.
+/// The purpose of a draw; draws of one seed for different purposes are independent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Stream {
     Start,
@@ -25,7 +25,7 @@ pub(crate) fn mix(seed: u64, position: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The seed of one question.
+/// The seed for one purpose.
 pub(crate) fn seed_for(seed: u64, stream: Stream) -> u64 {
     mix(seed, 0x5eed_0000 + stream as u64)
 }

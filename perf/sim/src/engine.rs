@@ -17,18 +17,17 @@ use crate::step_time::StepTimer;
 /// How long an idle engine gathers requests before its first step, so that those sent together
 /// start together.
 const GATHERING: Duration = Duration::from_micros(20);
-/// The loop catches up with its deadlines after a pause of the machine, but not after a longer one
-/// than this.
+/// The longest pause of the machine after which the loop still catches up with its deadlines.
 const LONGEST_CATCH_UP: Duration = Duration::from_secs(1);
 
-/// What the API asks of the engine.
+/// A command from the API to the engine.
 #[derive(Debug)]
 pub(crate) enum Command {
     Generate(Box<Submission>),
     ResetPrefixCache(oneshot::Sender<bool>),
 }
 
-/// What the engine shows of itself.
+/// The engine's state, as the API sees it.
 #[derive(Debug)]
 pub(crate) struct EngineState {
     metrics: Mutex<Metrics>,
@@ -54,7 +53,7 @@ impl EngineState {
     }
 }
 
-/// A sequence in the engine, and what is known of its way so far.
+/// A sequence in the engine, with its times so far.
 struct Tracked {
     submission: Submission,
     prompt_tokens: usize,
@@ -68,7 +67,7 @@ struct Tracked {
 }
 
 impl Tracked {
-    /// What it has spent its time on until its last token.
+    /// Its times up to its last token.
     fn times(&self) -> Times {
         let scheduled = self.scheduled.unwrap_or(self.last_token);
         let first_token = self.first_token.unwrap_or(self.last_token);
@@ -113,7 +112,7 @@ impl Engine {
         (engine, state, sender)
     }
 
-    /// Runs until nobody can ask for anything any more, or until a poisonous request kills it.
+    /// Runs until the API is dropped, or until an injected fault kills it.
     pub(crate) async fn run(mut self) {
         loop {
             if !self.scheduler.has_work() {
@@ -123,7 +122,7 @@ impl Engine {
                 self.clock.sleep(GATHERING).await;
             }
             if self.busy().await.is_err() {
-                // Everything that waits sees its channel close.
+                // Every waiting request sees its channel close.
                 self.state.dead.store(true, Ordering::SeqCst);
                 self.tracked.clear();
                 drop(self.commands);
@@ -133,8 +132,8 @@ impl Engine {
         }
     }
 
-    /// Steps as long as there is something to compute. Each step begins at the deadline of the one
-    /// before, so that no delay of the machine adds up.
+    /// Steps while there is something to compute. Each step begins at the deadline of the one
+    /// before, so that delays of the machine do not add up.
     async fn busy(&mut self) -> Result<(), Died> {
         let mut now = self.clock.now();
         loop {
@@ -174,13 +173,13 @@ impl Engine {
                 self.tracked.insert(tracked.submission.sequence.id, tracked);
             }
             Command::ResetPrefixCache(answer) => {
-                // Whoever asked may have gone.
+                // The client may have disconnected.
                 let _ = answer.send(self.scheduler.reset_prefix_cache());
             }
         }
     }
 
-    /// Drops the sequences whose client has gone.
+    /// Drops the sequences whose client has disconnected.
     fn drop_abandoned(&mut self) {
         let abandoned: Vec<u64> = self
             .tracked
@@ -243,7 +242,7 @@ impl Engine {
                 }
                 let finished = token.done.then_some(submission.reason);
                 if submission.reports_tokens || token.done {
-                    // A client that has gone is noticed before the next step.
+                    // A client that has disconnected is noticed before the next step.
                     let _ = submission.progress.send(Progress {
                         choice: submission.choice,
                         generated: token.generated,
@@ -289,5 +288,5 @@ impl Engine {
     }
 }
 
-/// The engine was killed by a request.
+/// A request killed the engine.
 struct Died;

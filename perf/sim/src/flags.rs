@@ -78,7 +78,7 @@ const VALUES: &[&str] = &[
     "uvicorn-log-level",
 ];
 
-/// Flags that take none.
+/// Flags without a value.
 const SWITCHES: &[&str] = &[
     "async-scheduling",
     "disable-custom-all-reduce",
@@ -114,7 +114,7 @@ const SHORT: &[(&str, &str)] = &[
     ("-cc", "compilation-config"),
 ];
 
-/// The long name of a flag as written (underscores are as good as dashes), without its dashes and
+/// The long name of a flag as written (with underscores or dashes), without its dashes and
 /// without a value.
 pub(crate) fn long_name(written: &str) -> Option<String> {
     if let Some((_, long)) = SHORT.iter().find(|(short, _)| *short == written) {

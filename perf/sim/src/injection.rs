@@ -8,8 +8,8 @@ use crate::nearest::nearest;
 
 /// Faults to simulate, read from text such as `decode=1.05,fail=0.02`. The default injects nothing.
 ///
-/// Shares are kept exactly and spread evenly over the requests in order of arrival; the seed
-/// decides where they begin.
+/// Shares are exact and are spread evenly over the requests in order of arrival; the seed
+/// decides where the pattern begins.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Injection {
     /// `decode=F`: decode steps take F times as long.
@@ -20,31 +20,31 @@ pub struct Injection {
     pub start: Option<f64>,
     /// `fail=S`: the share S of the requests is answered with status 500.
     pub fail: Option<f64>,
-    /// `cut=S`: the connection of the share S of the requests breaks half way through the answer.
+    /// `cut=S`: the connection of the share S of the requests breaks halfway through the answer.
     pub cut: Option<f64>,
     /// `error-in-band=S`: the share S of the streams carries an error instead of its second half,
     /// under status 200.
     pub error_in_band: Option<f64>,
-    /// `stall=S`: the share S of the requests is answered half and then neither continued nor
-    /// ended.
+    /// `stall=S`: the share S of the requests gets half of its answer, which then neither
+    /// continues nor ends.
     pub stall: Option<f64>,
     /// `oom`: the start fails for lack of GPU memory.
     pub oom: bool,
-    /// `die-after=N`: N requests are served, the next one kills the engine half way.
+    /// `die-after=N`: N requests are served, the next one kills the engine halfway.
     pub die_after: Option<u64>,
 }
 
-/// Why a text is no injection.
+/// Why a text is not a valid injection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InjectionError {
     /// No fault has that name.
     #[error("cannot inject `{name}`; did you mean `{nearest}`? Known: {known}")]
     Unknown {
-        /// What was asked for.
+        /// The unknown name.
         name: String,
-        /// What was perhaps meant.
+        /// The most similar known name.
         nearest: &'static str,
-        /// All there are.
+        /// All known names.
         known: String,
     },
     /// The value is missing, superfluous or out of range.
@@ -54,7 +54,7 @@ pub enum InjectionError {
         part: String,
         /// The fault.
         name: &'static str,
-        /// What value it takes.
+        /// The value that it takes.
         wants: &'static str,
     },
     /// The same fault twice.
@@ -77,7 +77,7 @@ const KNOWN: [(&str, &str); 9] = [
     ("die-after", "a number of requests, such as 12"),
 ];
 
-/// What a request is hit by.
+/// A fault of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Fail,
@@ -87,8 +87,8 @@ pub(crate) enum Fault {
 }
 
 impl Injection {
-    /// What the request with that number (from 0, in order of arrival) is hit by; the first of
-    /// several faults wins.
+    /// The fault that hits the request with this number (from 0, in order of arrival); the first
+    /// of several faults wins.
     pub(crate) fn fault(&self, seed: u64, request: u64) -> Option<Fault> {
         let shares = [
             (Fault::Fail, self.fail),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_fault_is_told_the_nearest() {
+    fn the_error_for_an_unknown_fault_names_the_nearest() {
         let error = "dekode=1.05".parse::<Injection>().unwrap_err().to_string();
         assert!(error.starts_with("cannot inject `dekode`; did you mean `decode`?"), "{error}");
     }

@@ -2,7 +2,7 @@
 
 use crate::draw::{Stream, seed_for, unit};
 
-/// Any so many consecutive requests meet every stratum of the distribution once.
+/// This many consecutive requests visit every stratum of the distribution once.
 const STRATA: u64 = 20;
 /// Coprime to [`STRATA`], so that neighbours in time lie far apart in the distribution.
 const STRIDE: u64 = 7;

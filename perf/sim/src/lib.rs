@@ -1,10 +1,10 @@
 //! A simulated vLLM: a model of its scheduler behind the HTTP API that vLLM 0.32 speaks. Main type:
 //! [`SimServer`].
 //!
-//! The server is a [tower service](SimServer::router), so that a load generator joins it in process
-//! and in virtual time; the `perf-sim` binary serves the same router on a port in real time. How
-//! fast it is, how much memory it has and how noisy it is, a [`Profile`] says; what goes wrong on
-//! purpose, an [`Injection`] says.
+//! The server is a [tower service](SimServer::router), so that a load generator can call it in
+//! process and in virtual time; the `perf-sim` binary serves the same router on a port in real
+//! time. A [`Profile`] sets its speed, memory and noise; an [`Injection`] sets the faults that it
+//! simulates.
 //!
 //! ```
 //! use perf_sim::{Injection, Options, SimServer, profile};

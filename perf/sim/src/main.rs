@@ -23,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// How long the start takes unless `PERF_SIM_STARTUP_MS` says otherwise.
 const STARTUP_MS: u64 = 200;
-/// How long a server with a dead engine still answers, so that its health can be seen.
+/// How long a server with a dead engine still answers, so that a client can see its health.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Connections that may wait to be accepted.
@@ -40,7 +40,7 @@ Usage:
 
 Environment:
   PERF_SIM_PROFILE     profile by name, or the path of a TOML file [default: generic]
-  PERF_SIM_SEED        decides all that is random [default: 0]
+  PERF_SIM_SEED        seed of everything random [default: 0]
   PERF_SIM_INJECT      faults, such as decode=1.05,fail=0.02,cut=0.02,error-in-band=0.02,stall=0.01,oom,die-after=12
   PERF_SIM_STARTUP_MS  how long the start takes, in milliseconds [default: 200]
   VLLM_SERVER_DEV_MODE 1 adds POST /reset_prefix_cache
@@ -83,9 +83,9 @@ async fn main() -> ExitCode {
 
 /// Why the server ends with an exit code other than 0.
 enum Failure {
-    /// As vLLM fails; its log has said why.
+    /// A failure that vLLM has too; its log has the reason.
     Start(StartFailure),
-    /// The simulation's own settings make no sense.
+    /// The simulator's own settings are invalid.
     Usage(String),
 }
 
@@ -135,9 +135,9 @@ async fn serve(rest: Vec<String>) -> Result<(), Failure> {
             return Err(Failure::from(missing_model_failure(&options.model, &environment)));
         }
         let sim = SimServer::start_in(environment, options, Clock::real()).await?;
-        // Without a socket the start has failed for its arguments.
+        // Without a socket the start has failed because of its arguments.
         let Some(socket) = socket else { return Ok(()) };
-        // Only now: whoever asks too early is refused, and not kept waiting.
+        // Listen only now: a client that connects earlier is refused at once and does not wait.
         let listener = socket
             .listen(BACKLOG)
             .map_err(|error| Failure::Usage(format!("cannot listen: {error}")))?;
@@ -169,12 +169,10 @@ async fn serve(rest: Vec<String>) -> Result<(), Failure> {
 }
 
 fn serving_failed(served: io::Result<()>) -> Result<(), Failure> {
-    served.map_err(|error| {
-        Failure::Usage(format!("cannot serve any longer: {error}; start it again"))
-    })
+    served.map_err(|error| Failure::Usage(format!("the server stopped: {error}; start it again")))
 }
 
-/// The model stands first, or behind `--model`.
+/// The model is the first argument, or follows `--model`.
 fn split_model(mut rest: Vec<String>) -> (String, Vec<String>) {
     if rest[0].starts_with('-') {
         let flag = rest.iter().position(|arg| arg == "--model");
@@ -184,7 +182,7 @@ fn split_model(mut rest: Vec<String>) -> (String, Vec<String>) {
     (rest.remove(0), rest)
 }
 
-/// Takes the port, without listening yet.
+/// Binds the port, without listening yet.
 async fn bind(args: &ServeArgs, environment: &Environment) -> Result<TcpSocket, Failure> {
     let host = args.host.as_deref().unwrap_or("0.0.0.0");
     let taken = async {

@@ -23,18 +23,18 @@ impl KvCache {
 /// What does not fit.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Misfit {
-    /// The context asked for is longer than the model was made for.
+    /// The requested context is longer than the model supports.
     ContextOverModel { asked: usize, model: usize },
     /// Weights and activations exceed the share of the memory that vLLM may use.
     Weights { needed_gib: f64, allowed_gib: f64, total_gib: f64 },
     /// One request of full length exceeds the KV cache.
     ContextOverCache { asked: usize, needed_gib: f64, available_gib: f64, longest: usize },
-    /// CUDA graphs exceed what the share leaves free.
+    /// CUDA graphs exceed the memory that the share leaves free.
     GraphCapture { needed_gib: f64, free_gib: f64, total_gib: f64 },
 }
 
-/// Finds room for the KV cache, or the first thing that does not fit, in the order in which a start
-/// finds it out.
+/// Finds room for the KV cache, or the first thing that does not fit, in the order in which a
+/// start checks it.
 pub(crate) fn plan(profile: &Profile, args: &ServeArgs) -> Result<KvCache, Misfit> {
     let model = &profile.model;
     let context = args.context_len(profile);

@@ -105,7 +105,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a sequence that ended, however it did.
+    /// Counts a sequence that ended for any reason.
     pub(crate) fn finish(&mut self, finished: &Finished) {
         self.success[finished.reason as usize] += 1;
         self.e2e.observe(finished.e2e);

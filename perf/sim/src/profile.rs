@@ -8,9 +8,9 @@ use crate::nearest::nearest;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// The name it is asked for by.
+    /// The name by which it is selected.
     pub name: String,
-    /// What it stands for and where its figures come from.
+    /// The deployment that it models, and the source of its figures.
     pub description: String,
     /// The device.
     pub machine: Machine,
@@ -22,7 +22,7 @@ pub struct Profile {
     pub step: Step,
     /// What the API server adds.
     pub http: Http,
-    /// How far measured times scatter.
+    /// How much measured times vary.
     pub noise: Noise,
     /// When the model stops by itself.
     pub natural_length: NaturalLength,
@@ -38,7 +38,7 @@ pub struct Machine {
     pub gpu: String,
     /// Memory of one GPU in GiB.
     pub memory_gib: f64,
-    /// GPUs that the step times were taken on; 0 for a CPU.
+    /// Number of GPUs on which the step times were measured; 0 for a CPU.
     pub gpus: u32,
 }
 
@@ -52,15 +52,15 @@ pub struct Model {
     pub kv_bytes_per_token: u64,
     /// Size of the KV cache in tokens where memory does not decide it (CPU).
     pub kv_cache_tokens: Option<usize>,
-    /// The longest context that the model was made for.
+    /// The longest context that the model supports.
     pub max_model_len: usize,
-    /// Token ids are below this.
+    /// Token ids are smaller than this.
     pub vocab_size: u32,
-    /// Peak memory per GPU beside weights and cache, in GiB: activations, and repacking of
-    /// quantised weights.
+    /// Peak memory per GPU in addition to weights and cache, in GiB: activations, and
+    /// repacking of quantised weights.
     pub activation_gib: f64,
-    /// Memory per GPU that CUDA graphs take whatever the context length, in GiB; outside of the
-    /// utilisation limit.
+    /// Memory per GPU that CUDA graphs take at any context length, in GiB; not counted
+    /// against the utilisation limit.
     pub graph_gib: f64,
     /// Memory per GPU that CUDA graphs take for each 1,024 tokens of max-model-len, in GiB.
     pub graph_gib_per_1k_len: f64,
@@ -80,7 +80,7 @@ pub struct Defaults {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// Any step, in milliseconds: reading the weights once.
+    /// Every step, in milliseconds: the time to read the weights once.
     pub base_ms: f64,
     /// Each prompt token computed, in microseconds.
     pub prefill_token_us: f64,
@@ -98,26 +98,27 @@ pub struct Step {
 pub struct Http {
     /// From the request's arrival to the scheduler's queue, in milliseconds.
     pub admission_ms: f64,
-    /// Share of streamed tokens that wait for the next one and leave in its chunk.
+    /// Share of streamed tokens that are sent in one chunk with the next token.
     pub merged_chunk_share: f64,
 }
 
-/// How far measured times scatter: coefficients of variation of log-normal factors on the step
+/// How much measured times vary: coefficients of variation of log-normal factors on the step
 /// time.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Noise {
     /// One draw per server start.
     pub start_cv: f64,
-    /// One draw per stretch of `drift_s` seconds: what makes runs on one server differ.
+    /// One draw per interval of `drift_s` seconds: the cause of differences between repetitions on
+    /// one server.
     pub drift_cv: f64,
-    /// Length of such a stretch.
+    /// Length of such an interval.
     pub drift_s: f64,
     /// One draw per step.
     pub step_cv: f64,
 }
 
-/// How many tokens the model writes when neither `ignore_eos` nor a limit interferes.
+/// How many tokens the model generates without `ignore_eos` and without a limit.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NaturalLength {
@@ -139,30 +140,30 @@ pub struct Startup {
     pub capture_s: f64,
 }
 
-/// Why there is no such profile.
+/// Why a profile cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
     /// The name is not that of a built-in profile.
     #[error("no profile is called `{name}`; the nearest is `{nearest}`, and there are {known}")]
     Unknown {
-        /// What was asked for.
+        /// The unknown name.
         name: String,
-        /// What was perhaps meant.
+        /// The most similar known name.
         nearest: String,
-        /// All there are.
+        /// All known names.
         known: String,
     },
     /// The text is not a profile.
     #[error("this is not a profile: {0}; compare it with perf/sim/profiles/generic.toml")]
     Syntax(#[from] Box<toml::de::Error>),
-    /// A figure makes no sense.
+    /// A figure is out of range.
     #[error("profile `{name}`: {field} {wrong}; correct it there")]
     Value {
-        /// The profile.
+        /// The profile's name.
         name: String,
-        /// Which figure.
+        /// The key of the figure.
         field: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the figure.
         wrong: String,
     },
 }
@@ -173,7 +174,7 @@ macro_rules! built_in {
     };
 }
 
-/// Name and text of each built-in profile; `generic` is the default everywhere.
+/// Name and text of each built-in profile; `generic` is the default.
 const BUILT_IN: [(&str, &str); 8] = built_in![
     "generic",
     "qwen2.5-14b-awq-marlin-1x4090",
@@ -203,7 +204,7 @@ pub fn profile_names() -> Vec<&'static str> {
 }
 
 impl Profile {
-    /// Reads a profile; keys that no profile has are refused.
+    /// Reads a profile; an unknown key is an error.
     pub fn from_toml(text: &str) -> Result<Self, ProfileError> {
         let profile: Self = toml::from_str(text).map_err(Box::new)?;
         profile.check()?;
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_told_the_nearest_and_all() {
+    fn the_error_for_an_unknown_name_lists_the_nearest_and_all_names() {
         let error = profile("tiny-gpu").unwrap_err().to_string();
         assert!(error.contains("the nearest is `tiny-cpu`"), "{error}");
         assert!(error.contains("generic, qwen2.5-14b-awq-marlin-1x4090"), "{error}");

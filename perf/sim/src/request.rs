@@ -7,29 +7,29 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::metrics::FinishReason;
 use crate::scheduler::NewSequence;
 
-/// One sequence to generate, with the way back to whoever waits for it.
+/// One sequence to generate, with the channel to the API handler that waits for it.
 #[derive(Debug)]
 pub(crate) struct Submission {
     pub(crate) sequence: NewSequence,
     /// How it ends when it has all its tokens.
     pub(crate) reason: FinishReason,
     pub(crate) max_tokens: usize,
-    /// Which of the request's choices.
+    /// Index of the request's choice.
     pub(crate) choice: usize,
     /// Arrival at the API server.
     pub(crate) arrived: Duration,
     /// Whether every token is reported, or only the end.
     pub(crate) reports_tokens: bool,
-    /// Whether the engine dies of it half way.
+    /// Whether it kills the engine halfway.
     pub(crate) is_poison: bool,
     /// Closed without an end when the engine dies.
     pub(crate) progress: UnboundedSender<Progress>,
 }
 
-/// How far a sequence has come.
+/// The progress of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// Which of the request's choices.
+    /// Index of the request's choice.
     pub(crate) choice: usize,
     /// Tokens written so far.
     pub(crate) generated: usize,
@@ -38,7 +38,7 @@ pub(crate) struct Progress {
     pub(crate) times: Times,
 }
 
-/// What a sequence spent its time on.
+/// The phases of a sequence's time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Times {
     /// From its arrival in the engine until it was scheduled.

@@ -55,7 +55,7 @@ impl StepPlan {
     }
 }
 
-/// A token that a step brought.
+/// A token that a step generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Written {
     pub(crate) id: u64,
@@ -85,7 +85,7 @@ impl Scheduler {
         self.waiting.push_back(Sequence::new(new));
     }
 
-    /// Drops a sequence that nobody waits for any more.
+    /// Drops a sequence whose client has disconnected.
     pub(crate) fn abort(&mut self, id: u64) {
         self.waiting.retain(|sequence| sequence.id != id);
         if let Some(index) = self.running.iter().position(|sequence| sequence.id == id) {
@@ -110,13 +110,13 @@ impl Scheduler {
         self.pool.usage()
     }
 
-    /// Empties the prefix cache; refused while a sequence holds blocks.
+    /// Empties the prefix cache; not possible while a sequence holds blocks.
     pub(crate) fn reset_prefix_cache(&mut self) -> bool {
         self.pool.forget()
     }
 
-    /// Chooses the next step: what runs goes on first, then what waits is admitted into the rest of
-    /// the token budget.
+    /// Plans the next step: running sequences continue first, then waiting sequences are admitted
+    /// into the rest of the token budget.
     pub(crate) fn step(&mut self) -> StepPlan {
         let mut plan = StepPlan::default();
         let mut budget = self.limits.max_num_batched_tokens;
@@ -137,7 +137,7 @@ impl Scheduler {
         plan
     }
 
-    /// Reports a step as computed; gives the tokens that it brought.
+    /// Reports a step as computed; returns the tokens that it generated.
     pub(crate) fn finish_step(&mut self, plan: &StepPlan) -> Vec<Written> {
         let mut written = Vec::new();
         let mut scheduled = plan.scheduled.iter().peekable();
@@ -164,8 +164,8 @@ impl Scheduler {
         written
     }
 
-    /// Gets the blocks for a running sequence's next tokens, at the cost of the latest arrivals
-    /// where there are none. False when the sequence itself had to give way.
+    /// Gets the blocks for a running sequence's next tokens, preempting the latest
+    /// arrivals where no block is free. False when the sequence itself was preempted.
     fn make_room(&mut self, index: usize, tokens: usize, plan: &mut StepPlan) -> bool {
         loop {
             let sequence = &self.running[index];
@@ -250,8 +250,8 @@ impl Scheduler {
         plan.scheduled.push((sequence.id, tokens));
     }
 
-    /// The blocks that hold the sequence's beginning. The last token is always computed: it brings
-    /// the next.
+    /// The blocks that hold the sequence's beginning. The last token is always computed: it
+    /// generates the next one.
     fn find_prefix(&self, sequence: &mut Sequence) -> Vec<BlockId> {
         if !self.limits.prefix_caching {
             return Vec::new();

@@ -20,9 +20,9 @@ use crate::profile::Profile;
 pub struct StartFailure {
     /// Exit code of the process: 2 for refused arguments, else 1.
     pub exit_code: i32,
-    /// The line of the log that says why.
+    /// The log line with the reason.
     pub cause: String,
-    /// What it printed until then.
+    /// The log up to the failure.
     pub log: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ impl Log {
     }
 }
 
-/// Starts up: takes the time that it takes, and gives the arguments, the KV cache and the log.
+/// Simulates the start: waits for its time, and returns the arguments, the KV cache and the log.
 pub(crate) async fn start_up(
     options: &Options,
     environment: &Environment,
@@ -178,7 +178,7 @@ pub(crate) async fn start_up(
     );
     log.plain("INFO:     Started server process [1]");
     log.plain("INFO:     Waiting for application startup.");
-    // Not printed: whoever opens the port says so when it is open.
+    // Not printed here: the caller that opens the port prints it when the port is open.
     log.lines.push("INFO:     Application startup complete.".into());
     Ok((args, cache, log.lines))
 }

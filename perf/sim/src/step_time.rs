@@ -21,7 +21,7 @@ pub(crate) struct StepLoad {
     pub(crate) context_tokens: usize,
 }
 
-/// Gives each step its time: the profile's, times what is injected, times noise.
+/// The time of each step: the profile's time × the injected factor × noise.
 #[derive(Debug)]
 pub(crate) struct StepTimer {
     base_ms: f64,
@@ -74,7 +74,7 @@ impl StepTimer {
         Duration::from_secs_f64(ms * noise / 1e3)
     }
 
-    /// The factor of the stretch of time that `now` lies in.
+    /// The factor of the drift interval that contains `now`.
     fn drift(&self, now: Duration) -> f64 {
         #[allow(
             clippy::cast_possible_truncation,
@@ -89,7 +89,7 @@ impl StepTimer {
     }
 }
 
-/// A factor with mean 1 and that coefficient of variation.
+/// A factor with mean 1 and this coefficient of variation.
 fn log_normal(rng: &mut ChaCha8Rng, cv: f64) -> f64 {
     if cv == 0.0 {
         return 1.0;

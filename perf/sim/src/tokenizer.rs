@@ -12,7 +12,7 @@ const MESSAGE_BEGIN: u32 = 1;
 const MESSAGE_END: u32 = 2;
 /// Words longer than this are split, as a real tokenizer would.
 const LONGEST_WORD: usize = 12;
-/// One id in so many has no text.
+/// One id in this many has no text.
 const EMPTY_ONE_IN: u64 = 33;
 const SYLLABLES: [&str; 16] = [
     "la", "re", "mi", "so", "ta", "ne", "ro", "vi", "ku", "pe", "sha", "dor", "lin", "bra", "gen",
@@ -60,7 +60,7 @@ impl Tokenizer {
         tokens
     }
 
-    /// The tokens of a conversation, up to where the assistant is to speak.
+    /// The tokens of a conversation, up to the start of the assistant's answer.
     pub(crate) fn encode_chat<'a>(
         self,
         messages: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -79,7 +79,7 @@ impl Tokenizer {
         tokens
     }
 
-    /// The token that a model in that state writes at that place.
+    /// The token that a model in this state generates at this place.
     pub(crate) fn written(self, state: u64, place: usize) -> u32 {
         self.plain_id(mix(state, place as u64))
     }

@@ -1,9 +1,9 @@
-//! The simulated server, put under the published loads, comes out at the published figures.
+//! The simulated server, put under the published loads, reproduces the published figures.
 //!
 //! Five configurations of a benchmark report (December 2025, RTX 4090) under two loads: waves of 32
-//! that start when the one before has ended, and one request at a time. Whoever changes a profile
-//! or the scheduler reads the table that this test prints: `cargo test -p vllm-perf-sim --test published
-//! -- --nocapture`.
+//! that start when the one before has ended, and one request at a time. After a change of a profile
+//! or the scheduler, read the table that this test prints: `cargo test -p vllm-perf-sim --test
+//! published -- --nocapture`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

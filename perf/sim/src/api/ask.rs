@@ -14,7 +14,7 @@ pub(super) struct Ask {
     pub(super) prompts: Vec<Arc<[u32]>>,
     /// Answers to each prompt.
     pub(super) n: usize,
-    /// Most tokens of an answer, before the context length cuts it.
+    /// The most tokens of an answer, before the context length cuts it.
     pub(super) max_tokens: Option<usize>,
     pub(super) min_tokens: usize,
     pub(super) ignore_eos: bool,
@@ -31,8 +31,8 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    /// Reads all but the prompts. `max_tokens` are the names under which that limit may be found,
-    /// the strongest first.
+    /// Reads everything except the prompts. `max_tokens` lists the names of that limit; the first
+    /// one present wins.
     pub(super) fn read(fields: &Fields, max_tokens: &[&str], api: &Api) -> Result<Self, ApiError> {
         let mut limit = None;
         for name in max_tokens {
@@ -72,7 +72,7 @@ impl Ask {
         Ok(ask)
     }
 
-    /// Checks a prompt against the context, and takes it.
+    /// Checks a prompt against the context length, and adds it.
     pub(super) fn take_prompt(&mut self, prompt: Vec<u32>, api: &Api) -> Result<(), ApiError> {
         let settings = api.settings();
         let (tokens, limit) = (prompt.len(), settings.max_model_len);
@@ -95,7 +95,7 @@ impl Ask {
     }
 }
 
-/// Whether the model asked for is the one served. No model at all is fine.
+/// Whether the model asked for is the one served. A request without a model is valid.
 pub(super) fn check_model(fields: &Fields, api: &Api) -> Result<(), ApiError> {
     let names = &api.settings().names;
     match fields.text("model")? {

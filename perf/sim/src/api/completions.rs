@@ -70,7 +70,7 @@ fn token_ids(items: &[Value]) -> Option<Vec<u32>> {
     items.iter().map(|item| item.as_u64().and_then(|id| u32::try_from(id).ok())).collect()
 }
 
-/// Made-up log probabilities, where they are asked for.
+/// Made-up log probabilities, where the request asks for them.
 fn logprobs(generation: &Generation, ids: &[u32], mut offset: usize) -> Option<Logprobs> {
     let top = generation.ask.logprobs?;
     let mut logprobs = Logprobs::default();

@@ -4,7 +4,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// What a client did wrong, or what happened to the engine.
+/// An error of the client's request or of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ApiError {
     pub(super) status: StatusCode,
@@ -36,17 +36,17 @@ impl ApiError {
         }
     }
 
-    /// A request that makes no sense as a whole.
+    /// An invalid request, without the name of a parameter.
     pub(super) fn plain(message: impl Into<String>) -> Self {
         Self::bad_request(message, None)
     }
 
-    /// A value that makes no sense.
+    /// An invalid value.
     pub(super) fn value(message: &str, param: &str, value: &str) -> Self {
         Self::bad_request(format!("{message} (parameter={param}, value={value})"), Some(param))
     }
 
-    /// A parameter that makes no sense.
+    /// An invalid parameter.
     pub(super) fn parameter(message: &str, param: &str) -> Self {
         Self::bad_request(format!("{message} (parameter={param})"), Some(param))
     }
@@ -77,7 +77,7 @@ impl ApiError {
         }
     }
 
-    /// The engine has died, or acts as if.
+    /// The engine has died, or simulates that.
     pub(super) fn engine_dead() -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -88,7 +88,7 @@ impl ApiError {
         }
     }
 
-    /// A request that fails by injection.
+    /// A request that fails because of an injected fault.
     pub(super) fn injected() -> Self {
         Self { message: "Internal server error".into(), ..Self::engine_dead() }
     }

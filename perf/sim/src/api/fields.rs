@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::errors::ApiError;
 
-/// The fields of a JSON object. Null counts as absent; unknown fields are nobody's business.
+/// The fields of a JSON object. Null counts as absent; unknown fields are ignored.
 #[derive(Clone, Debug)]
 pub(super) struct Fields {
     place: String,
@@ -117,13 +117,13 @@ impl Fields {
         }
     }
 
-    /// The complaint about an absent field.
+    /// The error for an absent field.
     pub(super) fn missing(&self, name: &str) -> ApiError {
         let input = format!("'<dict of {} items>'", self.map.len());
         ApiError::schema("missing", &format!("{}.{name}", self.place), "Field required", &input)
     }
 
-    /// The complaint about a field's type.
+    /// The error for a field of the wrong type.
     pub(super) fn wrong(&self, name: &str, kind: &str, message: &str, value: &Value) -> ApiError {
         ApiError::schema(kind, &format!("{}.{name}", self.place), message, &repr(value))
     }
@@ -149,7 +149,7 @@ fn offset(body: &[u8], error: &serde_json::Error) -> usize {
     lines + error.column()
 }
 
-/// What Python's json module would say, roughly.
+/// Roughly the message of Python's json module.
 fn python_json_error(error: &serde_json::Error) -> &'static str {
     let text = error.to_string();
     if text.contains("object")

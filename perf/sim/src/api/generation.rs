@@ -22,11 +22,11 @@ use crate::scheduler::NewSequence;
 pub(super) struct Choice {
     pub(super) prompt: Arc<[u32]>,
     sequence: u64,
-    /// Tokens that it will have.
+    /// Number of tokens that it will have.
     pub(super) target: usize,
     output_state: u64,
-    /// Tokens told to the client.
-    pub(super) told: usize,
+    /// Number of tokens sent to the client.
+    pub(super) sent: usize,
     pub(super) finished: Option<FinishReason>,
     pub(super) times: Times,
 }
@@ -58,7 +58,7 @@ impl Choice {
                 sequence,
                 target,
                 output_state,
-                told: 0,
+                sent: 0,
                 finished: None,
                 times: Times::default(),
             },
@@ -129,7 +129,7 @@ impl Generation {
         Ok(Self { api, ask, id, created, choices, fault, progress })
     }
 
-    /// The next news from the engine; none when it has died.
+    /// The next progress report from the engine; none when it has died.
     pub(super) async fn next(&mut self) -> Option<Progress> {
         self.progress.recv().await
     }
@@ -154,8 +154,8 @@ impl Generation {
         places.map(|place| self.api.settings().tokenizer.written(state, place)).collect()
     }
 
-    /// The times of the request, where the server was asked to give them. It gives them of single
-    /// answers only.
+    /// The times of the request, with `--enable-per-request-metrics`. Only for requests with a
+    /// single answer.
     pub(super) fn metrics(&self) -> Option<RequestMetrics> {
         match &self.choices[..] {
             [choice] if self.api.settings().per_request_metrics => {
@@ -180,7 +180,7 @@ impl Generation {
         self.ask.prompts.iter().map(|prompt| prompt.len()).sum()
     }
 
-    /// Whether a token waits for the next one and leaves in its chunk.
+    /// Whether a token is sent in one chunk with the next token.
     pub(super) fn is_merged(&self, choice: usize, place: usize) -> bool {
         let settings = self.api.settings();
         let seed = mix(seed_for(settings.seed, Stream::Merge), self.choices[choice].output_state);

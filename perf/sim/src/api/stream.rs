@@ -1,4 +1,4 @@
-//! How a request is answered: [`handle`]. As events or as a whole, or broken off on purpose.
+//! How a request is answered: [`handle`]. As events or as a whole, or cut off on purpose.
 
 use std::collections::VecDeque;
 use std::io;
@@ -22,10 +22,10 @@ use crate::injection::Fault;
 use crate::metrics::FinishReason;
 use crate::request::Progress;
 
-/// The last event of every stream that ends by itself.
+/// The last event of every stream that ends normally.
 const DONE: &str = "data: [DONE]\n\n";
 
-/// What one chunk tells: tokens of one choice.
+/// The content of one chunk: tokens of one choice.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
     pub(super) choice: usize,
@@ -55,7 +55,7 @@ pub(super) trait Style: Send + 'static {
     fn chunk(generation: &Generation, piece: &Piece) -> String;
 }
 
-/// How a stream goes on once its events have been sent.
+/// How a stream continues after its events have been sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Tokens,
@@ -120,7 +120,7 @@ fn respond<S: Style>(generation: Generation) -> Response {
         .into_response()
 }
 
-/// The answer in one piece; broken off half way when that is injected.
+/// The answer in one piece; cut off halfway when that fault is injected.
 fn respond_whole(generation: &Generation, answer: &impl Serialize) -> Response {
     let json = serde_json::to_string(answer).unwrap_or_default();
     let length = json.len();
@@ -140,9 +140,9 @@ fn respond_whole(generation: &Generation, answer: &impl Serialize) -> Response {
         .into_response()
 }
 
-/// What a socket shows of it: a body that ends before its end.
+/// The error that a client sees: a body that ends too early.
 fn broken_off() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the simulated server broke the connection off")
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the simulated server closed the connection early")
 }
 
 impl<S: Style> Streaming<S> {
@@ -154,7 +154,7 @@ impl<S: Style> Streaming<S> {
             }
             match self.next {
                 Next::Tokens => match self.generation.next().await {
-                    Some(progress) => self.tell(progress),
+                    Some(progress) => self.send(progress),
                     None => self.fail(),
                 },
                 Next::End => return None,
@@ -167,7 +167,7 @@ impl<S: Style> Streaming<S> {
         }
     }
 
-    fn tell(&mut self, progress: Progress) {
+    fn send(&mut self, progress: Progress) {
         if !self.opened {
             self.opened = true;
             self.events.extend(S::opening(&self.generation));
@@ -176,7 +176,7 @@ impl<S: Style> Streaming<S> {
         if progress.generated * 2 > choice.target
             && let Some(fault) = self.generation.fault
         {
-            // The engine has nobody left to write for.
+            // No client waits for the engine any more.
             self.generation.progress.close();
             match fault {
                 Fault::Cut => self.next = Next::BreakOff,
@@ -185,21 +185,21 @@ impl<S: Style> Streaming<S> {
             }
             return;
         }
-        let is_first = choice.told == 0;
-        let waits = progress.generated - choice.told < self.generation.ask.stream_interval
+        let is_first = choice.sent == 0;
+        let waits = progress.generated - choice.sent < self.generation.ask.stream_interval
             || self.generation.is_merged(progress.choice, progress.generated);
         if waits && !is_first && progress.finished.is_none() {
             return;
         }
         let piece = Piece {
             choice: progress.choice,
-            places: choice.told..progress.generated,
+            places: choice.sent..progress.generated,
             finished: progress.finished,
         };
         let chunk = S::chunk(&self.generation, &piece);
         self.events.push_back(chunk);
         let choice = &mut self.generation.choices[progress.choice];
-        choice.told = progress.generated;
+        choice.sent = progress.generated;
         (choice.finished, choice.times) = (progress.finished, progress.times);
         if self.generation.choices.iter().all(|choice| choice.finished.is_some()) {
             self.end();
@@ -221,8 +221,8 @@ impl<S: Style> Streaming<S> {
         self.next = Next::End;
     }
 
-    /// An error after the status line has gone out: it looks like success to whoever does not read
-    /// it.
+    /// An error after the status line has gone out: a client that does not read it sees a
+    /// success.
     fn fail(&mut self) {
         let json = ApiError::engine_dead().json();
         // The one place where vLLM writes JSON with spaces.

@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use crate::request::Times;
 
-/// What the answers name as the software that made them.
+/// The software version that answers name.
 pub(super) const FINGERPRINT: &str = "vllm-0.32.0-51a7ed00";
 
 /// A field that is always null here.
 pub(super) type Null = Option<()>;
 
-/// What every answer and every chunk begins with.
+/// The first fields of every answer and every chunk.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Envelope<'a> {
     pub(super) id: &'a str,

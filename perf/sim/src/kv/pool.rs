@@ -10,7 +10,7 @@ pub(crate) type BlockId = usize;
 #[derive(Clone, Debug, Default)]
 struct Block {
     users: u32,
-    /// What the block holds, when that can be found by its hash.
+    /// The hash of the block's content, when the block can be found by it.
     hash: Option<BlockHash>,
     /// Key in the queue of free blocks, while in it.
     freed_at: u64,
@@ -21,7 +21,8 @@ struct Block {
 #[derive(Clone, Debug)]
 pub(crate) struct BlockPool {
     total: usize,
-    /// Blocks that were ever used; the rest is free and comes first, as in vLLM's queue.
+    /// Blocks that were used at least once; the others are free and are taken first, as in vLLM's
+    /// queue.
     blocks: Vec<Block>,
     free: BTreeMap<u64, BlockId>,
     by_hash: HashMap<BlockHash, BlockId>,
@@ -59,7 +60,7 @@ impl BlockPool {
         block.users += 1;
     }
 
-    /// A block to write to, or none when all are held.
+    /// A block to write to, or none when all are in use.
     pub(crate) fn take(&mut self) -> Option<BlockId> {
         let id = if self.blocks.len() < self.total {
             self.blocks.push(Block::default());
@@ -83,8 +84,8 @@ impl BlockPool {
         }
     }
 
-    /// Gives up a request's blocks; the last are reused first, since a prefix is worth more than
-    /// what follows it.
+    /// Releases a request's blocks; the last are reused first, since a prefix is more likely to
+    /// be used again than the blocks after it.
     pub(crate) fn release(&mut self, ids: &[BlockId]) {
         for id in ids.iter().rev() {
             let block = &mut self.blocks[*id];
@@ -97,7 +98,7 @@ impl BlockPool {
         }
     }
 
-    /// Forgets all content; refused while a request holds blocks.
+    /// Forgets all content; not possible while a request holds blocks.
     pub(crate) fn forget(&mut self) -> bool {
         if self.free_blocks() < self.total {
             return false;
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn content_is_forgotten_only_when_nobody_holds_a_block() {
+    fn content_is_forgotten_only_when_no_request_holds_a_block() {
         let mut pool = BlockPool::new(2);
         let id = pool.take().unwrap();
         pool.remember(id, 7);

@@ -30,7 +30,7 @@ pub(super) const PREEMPTIONS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0];
 #[derive(Clone, Debug)]
 pub(crate) struct Histogram {
     bounds: &'static [f64],
-    /// One for each bound, and one for what lies above all.
+    /// One for each bound, and one for values above all bounds.
     counts: Vec<u64>,
     sum: f64,
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Histogram, Metrics};
 
-/// What `vllm:cache_config_info` tells.
+/// The values in `vllm:cache_config_info`.
 #[derive(Clone, Debug)]
 pub(crate) struct CacheConfig {
     pub(crate) block_size: usize,

@@ -25,7 +25,7 @@ fn distinct(id: u64, tokens: usize, target: usize) -> NewSequence {
     sequence(id, (first..).take(tokens).collect(), target)
 }
 
-/// Steps until nothing is left; gives the plans.
+/// Steps until nothing is left; returns the plans.
 fn run(scheduler: &mut Scheduler) -> Vec<StepPlan> {
     let mut plans = Vec::new();
     while scheduler.has_work() {
@@ -167,7 +167,7 @@ fn an_aborted_sequence_frees_its_blocks() {
 }
 
 proptest! {
-    /// Whatever is asked, each sequence gets its tokens, no step exceeds a limit, and no block is
+    /// For all requests, each sequence gets its tokens, no step exceeds a limit, and no block is
     /// lost.
     #[test]
     fn every_sequence_is_served_within_the_limits(

@@ -1,4 +1,4 @@
-//! `perf-sim serve` lives and dies as `vllm serve` does.
+//! `perf-sim serve` starts, serves and ends as `vllm serve` does.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -36,7 +36,7 @@ fn ready(injection: &str) -> (Child, u16) {
         lines.any(|line| line.contains("Application startup complete.")),
         "it ended before it was ready"
     );
-    // Whoever writes to a closed pipe dies: read on to the end.
+    // A program that writes to a closed pipe is killed: read to the end.
     std::thread::spawn(move || lines.for_each(drop));
     (child, port)
 }

@@ -1,4 +1,4 @@
-//! Every injected fault looks to a client as the real one does.
+//! To a client, every injected fault looks like the real fault.
 
 use std::time::Duration;
 

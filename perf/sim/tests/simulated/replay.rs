@@ -38,7 +38,7 @@ fn captured(name: &str) -> Captured {
     Captured {
         status,
         content_type: content_type.into(),
-        // The framing is that of the connection, which a call in process has none of.
+        // A call in process has no connection, so it has no framing.
         headers: headers
             .iter()
             .map(|(name, _)| (*name).to_owned())
@@ -48,7 +48,7 @@ fn captured(name: &str) -> Captured {
     }
 }
 
-/// Keys and types of a value: what has to be equal, whatever the values.
+/// Keys and types of a value: these have to be equal; the values may differ.
 fn shape(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),

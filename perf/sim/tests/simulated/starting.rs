@@ -1,4 +1,4 @@
-//! A start succeeds or fails as vLLM's would, with the lines in its log that others read.
+//! A start succeeds or fails as vLLM's would, with the log lines that the engine crate reads.
 
 use std::time::Duration;
 
