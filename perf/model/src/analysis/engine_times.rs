@@ -1,10 +1,9 @@
-//! What a server says of its own time for each request, [`ServerTimes`], held against what the
-//! client measured.
+//! A server's own time for each request, [`ServerTimes`], compared with the client's measurement.
 //!
-//! vLLM says it with `--enable-per-request-metrics`. Its clock runs from the moment at which the
+//! vLLM reports it with `--enable-per-request-metrics`. Its clock runs from the moment at which the
 //! engine has the request to the moment at which it has the token; the client's, here, from the
-//! send to the token's arrival. The server's time lies inside the client's: a client that is longer
-//! by much was kept waiting on the way, and one that is shorter is wrong.
+//! send to the token's arrival. The server's time lies inside the client's: if the client's
+//! is much longer, the request waited on the way; if it is shorter, one clock is wrong.
 
 use crate::record::sample::{Sample, ServerTimes};
 
@@ -16,7 +15,7 @@ pub(crate) const WAY_MS: f64 = 5.0;
 /// of both counts.
 pub(crate) const WAY_SHARE: f64 = 0.15;
 
-/// By how much a latency may be shorter at the client, in milliseconds: what clocks are read to.
+/// How much shorter a latency may be at the client, in milliseconds: the resolution of the clocks.
 const RESOLUTION_MS: f64 = 1.0;
 
 /// The same as a share: how far two clocks may drift apart.
@@ -44,7 +43,7 @@ impl Pair {
     }
 }
 
-/// Both latencies of every request that has them by both clocks, each with its name.
+/// Both latencies of every request that has them on both clocks, each with its name.
 fn pairs(samples: &[Sample]) -> [(&'static str, Vec<Pair>); 2] {
     let all = |of: fn(&Sample, &ServerTimes) -> Option<(u64, f64)>| {
         let pair = |sample: &Sample| {
@@ -71,7 +70,7 @@ pub(crate) fn remarks(samples: &[Sample]) -> Vec<String> {
 }
 
 /// A line for each latency that is shorter at the client, in any request, than by the engine's own
-/// clock, by more than 1 ms and by more than 0.1 %: nothing arrives before it was made.
+/// clock, by more than 1 ms and by more than 0.1 %: a token cannot arrive before it was generated.
 pub(crate) fn faults(samples: &[Sample]) -> Vec<String> {
     let line = |(name, pairs): &(&str, Vec<Pair>)| {
         let line = apart(name, pairs, Pair::is_impossible, "shorter", '-')?;

@@ -14,7 +14,7 @@ pub struct Lateness {
 }
 
 impl Lateness {
-    /// Of these samples; `None` for a closed loop.
+    /// The lateness of these samples; `None` for a closed loop.
     pub fn of(samples: &[Sample], arrivals: Arrivals) -> Option<Self> {
         if arrivals.is_closed_loop() {
             return None;

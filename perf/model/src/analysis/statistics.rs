@@ -1,10 +1,10 @@
 //! Percentiles, medians and means, defined once for the whole project.
 
-/// The `q`-quantile (0 ≤ q ≤ 1) of values sorted in ascending order; `None` of nothing.
+/// The `q`-quantile (0 ≤ q ≤ 1) of values sorted in ascending order; `None` without values.
 ///
 /// Linear interpolation between the two closest ranks: with h = (n − 1)·q, x\[⌊h⌋\] + (h −
 /// ⌊h⌋)·(x\[⌊h⌋ + 1\] − x\[⌊h⌋\]). This is type 7 of Hyndman and Fan, *Sample Quantiles in
-/// Statistical Packages* (1996), the default of `NumPy` and so of `vllm bench serve`.
+/// Statistical Packages* (1996), the default of `NumPy` and therefore of `vllm bench serve`.
 pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let rank = last as f64 * q.clamp(0.0, 1.0);
@@ -18,12 +18,12 @@ pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     Some(sorted[below] + (rank - rank.floor()) * (sorted[above] - sorted[below]))
 }
 
-/// The arithmetic mean; `None` of nothing.
+/// The arithmetic mean; `None` without values.
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// The median of values in any order; `None` of nothing.
+/// The median of values in any order; `None` without values.
 pub fn median(values: &[f64]) -> Option<f64> {
     quantile(&sorted(values), 0.5)
 }

@@ -1,19 +1,19 @@
-//! The part of a run in which the load was what it was meant to be: [`steady_window`] and the
+//! The part of a run in which the load was at its intended level: [`steady_window`] and the
 //! [`Steady`] figures in it.
 //!
-//! A run ramps up until everything that is to be under way is under way, and tails off when nothing
-//! is left to send. Both ends are found in the samples, not guessed: the window lasts from the
-//! first to the last moment at which at least as many requests were under way as in the middle of
-//! the run, the time-weighted median. In a closed loop it begins no sooner than the first request
-//! ended, because all begin at once and none of them finds the server as the others do; in an open
+//! The number of in-flight requests rises to the intended level at the start of a run, and falls
+//! when nothing is left to send. Both ends are found in the samples, not guessed: the window lasts
+//! from the first to the last moment at which at least as many requests were under way as in the
+//! middle of the run, the time-weighted median. In a closed loop it begins no sooner than the first
+//! request ended, because all begin at once, on a server in another state than later; in an open
 //! loop it ends no later than the last send. Tokens are placed by their time stamps, so that a
 //! request that crosses an end of the window counts with the part of it that lies inside. Latencies
-//! are of the requests that ended inside: to ask that they began there as well would leave out the
+//! are of the requests that ended inside: to require that they also began there would leave out the
 //! long ones.
 //!
 //! Waves have no such window, because they drain by design; theirs is the whole run, the last wave
-//! included. A ramp is never steady, and an open loop whose queue grew from one end of the window
-//! to the other was not: they have none.
+//! included. A ramp, and an open loop whose queue grew from one end of the window to the other,
+//! are never steady and have no window.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub struct Steady {
     pub from_s: f64,
     /// Where it ends.
     pub to_s: f64,
-    /// How many requests were under way in its middle.
+    /// The median number of in-flight requests.
     pub concurrency: u32,
     /// Output tokens per second of the whole server; absent when responses were not streamed, which
     /// have no stamps.
@@ -56,7 +56,7 @@ pub fn steady_window(samples: &[Sample], arrivals: Arrivals) -> Option<(u64, u64
     drift(samples, arrivals, from, to).is_none().then_some((from, to))
 }
 
-/// Says of an open loop that it was never steady, and why. A ramp is not meant to be.
+/// The remark that an open loop was never steady, with the reason. A ramp is not meant to be.
 pub fn never_steady(samples: &[Sample], arrivals: Arrivals) -> Option<String> {
     let (from, to) = window(samples, arrivals)?;
     let (first, last) = drift(samples, arrivals, from, to)?;
@@ -74,7 +74,7 @@ pub fn steady(samples: &[Sample], arrivals: Arrivals) -> Option<Steady> {
     let (from, to) = steady_window(samples, arrivals)?;
     let seconds = to.checked_sub(from).filter(|length| *length > 0)? as f64 / 1e6;
     let succeeded = || samples.iter().filter(|sample| sample.succeeded());
-    // What came at the very beginning was made before it.
+    // Tokens at the very beginning were generated before it.
     let inside = |at_us: u64| from < at_us && at_us <= to;
     let tokens_of = |sample: &Sample| -> u64 {
         sample
@@ -152,15 +152,15 @@ fn drift(samples: &[Sample], arrivals: Arrivals, from: u64, to: u64) -> Option<(
     ((first - last).abs() > DRIFT * first.max(last) + DRIFT_REQUESTS).then_some((first, last))
 }
 
-/// A stretch of time in which the same number of requests was under way.
+/// A period with a constant number of in-flight requests.
 struct Level {
     from_us: u64,
     to_us: u64,
     under_way: u32,
 }
 
-/// How many requests were under way from when to when, in order. Stretches without length are left
-/// out.
+/// The periods with a constant number of in-flight requests, in order, without those of zero
+/// length.
 fn levels(samples: &[Sample]) -> Vec<Level> {
     let sends = samples.iter().map(|sample| (sample.sent_us, true));
     let ends = samples.iter().map(|sample| (sample.end_us, false));

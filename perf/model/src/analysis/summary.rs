@@ -1,4 +1,4 @@
-//! Samples → [`Summary`]: every figure of one run, recomputed from nothing but its samples.
+//! Samples → [`Summary`]: every figure of one repetition, computed from its samples only.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use crate::spec::load::Objective;
 use crate::spec::metric::{Metric, Quantity, STATISTICS, Statistic};
 use crate::spec::units::as_millis;
 
-/// Every figure of one run. A figure that could not be measured is absent, never zero.
+/// Every figure of one repetition. A figure that could not be measured is absent, never zero.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Summary {
     /// Requests sent.
     pub requests: usize,
     /// Requests that failed, by kind.
     pub failures: BTreeMap<FailureKind, usize>,
-    /// Requests that went out twice; see [`Sample::resent`].
+    /// Requests that were sent twice; see [`Sample::resent`].
     pub resent: usize,
     /// From the first intended send to the end of the last response, in seconds.
     pub duration_s: f64,
@@ -54,8 +54,8 @@ impl Summary {
 /// Computes every figure that the samples allow.
 ///
 /// Rates count tokens and requests over the whole run, from the first intended send to the end of
-/// the last response. Latencies are of requests that succeeded; one failure makes the run invalid,
-/// which is the caller's to say.
+/// the last response. Latencies are of requests that succeeded; failures make the run invalid,
+/// which the caller decides.
 pub fn summarize(samples: &[Sample], objectives: &[Objective]) -> Summary {
     let succeeded: Vec<&Sample> = samples.iter().filter(|sample| sample.succeeded()).collect();
     let mut summary = Summary {
@@ -99,7 +99,7 @@ pub fn summarize(samples: &[Sample], objectives: &[Objective]) -> Summary {
     summary
 }
 
-/// The distributions that requests make: TTFT, TPOT, ITL, E2E and the output rate of each.
+/// The distributions over requests: TTFT, TPOT, ITL, E2E and the output rate of each.
 pub(crate) fn latencies(succeeded: &[&Sample]) -> BTreeMap<Metric, f64> {
     let of = |value: fn(&Sample) -> Option<f64>| -> Vec<f64> {
         succeeded.iter().filter_map(|sample| value(sample)).collect()
@@ -160,7 +160,7 @@ fn lengths(succeeded: &[&Sample]) -> Option<Lengths> {
     })
 }
 
-/// Whether a request met every objective; one whose quantity could not be measured has not met it.
+/// Whether a request met every objective; a quantity that could not be measured does not meet it.
 fn meets_all(sample: &Sample, objectives: &[Objective]) -> bool {
     objectives.iter().all(|objective| {
         let value = match objective.quantity {

@@ -1,7 +1,7 @@
 //! What is put on a server: [`Load`], which is a [`Workload`] (what is asked), [`Arrivals`] (when)
 //! and a count.
 //!
-//! These are declarations, plain data. What turns them into requests is in `perf/load`.
+//! These are declarations: plain data. `perf/load` turns them into requests.
 
 mod arrivals;
 mod length;
@@ -22,19 +22,19 @@ use crate::spec::units::{Percent, as_millis};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutputLength {
-    /// Exactly so many tokens: the end-of-sequence token is ignored, and any other length is a
+    /// Exactly this many tokens: the end-of-sequence token is ignored, and any other length is a
     /// failure.
     Exactly(u32),
     /// Exactly a number of tokens that differs from request to request.
     ExactlyOf(Length),
-    /// Until the model stops, and at most so many tokens.
+    /// Until the model stops, and at most this many tokens.
     AtMost(u32),
     /// Until the model stops, and at most a number of tokens that differs from request to request.
     AtMostOf(Length),
 }
 
 impl OutputLength {
-    /// The largest number of tokens that may come.
+    /// The largest number of tokens that an answer may have.
     pub fn limit(self) -> u32 {
         match self {
             Self::Exactly(tokens) | Self::AtMost(tokens) => tokens,
@@ -42,13 +42,13 @@ impl OutputLength {
         }
     }
 
-    /// Whether any other length than the one asked for is a failure.
+    /// Whether an answer of any other length is a failure.
     pub fn is_exact(self) -> bool {
         matches!(self, Self::Exactly(_) | Self::ExactlyOf(_))
     }
 }
 
-/// Which of the server's endpoints is asked.
+/// The endpoint of the server to which requests go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Api {
@@ -58,7 +58,7 @@ pub enum Api {
     Chat,
 }
 
-/// What is asked.
+/// What the requests ask for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
     /// Where the prompts come from.
@@ -69,7 +69,7 @@ pub struct Workload {
     pub api: Api,
     /// Whether the answers are streamed. TTFT, TPOT and ITL exist only then.
     pub stream: bool,
-    /// The sampling temperature, always sent: a model's own default would hide in its files.
+    /// The sampling temperature, always sent, because a model's own default is hidden in its files.
     pub temperature: f64,
 }
 
@@ -78,7 +78,7 @@ pub struct Workload {
 pub struct Objective {
     /// TTFT, TPOT or E2E.
     pub quantity: Quantity,
-    /// The most it may be.
+    /// The upper bound.
     pub limit: Duration,
 }
 
@@ -87,35 +87,35 @@ pub struct Objective {
 pub struct Load {
     /// The name: a baseline's file, a row in a report.
     pub name: String,
-    /// What is asked.
+    /// What the requests ask for.
     pub workload: Workload,
-    /// When.
+    /// When the requests are sent.
     pub arrivals: Arrivals,
-    /// How many measured requests.
+    /// The number of measured requests.
     pub requests: u32,
-    /// How many requests before them, which are not measured.
+    /// The number of warm-up requests before them, which are not measured.
     pub warmup: u32,
-    /// What a request must meet to count for goodput; without any there is no goodput.
+    /// The bounds that a request must meet to count for goodput; without any there is no goodput.
     pub objectives: Vec<Objective>,
-    /// No event received for so long makes a request a failure. Comments that keep a connection
-    /// alive are no events.
+    /// A request that receives no event for this long is a failure. Comments that keep a
+    /// connection alive do not count as events.
     pub stall_limit: Duration,
-    /// A request that takes longer in all is a failure, whatever is still arriving.
+    /// A request that takes longer than this is a failure, even if data still arrives.
     pub request_limit: Duration,
-    /// A hash of the file that the prompts come from; absent where they come from none, or nobody
-    /// has read it yet.
+    /// A hash of the file that the prompts come from; absent without a file, or before the file
+    /// is read.
     pub contents: Option<String>,
-    /// How late the sends of an open loop may be at the 99th percentile, before the client and not
-    /// the server was measured; and, in any load, half of how late the client's event loop may
-    /// wake.
+    /// The 99th percentile of lateness up to which the sends of an open loop are valid; above it,
+    /// the client was measured and not the server. In any load, the client's event loop may wake
+    /// up to twice as late.
     pub lateness_limit: Duration,
-    /// The share of requests that may fail before the run is invalid. What failed counts in no
-    /// figure.
+    /// The share of requests that may fail before the run is invalid. Failed requests count
+    /// in no figure.
     pub failures_allowed: Percent,
 }
 
 impl Load {
-    /// What the load is, on one line, as it stands in a baseline. Two loads are comparable when
+    /// The load on one line, as a baseline stores it. Two loads are comparable when
     /// these lines are equal.
     pub fn describe(&self) -> String {
         let workload = &self.workload;
@@ -139,7 +139,7 @@ impl Load {
         )
     }
 
-    /// When and how many, on one line: `waves of 32, 160 requests after 32 to warm up`.
+    /// The arrivals and the counts on one line: `waves of 32, 160 requests after 32 to warm up`.
     pub fn describe_arrivals(&self) -> String {
         let plural = if self.requests == 1 { "" } else { "s" };
         format!(

@@ -1,7 +1,7 @@
 //! What can be measured: [`Metric`], a quantity and, where it is a distribution, a statistic of it.
 //!
-//! Every name says its scope. A throughput is of the whole server; the rate one request saw is a
-//! quantity of its own and called so. The definitions and formulas are in `docs/GLOSSARY.md`.
+//! Every name says its scope. A throughput is of the whole server; the rate of one request is a
+//! separate quantity with its own name. The definitions and formulas are in `docs/GLOSSARY.md`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -122,7 +122,7 @@ impl Quantity {
         )
     }
 
-    /// Which way is better.
+    /// The direction that is better.
     pub fn direction(self) -> Direction {
         match self {
             Self::Ttft | Self::Tpot | Self::Itl | Self::E2e => Direction::LowerIsBetter,
@@ -198,7 +198,7 @@ impl Metric {
         self.statistic
     }
 
-    /// Which way is better.
+    /// The direction that is better.
     pub fn direction(self) -> Direction {
         self.quantity.direction()
     }
@@ -221,7 +221,7 @@ impl Metric {
         }
     }
 
-    /// Every metric there is, in the order of reports.
+    /// Every metric, in the order of reports.
     pub fn all() -> impl Iterator<Item = Self> {
         QUANTITIES.into_iter().flat_map(|quantity| {
             let statistics: Vec<Option<Statistic>> = if quantity.is_whole_server() {
@@ -246,7 +246,7 @@ impl fmt::Display for Metric {
     }
 }
 
-/// A key that names no metric.
+/// A key that is not a metric's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no metric is called `{0}`")]
 pub struct UnknownMetric(pub String);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// One engine argument: a flag and, for most, its value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Argument {
-    /// With its dashes: `--max-model-len`.
+    /// The flag with its dashes: `--max-model-len`.
     pub flag: String,
     /// `None` for a switch.
     pub value: Option<String>,
@@ -23,10 +23,10 @@ impl fmt::Display for Argument {
     }
 }
 
-/// Reads arguments as a command line has them: `--flag value`, `--flag=value`, `--switch`.
+/// Reads arguments in the form of a command line: `--flag value`, `--flag=value`, `--switch`.
 ///
-/// A word that does not start with dashes belongs to the flag before it; one that has no flag
-/// before it is an error, given back as it is.
+/// A word that does not start with dashes belongs to the flag before it; a word with
+/// no flag before it is an error, returned unchanged.
 pub fn parse_arguments<S: AsRef<str>>(words: &[S]) -> Result<Vec<Argument>, String> {
     let mut arguments: Vec<Argument> = Vec::new();
     for word in words.iter().map(AsRef::as_ref) {
@@ -47,16 +47,16 @@ pub fn parse_arguments<S: AsRef<str>>(words: &[S]) -> Result<Vec<Argument>, Stri
 /// A server under test: what it serves and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Server {
-    /// The model's name: what requests ask for, and what `perf.toml` finds the files by.
+    /// The model's name, in requests and in `perf.toml`, which has the path of its files.
     pub model: String,
     /// How many GPUs it needs; 0 for a server on the CPU.
     pub gpus: u8,
     /// Engine arguments, in the order declared.
     pub arguments: Vec<Argument>,
-    /// Environment variables with values that are no secret.
+    /// Environment variables whose values are not secret.
     pub environment: BTreeMap<String, String>,
-    /// Names of environment variables whose values are handed through from this process and shown
-    /// nowhere.
+    /// Names of environment variables whose values are passed on from this process and never
+    /// shown.
     pub secrets: Vec<String>,
     /// The image, where the declaration pins one; otherwise the one under test.
     pub image: Option<String>,

@@ -1,8 +1,8 @@
-//! What `cargo xtask perf` asks of the tests it runs: [`Settings`], handed over in one environment
-//! variable.
+//! What `cargo xtask perf` wants from the tests that it runs: [`Settings`], passed in one
+//! environment variable.
 //!
-//! A plain `cargo test` hands over nothing and gets the defaults: the simulated engine, held
-//! against its baselines.
+//! A plain `cargo test` passes nothing and gets the defaults: the simulated engine, compared with
+//! its baselines.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,16 +14,16 @@ use crate::spec::engine_kind::EngineKind;
 /// The environment variable that carries the settings, as JSON.
 pub const VARIABLE: &str = "PERF_SETTINGS";
 
-/// What to do with what was measured.
+/// What to do with the measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
-    /// Hold it against the baseline.
+    /// Compare it with the baseline.
     #[default]
     Gate,
     /// Make it the baseline.
     Refresh,
-    /// Measure two variants alternately and hold one against the other; no baseline is asked.
+    /// Measure two variants in turn and compare them; no baseline is used.
     Compare,
 }
 
@@ -31,9 +31,9 @@ pub enum Purpose {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
-    /// Engine starts of one suite at most, over what `perf.toml` says.
+    /// The most engine starts of one suite; overrides `perf.toml`.
     pub starts: Option<u32>,
-    /// Time on GPUs of the whole run at most: seconds times GPUs, from the first start to the last
+    /// The most GPU time of the whole run: seconds × GPUs, from the first start to the last
     /// stop.
     pub gpu_s: Option<f64>,
 }
@@ -50,44 +50,44 @@ pub struct Variant {
     pub arguments: Vec<String>,
     /// Engine environment variables put under test.
     pub environment: BTreeMap<String, String>,
-    /// Faults that the simulated engine shows.
+    /// Faults that the simulated engine injects.
     pub inject: Option<String>,
 }
 
-/// What a run of the tests is to do.
+/// What a run of the tests does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The engine.
     pub engine: EngineKind,
-    /// What to do with what was measured.
+    /// What to do with the measurement.
     pub purpose: Purpose,
-    /// Engine starts of a session that is measured for a baseline, over what `perf.toml` says.
+    /// Engine starts of a session that is measured for a baseline; overrides `perf.toml`.
     pub starts: Option<u32>,
-    /// Runs of each load in each of these starts, over what `perf.toml` says.
+    /// Repetitions of each load in each of these starts; overrides `perf.toml`.
     pub runs: Option<u32>,
-    /// Measure nothing: only say what would be guarded, and what stands in the way of it.
+    /// Measure nothing: only report what would be guarded, and what prevents that.
     pub plans: bool,
     /// How much may be measured before a verdict must be given.
     pub budget: Budget,
-    /// How many guards the whole run judges, among which it divides its error rate. Without it:
-    /// those of the suite.
+    /// The number of guards in the whole run, which share its error rate. Without it: the guards
+    /// of the suite.
     pub checks: Option<u32>,
     /// On a refresh: keep the sessions of the baseline, and add one to them.
     pub adds_session: bool,
     /// What is under test.
     pub candidate: Variant,
-    /// On a comparison: what it is held against. On a judged run of the process engine: where the
-    /// baseline's vLLM is.
+    /// In a comparison: the other side. In a judged run of the process engine: the path of the
+    /// baseline's vLLM.
     pub base: Option<Variant>,
     /// The server's address, for the remote engine.
     pub url: Option<String>,
-    /// Model files by model name, over what `perf.toml` says.
+    /// Model files by model name; overrides `perf.toml`.
     pub models: BTreeMap<String, PathBuf>,
-    /// Which session the simulated engine draws its noise for; 0 is that of the committed
+    /// The session whose noise the simulated engine draws; 0 is that of the committed
     /// baselines.
     pub noise: u64,
-    /// The folder that the records go to. Without one: a fixed place under the target folder.
+    /// The folder for the records. Without it: a fixed folder under the target folder.
     pub run_folder: Option<PathBuf>,
 }
 

@@ -58,8 +58,8 @@ pub const fn per_second(value: f64) -> PerSecond {
 
 /// A time in milliseconds, which may have a fraction: `millis(7001.09)`.
 ///
-/// Negative and non-finite values become zero, which no objective and no published figure accepts
-/// silently: both are printed.
+/// Negative and non-finite values become zero, which the output of an objective or a
+/// published figure shows.
 pub fn millis(value: f64) -> Duration {
     Duration::try_from_secs_f64(value / 1_000.0).unwrap_or_default()
 }

@@ -10,18 +10,18 @@ use crate::spec::units::PerSecond;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrivals {
-    /// The next when the last has ended.
+    /// One at a time: the next when the last has ended.
     OneAtATime,
-    /// So many at once; whenever one ends the next is sent.
+    /// This many at once; when one ends, the next is sent.
     Concurrency(u32),
-    /// So many at once; the next wave when the whole last one has ended.
+    /// This many at once; the next wave when the whole last one has ended.
     Waves(u32),
     /// Open loop, evenly spaced.
     ConstantRate(PerSecond),
     /// Open loop, at random: exponential gaps from the run's seed.
     Poisson(PerSecond),
     /// Open loop, at random with gamma-distributed gaps: burstier than Poisson below shape 1,
-    /// evener above it.
+    /// more even above it.
     Gamma {
         /// The mean rate.
         rate: PerSecond,
@@ -37,7 +37,7 @@ pub enum Arrivals {
     },
     /// Open loop, at the time stamps of the trace that the prompts come from.
     Recorded {
-        /// How many times as fast as it was recorded.
+        /// The speed relative to the recording.
         speed: f64,
     },
 }
@@ -48,7 +48,7 @@ impl Arrivals {
         matches!(self, Self::OneAtATime | Self::Concurrency(_) | Self::Waves(_))
     }
 
-    /// How many requests are under way at once by design: the width of a closed loop, 1 for the
+    /// The number of requests in flight by design: the width of a closed loop, 1 for the
     /// others.
     pub fn width(self) -> u32 {
         match self {
@@ -57,7 +57,7 @@ impl Arrivals {
         }
     }
 
-    /// What no run can follow about it, if anything: words for an error.
+    /// The reason why no run can follow it, if there is one: text for an error message.
     pub fn fault(self) -> Option<&'static str> {
         let is_positive = |number: f64| number.is_finite() && number > 0.0;
         match self {

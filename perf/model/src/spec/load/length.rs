@@ -1,40 +1,40 @@
-//! How long a prompt or an answer is, where it is not always the same: [`Length`].
+//! The length of a prompt or an answer, fixed or from a distribution: [`Length`].
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A number of tokens, the same for every request or another for each.
+/// A number of tokens, the same for every request or different for each.
 ///
 /// Lengths that differ are not drawn one by one: a run takes them at even steps through the
-/// distribution, and its seed decides only their order. Every start of the engine is so asked for
-/// the same number of tokens.
+/// distribution, and its seed decides only their order. Every engine start therefore gets
+/// requests for the same number of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Length {
     /// The same for every request.
     Fixed(u32),
-    /// Any number from one to another, both included, all equally often.
+    /// Any number in a range, bounds included, all equally often.
     Uniform {
-        /// The least.
+        /// The smallest length.
         min: u32,
-        /// The most.
+        /// The largest length.
         max: u32,
     },
     /// Lognormal, as the lengths of real prompts and answers nearly are: many short, few very long.
     Lognormal {
-        /// Half of them are shorter.
+        /// The median.
         median: u32,
-        /// The standard deviation of the logarithm; 0.7 puts one in a hundred at five times the
-        /// median.
+        /// The standard deviation of the logarithm; with 0.7, one in a hundred has five times the
+        /// median or more.
         sigma: f64,
-        /// What would be longer is cut to this.
+        /// Longer lengths are cut to this.
         max: u32,
     },
 }
 
 impl Length {
-    /// The least that can come.
+    /// The smallest possible length.
     pub fn min(self) -> u32 {
         match self {
             Self::Fixed(tokens) => tokens,
@@ -43,7 +43,7 @@ impl Length {
         }
     }
 
-    /// The most that can come.
+    /// The largest possible length.
     pub fn max(self) -> u32 {
         match self {
             Self::Fixed(tokens) => tokens,
@@ -51,7 +51,7 @@ impl Length {
         }
     }
 
-    /// What is wrong with it, if anything: words for an error.
+    /// The reason why it is invalid, if there is one: text for an error message.
     pub fn fault(self) -> Option<String> {
         match self {
             Self::Uniform { min, max } if min > max => {

@@ -13,48 +13,48 @@ use super::Length;
 pub enum Prompts {
     /// One text for every request.
     Text(String),
-    /// One sentence said over and over, for every request.
+    /// One sentence, repeated, for every request.
     RepeatedSentence {
-        /// The sentence, with the space that parts it from its next copy.
+        /// The sentence, with the space that separates it from the next copy.
         sentence: String,
-        /// How many copies.
+        /// The number of copies.
         times: u32,
     },
-    /// Random token ids, another row for each request; the length is exact.
+    /// Random token ids, different for each request; the length is exact.
     RandomTokens {
         /// Tokens in each prompt.
         length: Length,
     },
-    /// Random token ids behind one of a few shared beginnings; both lengths are exact. Each
-    /// beginning opens as many prompts as the next, in an order from the seed.
+    /// Random token ids after one of a few shared prefixes; both lengths are exact. All prefixes
+    /// begin the same number of prompts, in an order from the seed.
     SharedPrefix {
-        /// How many beginnings there are.
+        /// The number of prefixes.
         prefixes: u32,
-        /// Tokens in each beginning.
+        /// Tokens in each prefix.
         prefix_length: Length,
-        /// Tokens behind it, others for each request.
+        /// Tokens after the prefix, different for each request.
         suffix_length: Length,
     },
-    /// Lines of verse picked at random behind lines that open every prompt, as text.
+    /// Random lines of verse after lines that begin every prompt, as text.
     Verse {
-        /// A text file with a line each; without it, a text that comes with the suite.
+        /// A text file, one line of verse per line; without it, a text that comes with the suite.
         file: Option<PathBuf>,
-        /// How many lines open every prompt.
+        /// The number of lines that begin every prompt.
         shared: u32,
-        /// How many lines follow, others for each request.
+        /// The number of lines that follow, different for each request.
         own: u32,
     },
     /// A file of JSON lines, each an object with a `prompt` text and optionally its
     /// `output_tokens`; used in order, again from the top when the requests outnumber the lines.
     JsonLines(PathBuf),
-    /// A JSON file of conversations in `ShareGPT`'s format. What the user says first is the prompt;
-    /// the answer beside it gives the output's length, up to the load's number. Taken in an order
-    /// from the seed, and again when they run out.
+    /// A JSON file of conversations in `ShareGPT`'s format. The user's first message is the
+    /// prompt; the recorded answer gives the output's length, up to the load's limit. Used in an
+    /// order from the seed, and again when they run out.
     ShareGpt(PathBuf),
-    /// Conversations: each request carries all that was said before, the server's own answers
-    /// included, and waits for the answer before it.
+    /// Conversations: each request carries all earlier messages, including the server's own
+    /// answers, and waits for the previous answer.
     Conversations {
-        /// What the user says in one conversation, counted in messages: one request each.
+        /// The number of the user's messages in one conversation: one request each.
         turns: u32,
         /// Random words in each message of the user.
         words: Length,
@@ -71,7 +71,7 @@ impl Prompts {
         matches!(self, Self::RandomTokens { .. })
     }
 
-    /// The file that they come from.
+    /// The file with the prompts, if there is one.
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::JsonLines(path) | Self::ShareGpt(path) | Self::Trace(path) => Some(path),
@@ -80,7 +80,7 @@ impl Prompts {
         }
     }
 
-    /// Whether they are sent as token ids, which chat does not take.
+    /// Whether they are sent as token ids, which chat does not accept.
     pub fn are_token_ids(&self) -> bool {
         matches!(self, Self::RandomTokens { .. } | Self::SharedPrefix { .. } | Self::Trace(_))
     }
