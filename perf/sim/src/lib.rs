@@ -1,5 +1,4 @@
-//! A simulated vLLM: a model of its scheduler behind the HTTP API that vLLM 0.32 speaks. Main type:
-//! [`SimServer`].
+//! A simulated vLLM: [`SimServer`], a model of vLLM's scheduler with the HTTP API of vLLM 0.32.
 //!
 //! The server is a [tower service](SimServer::router), so that a load generator can call it in
 //! process and in virtual time; the `perf-sim` binary serves the same router on a port in real

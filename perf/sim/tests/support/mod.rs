@@ -1,4 +1,4 @@
-//! Calling the server in process. Main functions: [`post`] and [`get`].
+//! Calls of the server in process: [`post`] and [`get`].
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
