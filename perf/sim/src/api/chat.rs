@@ -147,8 +147,8 @@ fn chunk_usage(generation: &Generation, completion_tokens: usize) -> Option<Chun
 pub(super) struct Chat;
 
 impl Style for Chat {
-    const ID_PREFIX: &str = "chatcmpl";
-    const CHUNK_OBJECT: &str = "chat.completion.chunk";
+    const ID_PREFIX: &'static str = "chatcmpl";
+    const CHUNK_OBJECT: &'static str = "chat.completion.chunk";
 
     fn read(fields: &Fields, api: &Api) -> Result<Ask, ApiError> {
         let mut ask = Ask::read(fields, &["max_completion_tokens", "max_tokens"], api)?;

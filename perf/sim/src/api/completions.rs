@@ -91,8 +91,8 @@ fn logprobs(generation: &Generation, ids: &[u32], mut offset: usize) -> Option<L
 pub(super) struct Completion;
 
 impl Style for Completion {
-    const ID_PREFIX: &str = "cmpl";
-    const CHUNK_OBJECT: &str = "text_completion";
+    const ID_PREFIX: &'static str = "cmpl";
+    const CHUNK_OBJECT: &'static str = "text_completion";
 
     fn read(fields: &Fields, api: &Api) -> Result<Ask, ApiError> {
         let prompt = fields.get("prompt").filter(|prompt| prompt.as_str() != Some(""));
