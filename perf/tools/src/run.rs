@@ -96,7 +96,7 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
         return Err(failure);
     }
     if let Some(trouble) = all.iter_mut().find_map(|ran| ran.trouble.take()) {
-        return Err(anyhow::Error::from(trouble).into());
+        return Err(anyhow::Error::from(trouble).context("the record is incomplete").into());
     }
     let interrupted = all.iter().any(|ran| !ran.record.is_complete());
     Ok(match all.iter().any(|ran| !ran.reading.faults.is_empty()) {
