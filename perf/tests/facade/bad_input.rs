@@ -65,7 +65,7 @@ fn a_wrong_type_in_perf_toml_is_named_with_its_line() {
 fn a_perf_toml_that_cannot_be_read_is_named() {
     let place = Place::new(module_path!());
     std::fs::create_dir(place.path("perf.toml")).unwrap();
-    place.simulated("").run().assert_failed_with(&["perf.toml cannot be read: "]);
+    place.simulated("").run().assert_failed_with(&["cannot read ", "perf.toml: it is a folder"]);
 }
 
 #[test]
@@ -148,14 +148,14 @@ fn an_unknown_fault_is_told_the_nearest() {
 }
 
 #[test]
-fn a_plan_that_cannot_be_followed_says_why_in_its_report() {
+fn a_plan_that_cannot_be_followed_says_why() {
     let place = Place::new(module_path!());
     let plan = |change: &dyn Fn(&mut Settings)| {
         let run = place.simulated("").settings(|settings| {
             settings.plans = true;
             change(settings);
         });
-        run.run().assert_failure().remark()
+        run.run().assert_failure().plan().refused.unwrap()
     };
     let stal = || Variant { inject: Some("stal=1".into()), ..Variant::default() };
     assert!(plan(&|settings| settings.candidate = stal()).contains("cannot inject `stal`"));

@@ -179,17 +179,16 @@ fn a_plan_names_what_stands_in_the_way_and_what_is_replaced_and_measures_nothing
     place.write(BASELINE, "hello\n");
     std::fs::remove_dir_all(place.path("run")).unwrap();
     let planned = |run: crate::common::Inner| {
-        let report = run.settings(|settings| settings.plans = true).run().assert_success().report();
-        (report.loads[0].faults.join(""), report.loads[0].notes.join(""))
+        let plan = run.settings(|settings| settings.plans = true).run().assert_success().plan();
+        let status = plan.loads[0].baseline.clone();
+        (status.fault.unwrap_or_default(), status.note.unwrap_or_default())
     };
     let told = format!("the baseline {BASELINE} cannot be used: it is not a snapshot file");
     let (faults, notes) = planned(place.simulated(""));
     assert!(faults.starts_with(&told) && notes.is_empty(), "{faults}{notes}");
     let (faults, notes) = planned(place.simulated("").refresh());
     assert!(
-        faults.is_empty()
-            && notes.starts_with(&told)
-            && notes.contains("sessions it held are lost"),
+        faults.is_empty() && notes.starts_with(&told) && notes.contains("its sessions are lost"),
         "{notes}"
     );
     let add = place.simulated("").refresh().settings(|settings| settings.adds_session = true);

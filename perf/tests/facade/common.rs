@@ -13,8 +13,10 @@ use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 use perf_model::record::file::Record;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::plan::Plan;
 use perf_model::spec::settings::{Purpose, Settings, VARIABLE, Variant};
 use rustix::process::{Pid, Signal, kill_process};
+use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 /// What the inner scenario is to be. Without it, it is not meant to run.
@@ -307,9 +309,17 @@ impl Ended {
     }
 
     pub(crate) fn report(&self) -> SuiteReport {
-        let text = std::fs::read_to_string(self.run.join("inner/report.json"));
+        self.left("report.json")
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        self.left("plan.json")
+    }
+
+    fn left<T: DeserializeOwned>(&self, name: &str) -> T {
+        let text = std::fs::read_to_string(self.run.join("inner").join(name));
         let text = text.unwrap_or_else(|error| {
-            panic!("there is no report: {error}; the output:\n{}", self.output)
+            panic!("there is no {name}: {error}; the output:\n{}", self.output)
         });
         serde_json::from_str(&text).unwrap()
     }

@@ -57,7 +57,6 @@ struct Told<'a> {
 /// result that cannot be saved is printed even so.
 pub(crate) fn result(asked: &Cli, all: &[Outcome], save: Option<Save>) -> Result<()> {
     let text = text(asked, all)?;
-    let is_figures = asked.sweep.is_none() && (asked.format == Format::Table || save.is_some());
     let (shown, saved) = match save {
         None => (text, Ok(())),
         Some(save) => (table(asked, all), save.finish(&text)),
@@ -68,8 +67,8 @@ pub(crate) fn result(asked: &Cli, all: &[Outcome], save: Option<Save>) -> Result
         other => other.context("cannot write the result to standard output"),
     };
     for ran in all {
-        // The table of figures has them already.
-        for remark in ran.reading.remarks.iter().filter(|_| !is_figures) {
+        // A table of figures has those of the record already.
+        for remark in ran.reading.remarks.iter().filter(|remark| !shown.contains(*remark)) {
             eprintln!("{}: {remark}", ran.load.name);
         }
         for fault in &ran.reading.faults {

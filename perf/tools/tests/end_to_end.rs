@@ -239,8 +239,8 @@ fn the_client_the_servers_own_times_and_its_cache_are_in_the_record() {
     for line in [
         "sends late P99 [ms]",
         "client [cores]",
-        "the client calibrated",
-        "the prefix cache was emptied",
+        "calibration of the load generator",
+        "the prefix cache was reset",
     ] {
         assert!(table.contains(line), "{line}: {table}");
     }
@@ -331,7 +331,7 @@ fn a_result_that_cannot_be_saved_is_printed_and_told_with_its_cause() {
         said.contains("the result cannot be saved in /dev/full: No space left on device"),
         "{said}"
     );
-    let remarked = said.matches("a client is checked from 1 s on").count();
+    let remarked = said.matches("to tell whether the load generator was the bottleneck").count();
     assert_eq!(remarked, 1, "a remark is printed once: {said}");
     assert!(text(&output.stdout).contains("output throughput"), "{}", text(&output.stdout));
     // A record that cannot be written is told before anything is sent.
@@ -355,7 +355,7 @@ fn what_cannot_be_run_says_why_with_its_exit_code() {
         ),
         ("--prompts sonnet", 2, "there are no prompts called `sonnet`"),
         ("--sweep rate=1 --format vllm-bench", 2, "with --sweep take --format json"),
-        ("--model m --chat --prompts random:8", 2, "chat does not take"),
+        ("--model m --chat --prompts random:8", 2, "chat does not accept"),
         ("--model m --output exactly:2", 4, "cannot connect: Connection refused"),
         (
             "--save no/such/result.json",

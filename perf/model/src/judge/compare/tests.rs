@@ -1,0 +1,140 @@
+//! Measured against a baseline, as verdicts.
+
+use std::time::Duration;
+
+use perf_gate::Design;
+
+use super::*;
+use crate::analysis::summary::Summary;
+use crate::judge::results::StartEvidence;
+use crate::spec::load::Load;
+use crate::spec::load::{Api, Arrivals, Length, OutputLength, Prompts, Workload};
+use crate::spec::units::percent;
+
+fn load() -> Load {
+    Load {
+        name: "closed_loop".into(),
+        workload: Workload {
+            prompts: Prompts::RandomTokens { length: Length::Fixed(64) },
+            output: OutputLength::Exactly(64),
+            api: Api::Completions,
+            stream: true,
+            temperature: 0.0,
+        },
+        arrivals: Arrivals::Concurrency(8),
+        requests: 64,
+        warmup: 8,
+        objectives: vec![],
+        stall_limit: Duration::from_mins(1),
+        lateness_limit: Duration::from_millis(5),
+        failures_allowed: crate::spec::units::percent(0.0),
+        request_limit: Duration::from_mins(10),
+        contents: None,
+    }
+}
+
+fn fingerprint() -> Fingerprint {
+    Fingerprint {
+        engine: EngineKind::Docker,
+        hardware: "1 × NVIDIA H200".into(),
+        model: "m".into(),
+        arguments: vec!["--max-model-len=8192".into()],
+        environment: vec![],
+        under_test: vec![],
+        image: Some("vllm:1".into()),
+        image_digest: Some("sha256:aa".into()),
+        vllm: Some("1".into()),
+        driver: None,
+    }
+}
+
+fn starts(throughputs: &[f64]) -> Vec<StartEvidence> {
+    let metric: Metric = "output_throughput_tok_per_s".parse().unwrap();
+    let summary = |value: f64| Summary { values: [(metric, value)].into(), ..Summary::default() };
+    throughputs
+        .iter()
+        .enumerate()
+        .map(|(at, value)| StartEvidence {
+            start: 1 + u32::try_from(at).unwrap(),
+            fingerprint: fingerprint(),
+            summary: summary(*value),
+            steady: None,
+            server: None,
+            gpu_s: 60.0,
+            client: None,
+            remarks: vec![],
+            faults: vec![],
+        })
+        .collect()
+}
+
+fn guards() -> [Guard; 1] {
+    [Guard { metric: "output_throughput_tok_per_s".parse().unwrap(), slack: percent(2.5) }]
+}
+
+fn places() -> Places {
+    Places { baseline_file: "baselines/x.snap".into(), records: "runs/1".into() }
+}
+
+fn verdict_of(measured: &[StartEvidence], found: &Found) -> LoadReport {
+    let (load, guards) = (load(), guards());
+    let evidence =
+        Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: measured };
+    let gate = Gate::new(Design::of(1)).unwrap();
+    compare(&evidence, found, &Anchored::Nowhere, Judging::Baseline(&gate), places())
+}
+
+fn recorded(change: impl FnOnce(&mut Baseline)) -> Found {
+    let (load, guards, starts) = (load(), guards(), starts(&[100.0, 101.0, 99.0]));
+    let evidence =
+        Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: &starts };
+    let mut baseline = evidence.as_baseline().unwrap();
+    change(&mut baseline);
+    Found::Baseline(Box::new(baseline))
+}
+
+#[test]
+fn without_a_baseline_a_load_is_unrecorded() {
+    assert_eq!(verdict_of(&starts(&[100.0; 3]), &Found::Nothing).verdict, Verdict::Unrecorded);
+}
+
+#[test]
+fn a_newer_image_is_judged_and_named() {
+    let found = recorded(|baseline| baseline.fingerprint.image_digest = Some("sha256:bb".into()));
+    let report = verdict_of(&starts(&[90.0; 3]), &found);
+    assert_eq!(report.verdict, Verdict::Regressed);
+    assert_eq!(report.under_test[0].to_string(), "image digest: sha256:bb → sha256:aa");
+}
+
+#[test]
+fn another_machine_is_incomparable_and_not_regressed() {
+    let found = recorded(|baseline| baseline.fingerprint.hardware = "1 × NVIDIA A100".into());
+    let report = verdict_of(&starts(&[50.0; 3]), &found);
+    assert_eq!(report.verdict, Verdict::Incomparable);
+    assert_eq!(report.rows[0].guard.as_ref().unwrap().verdict, Verdict::Incomparable);
+}
+
+#[test]
+fn another_workload_is_incomparable() {
+    let found = recorded(|baseline| baseline.arrivals = "16 concurrent".into());
+    assert_eq!(verdict_of(&starts(&[100.0; 3]), &found).verdict, Verdict::Incomparable);
+}
+
+#[test]
+fn a_run_with_a_fault_is_never_judged_and_makes_no_baseline() {
+    let mut measured = starts(&[50.0; 3]);
+    measured[1].faults.push("1 of 64 requests failed: stalled".into());
+    let report = verdict_of(&measured, &recorded(|_| ()));
+    assert_eq!(report.verdict, Verdict::Invalid);
+    assert_eq!(report.faults, ["start 2: 1 of 64 requests failed: stalled"]);
+    let (load, guards) = (load(), guards());
+    let evidence =
+        Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: &measured };
+    assert_eq!(evidence.as_baseline(), None);
+}
+
+#[test]
+fn an_unusable_baseline_makes_the_run_invalid_and_not_unrecorded() {
+    let report = verdict_of(&starts(&[100.0; 3]), &Found::Unusable("cut off".into()));
+    assert_eq!(report.verdict, Verdict::Invalid);
+}
