@@ -51,7 +51,7 @@ fn hand_to_insta(file: &Path, measured: &Baseline, matches: bool) {
     // insta panics when a snapshot does not match. That is not how a verdict is told here: the
     // report is.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        settings.bind(|| insta::assert_snapshot!(name, measured.to_yaml()))
+        settings.bind(|| insta::assert_snapshot!(name, measured.to_yaml()));
     }));
 }
 

@@ -135,7 +135,7 @@ pub(crate) async fn confirm(
                 // that.
                 let reports = suspects.into_iter().filter_map(Series::report_mut);
                 reports.for_each(|report| {
-                    report.notes.push(format!("not confirmed by a duet, which failed: {error}"))
+                    report.notes.push(format!("not confirmed by a duet, which failed: {error}"));
                 });
                 return Ok(());
             }

@@ -67,7 +67,7 @@ impl Start<'_> {
         if log.is_file() {
             let faulty = evidence.iter_mut().flatten().filter(|run| !run.faults.is_empty());
             faulty.for_each(|run| {
-                run.remarks.push(format!("the server's log is in {}", session.shown(&log)))
+                run.remarks.push(format!("the server's log is in {}", session.shown(&log)));
             });
         }
         Ok(evidence)

@@ -16,6 +16,7 @@ impl fmt::Display for Unmeasurable {
 impl std::error::Error for Unmeasurable {}
 
 /// Marks a file that cannot be written as no misuse.
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]
 pub(crate) fn unmeasurable(error: perf_store::atomic::WriteError) -> anyhow::Error {
     Unmeasurable(error.to_string()).into()
 }

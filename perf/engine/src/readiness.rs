@@ -72,7 +72,7 @@ impl Probe {
         Ok(models.iter().filter_map(|model| model.get("id")?.as_str().map(str::to_owned)).collect())
     }
 
-    /// Waits until the server answers `/health` with 200. ServerExit is noticed as it happens.
+    /// Waits until the server answers `/health` with 200. `ServerExit` is noticed as it happens.
     pub(crate) async fn wait_until_ready(
         &self,
         death: &mut ExitNotice,
@@ -160,7 +160,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let endless = || async {
-                let piece = axum::body::Bytes::from_static(&[b' '; 65536]);
+                let piece = axum::body::Bytes::from(vec![b' '; 65536]);
                 let pieces = futures_util::stream::repeat(Ok::<_, std::convert::Infallible>(piece));
                 Body::from_stream(pieces)
             };

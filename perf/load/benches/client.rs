@@ -73,7 +73,7 @@ fn whole_client(criterion: &mut Criterion) {
             run_virtual(|clock| async move {
                 let mut succeeded = 0_u32;
                 let mut observe = |sample: perf_model::record::sample::Sample| {
-                    succeeded += u32::from(sample.succeeded())
+                    succeeded += u32::from(sample.succeeded());
                 };
                 let measured =
                     perf_load::measure(&load(), &endpoint, "tiny", 1, clock, &mut observe).await;

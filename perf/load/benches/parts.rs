@@ -53,10 +53,10 @@ fn parts(criterion: &mut Criterion) {
     let stream: String = (1..=TOKENS).map(event).collect();
     group.throughput(Throughput::Elements(u64::from(TOKENS)));
     group.bench_function("a stream split into events", |bencher| {
-        bencher.iter(|| split(black_box(stream.as_bytes())))
+        bencher.iter(|| split(black_box(stream.as_bytes())));
     });
     group.bench_function("a stream read as an answer", |bencher| {
-        bencher.iter(|| read(black_box(stream.as_bytes())))
+        bencher.iter(|| read(black_box(stream.as_bytes())));
     });
     assert_eq!(
         (split(stream.as_bytes()), read(stream.as_bytes())),
@@ -69,7 +69,7 @@ fn parts(criterion: &mut Criterion) {
         bencher.iter(|| black_box(&pairs).iter().copied().collect::<Chunks>());
     });
     group.bench_function("the line of a sample in the record", |bencher| {
-        bencher.iter(|| line(Line::Sample(black_box(&one))))
+        bencher.iter(|| line(Line::Sample(black_box(&one))));
     });
 
     let samples: Vec<Sample> = (0..1_000).map(sample).collect();

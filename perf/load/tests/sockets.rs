@@ -85,7 +85,7 @@ fn server(
             log.lock().unwrap().push(0);
             let (log, serve) = (Arc::clone(&log), Arc::clone(&serve));
             std::thread::spawn(move || {
-                serve(number, socket.unwrap(), &mut || log.lock().unwrap()[number] += 1)
+                serve(number, socket.unwrap(), &mut || log.lock().unwrap()[number] += 1);
             });
         }
     });
@@ -100,7 +100,7 @@ fn measured(url: &str, requests: u32) -> Vec<Sample> {
 async fn run(endpoint: &Endpoint, requests: u32) -> Vec<Sample> {
     let mut samples = Vec::new();
     measure(&load(requests), endpoint, "tiny", 7, Clock::real(), &mut |sample| {
-        samples.push(sample)
+        samples.push(sample);
     })
     .await
     .unwrap();

@@ -164,7 +164,7 @@ impl ServeArgs {
         match name {
             "host" => self.host = Some(value),
             "port" => {
-                self.port = value.parse().map_err(|_| ArgsError::invalid(name, "int", &value))?
+                self.port = value.parse().map_err(|_| ArgsError::invalid(name, "int", &value))?;
             }
             "max-model-len" => self.max_model_len = Some(readable_int(name, &value)?),
             "tensor-parallel-size" => {
@@ -183,15 +183,15 @@ impl ServeArgs {
             }
             "max-num-seqs" => self.max_num_seqs = Some(positive(name, &value)?),
             "max-num-batched-tokens" => {
-                self.max_num_batched_tokens = Some(readable_int(name, &value)?)
+                self.max_num_batched_tokens = Some(readable_int(name, &value)?);
             }
             "stream-interval" => self.stream_interval = positive(name, &value)?,
             "block-size" => self.block_size = positive(name, &value)?,
             "kv-cache-memory-bytes" => {
-                self.kv_cache_memory_bytes = Some(readable_int(name, &value)? as u64)
+                self.kv_cache_memory_bytes = Some(readable_int(name, &value)? as u64);
             }
             "num-gpu-blocks-override" => {
-                self.num_gpu_blocks_override = Some(positive(name, &value)?)
+                self.num_gpu_blocks_override = Some(positive(name, &value)?);
             }
             _ => {}
         }

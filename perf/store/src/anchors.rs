@@ -1,4 +1,4 @@
-//! The anchor of a baseline, in a file next to it: [`find`] and [`write`].
+//! The anchor of a baseline, in a file next to it: [`find`] and [`write()`].
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
 //! Baselines: where their files are ([`file()`]), how they are read ([`find`]) and written
-//! ([`write`]), by one process at a time ([`Lock`]).
+//! ([`write()`]), by one process at a time ([`Lock`]).
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The report of a suite, in a file next to its records: [`write`], [`read`] and [`all_in`]; and its
+//! The report of a suite, in a file next to its records: [`write()`], [`read`] and [`all_in`]; and its
 //! plan, before anything is measured: [`write_plan`] and [`plans_in`].
 
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const PLAN: &str = "plan.json";
 
 /// Writes the report of a suite into its folder of a run.
 pub fn write(folder: &Path, report: &SuiteReport) -> Result<(), WriteError> {
-    write_json(folder.join(NAME), report)
+    write_json(&folder.join(NAME), report)
 }
 
 /// Writes a report of a run again, after its verdict changed. A suite that left no report gets none.
@@ -28,13 +28,13 @@ pub fn rewrite(run: &Path, report: &SuiteReport) -> Result<(), WriteError> {
 
 /// Writes the plan of a suite into its folder.
 pub fn write_plan(folder: &Path, plan: &Plan) -> Result<(), WriteError> {
-    write_json(folder.join(PLAN), plan)
+    write_json(&folder.join(PLAN), plan)
 }
 
-fn write_json(path: PathBuf, value: &impl Serialize) -> Result<(), WriteError> {
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), WriteError> {
     let text = serde_json::to_string_pretty(value)
-        .map_err(|error| WriteError { path: path.clone(), cause: error.into() })?;
-    atomic::write(&path, &text)
+        .map_err(|error| WriteError { path: path.to_owned(), cause: error.into() })?;
+    atomic::write(path, &text)
 }
 
 /// Reads a report.

@@ -25,6 +25,9 @@ use perf_model::judge::exit_code;
 use crate::run::Failure;
 
 /// Parses the command line of `perf load` and runs it.
+///
+/// # Panics
+/// If the threads of the load generator cannot be started.
 // One thread makes the requests, so that none waits for another thread to be woken; records are
 // written by this one.
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]

@@ -44,7 +44,9 @@ mod tests {
         let (mut lines, mut found) = (Lines::default(), Vec::new());
         let mut keep =
             |line: &[u8]| found.push(String::from_utf8_lossy(line).trim_end().to_owned());
-        pieces.iter().for_each(|piece| lines.push(piece, &mut keep));
+        for piece in pieces {
+            lines.push(piece, &mut keep);
+        }
         lines.end(&mut keep);
         found
     }

@@ -201,7 +201,7 @@ impl Body {
                     content(u64::MAX, &mut rest, into);
                 }
                 Framing::Size | Framing::ChunkEnd | Framing::Trailers => {
-                    self.take_line(&mut rest)?
+                    self.take_line(&mut rest)?;
                 }
                 Framing::Done => {}
             }

@@ -23,7 +23,7 @@ impl ChatSession {
             match conversations.back_mut().filter(|_| !opens) {
                 Some(conversation) => conversation.calls.push_back(call),
                 None => {
-                    conversations.push_back(Self { calls: [call].into(), history: String::new() })
+                    conversations.push_back(Self { calls: [call].into(), history: String::new() });
                 }
             }
         }

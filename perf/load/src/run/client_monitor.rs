@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 /// A turn of the event loop that took longer was not spent waiting.
 const IDLE_TURN: Duration = Duration::from_micros(50);
 
-/// How long the client waited busy_wait for the moment of a send: processor time that measures
+/// How long the client waited `busy_wait` for the moment of a send: processor time that measures
 /// nothing. Cheap to clone; clones count together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BusyWait(Arc<AtomicU64>);

@@ -22,7 +22,7 @@ use crate::run::client_monitor::BusyWait;
 use crate::run::exchange::{Exchanged, exchange};
 
 /// Tokio's timers are late by up to a millisecond and a half; the last stretch before a send is
-/// waited for busy_wait.
+/// waited for `busy_wait`.
 const TIMER_LATENESS: Duration = Duration::from_micros(1_500);
 
 /// Takes each sample as it lands, and says whether to go on.
@@ -65,7 +65,7 @@ impl<'a> Scheduler<'a> {
         self.origin
     }
 
-    /// Counts how long it waits busy_wait.
+    /// Counts how long it waits `busy_wait`.
     pub(crate) fn busy_wait(&self) -> BusyWait {
         self.busy_wait.clone()
     }

@@ -37,7 +37,7 @@ enum Answer {
     Held,
 }
 
-/// PlannedRequests the server to empty its prefix cache, and says what it answered.
+/// `PlannedRequests` the server to empty its prefix cache, and says what it answered.
 pub(crate) async fn reset(endpoint: &Endpoint, clock: Clock) -> CacheReset {
     for _ in 0..ATTEMPTS {
         match clock.timeout(LIMIT, ask(endpoint)).await {

@@ -85,7 +85,7 @@ fn samples_are_handed_over_while_an_open_loop_still_waits() {
         let server = Server::new(clock, uneven);
         let mut seen = Vec::new();
         let mut look = |sample: perf_model::record::sample::Sample| {
-            seen.push((sample.end_us, clock.now().as_micros()))
+            seen.push((sample.end_us, clock.now().as_micros()));
         };
         let load = load(Arrivals::ConstantRate(per_second(1.0)), 3);
         measure(&load, &server.endpoint(), "tiny", 7, clock, &mut look).await.unwrap();

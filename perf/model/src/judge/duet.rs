@@ -44,7 +44,7 @@ pub fn base(
     match now.engine {
         EngineKind::Remote => return Err("a remote server cannot be switched".to_owned()),
         EngineKind::Docker => {
-            variant.image = baseline.image_digest.clone().or_else(|| baseline.image.clone())
+            variant.image = baseline.image_digest.clone().or_else(|| baseline.image.clone());
         }
         EngineKind::Process => variant.vllm = Some(installed(baseline, now, settings)?),
         EngineKind::Simulated => {}

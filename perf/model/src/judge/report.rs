@@ -1,5 +1,5 @@
-//! What is told of a run: a [`SuiteReport`] of [`LoadReport`]s of [`Row`]s. Plain data, written
-//! beside the records, read by `cargo xtask perf`, and rendered by [`crate::render`].
+//! The result of a run: a [`SuiteReport`] of [`LoadReport`]s of [`Row`]s. Plain data, written next to
+//! the records, read by `cargo xtask perf`, and rendered by `perf-report`.
 
 use serde::{Deserialize, Serialize};
 

@@ -116,6 +116,13 @@ pub fn figures(records: &[Record]) -> String {
         if first.fingerprint.engine == EngineKind::Simulated { "SIMULATED" } else { "measured" };
     let _ = writeln!(text, "  {engine} · {} · {}", first.fingerprint.hardware, first.arrivals);
     let _ = writeln!(text, "  {}\n\n{}", shorten(&first.workload), trimmed(&table));
+    text.push_str(&messages(records, &readings));
+    text
+}
+
+/// What the records say besides figures: calibration, cache reset, failures, remarks and faults.
+fn messages(records: &[Record], readings: &[Reading]) -> String {
+    let mut text = String::new();
     for (record, calibration) in
         records.iter().filter_map(|record| Some((record, record.header.calibration?)))
     {
@@ -143,8 +150,8 @@ pub fn figures(records: &[Record]) -> String {
             .unwrap_or("the process that wrote it was killed");
         let _ = writeln!(text, "  start {} is incomplete: {reason}", record.header.start);
     }
-    for (summary, record) in summaries.iter().zip(records) {
-        for (kind, count) in &summary.failures {
+    for (reading, record) in readings.iter().zip(records) {
+        for (kind, count) in &reading.summary.failures {
             let _ =
                 writeln!(text, "  start {}: {count} requests failed: {kind}", record.header.start);
         }

@@ -71,7 +71,7 @@ impl Distributions {
     fn add(&mut self, name: &str, values: &[f64]) {
         let values = sorted(values);
         let mut put = |statistic: &str, value: Option<f64>| {
-            self.0.push((format!("{statistic}_{name}_ms"), value))
+            self.0.push((format!("{statistic}_{name}_ms"), value));
         };
         put("mean", mean(&values));
         put("median", quantile(&values, 0.5));
