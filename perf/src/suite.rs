@@ -180,7 +180,9 @@ impl Suite {
         if let Some(base) = &session.settings.base {
             Engine::of(base, &session.settings, &session.config)?;
         }
-        Ok((Engine::new(&session.settings, &session.config)?, gate))
+        let engine = Engine::new(&session.settings, &session.config)?;
+        engine.check(server)?;
+        Ok((engine, gate))
     }
 
     async fn run(

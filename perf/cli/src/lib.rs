@@ -16,6 +16,7 @@ mod filters;
 mod import;
 mod interrupt;
 mod judge;
+mod list;
 mod load;
 mod measure;
 mod power;
@@ -85,7 +86,7 @@ fn perf(asked: Perf) -> anyhow::Result<u8> {
         Some(PerfCommand::Show(asked)) => show::show(&asked),
         Some(PerfCommand::Load { options }) => load::load(&options),
         Some(PerfCommand::Import(asked)) => import::import(&asked),
-        Some(PerfCommand::List) => scenarios::list(),
+        Some(PerfCommand::List) => list::list(),
         Some(PerfCommand::Schema) => Ok(schema()),
     }
 }

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::Result;
+use perf_model::judge::baseline::Baseline;
 use perf_model::judge::exit_code;
 use perf_model::judge::gate as model;
 use perf_model::judge::report::SuiteReport;
@@ -88,14 +89,19 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
                 // The file must say what the exit code says.
                 report_file::rewrite(&folder, &report).map_err(unmeasurable)?;
             }
-            say(terminal::suite(&report));
+            // A refresh writes baselines. It compares with the old ones below, and gives no verdict.
+            if settings.purpose != Purpose::Refresh || report.verdict == Verdict::Invalid {
+                say(terminal::suite(&report));
+            }
             reports.push(report);
         }
     }
     if settings.purpose == Purpose::Refresh {
-        refresh_summary::on(&runs::root(), &run.loads, &folder, &run.gate)?.iter().for_each(say);
+        refresh_summary::on(&runs::root(), &run.loads, &run.before, &folder, &run.gate)?
+            .iter()
+            .for_each(say);
         if !on.filters.is_empty() {
-            say("only the scenarios asked for were measured; every other baseline is as it was");
+            say("only the scenarios asked for were measured; the other baselines did not change");
         }
     }
     if interrupt.asked() {
@@ -116,6 +122,8 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
 struct Run {
     /// The loads that this machine can run.
     loads: Vec<PlannedLoad>,
+    /// Their baselines before the run, those that can be read.
+    before: Vec<Baseline>,
     gate: model::Gate,
 }
 
@@ -151,7 +159,10 @@ fn prepare(
     settings.checks = Some(u32::try_from(guards).unwrap_or(u32::MAX));
     let gate = model::Gate::of_run(&config.gate, guards, settings.budget.starts)?;
     remember(folder, settings, false)?;
-    Ok(ControlFlow::Continue(Run { loads, gate }))
+    let recorded = loads.iter().filter(|load| load.baseline.is_recorded);
+    let file = |load: &PlannedLoad| runs::root().join(&load.baseline.file);
+    let before = recorded.filter_map(|load| runs::baseline(&file(load)).ok()).collect();
+    Ok(ControlFlow::Continue(Run { loads, before, gate }))
 }
 
 /// Prints the verdict of the whole and gives its exit code.
@@ -166,10 +177,7 @@ fn close(
         let invalid = verdicts().filter(|verdict| *verdict == Verdict::Invalid).count();
         say(format!("records in {}", folder.display()));
         if invalid > 0 {
-            say(format!(
-                "{invalid} of {} suites could not be measured as they should",
-                reports.len()
-            ));
+            say(format!("{invalid} of {} suites gave no valid measurement", reports.len()));
         }
         return if invalid > 0 { exit_code::INVALID } else { exit_code::HELD };
     }

@@ -8,6 +8,7 @@ use anyhow::Result;
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::gate::Gate;
 use perf_model::spec::guard::Guard;
+use perf_model::spec::metric::Metric;
 use perf_model::spec::plan::PlannedLoad;
 
 use crate::runs;
@@ -22,11 +23,12 @@ pub(crate) fn learned(gate: &Gate, loads: &[(&PlannedLoad, Baseline)]) -> Gate {
     gate.learned(told.iter().map(|(guard, baseline)| (guard, baseline.sessions(guard.metric))))
 }
 
-/// What a refresh of these loads wrote and what it did not, as the disk has it: a line on each
-/// baseline, and one on each of its guards.
+/// What a refresh of these loads wrote and what it did not, as the disk has it: a line for each
+/// baseline, and one for each of its guards, with the change from the baseline `before`.
 pub(crate) fn on(
     root: &Path,
     loads: &[PlannedLoad],
+    before: &[Baseline],
     folder: &Path,
     gate: &Gate,
 ) -> Result<Vec<String>> {
@@ -57,6 +59,7 @@ pub(crate) fn on(
                 &machine.join(format!("{}.snap", load.load.name)).display().to_string(),
                 load,
                 baseline,
+                before.iter().find(|old| old.suite == load.suite && old.load == load.load.name),
                 &gate,
             )
         };
@@ -65,12 +68,18 @@ pub(crate) fn on(
     if !missing.is_empty() {
         let names: Vec<String> =
             missing.iter().map(|load| format!("{} / {}", load.suite, load.load.name)).collect();
-        lines.push(format!("not written, and as before: {}", names.join(", ")));
+        lines.push(format!("not written, so unchanged: {}", names.join(", ")));
     }
     Ok(lines)
 }
 
-fn line(file: &str, load: &PlannedLoad, baseline: &Baseline, gate: &Gate) -> String {
+fn line(
+    file: &str,
+    load: &PlannedLoad,
+    baseline: &Baseline,
+    before: Option<&Baseline>,
+    gate: &Gate,
+) -> String {
     let mut text = format!("wrote {file}");
     let (starts, sessions) = baseline.rests_on();
     let plural = |count: usize| if count == 1 { "" } else { "s" };
@@ -80,7 +89,7 @@ fn line(file: &str, load: &PlannedLoad, baseline: &Baseline, gate: &Gate) -> Str
         return text;
     }
     for guard in &load.guards {
-        let (label, slack) = (guard.metric.label(), guard.slack);
+        let (label, slack) = (moved(guard.metric, baseline, before), guard.slack);
         match gate.resolution(guard, baseline.sessions(guard.metric)) {
             Ok(found) if found.noise_limited => {
                 let _ = write!(
@@ -107,6 +116,18 @@ fn line(file: &str, load: &PlannedLoad, baseline: &Baseline, gate: &Gate) -> Str
         }
     }
     text
+}
+
+/// A metric's median, and how it moved: "output throughput 1671.9 → 1594.6 tok/s (-4.6 %)".
+fn moved(metric: Metric, baseline: &Baseline, before: Option<&Baseline>) -> String {
+    let (label, unit) = (metric.label(), metric.unit());
+    let Some(now) = baseline.median(metric) else { return label };
+    match before.and_then(|before| before.median(metric)).filter(|old| *old > 0.0) {
+        Some(old) => {
+            format!("{label} {old:.1} → {now:.1} {unit} ({:+.1} %)", (now / old - 1.0) * 100.0)
+        }
+        None => format!("{label} {now:.1} {unit} (new)"),
+    }
 }
 
 #[cfg(test)]
@@ -151,12 +172,17 @@ mod tests {
         put(root.path(), "saturated", 5);
         let loads = ["chat", "closed_loop", "saturated", "few"].map(planned);
         let gate = Gate::of_run(&perf_model::spec::config::Gate::default(), 4, None).unwrap();
-        let lines = on(root.path(), &loads, run.path(), &gate).unwrap();
+        let mut old = committed.clone();
+        for value in old.metrics.values_mut().flatten().flatten().flatten() {
+            *value *= 2.0;
+        }
+        let before = [Baseline { load: "chat".into(), ..old }];
+        let lines = on(root.path(), &loads, &before, run.path(), &gate).unwrap();
         assert!(
             lines[0].starts_with(&format!("wrote {}: 5 starts in 1 session\n", place("chat"))),
             "{lines:?}"
         );
-        assert!(lines[0].contains("output throughput: catches a loss of"), "{lines:?}");
+        assert!(lines[0].contains("tok/s (-50.0 %): catches a loss of"), "{lines:?}");
         assert!(
             lines[1].contains(
                 "the baseline has 2 engine starts; at least 3 are needed to report a change"
@@ -166,7 +192,7 @@ mod tests {
         assert!(!lines[1].contains("catches"), "{lines:?}");
         assert_eq!(
             lines[2],
-            "not written, and as before: cpu_smoke / closed_loop, cpu_smoke / saturated"
+            "not written, so unchanged: cpu_smoke / closed_loop, cpu_smoke / saturated"
         );
         assert_eq!(lines.len(), 3);
     }

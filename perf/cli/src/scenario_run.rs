@@ -68,7 +68,11 @@ pub(crate) fn run_scenario(
     }
     if reports.is_empty() && !interrupt.asked() {
         let (name, engine) = (scenario.name.clone(), settings.engine);
-        reports.push(SuiteReport::unmeasured(name, engine, Verdict::Invalid, ended));
+        let report = SuiteReport::unmeasured(name, engine, Verdict::Invalid, ended);
+        // `show` must give the reason too.
+        let left = folder.join(scenario.name.replace("::", "-"));
+        report_file::write(&left, &report).map_err(unmeasurable)?;
+        reports.push(report);
     }
     Ok(reports)
 }

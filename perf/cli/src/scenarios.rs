@@ -4,12 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use perf_model::judge::exit_code;
 use perf_model::spec::engine_kind::EngineKind;
 
 use crate::artifacts::{self, Artifact, Target};
 use crate::runs::root;
-use crate::stdout::say;
 use crate::{filters, repository};
 
 /// One test.
@@ -21,14 +19,6 @@ pub(crate) struct Scenario {
     pub(crate) test: String,
     /// The binary.
     pub(crate) binary: PathBuf,
-}
-
-/// Prints the names of all scenarios.
-pub(crate) fn list() -> Result<u8> {
-    for scenario in build(&[])? {
-        say(scenario.name);
-    }
-    Ok(exit_code::HELD)
 }
 
 /// The Cargo features that an engine needs on this machine. The simulated and the remote engine need

@@ -1,4 +1,4 @@
-//! `cargo xtask perf show`: every figure of a run, recomputed from its records.
+//! `cargo xtask perf show`: the report of a run, and every figure recomputed from its records.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,27 @@ use anyhow::{Result, bail};
 use perf_model::judge::exit_code;
 use perf_model::record::file::{Header, Part, Record};
 use perf_report::terminal;
-use perf_store::record_file;
+use perf_store::{record_file, report_file};
 
 use crate::cli::Show;
 use crate::stdout::say;
 use crate::{filters, runs};
 
-/// Prints a table for each load of the run. A record that cannot be read takes nothing from the
-/// others.
+/// Prints the verdicts of the run, then a table of figures for each load. A record that cannot be
+/// read does not hide the others.
 pub(crate) fn show(asked: &Show) -> Result<u8> {
     let run = runs::find(&asked.run)?;
+    let mut has_report = false;
+    for path in report_file::all_in(&run)? {
+        match report_file::read(&path) {
+            Ok(report) if filters::matches(&report.suite, &asked.filters) => {
+                has_report = true;
+                say(terminal::suite(&report));
+            }
+            Ok(_) => {}
+            Err(why) => eprintln!("error: {why}"),
+        }
+    }
     let mut loads: BTreeMap<(String, String, Part), Vec<Record>> = BTreeMap::new();
     let mut unread = 0;
     for path in perf_store::runs::files(&run, "jsonl")? {
@@ -41,6 +52,7 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
         say(terminal::figures(records));
     }
     match (unread, loads.is_empty()) {
+        (0, true) if has_report => Ok(exit_code::HELD),
         (0, true) => bail!("{} holds no records that were asked for", run.display()),
         (0, false) => Ok(exit_code::HELD),
         _ => bail!(

@@ -150,6 +150,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Refuses a server that this engine cannot be asked for, such as one with an argument that the
+    /// engine sets itself, or with the value of a secret among the settings.
+    ///
+    /// # Errors
+    /// With what is wrong and what to do instead.
+    pub fn check(&self, server: &Server) -> Result<(), EngineError> {
+        LaunchSpec::new(self.kind(), server, &self.under_test).map(drop)
+    }
+
     /// The folder of `baselines/` in which those of a server lie, as far as that is known before a
     /// start: not where it may lease GPUs of one kind or another.
     pub fn baseline_folder(&self, server: &Server) -> Option<String> {

@@ -4,6 +4,7 @@
 mod advice;
 mod figures;
 mod judged;
+mod plan;
 mod power;
 mod sweep;
 mod table;
@@ -21,6 +22,7 @@ pub use advice::Invocation;
 use advice::advice;
 pub use figures::figures;
 pub use judged::judged;
+pub use plan::plan;
 pub use power::power;
 pub use sweep::sweep;
 use table::{align_right, number, optional, plain, shorten, trimmed};
@@ -96,6 +98,10 @@ pub fn closing(reports: &[SuiteReport], run: &Invocation<'_>) -> String {
     if let Some(advice) = advice(verdict, reports, run) {
         let _ = write!(text, ": {advice}");
     }
+    for (load, row) in improved(reports) {
+        let (suite, name, label) = (&load.suite, &load.load, row.metric.label());
+        let _ = write!(text, "\nimproved: {suite} / {name}, {label} {}", change(row));
+    }
     let _ = write!(text, "\nunder test: {}", run.under_test());
     let gpu_s: f64 = reports.iter().map(|report| report.gpu_s).sum();
     if gpu_s > 0.0 {
@@ -106,6 +112,13 @@ pub fn closing(reports: &[SuiteReport], run: &Invocation<'_>) -> String {
     }
     text.push('\n');
     text
+}
+
+/// The guarded figures that improved: the verdict of a load names only the worst of its guards.
+fn improved(reports: &[SuiteReport]) -> impl Iterator<Item = (&LoadReport, &Row)> {
+    let loads = reports.iter().flat_map(|report| &report.loads);
+    let rows = loads.flat_map(|load| load.rows.iter().map(move |row| (load, row)));
+    rows.filter(|(_, row)| row.guard.as_ref().is_some_and(|it| it.verdict == Verdict::Improved))
 }
 
 fn guards_and_figures(report: &LoadReport) -> String {

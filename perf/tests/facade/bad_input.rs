@@ -28,6 +28,7 @@ fn inner_scenario() -> perf::Result {
     let server = match behaviour.as_str() {
         "unknown flag" => server.arg("--max-modle-len", 64),
         "more GPUs than any machine has" => server.gpus(250),
+        "declared secret" => server.secret_env("PERF_TEST_SECRET"),
         "unknown profile" => server.simulated_as("tiny-cup"),
         _ => server,
     };
@@ -164,6 +165,18 @@ fn a_plan_that_cannot_be_followed_says_why() {
     assert!(base.contains("cannot inject `stal`"), "{base}");
     let port = plan(&|settings| settings.candidate.arguments = vec!["--port=1".into()]);
     assert_eq!(port, "`--port` is set by the engine itself; take it out");
+}
+
+#[test]
+fn the_value_of_a_declared_secret_is_refused_by_the_plan() {
+    let place = Place::new(module_path!());
+    let run = place.process("declared secret").settings(|settings| {
+        settings.plans = true;
+        settings.candidate.environment = [("PERF_TEST_SECRET".into(), "hunter2".into())].into();
+    });
+    let refused = run.run().assert_failure().plan().refused.unwrap();
+    assert!(refused.contains("`PERF_TEST_SECRET` is a secret"), "{refused}");
+    assert!(!refused.contains("hunter2"), "{refused}");
 }
 
 #[test]
