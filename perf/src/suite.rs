@@ -313,7 +313,7 @@ where
 
 /// What came of a suite.
 #[derive(Clone, Debug)]
-#[must_use = "call `.hold()`, or the test passes whatever the verdict is"]
+#[must_use = "call `.hold()`, or the test passes with any verdict"]
 pub struct Outcome {
     report: SuiteReport,
     purpose: Purpose,

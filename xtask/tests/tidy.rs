@@ -56,9 +56,49 @@ fn no_source_file_is_too_long_and_each_says_what_it_owns() {
     }
 }
 
+/// Words that a busy engineer would not use; CONTRIBUTING.md has the rule.
+const ODD_WORDS: [&str; 7] =
+    ["told", "whatever", "whoever", "nobody", "acquitted", "bettered", "lest"];
+
+#[test]
+fn documents_and_messages_use_plain_words() {
+    let odd = |text: &str| {
+        let words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        let lower: Vec<String> = words.map(str::to_lowercase).collect();
+        ODD_WORDS.into_iter().find(|odd| lower.iter().any(|word| word == odd))
+    };
+    // CONTRIBUTING.md quotes the sentences that it replaces.
+    for path in files("md").into_iter().filter(|path| !path.ends_with("CONTRIBUTING.md")) {
+        let found = odd(&read(path.to_str().unwrap()));
+        assert_eq!(found, None, "in {}", path.display());
+    }
+    for path in files("rs").into_iter().filter(|path| path.iter().any(|part| part == "src")) {
+        let text = read(path.to_str().unwrap());
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code: Vec<&str> = code.collect();
+        let product = code.join("\n");
+        let product = product.split("#[cfg(test)]").next().unwrap_or_default();
+        // What stands between quotation marks: every second part.
+        for literal in product.split('"').skip(1).step_by(2) {
+            assert_eq!(odd(literal), None, "in {}: {literal}", path.display());
+        }
+    }
+}
+
 #[test]
 fn every_path_that_the_documents_name_exists() {
-    for document in ["docs/ARCHITECTURE.md", "README.md", "CONTRIBUTING.md"] {
+    let documents = [
+        "docs/ARCHITECTURE.md",
+        "docs/FORMATS.md",
+        "docs/RELEASING.md",
+        "docs/gate/method.md",
+        "docs/gate/reading.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "README.md",
+        "SECURITY.md",
+    ];
+    for document in documents {
         let text = read(document);
         let words = text
             .split(['`', '(', ')', ' ', '\n'])

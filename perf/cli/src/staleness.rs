@@ -73,7 +73,7 @@ fn state_file() -> Option<PathBuf> {
     let folder = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
     let folder =
         folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
-    Some(folder.join("vllm-perf").join("bettered.json"))
+    Some(folder.join("vllm-perf").join("staleness.json"))
 }
 
 /// Applies what is remembered of this machine's earlier runs to the loads of a report.

@@ -49,7 +49,7 @@ pub struct Gate {
     /// Pairs of starts, old and new in turn, that a regression must survive before it fails the
     /// build.
     pub duet_pairs: u32,
-    /// Days after which a baseline that has been bettered, and not refreshed, fails the build.
+    /// Days after which a load that is better than its baseline, and not refreshed, fails the build.
     pub stale_after_days: u32,
 }
 
