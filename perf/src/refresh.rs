@@ -5,7 +5,8 @@ use std::path::Path;
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::compare::Found;
 use perf_store::atomic;
-use perf_store::baselines::{Lock, find, text, write};
+use perf_store::baselines::{find, text, write};
+use perf_store::lock::Lock;
 
 use crate::error::{Error, Result};
 use crate::session::Session;

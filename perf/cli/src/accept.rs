@@ -7,8 +7,9 @@ use anyhow::{Context, Result, bail};
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::exit_code;
 use perf_model::spec::file_name::is_file_name;
-use perf_store::baselines::{Lock, write};
+use perf_store::baselines::write;
 use perf_store::input_file::escaped;
+use perf_store::lock::Lock;
 use perf_store::runs::was_interrupted;
 
 use crate::cli::Accept;

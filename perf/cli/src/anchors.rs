@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use perf_model::judge::anchor::anchor_file;
 use perf_store::anchors::write;
-use perf_store::baselines::Lock;
+use perf_store::lock::Lock;
 
 use crate::runs;
 use crate::stdout::say;

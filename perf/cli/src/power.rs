@@ -48,7 +48,7 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
         asked.budget,
     )?;
     for suite in by_suite(runs::baselines(&folder, &[])?) {
-        let (mut known, mut told) = (Vec::new(), Vec::new());
+        let (mut known, mut lines) = (Vec::new(), Vec::new());
         for (name, path) in suite {
             let load = |baseline: &Baseline| {
                 planned
@@ -58,21 +58,21 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
             match runs::baseline(&path) {
                 Ok(baseline) => match load(&baseline) {
                     Some(load) => known.push((name, load, baseline)),
-                    None => told.push((
+                    None => lines.push((
                         name,
                         "no scenario measures this load any more; delete the file".to_owned(),
                     )),
                 },
-                Err(why) => told.push((name, why.to_string())),
+                Err(why) => lines.push((name, why.to_string())),
             }
         }
         let pairs: Vec<_> =
             known.iter().map(|(_, load, baseline)| (*load, baseline.clone())).collect();
         let gate = refresh_summary::learned(&gate, &pairs);
         for (name, load, baseline) in known {
-            told.push((name.clone(), of(&name, &baseline, load, &gate)));
+            lines.push((name.clone(), of(&name, &baseline, load, &gate)));
         }
-        for (name, text) in told.into_iter().filter(|(name, _)| chosen.contains(name)) {
+        for (name, text) in lines.into_iter().filter(|(name, _)| chosen.contains(name)) {
             say(if text.starts_with(&name) { text } else { format!("{name}: {text}\n") });
         }
     }

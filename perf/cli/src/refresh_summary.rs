@@ -16,11 +16,11 @@ use crate::runs;
 /// The gate with what the baselines of these loads tell of the noise, which are a suite's of one
 /// machine.
 pub(crate) fn learned(gate: &Gate, loads: &[(&PlannedLoad, Baseline)]) -> Gate {
-    let told: Vec<(Guard, &Baseline)> = loads
+    let guarded: Vec<(Guard, &Baseline)> = loads
         .iter()
         .flat_map(|(load, baseline)| load.guards.iter().map(move |guard| (*guard, baseline)))
         .collect();
-    gate.learned(told.iter().map(|(guard, baseline)| (guard, baseline.sessions(guard.metric))))
+    gate.learned(guarded.iter().map(|(guard, baseline)| (guard, baseline.sessions(guard.metric))))
 }
 
 /// What a refresh of these loads wrote and what it did not, as the disk has it: a line for each
@@ -135,7 +135,8 @@ mod tests {
     use perf_model::spec::load::Load;
     use perf_model::spec::plan::BaselineStatus;
     use perf_model::spec::units::percent;
-    use perf_store::baselines::{Lock, write};
+    use perf_store::baselines::write;
+    use perf_store::lock::Lock;
 
     use super::*;
 

@@ -6,8 +6,8 @@ use perf_model::judge::anchor::{Anchor, Anchored, anchor_file};
 use perf_model::judge::baseline::Baseline;
 
 use crate::atomic::{self, WriteError};
-use crate::baselines::Lock;
 use crate::input_file::{Kind, read};
+use crate::lock::Lock;
 
 /// Reads the anchor of a baseline's file.
 pub fn find(baseline_file: &Path) -> Anchored {

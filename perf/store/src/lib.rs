@@ -10,6 +10,7 @@ pub mod atomic;
 pub mod baselines;
 pub mod config_file;
 pub mod input_file;
+pub mod lock;
 pub mod record_file;
 pub mod report_file;
 pub mod root;

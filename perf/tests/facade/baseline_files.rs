@@ -201,7 +201,7 @@ fn a_plan_names_what_stands_in_the_way_and_what_is_replaced_and_measures_nothing
 fn two_sessions_that_are_added_at_once_are_both_kept() {
     let place = recorded();
     // Both have measured, and neither may write yet.
-    let writing = perf_store::baselines::Lock::on(&place.path(BASELINE)).unwrap();
+    let writing = perf_store::lock::Lock::on(&place.path(BASELINE)).unwrap();
     let mut adding: Vec<_> = ["one", "other"]
         .into_iter()
         .zip(1..)

@@ -240,21 +240,9 @@ mod tests {
             }),
         };
         LoadReport {
-            suite: "s".into(),
-            load: "l".into(),
-            engine: EngineKind::Simulated,
-            hardware: String::new(),
-            workload: String::new(),
-            arrivals: String::new(),
-            starts: 1,
             verdict: Verdict::join(guards.iter().map(|guard| guard.1)).unwrap(),
             rows: guards.iter().map(row).collect(),
-            under_test: vec![],
-            incomparable: vec![],
-            faults: vec![],
-            notes: vec![],
-            baseline_file: String::new(),
-            records: String::new(),
+            ..crate::fixtures::load_report()
         }
     }
 

@@ -1,36 +1,18 @@
 //! Measured against a baseline, as verdicts.
 
-use std::time::Duration;
-
 use perf_gate::Design;
 
 use super::*;
 use crate::analysis::summary::Summary;
+use crate::fixtures;
 use crate::judge::results::StartEvidence;
-use crate::spec::load::Load;
-use crate::spec::load::{Api, Arrivals, Length, OutputLength, Prompts, Workload};
+use crate::spec::load::{Arrivals, Load};
 use crate::spec::units::percent;
 
 fn load() -> Load {
-    Load {
-        name: "closed_loop".into(),
-        workload: Workload {
-            prompts: Prompts::RandomTokens { length: Length::Fixed(64) },
-            output: OutputLength::Exactly(64),
-            api: Api::Completions,
-            stream: true,
-            temperature: 0.0,
-        },
-        arrivals: Arrivals::Concurrency(8),
-        requests: 64,
-        warmup: 8,
-        objectives: vec![],
-        stall_limit: Duration::from_mins(1),
-        lateness_limit: Duration::from_millis(5),
-        failures_allowed: crate::spec::units::percent(0.0),
-        request_limit: Duration::from_mins(10),
-        contents: None,
-    }
+    let arrivals = Arrivals::Concurrency(8);
+    let name = "closed_loop".into();
+    Load { name, arrivals, requests: 64, objectives: vec![], ..fixtures::load() }
 }
 
 fn fingerprint() -> Fingerprint {
