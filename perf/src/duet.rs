@@ -3,20 +3,20 @@
 //! day is the same for both and cancels.
 
 use perf_engine::Engine;
-use perf_model::judge::anchor::Anchored;
-use perf_model::judge::compare::{Found, Judging, Places, compare as hold_against};
+use perf_model::judge::anchor::AnchorLookup;
+use perf_model::judge::compare::{BaselineLookup, Places, Reference, compare as hold_against};
 use perf_model::judge::duet;
 use perf_model::judge::gate::{DUET_RUNS, Gate};
 use perf_model::judge::report::LoadReport;
-use perf_model::judge::results::{Evidence, StartEvidence};
+use perf_model::judge::results::{LoadResults, RepetitionResult};
 use perf_model::record::file::Part;
 use perf_model::spec::guard::Guard;
 
+use crate::budget::{Budget, Measured};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::load::Load;
-use crate::meter::{Measured, Meter};
-use crate::series::Series;
+use crate::load_state::LoadState;
 use crate::start::{Place, Start};
 
 /// The two sides of a duet.
@@ -30,8 +30,8 @@ struct Sides<'a> {
 /// What a duet gave for one load: the starts of both sides, pair by pair.
 #[derive(Default)]
 struct Pairs {
-    base: Vec<StartEvidence>,
-    candidate: Vec<StartEvidence>,
+    base: Vec<RepetitionResult>,
+    candidate: Vec<RepetitionResult>,
 }
 
 impl Sides<'_> {
@@ -42,9 +42,9 @@ impl Sides<'_> {
         place: Place<'_>,
         number: u32,
         loads: &[&Load],
-        meter: &mut Meter,
+        budget: &mut Budget,
         interrupt: &mut Interrupt,
-    ) -> Result<(Vec<Vec<StartEvidence>>, Vec<Vec<StartEvidence>>)> {
+    ) -> Result<(Vec<Vec<RepetitionResult>>, Vec<Vec<RepetitionResult>>)> {
         let mut measured = (Vec::new(), Vec::new());
         let order = if number % 2 == 1 {
             [Part::Base, Part::Candidate]
@@ -60,7 +60,7 @@ impl Sides<'_> {
             *into = Start { place, engine, part, number, runs: self.runs }
                 .measure(loads, interrupt)
                 .await?;
-            meter.count(begun, place.clock.now(), into);
+            budget.count(begun, place.clock.now(), into);
         }
         Ok(measured)
     }
@@ -73,43 +73,43 @@ impl Sides<'_> {
 pub(crate) async fn confirm(
     place: Place<'_>,
     engine: &Engine,
-    series: &mut [Series<'_>],
+    states: &mut [LoadState<'_>],
     gate: &Gate,
-    meter: &mut Meter,
+    budget: &mut Budget,
     interrupt: &mut Interrupt,
 ) -> Result {
     let Place { suite, session, .. } = place;
     let wanted = session.config.gate.duet_pairs;
-    let mut suspects: Vec<&mut Series<'_>> =
-        series.iter_mut().filter(|series| !series.suspects().is_empty()).collect();
+    let mut suspects: Vec<&mut LoadState<'_>> =
+        states.iter_mut().filter(|state| !state.suspects().is_empty()).collect();
     let Some(first) = suspects.first() else { return Ok(()) };
     let (Some(baseline), Some(start)) = (first.baseline(), first.starts().first()) else {
         return Ok(());
     };
     let in_budget =
-        if meter.allows_another_pair() { Ok(()) } else { Err("the budget is used up".to_owned()) };
+        if budget.allows_another_pair() { Ok(()) } else { Err("the budget is used up".to_owned()) };
     let base = in_budget.and_then(|()| {
         duet::base(&baseline.fingerprint, &start.fingerprint, &session.settings, wanted)
     });
     let base = match base {
         Ok(base) => base,
         Err(why) => {
-            let reports = suspects.into_iter().filter_map(Series::report_mut);
+            let reports = suspects.into_iter().filter_map(LoadState::report_mut);
             reports.for_each(|report| report.notes.push(format!("not confirmed by a duet: {why}")));
             return Ok(());
         }
     };
     let base = Engine::of(&base, &session.settings, &session.config)?;
     let sides = Sides { base: &base, candidate: engine, runs: DUET_RUNS };
-    let loads: Vec<&Load> = suspects.iter().map(|series| series.load).collect();
+    let loads: Vec<&Load> = suspects.iter().map(|state| state.load).collect();
     let mut pairs: Vec<Pairs> = loads.iter().map(|_| Pairs::default()).collect();
-    let mut open: Vec<Vec<Guard>> = suspects.iter().map(|series| series.suspects()).collect();
+    let mut open: Vec<Vec<Guard>> = suspects.iter().map(|state| state.suspects()).collect();
     for number in 1..=wanted {
         let asked: Vec<usize> = (0..loads.len()).filter(|at| !open[*at].is_empty()).collect();
         if asked.is_empty() {
             break;
         }
-        if number > 1 && !meter.allows_another_pair() {
+        if number > 1 && !budget.allows_another_pair() {
             let note = format!(
                 "the budget was used up after {} of {wanted} pairs of the duet",
                 number - 1
@@ -127,13 +127,14 @@ pub(crate) async fn confirm(
             suite,
             &format!("duet, pair {number} of {wanted}: the baseline's vLLM and the one under test"),
         );
-        let (base, candidate) = match sides.pair(place, number, &measured, meter, interrupt).await {
+        let (base, candidate) = match sides.pair(place, number, &measured, budget, interrupt).await
+        {
             Ok(pair) => pair,
             Err(error @ (Error::Interrupted(_) | Error::Write { .. })) => return Err(error),
             Err(error) => {
                 // The verdict was reached without it; what hinders the duet takes nothing from
                 // that.
-                let reports = suspects.into_iter().filter_map(Series::report_mut);
+                let reports = suspects.into_iter().filter_map(LoadState::report_mut);
                 reports.for_each(|report| {
                     report.notes.push(format!("not confirmed by a duet, which failed: {error}"));
                 });
@@ -162,7 +163,7 @@ pub(crate) async fn compare(
     let variant = session.settings.base.clone().unwrap_or_default();
     let base = Engine::of(&variant, &session.settings, &session.config)?;
     let sides = Sides { base: &base, candidate: engine, runs: session.runs() };
-    let mut meter = Meter::new(place);
+    let mut budget = Budget::new(place);
     let mut pairs: Vec<Pairs> = loads.iter().map(|_| Pairs::default()).collect();
     let mut reports: Vec<Option<LoadReport>> = vec![None; loads.len()];
     for number in 1..=session.most_starts(gate) {
@@ -172,13 +173,13 @@ pub(crate) async fn compare(
         if open.is_empty() {
             break;
         }
-        if !meter.allows_another_pair() {
+        if !budget.allows_another_pair() {
             break;
         }
         session.tell(suite, &format!("pair {number}, {} of {} loads", open.len(), loads.len()));
         let asked: Vec<&Load> = open.iter().map(|at| &loads[*at]).collect();
         let (base, candidate) =
-            sides.pair(place, number, &asked, &mut meter, &mut interrupt).await?;
+            sides.pair(place, number, &asked, &mut budget, &mut interrupt).await?;
         for ((at, base), candidate) in open.into_iter().zip(base).zip(candidate) {
             pairs[at].base.extend(base);
             pairs[at].candidate.extend(candidate);
@@ -193,13 +194,13 @@ pub(crate) async fn compare(
     for report in &mut loads {
         report.close(&format!("the budget is used up after {} pairs", report.starts));
     }
-    Ok(Measured { loads, gpu_s: meter.spent_s() })
+    Ok(Measured { loads, gpu_s: budget.spent_s() })
 }
 
 /// What the pairs so far say of a load.
 fn report(place: Place<'_>, load: &Load, pairs: &Pairs, gate: &Gate) -> LoadReport {
     let Place { suite, session, .. } = place;
-    let evidence = |starts| Evidence {
+    let evidence = |starts| LoadResults {
         suite,
         load: &load.declared,
         guards: &load.guards,
@@ -207,8 +208,8 @@ fn report(place: Place<'_>, load: &Load, pairs: &Pairs, gate: &Gate) -> LoadRepo
         starts,
     };
     let found = match evidence(&pairs.base).as_baseline() {
-        Some(base) => Found::Baseline(Box::new(base)),
-        None => Found::Unusable(duet::faults(&pairs.base).unwrap_or_default()),
+        Some(base) => BaselineLookup::Baseline(Box::new(base)),
+        None => BaselineLookup::Unusable(duet::faults(&pairs.base).unwrap_or_default()),
     };
     let places = Places {
         baseline_file: "of the other side".to_owned(),
@@ -217,8 +218,8 @@ fn report(place: Place<'_>, load: &Load, pairs: &Pairs, gate: &Gate) -> LoadRepo
     hold_against(
         &evidence(&pairs.candidate),
         &found,
-        &Anchored::Nowhere,
-        Judging::Pairs(gate),
+        &AnchorLookup::Nowhere,
+        Reference::Pairs(gate),
         places,
     )
 }

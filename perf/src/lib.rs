@@ -33,20 +33,20 @@
 //! the same function on a real one.
 
 mod baselines;
+mod budget;
 mod duet;
 mod error;
 mod guards;
 mod interrupt;
 mod load;
+mod load_state;
 mod measure;
-mod meter;
 mod plan;
 mod preflight;
 mod refresh;
 mod run;
-mod series;
 mod session;
-mod stalls;
+mod stall_detector;
 mod start;
 mod suite;
 mod vllm;

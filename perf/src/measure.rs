@@ -7,12 +7,12 @@ use perf_model::judge::report::LoadReport;
 use perf_model::record::file::Part;
 use perf_model::spec::settings::Purpose;
 
+use crate::budget::{Budget, Measured};
 use crate::duet;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::load::Load;
-use crate::meter::{Measured, Meter};
-use crate::series::Series;
+use crate::load_state::LoadState;
 use crate::start::{Place, Start};
 
 /// Measures the loads of a suite, start by start, until every guard is decided or the budget is
@@ -25,19 +25,19 @@ pub(crate) async fn measure(
     mut interrupt: Interrupt,
 ) -> Result<Measured> {
     let Place { suite, session, .. } = place;
-    let mut series: Vec<Series<'_>> =
-        loads.iter().map(|load| Series::new(suite, session, load)).collect();
-    let mut meter = Meter::new(place);
+    let mut states: Vec<LoadState<'_>> =
+        loads.iter().map(|load| LoadState::new(suite, session, load)).collect();
+    let mut budget = Budget::new(place);
     let most = match session.settings.purpose {
         Purpose::Refresh => session.starts(),
         _ => session.most_starts(gate),
     };
     for number in 1..=most {
-        let open: Vec<usize> = (0..series.len()).filter(|at| series[*at].is_open()).collect();
+        let open: Vec<usize> = (0..states.len()).filter(|at| states[*at].is_open()).collect();
         if open.is_empty() {
             break;
         }
-        if !meter.allows_another() {
+        if !budget.allows_another() {
             break;
         }
         session.tell(
@@ -48,29 +48,29 @@ pub(crate) async fn measure(
         let begun = place.clock.now();
         let asked: Vec<&Load> = open.iter().map(|at| &loads[*at]).collect();
         let mut evidence = start.measure(&asked, &mut interrupt).await?;
-        meter.count(begun, place.clock.now(), &mut evidence);
+        budget.count(begun, place.clock.now(), &mut evidence);
         for (at, evidence) in open.iter().zip(evidence) {
-            series[*at].push(evidence);
+            states[*at].push(evidence);
         }
         // Baselines that were measured together tell each other's noise.
-        let gate = gate.learned(series.iter().flat_map(Series::guarded));
+        let gate = gate.learned(states.iter().flat_map(LoadState::guarded));
         for at in open {
-            series[at].judge(&gate);
+            states[at].judge(&gate);
         }
     }
     if session.settings.purpose != Purpose::Refresh {
-        series.iter_mut().filter_map(Series::report_mut).for_each(|report| close(report, gate));
+        states.iter_mut().filter_map(LoadState::report_mut).for_each(|report| close(report, gate));
     }
-    let gate = gate.learned(series.iter().flat_map(Series::guarded));
+    let gate = gate.learned(states.iter().flat_map(LoadState::guarded));
     if session.settings.purpose == Purpose::Gate {
-        duet::confirm(place, engine, &mut series, &gate, &mut meter, &mut interrupt).await?;
+        duet::confirm(place, engine, &mut states, &gate, &mut budget, &mut interrupt).await?;
     }
     // Each before the first error is told: what one load cannot leave takes nothing from the
     // others.
     let finished: Vec<Result<Option<LoadReport>>> =
-        series.into_iter().map(Series::finish).collect();
+        states.into_iter().map(LoadState::finish).collect();
     let finished: Result<Vec<Option<LoadReport>>> = finished.into_iter().collect();
-    Ok(Measured { loads: finished?.into_iter().flatten().collect(), gpu_s: meter.spent_s() })
+    Ok(Measured { loads: finished?.into_iter().flatten().collect(), gpu_s: budget.spent_s() })
 }
 
 /// Says of the guards that are open that there is no budget for more.

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use perf_engine::Engine;
-use perf_model::judge::anchor::Anchored;
-use perf_model::judge::compare::Found;
+use perf_model::judge::anchor::AnchorLookup;
+use perf_model::judge::compare::BaselineLookup;
 use perf_model::spec::plan::BaselineStatus;
 use perf_model::spec::server::Server;
 use perf_model::spec::settings::Purpose;
@@ -38,20 +38,22 @@ fn of(file: &Path, session: &Session) -> BaselineStatus {
     let found = baselines::find(file);
     let is_recorded = found.baseline().is_some();
     match (found, session.settings.purpose) {
-        (Found::Unusable(why), Purpose::Refresh) if session.settings.adds_session => {
+        (BaselineLookup::Unusable(why), Purpose::Refresh) if session.settings.adds_session => {
             fault =
                 Some(format!("{}; a session is added only to what can be read", unusable(&why)));
         }
-        (Found::Unusable(why), Purpose::Refresh) => {
+        (BaselineLookup::Unusable(why), Purpose::Refresh) => {
             note = Some(format!(
                 "{}; the refresh replaces it, and its sessions are lost",
                 unusable(&why)
             ));
         }
-        (Found::Newer(why) | Found::Unusable(why), _) => fault = Some(unusable(&why)),
-        (Found::Baseline(_) | Found::Nothing, Purpose::Refresh) => {}
-        (Found::Baseline(_) | Found::Nothing, _) => {
-            if let Anchored::Unusable(why) = anchors::find(file) {
+        (BaselineLookup::Newer(why) | BaselineLookup::Unusable(why), _) => {
+            fault = Some(unusable(&why))
+        }
+        (BaselineLookup::Baseline(_) | BaselineLookup::Nothing, Purpose::Refresh) => {}
+        (BaselineLookup::Baseline(_) | BaselineLookup::Nothing, _) => {
+            if let AnchorLookup::Unusable(why) = anchors::find(file) {
                 fault = Some(format!("the anchor beside {baseline_file} cannot be used: {why}"));
             }
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use perf_model::judge::baseline::Baseline;
-use perf_model::judge::compare::Found;
+use perf_model::judge::compare::BaselineLookup;
 use perf_store::atomic;
 use perf_store::baselines::{find, text, write};
 use perf_store::lock::Lock;
@@ -38,15 +38,17 @@ pub(crate) fn write_over(
 /// What is to be there: what was measured, with the sessions that were there before it if they are
 /// to stay.
 fn merged(
-    found: Found,
+    found: BaselineLookup,
     measured: Baseline,
     adds_session: bool,
 ) -> std::result::Result<Baseline, String> {
     let before = match found {
-        Found::Newer(why) => return Err(why),
-        Found::Unusable(why) if adds_session => return Err(why),
-        Found::Baseline(before) if adds_session => *before,
-        Found::Baseline(_) | Found::Unusable(_) | Found::Nothing => return Ok(measured),
+        BaselineLookup::Newer(why) => return Err(why),
+        BaselineLookup::Unusable(why) if adds_session => return Err(why),
+        BaselineLookup::Baseline(before) if adds_session => *before,
+        BaselineLookup::Baseline(_) | BaselineLookup::Unusable(_) | BaselineLookup::Nothing => {
+            return Ok(measured);
+        }
     };
     // Sessions of different things would not be noise but a change.
     let differences: Vec<String> =

@@ -5,9 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use perf_clock::Clock;
 use perf_load::{Endpoint, Measured};
-use perf_model::analysis::run_analysis::Reading;
+use perf_model::analysis::run_analysis::RunAnalysis;
 use perf_model::analysis::summary::Summary;
-use perf_model::judge::results::StartEvidence;
+use perf_model::judge::results::RepetitionResult;
 use perf_model::record::file::{End, Header, Part, Record};
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::record::hash::fnv_1a;
@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use crate::error::{Error, Result};
 use crate::load::Load;
 use crate::session::Session;
-use crate::stalls::{GiveUp, Stalls};
+use crate::stall_detector::{GiveUp, StallDetector};
 
 /// One load in one start.
 pub(crate) struct Run<'a> {
@@ -45,7 +45,7 @@ pub(crate) struct Run<'a> {
 
 impl Run<'_> {
     /// Measures it, and keeps its record.
-    pub(crate) async fn measure(&self) -> Result<StartEvidence> {
+    pub(crate) async fn measure(&self) -> Result<RepetitionResult> {
         let declared = &self.load.declared;
         let seed = self.seed();
         let header = Header {
@@ -59,7 +59,7 @@ impl Run<'_> {
         let mut record = RecordWriter::begin(&self.session.run_folder, &header)?;
         let mut samples = Vec::with_capacity(declared.requests as usize);
         let (mut trouble, mut stalled) = (None, None);
-        let mut stalls = Stalls::of(declared);
+        let mut stalls = StallDetector::of(declared);
         let give_up = Notify::new();
 
         let mut observe = |sample: Sample| {
@@ -96,11 +96,11 @@ impl Run<'_> {
         let end = End { complete: true, reason: None, server, client, cache_reset };
         record.finish(&end)?;
 
-        let Reading { summary, steady, faults, remarks, .. } =
-            Reading::of(&Record { header, samples, end: Some(end) });
+        let RunAnalysis { summary, steady, faults, remarks, .. } =
+            RunAnalysis::of(&Record { header, samples, end: Some(end) });
         self.session.tell(self.suite, &self.one_line(&summary));
         let fingerprint = self.fingerprint.clone();
-        Ok(StartEvidence {
+        Ok(RepetitionResult {
             start: self.start,
             fingerprint,
             summary,

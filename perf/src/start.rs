@@ -5,7 +5,7 @@ use std::time::Duration;
 use perf_clock::Clock;
 use perf_engine::{Address, Engine, Running, ServerExit};
 use perf_load::{Endpoint, LoadError};
-use perf_model::judge::results::StartEvidence;
+use perf_model::judge::results::RepetitionResult;
 use perf_model::record::file::Part;
 use perf_model::spec::server::Server;
 
@@ -51,7 +51,7 @@ impl Start<'_> {
         &self,
         loads: &[&Load],
         interrupt: &mut Interrupt,
-    ) -> Result<Vec<Vec<StartEvidence>>> {
+    ) -> Result<Vec<Vec<RepetitionResult>>> {
         let Place { suite, session, server, clock } = self.place;
         let log = session.log(suite, self.part, self.number);
         let mut progress = |what: &str| session.tell(suite, what);
@@ -89,7 +89,7 @@ impl Start<'_> {
         loads: &[&Load],
         running: &mut Running,
         interrupt: &mut Interrupt,
-    ) -> Result<Vec<Vec<StartEvidence>>> {
+    ) -> Result<Vec<Vec<RepetitionResult>>> {
         let Place { suite, session, clock, .. } = self.place;
         let endpoint = match running.address() {
             Address::Url(url) => {
@@ -141,7 +141,7 @@ impl Start<'_> {
 
 /// Whether the server may be dying: one whose engine is dead fails every request, and is gone only
 /// seconds later.
-fn requests_failed(measured: &Result<StartEvidence>) -> bool {
+fn requests_failed(measured: &Result<RepetitionResult>) -> bool {
     match measured {
         Ok(evidence) => evidence.summary.failed() > 0,
         Err(error) => matches!(error, Error::Load { cause: LoadError::WarmUp { .. }, .. }),

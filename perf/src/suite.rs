@@ -16,12 +16,12 @@ use perf_model::spec::settings::{Purpose, Settings, VARIABLE};
 use perf_report::terminal;
 use perf_store::report_file;
 
+use crate::budget::Measured;
 use crate::duet;
 use crate::error::{Error, Result};
 use crate::interrupt::{Interrupt, UnderWay};
 use crate::load::Load;
 use crate::measure::measure;
-use crate::meter::Measured;
 use crate::plan::plan;
 use crate::preflight;
 use crate::session::Session;

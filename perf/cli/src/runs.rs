@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use perf_model::judge::baseline::Baseline;
-use perf_model::judge::compare::Found;
+use perf_model::judge::compare::BaselineLookup;
 use perf_store::runs::Runs;
 
 use crate::error::unmeasurable;
@@ -28,9 +28,9 @@ pub(crate) fn find(name: &str) -> Result<PathBuf> {
 /// Reads a baseline's file.
 pub(crate) fn baseline(file: &Path) -> Result<Baseline> {
     match perf_store::baselines::find(file) {
-        Found::Baseline(baseline) => Ok(*baseline),
-        Found::Nothing => bail!("there is no {}", file.display()),
-        Found::Unusable(why) | Found::Newer(why) => bail!(why),
+        BaselineLookup::Baseline(baseline) => Ok(*baseline),
+        BaselineLookup::Nothing => bail!("there is no {}", file.display()),
+        BaselineLookup::Unusable(why) | BaselineLookup::Newer(why) => bail!(why),
     }
 }
 

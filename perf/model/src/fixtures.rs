@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::analysis::summary::Summary;
 use crate::judge::report::LoadReport;
-use crate::judge::results::StartEvidence;
+use crate::judge::results::RepetitionResult;
 use crate::judge::verdict::Verdict;
 use crate::record::fingerprint::Fingerprint;
 use crate::record::sample::{Outcome, Sample};
@@ -73,8 +73,8 @@ pub fn sample() -> Sample {
 }
 
 /// What one repetition in this engine start gave: no figures, no faults.
-pub fn repetition(start: u32) -> StartEvidence {
-    StartEvidence {
+pub fn repetition(start: u32) -> RepetitionResult {
+    RepetitionResult {
         start,
         fingerprint: fingerprint(),
         summary: Summary::default(),

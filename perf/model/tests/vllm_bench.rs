@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use perf_model::analysis::run_analysis::Reading;
+use perf_model::analysis::run_analysis::RunAnalysis;
 use perf_model::analysis::summary::{Summary, summarize};
 use perf_model::interop::vllm_bench::{ReadError, read, write};
 use perf_model::record::chunks::Chunk;
@@ -116,8 +116,8 @@ fn the_figures_of_a_saved_run_come_out_as_vllm_says() {
 fn the_figures_of_a_crowded_run_come_out_too_and_its_token_times_are_called_estimated() {
     let record = read(CROWDED, "c64").unwrap();
     let saved: Value = serde_json::from_str(CROWDED).unwrap();
-    let reading = Reading::of(&record);
-    let summary = &reading.summary;
+    let analysis = RunAnalysis::of(&record);
+    let summary = &analysis.summary;
     assert_eq!((summary.requests, summary.failed(), summary.output_tokens), (256, 0, 16_384));
     for (ours, theirs) in [
         ("ttft_mean_ms", "mean_ttft_ms"),
@@ -135,7 +135,7 @@ fn the_figures_of_a_crowded_run_come_out_too_and_its_token_times_are_called_esti
         / saved["output_throughput"].as_f64().unwrap();
     assert!((throughput - 1.0).abs() < 0.01, "{throughput}");
     assert_eq!(record.header.pattern, Some(Arrivals::Concurrency(64)));
-    assert!(reading.steady.is_some() && reading.lateness.is_none());
+    assert!(analysis.steady.is_some() && analysis.lateness.is_none());
     // vLLM's client takes a chunk for a token; here 24 to 27 chunks held 64 of them.
     assert!(record.samples.iter().all(|sample| sample.estimated));
     assert!(
@@ -147,7 +147,7 @@ fn the_figures_of_a_crowded_run_come_out_too_and_its_token_times_are_called_esti
             == 64)
     );
     assert_eq!(
-        reading.remarks,
+        analysis.remarks,
         [
             "256 of 256 responses did not report the number of tokens in each chunk, so their ITL is an estimate"
         ]
@@ -208,7 +208,7 @@ fn a_ramp_is_no_closed_loop_although_its_rate_is_unlimited() {
         record.header.pattern,
         Some(Arrivals::Ramp { from: per_second(1.0), to: per_second(40.0) })
     );
-    assert!(Reading::of(&record).lateness.is_some(), "its queue times are how late it sent");
+    assert!(RunAnalysis::of(&record).lateness.is_some(), "its queue times are how late it sent");
 }
 
 #[test]

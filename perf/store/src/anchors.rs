@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use perf_model::judge::anchor::{Anchor, Anchored, anchor_file};
+use perf_model::judge::anchor::{Anchor, AnchorLookup, anchor_file};
 use perf_model::judge::baseline::Baseline;
 
 use crate::atomic::{self, WriteError};
@@ -10,14 +10,14 @@ use crate::input_file::{Kind, read};
 use crate::lock::Lock;
 
 /// Reads the anchor of a baseline's file.
-pub fn find(baseline_file: &Path) -> Anchored {
+pub fn find(baseline_file: &Path) -> AnchorLookup {
     match read(&anchor_file(baseline_file), Kind::Baseline) {
         Ok(text) => match Anchor::from_text(&text) {
-            Ok(anchor) => Anchored::At(Box::new(anchor)),
-            Err(error) => Anchored::Unusable(error.to_string()),
+            Ok(anchor) => AnchorLookup::At(Box::new(anchor)),
+            Err(error) => AnchorLookup::Unusable(error.to_string()),
         },
-        Err(error) if error.is_missing() => Anchored::Nowhere,
-        Err(error) => Anchored::Unusable(error.fault.to_string()),
+        Err(error) if error.is_missing() => AnchorLookup::Nowhere,
+        Err(error) => AnchorLookup::Unusable(error.fault.to_string()),
     }
 }
 

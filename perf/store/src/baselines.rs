@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use perf_model::judge::anchor::anchor_file;
 use perf_model::judge::baseline::{Baseline, BaselineError};
-use perf_model::judge::compare::Found;
+use perf_model::judge::compare::BaselineLookup;
 use perf_model::judge::snapshot;
 use perf_model::spec::engine_kind::EngineKind;
 
@@ -28,31 +28,31 @@ fn file_within(folder: &str, suite: &str, load: &str) -> PathBuf {
 }
 
 /// Reads a baseline's file. A baseline of another suite or load than its path says is unusable.
-pub fn find(file: &Path) -> Found {
+pub fn find(file: &Path) -> BaselineLookup {
     match input_file::read(file, Kind::Baseline) {
         Ok(text) => match read(&text) {
-            Found::Baseline(baseline) => match misplaced(file, &baseline) {
-                Some(why) => Found::Unusable(why),
-                None => Found::Baseline(baseline),
+            BaselineLookup::Baseline(baseline) => match misplaced(file, &baseline) {
+                Some(why) => BaselineLookup::Unusable(why),
+                None => BaselineLookup::Baseline(baseline),
             },
             other => other,
         },
-        Err(error) if error.is_missing() => Found::Nothing,
-        Err(error) => Found::Unusable(error.fault.to_string()),
+        Err(error) if error.is_missing() => BaselineLookup::Nothing,
+        Err(error) => BaselineLookup::Unusable(error.fault.to_string()),
     }
 }
 
 /// Reads the text of a baseline's file.
-pub fn read(text: &str) -> Found {
+pub fn read(text: &str) -> BaselineLookup {
     let Some((_, body)) = snapshot::split(text) else {
-        return Found::Unusable(
+        return BaselineLookup::Unusable(
             "it is not a snapshot file; restore it from git, or refresh it".to_owned(),
         );
     };
     match Baseline::from_yaml(body) {
-        Ok(baseline) => Found::Baseline(Box::new(baseline)),
-        Err(error @ BaselineError::Newer(_)) => Found::Newer(error.to_string()),
-        Err(error) => Found::Unusable(error.to_string()),
+        Ok(baseline) => BaselineLookup::Baseline(Box::new(baseline)),
+        Err(error @ BaselineError::Newer(_)) => BaselineLookup::Newer(error.to_string()),
+        Err(error) => BaselineLookup::Unusable(error.to_string()),
     }
 }
 
@@ -109,8 +109,8 @@ mod tests {
             let file = folder.path().join(path);
             write(&Lock::on(&file).unwrap(), &file, &baseline).unwrap();
             match find(&file) {
-                Found::Baseline(_) => assert!(is_usable, "{path}"),
-                Found::Unusable(why) => {
+                BaselineLookup::Baseline(_) => assert!(is_usable, "{path}"),
+                BaselineLookup::Unusable(why) => {
                     assert!(!is_usable && why.contains("s/l.snap, and its path is "), "{why}");
                 }
                 other => panic!("{other:?}"),

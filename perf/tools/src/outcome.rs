@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use perf_model::analysis::run_analysis::Reading;
+use perf_model::analysis::run_analysis::RunAnalysis;
 use perf_model::record::file::Record;
 use perf_model::spec::load::Load;
 use perf_store::atomic::WriteError;
@@ -14,7 +14,7 @@ pub(crate) struct Outcome {
     /// Where the record is.
     pub(crate) path: Option<PathBuf>,
     /// What the record says.
-    pub(crate) reading: Reading,
+    pub(crate) analysis: RunAnalysis,
     /// Why the record in the file is incomplete, if it could not be written.
     pub(crate) trouble: Option<WriteError>,
 }

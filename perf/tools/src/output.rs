@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use perf_model::analysis::run_analysis::Reading;
+use perf_model::analysis::run_analysis::RunAnalysis;
 use perf_model::analysis::steady_state::Steady;
 use perf_model::analysis::summary::Summary;
 use perf_model::interop::vllm_bench;
@@ -68,10 +68,10 @@ pub(crate) fn result(asked: &Cli, all: &[Outcome], save: Option<Save>) -> Result
     };
     for ran in all {
         // A table of figures has those of the record already.
-        for remark in ran.reading.remarks.iter().filter(|remark| !shown.contains(*remark)) {
+        for remark in ran.analysis.remarks.iter().filter(|remark| !shown.contains(*remark)) {
             eprintln!("{}: {remark}", ran.load.name);
         }
-        for fault in &ran.reading.faults {
+        for fault in &ran.analysis.faults {
             eprintln!("invalid: {}: {fault}", ran.load.name);
         }
         if !ran.record.is_complete() {
@@ -127,7 +127,8 @@ fn table(asked: &Cli, all: &[Outcome]) -> String {
         let mark = if ran.record.is_complete() { "" } else { " (incomplete)" };
         format!("{}{mark}", ran.load.arrivals)
     };
-    let rows: Vec<(String, &Reading)> = all.iter().map(|ran| (point(ran), &ran.reading)).collect();
+    let rows: Vec<(String, &RunAnalysis)> =
+        all.iter().map(|ran| (point(ran), &ran.analysis)).collect();
     let head = all.first().map_or_else(String::new, |ran| ran.record.header.workload.clone());
     format!("{head}\n\n{}", terminal::sweep(&rows))
 }
@@ -144,17 +145,17 @@ fn told<'a>(asked: &'a Cli, ran: &'a Outcome) -> Told<'a> {
         arrivals: &header.arrivals,
         complete: ran.record.is_complete(),
         reason: end.and_then(|end| end.reason.as_deref()),
-        faults: &ran.reading.faults,
-        remarks: &ran.reading.remarks,
-        lateness_p50_ms: ran.reading.lateness.map(|late| late.p50_ms),
-        lateness_p99_ms: ran.reading.lateness.map(|late| late.p99_ms),
-        prefix_hit_rate: ran.reading.prefix_hit_rate,
-        steady: ran.reading.steady.as_ref(),
+        faults: &ran.analysis.faults,
+        remarks: &ran.analysis.remarks,
+        lateness_p50_ms: ran.analysis.lateness.map(|late| late.p50_ms),
+        lateness_p99_ms: ran.analysis.lateness.map(|late| late.p99_ms),
+        prefix_hit_rate: ran.analysis.prefix_hit_rate,
+        steady: ran.analysis.steady.as_ref(),
         server: end.and_then(|end| end.server.as_ref()),
         client: end.and_then(|end| end.client.as_ref()),
         cache_reset: end.and_then(|end| end.cache_reset.as_ref()),
         calibration: header.calibration.as_ref(),
-        summary: &ran.reading.summary,
+        summary: &ran.analysis.summary,
         record: ran.path.as_ref().map(|path| path.display().to_string()),
     }
 }

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, anyhow};
 use perf_clock::Clock;
 use perf_load::{Endpoint, LoadError, Measured};
-use perf_model::analysis::run_analysis::Reading;
+use perf_model::analysis::run_analysis::RunAnalysis;
 use perf_model::judge::exit_code;
 use perf_model::record::file::{End, Header, Record};
 use perf_model::record::fingerprint::Fingerprint;
@@ -99,7 +99,7 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
         return Err(anyhow::Error::from(trouble).context("the record is incomplete").into());
     }
     let interrupted = all.iter().any(|ran| !ran.record.is_complete());
-    Ok(match all.iter().any(|ran| !ran.reading.faults.is_empty()) {
+    Ok(match all.iter().any(|ran| !ran.analysis.faults.is_empty()) {
         _ if interrupted => exit_code::INTERRUPTED,
         true => exit_code::INVALID,
         false => exit_code::HELD,
@@ -177,13 +177,14 @@ impl Server<'_> {
             trouble.get_or_insert(error);
         }
         let record = Record { header, samples, end: Some(end) };
-        let mut reading = Reading::of(&record);
+        let mut analysis = RunAnalysis::of(&record);
         // A gateway may serve what it does not list, so that this is said only of one that served
         // nothing.
-        if reading.summary.failures.get(&FailureKind::Refused) == Some(&reading.summary.requests) {
-            reading.remarks.extend(hint.clone());
+        if analysis.summary.failures.get(&FailureKind::Refused) == Some(&analysis.summary.requests)
+        {
+            analysis.remarks.extend(hint.clone());
         }
-        Ok(Outcome { load, record, path, reading, trouble })
+        Ok(Outcome { load, record, path, analysis, trouble })
     }
 }
 

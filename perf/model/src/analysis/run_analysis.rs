@@ -1,15 +1,15 @@
-//! What a record says: [`Reading`]. All that is told of a run follows from its record, so that it
+//! What a record says: [`RunAnalysis`]. All that is told of a run follows from its record, so that it
 //! can be told again later and elsewhere, faults included.
 
 use crate::analysis::lateness::Lateness;
 use crate::analysis::steady_state::{Steady, steady};
 use crate::analysis::summary::{Summary, summarize};
-use crate::analysis::validity::{Witnesses, estimated, faults, remarks};
+use crate::analysis::validity::{ValidityInputs, estimated, faults, remarks};
 use crate::record::file::Record;
 
 /// What a record says of its run.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reading {
+pub struct RunAnalysis {
     /// The figures of the whole run.
     pub summary: Summary,
     /// Those of its steady part; absent where it has none, and where the record does not say how
@@ -27,7 +27,7 @@ pub struct Reading {
     pub remarks: Vec<String>,
 }
 
-impl Reading {
+impl RunAnalysis {
     /// Reads a record.
     pub fn of(record: &Record) -> Self {
         let Record { header, samples, end } = record;
@@ -40,7 +40,7 @@ impl Reading {
         else {
             return Self { remarks: estimated(samples).into_iter().collect(), ..told };
         };
-        let witnesses = Witnesses {
+        let inputs = ValidityInputs {
             samples,
             server: end.server.as_ref(),
             lateness,
@@ -48,8 +48,8 @@ impl Reading {
             calibration: header.calibration.as_ref(),
             cache_reset: end.cache_reset.as_ref(),
         };
-        let faults = faults(load, &told.summary, &witnesses);
-        let remarks = remarks(load, &told.summary, &witnesses);
+        let faults = faults(load, &told.summary, &inputs);
+        let remarks = remarks(load, &told.summary, &inputs);
         Self { faults, remarks, ..told }
     }
 }

@@ -14,7 +14,7 @@ use crate::spec::units::as_millis;
 
 /// What a run left that speaks for or against it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Witnesses<'a> {
+pub struct ValidityInputs<'a> {
     /// Its requests.
     pub samples: &'a [Sample],
     /// What the server counted; absent where it counts nothing.
@@ -30,8 +30,8 @@ pub struct Witnesses<'a> {
 }
 
 /// Every reason not to trust a run; empty for one that may be judged.
-pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<String> {
-    let Witnesses { samples, server, lateness, client, calibration, .. } = *witnesses;
+pub fn faults(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> Vec<String> {
+    let ValidityInputs { samples, server, lateness, client, calibration, .. } = *inputs;
     let mut faults = Vec::new();
     if summary.requests != load.requests as usize {
         faults.push(format!("only {} of {} requests were sent", summary.requests, load.requests));
@@ -57,18 +57,18 @@ pub fn faults(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<
 
 /// What a reader of a run's figures should know beside them, one line each; empty where there is
 /// nothing.
-pub fn remarks(load: &Load, summary: &Summary, witnesses: &Witnesses<'_>) -> Vec<String> {
-    let mut remarks = disagreements(summary, witnesses.server);
+pub fn remarks(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> Vec<String> {
+    let mut remarks = disagreements(summary, inputs.server);
     if failures_are_allowed(load, summary) {
         remarks.extend(
             failures(summary)
                 .map(|what| format!("{what} (the load allows {})", load.failures_allowed)),
         );
     }
-    remarks.extend(engine_times::remarks(witnesses.samples));
-    remarks.extend(steady_state::never_steady(witnesses.samples, load.arrivals));
-    remarks.extend(unchecked(load, witnesses));
-    if let Some(CacheReset::Refused(why)) = witnesses.cache_reset {
+    remarks.extend(engine_times::remarks(inputs.samples));
+    remarks.extend(steady_state::never_steady(inputs.samples, load.arrivals));
+    remarks.extend(unchecked(load, inputs));
+    if let Some(CacheReset::Refused(why)) = inputs.cache_reset {
         remarks
             .push(format!("the server refused to reset its prefix cache before the load: {why}"));
     }
@@ -105,8 +105,8 @@ fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<Strin
 
 /// What could not be found out, or was not as declared, and makes figures weaker without making
 /// them wrong.
-fn unchecked(load: &Load, witnesses: &Witnesses<'_>) -> Vec<String> {
-    let Witnesses { samples, server, lateness, client, calibration, .. } = *witnesses;
+fn unchecked(load: &Load, inputs: &ValidityInputs<'_>) -> Vec<String> {
+    let ValidityInputs { samples, server, lateness, client, calibration, .. } = *inputs;
     let mut remarks = Vec::new();
     remarks.extend(estimated(samples));
     let width = load.arrivals.width();

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::analysis::run_analysis::Reading;
+use crate::analysis::run_analysis::RunAnalysis;
 use crate::fixtures;
 use crate::interop::vllm_bench;
 use crate::record::client_load::{Calibration, ClientUse};
@@ -95,7 +95,7 @@ proptest! {
         arrivals in select(vec![Arrivals::Concurrency(2), Arrivals::Waves(2), fixtures::load().arrivals]),
     ) {
         if let Ok(record) = Record::parse(&changed(&record(arrivals), &changes)) {
-            let _ = Reading::of(&record);
+            let _ = RunAnalysis::of(&record);
         }
     }
 
@@ -112,7 +112,7 @@ proptest! {
         changes in prop::collection::vec((any::<Index>(), select(EXTREME.to_vec())), 1..4),
     ) {
         if let Ok(record) = vllm_bench::read(&changed(SAVED, &changes), "l") {
-            let _ = Reading::of(&record);
+            let _ = RunAnalysis::of(&record);
         }
     }
 }

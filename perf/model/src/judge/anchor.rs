@@ -18,7 +18,7 @@ pub struct Anchor {
 
 /// What was found where the anchor should be.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Anchored {
+pub enum AnchorLookup {
     /// An anchor.
     At(Box<Anchor>),
     /// No file: nothing is held against the sum of changes.

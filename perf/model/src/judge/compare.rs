@@ -1,14 +1,14 @@
-//! What was measured, held against the baseline: [`Evidence`] → [`LoadReport`].
+//! What was measured, held against the baseline: [`LoadResults`] → [`LoadReport`].
 
 use crate::analysis::statistics::median;
-use crate::judge::anchor::{Anchor, Anchored};
+use crate::judge::anchor::{Anchor, AnchorLookup};
 use crate::judge::baseline::Baseline;
 use crate::judge::gate::Gate;
 use crate::judge::judgement::Judgement;
 use crate::judge::notes::notes;
 use crate::judge::redundant_guards::remarks;
 use crate::judge::report::{GuardRow, LoadReport, Row};
-use crate::judge::results::{Evidence, names};
+use crate::judge::results::{LoadResults, names};
 use crate::judge::verdict::Verdict;
 use crate::record::fingerprint::{Difference, Fingerprint};
 use crate::spec::engine_kind::EngineKind;
@@ -17,7 +17,7 @@ use crate::spec::metric::Metric;
 
 /// What was found where the baseline should be.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found {
+pub enum BaselineLookup {
     /// A baseline.
     Baseline(Box<Baseline>),
     /// No file.
@@ -29,7 +29,7 @@ pub enum Found {
     Newer(String),
 }
 
-impl Found {
+impl BaselineLookup {
     /// What was found, if that is a baseline.
     pub fn baseline(&self) -> Option<&Baseline> {
         match self {
@@ -58,7 +58,7 @@ pub struct Places {
 
 /// What the starts of both sides are to each other.
 #[derive(Clone, Copy, Debug)]
-pub enum Judging<'a> {
+pub enum Reference<'a> {
     /// One side is a baseline, of another time.
     Baseline(&'a Gate),
     /// They were measured in turn: the first of one side with the first of the other, and so on.
@@ -67,10 +67,10 @@ pub enum Judging<'a> {
 
 /// Holds what was measured so far against what was found, and against the anchor.
 pub fn compare(
-    evidence: &Evidence<'_>,
-    found: &Found,
-    anchored: &Anchored,
-    judging: Judging<'_>,
+    evidence: &LoadResults<'_>,
+    found: &BaselineLookup,
+    anchored: &AnchorLookup,
+    judging: Reference<'_>,
     places: Places,
 ) -> LoadReport {
     let fingerprint = evidence.starts.first().map(|start| &start.fingerprint);
@@ -79,7 +79,7 @@ pub fn compare(
     if let Some(why) = found.fault() {
         faults.push(format!("the baseline {} cannot be used: {why}", places.baseline_file));
     }
-    if let Anchored::Unusable(why) = anchored {
+    if let AnchorLookup::Unusable(why) = anchored {
         faults.push(format!("the anchor beside {} cannot be used: {why}", places.baseline_file));
     }
     let incomparable = match (baseline, fingerprint) {
@@ -96,8 +96,8 @@ pub fn compare(
     let mut notes = notes(evidence.starts);
     notes.extend(remarks(evidence.load.arrivals, evidence.guards));
     let anchor = match anchored {
-        Anchored::At(anchor) => comparable_anchor(evidence, anchor, fingerprint, &mut notes),
-        Anchored::Nowhere | Anchored::Unusable(_) => None,
+        AnchorLookup::At(anchor) => comparable_anchor(evidence, anchor, fingerprint, &mut notes),
+        AnchorLookup::Nowhere | AnchorLookup::Unusable(_) => None,
     };
     let rows = rows(evidence, baseline, anchor, overall.map_or(Ask::Gate(judging), Ask::Nobody));
     let guards = rows.iter().filter_map(|row| row.guard.as_ref().map(|guard| guard.verdict));
@@ -125,7 +125,11 @@ pub fn compare(
 }
 
 /// What differs between the run and the baseline that forbids a comparison.
-fn differences(evidence: &Evidence<'_>, baseline: &Baseline, now: &Fingerprint) -> Vec<Difference> {
+fn differences(
+    evidence: &LoadResults<'_>,
+    baseline: &Baseline,
+    now: &Fingerprint,
+) -> Vec<Difference> {
     let mut differences = now.incomparable_with(&baseline.fingerprint);
     let mut note = |what: &str, before: &str, now: String| {
         if before != now {
@@ -141,7 +145,7 @@ fn differences(evidence: &Evidence<'_>, baseline: &Baseline, now: &Fingerprint) 
     differences
 }
 
-fn faults(evidence: &Evidence<'_>) -> Vec<String> {
+fn faults(evidence: &LoadResults<'_>) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, repetition) in names(evidence.starts).iter().zip(evidence.starts) {
         faults.extend(repetition.faults.iter().map(|fault| format!("{name}: {fault}")));
@@ -155,14 +159,14 @@ fn faults(evidence: &Evidence<'_>) -> Vec<String> {
 /// Who says the verdict of a guard.
 #[derive(Clone, Copy)]
 enum Ask<'a> {
-    Gate(Judging<'a>),
+    Gate(Reference<'a>),
     /// It follows from something that applies to the whole load.
     Nobody(Verdict),
 }
 
 /// The anchor, if what was measured may be held against it.
 fn comparable_anchor<'a>(
-    evidence: &Evidence<'_>,
+    evidence: &LoadResults<'_>,
     anchor: &'a Anchor,
     now: Option<&Fingerprint>,
     notes: &mut Vec<String>,
@@ -181,7 +185,7 @@ fn comparable_anchor<'a>(
 }
 
 fn rows(
-    evidence: &Evidence<'_>,
+    evidence: &LoadResults<'_>,
     baseline: Option<&Baseline>,
     anchor: Option<&Baseline>,
     ask: Ask<'_>,
@@ -194,7 +198,7 @@ fn rows(
         let guard = guard.map(|guard| {
             let judgement = match ask {
                 Ask::Nobody(verdict) => Judgement::plain(verdict),
-                Ask::Gate(Judging::Baseline(gate)) => {
+                Ask::Gate(Reference::Baseline(gate)) => {
                     let judgement = gate.judge(guard, before, &measured);
                     gate.check_creep(
                         guard,
@@ -203,7 +207,7 @@ fn rows(
                         before,
                     )
                 }
-                Ask::Gate(Judging::Pairs(gate)) => {
+                Ask::Gate(Reference::Pairs(gate)) => {
                     let pairs: Vec<_> =
                         before.concat().into_iter().zip(measured.iter().cloned()).collect();
                     gate.pairs(guard, &pairs)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::judge::baseline::Baseline;
 use crate::judge::gate::{DuetOutcome, Gate, Pair};
 use crate::judge::report::LoadReport;
-use crate::judge::results::{StartEvidence, names, runs_by_start};
+use crate::judge::results::{RepetitionResult, names, runs_by_start};
 use crate::judge::verdict::Verdict;
 use crate::record::fingerprint::Fingerprint;
 use crate::spec::engine_kind::EngineKind;
@@ -85,7 +85,7 @@ pub struct Suspicion<'a> {
     /// The baseline.
     pub baseline: &'a Baseline,
     /// The starts.
-    pub starts: &'a [StartEvidence],
+    pub starts: &'a [RepetitionResult],
     /// Pairs that a duet may take.
     pub most_pairs: u32,
 }
@@ -103,8 +103,8 @@ pub fn settle(
     open: &mut Vec<Guard>,
     gate: &Gate,
     raised_by: &Suspicion<'_>,
-    base: &[StartEvidence],
-    candidate: &[StartEvidence],
+    base: &[RepetitionResult],
+    candidate: &[RepetitionResult],
 ) {
     let unfit =
         faults(base).or_else(|| faults(candidate)).or_else(|| other_vllm(base, raised_by.baseline));
@@ -172,7 +172,7 @@ pub fn settle(
 }
 
 /// Says so if what stood in for the baseline's vLLM is another one.
-fn other_vllm(base: &[StartEvidence], baseline: &Baseline) -> Option<String> {
+fn other_vllm(base: &[RepetitionResult], baseline: &Baseline) -> Option<String> {
     let (started, wanted) =
         (base.first()?.fingerprint.vllm.as_ref()?, baseline.fingerprint.vllm.as_ref()?);
     let differs = || {
@@ -182,7 +182,7 @@ fn other_vllm(base: &[StartEvidence], baseline: &Baseline) -> Option<String> {
 }
 
 /// The faults of the first start that has any, in words.
-pub fn faults(starts: &[StartEvidence]) -> Option<String> {
+pub fn faults(starts: &[RepetitionResult]) -> Option<String> {
     let (name, start) =
         names(starts).into_iter().zip(starts).find(|(_, start)| !start.faults.is_empty())?;
     Some(format!("{name} of one side: {}", start.faults.join("; ")))
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_faulty_side_is_named_by_its_engine_start_and_repetition() {
-        let mut side: Vec<StartEvidence> = [1, 1, 2, 2].map(crate::fixtures::repetition).into();
+        let mut side: Vec<RepetitionResult> = [1, 1, 2, 2].map(crate::fixtures::repetition).into();
         side[3].faults.push("it stalled".into());
         assert_eq!(faults(&side).as_deref(), Some("start 2, repetition 2 of one side: it stalled"));
     }

@@ -3,11 +3,11 @@
 use crate::analysis::statistics::median;
 use crate::analysis::steady_state::Steady;
 use crate::analysis::summary::Summary;
-use crate::judge::results::{StartEvidence, names};
+use crate::judge::results::{RepetitionResult, names};
 use crate::spec::engine_kind::EngineKind;
 
 /// What stands below the table of a load, one line each.
-pub(crate) fn notes(starts: &[StartEvidence]) -> Vec<String> {
+pub(crate) fn notes(starts: &[RepetitionResult]) -> Vec<String> {
     let mut notes = Vec::new();
     if starts.first().is_some_and(|start| start.fingerprint.engine == EngineKind::Remote) {
         notes.push(
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_note_names_the_engine_start_and_the_repetition() {
-        let mut repetitions: Vec<StartEvidence> =
+        let mut repetitions: Vec<RepetitionResult> =
             [1, 1, 2, 2, 3].map(fixtures::repetition).into_iter().collect();
         repetitions[2].remarks.push("a remark".into());
         repetitions[4].summary.resent = 1;

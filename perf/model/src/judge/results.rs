@@ -1,4 +1,4 @@
-//! What several engine starts of one load measured: [`Evidence`].
+//! What several engine starts of one load measured: [`LoadResults`].
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub struct Published {
 
 /// What one run in one engine start gave for a load.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StartEvidence {
+pub struct RepetitionResult {
     /// Which engine start, from 1. Several runs may share it.
     pub start: u32,
     /// What it ran on and against.
@@ -47,7 +47,7 @@ pub struct StartEvidence {
 
 /// What was measured for one load.
 #[derive(Clone, Debug)]
-pub struct Evidence<'a> {
+pub struct LoadResults<'a> {
     /// The suite's name.
     pub suite: &'a str,
     /// The load.
@@ -57,10 +57,10 @@ pub struct Evidence<'a> {
     /// What others published.
     pub published: &'a [Published],
     /// The runs, start by start; at least one.
-    pub starts: &'a [StartEvidence],
+    pub starts: &'a [RepetitionResult],
 }
 
-impl Evidence<'_> {
+impl LoadResults<'_> {
     /// The baseline, of one session, that these measurements would make. `None` if there is no
     /// start or one of them must not be judged.
     pub fn as_baseline(&self) -> Option<Baseline> {
@@ -116,7 +116,7 @@ impl Evidence<'_> {
 
 /// How messages name each repetition: "start 2", or "start 2, repetition 3" where the start has
 /// several.
-pub(crate) fn names(repetitions: &[StartEvidence]) -> Vec<String> {
+pub(crate) fn names(repetitions: &[RepetitionResult]) -> Vec<String> {
     repetitions
         .chunk_by(|one, next| one.start == next.start)
         .flat_map(|start| {
@@ -129,8 +129,8 @@ pub(crate) fn names(repetitions: &[StartEvidence]) -> Vec<String> {
 }
 
 /// A metric's value in every run of every start that measured it: `[start][run]`.
-pub(crate) fn runs_by_start(runs: &[StartEvidence], metric: Metric) -> Vec<Vec<f64>> {
-    let of = |runs: &[StartEvidence]| -> Vec<f64> {
+pub(crate) fn runs_by_start(runs: &[RepetitionResult], metric: Metric) -> Vec<Vec<f64>> {
+    let of = |runs: &[RepetitionResult]| -> Vec<f64> {
         runs.iter().filter_map(|run| run.summary.values.get(&metric).copied()).collect()
     };
     runs.chunk_by(|one, next| one.start == next.start)

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use perf_model::analysis::lateness::Lateness;
-use perf_model::analysis::run_analysis::Reading;
+use perf_model::analysis::run_analysis::RunAnalysis;
 use perf_model::analysis::statistics::median;
 use perf_model::analysis::steady_state::Steady;
 use perf_model::analysis::summary::Summary;
@@ -41,8 +41,8 @@ pub fn figures(records: &[Record]) -> String {
     let Some(first) = records.first().map(|record| &record.header) else {
         return String::new();
     };
-    let readings: Vec<Reading> = records.iter().map(Reading::of).collect();
-    let summaries: Vec<&Summary> = readings.iter().map(|reading| &reading.summary).collect();
+    let analyses: Vec<RunAnalysis> = records.iter().map(RunAnalysis::of).collect();
+    let summaries: Vec<&Summary> = analyses.iter().map(|analysis| &analysis.summary).collect();
     let mut head = vec![String::new()];
     // One repetition is its own median.
     let is_single = records.len() == 1;
@@ -73,10 +73,10 @@ pub fn figures(records: &[Record]) -> String {
         "duration [s]".to_owned(),
         summaries.iter().map(|summary| Some(summary.duration_s)).collect(),
     );
-    let hits = readings.iter().map(|reading| Some(reading.prefix_hit_rate? * 100.0));
+    let hits = analyses.iter().map(|analysis| Some(analysis.prefix_hit_rate? * 100.0));
     line("prefix-cache hits [%]".to_owned(), hits.collect());
     let of = |value: fn(&Steady) -> Option<f64>| {
-        readings.iter().map(|reading| reading.steady.as_ref().and_then(value)).collect()
+        analyses.iter().map(|analysis| analysis.steady.as_ref().and_then(value)).collect()
     };
     line("steady state [s]".to_owned(), of(|steady| Some(steady.to_s - steady.from_s)));
     line("steady output throughput [tok/s]".to_owned(), of(|steady| steady.output_throughput));
@@ -87,13 +87,14 @@ pub fn figures(records: &[Record]) -> String {
     for metric in
         STEADY.into_iter().filter_map(|(quantity, statistic)| Metric::of(quantity, statistic))
     {
-        let value = |reading: &Reading| reading.steady.as_ref()?.latencies.get(&metric).copied();
-        let values: Vec<Option<f64>> = readings.iter().map(value).collect();
+        let value =
+            |analysis: &RunAnalysis| analysis.steady.as_ref()?.latencies.get(&metric).copied();
+        let values: Vec<Option<f64>> = analyses.iter().map(value).collect();
         if values.iter().any(Option::is_some) {
             line(format!("steady {} [{}]", metric.label(), metric.unit()), values);
         }
     }
-    for (name, values) in of_the_client(records, &readings) {
+    for (name, values) in of_the_client(records, &analyses) {
         if values.iter().any(Option::is_some) {
             line(name.to_owned(), values);
         }
@@ -116,12 +117,12 @@ pub fn figures(records: &[Record]) -> String {
         if first.fingerprint.engine == EngineKind::Simulated { "SIMULATED" } else { "measured" };
     let _ = writeln!(text, "  {engine} · {} · {}", first.fingerprint.hardware, first.arrivals);
     let _ = writeln!(text, "  {}\n\n{}", shorten(&first.workload), trimmed(&table));
-    text.push_str(&messages(records, &readings));
+    text.push_str(&messages(records, &analyses));
     text
 }
 
 /// What the records say besides figures: calibration, cache reset, failures, remarks and faults.
-fn messages(records: &[Record], readings: &[Reading]) -> String {
+fn messages(records: &[Record], analyses: &[RunAnalysis]) -> String {
     let mut text = String::new();
     for (record, calibration) in
         records.iter().filter_map(|record| Some((record, record.header.calibration?)))
@@ -150,17 +151,17 @@ fn messages(records: &[Record], readings: &[Reading]) -> String {
             .unwrap_or("the process that wrote it was killed");
         let _ = writeln!(text, "  start {} is incomplete: {reason}", record.header.start);
     }
-    for (reading, record) in readings.iter().zip(records) {
-        for (kind, count) in &reading.summary.failures {
+    for (analysis, record) in analyses.iter().zip(records) {
+        for (kind, count) in &analysis.summary.failures {
             let _ =
                 writeln!(text, "  start {}: {count} requests failed: {kind}", record.header.start);
         }
     }
-    for (reading, record) in readings.iter().zip(records) {
-        for what in &reading.remarks {
+    for (analysis, record) in analyses.iter().zip(records) {
+        for what in &analysis.remarks {
             let _ = writeln!(text, "  start {}: {what}", record.header.start);
         }
-        for what in &reading.faults {
+        for what in &analysis.faults {
             let _ = writeln!(text, "  start {} is INVALID: {what}", record.header.start);
         }
     }
@@ -170,13 +171,13 @@ fn messages(records: &[Record], readings: &[Reading]) -> String {
 /// What the client used of its machine, and how late it sent: a value for each record.
 fn of_the_client(
     records: &[Record],
-    readings: &[Reading],
+    analyses: &[RunAnalysis],
 ) -> [(&'static str, Vec<Option<f64>>); 5] {
     let client = |value: fn(&ClientUse) -> Option<f64>| {
         records.iter().map(|record| value(record.end.as_ref()?.client.as_ref()?)).collect()
     };
     let lateness = |value: fn(Lateness) -> f64| {
-        readings.iter().map(|reading| reading.lateness.map(value)).collect()
+        analyses.iter().map(|analysis| analysis.lateness.map(value)).collect()
     };
     [
         ("sends late P50 [ms]", lateness(|late| late.p50_ms)),

@@ -1,6 +1,6 @@
 //! One load at several points: [`sweep`].
 
-use perf_model::analysis::run_analysis::Reading;
+use perf_model::analysis::run_analysis::RunAnalysis;
 use perf_model::spec::metric::Metric;
 
 use super::table::{align_right, optional, plain, trimmed};
@@ -19,39 +19,39 @@ const COLUMNS: [&str; 9] = [
 ];
 
 /// What is known of a run beside its summary: a name, a unit, and the value where it was measured.
-type Beside = (&'static str, &'static str, fn(&Reading) -> Option<f64>);
+type Beside = (&'static str, &'static str, fn(&RunAnalysis) -> Option<f64>);
 
 /// Those that a sweep is looked at for.
 const BESIDE: [Beside; 4] = [
-    ("steady throughput", "tok/s", |reading| reading.steady.as_ref()?.output_throughput),
-    ("steady throughput", "req/s", |reading| Some(reading.steady.as_ref()?.request_throughput)),
-    ("prefix-cache hits", "%", |reading| Some(reading.prefix_hit_rate? * 100.0)),
-    ("sends late P99", "ms", |reading| Some(reading.lateness?.p99_ms)),
+    ("steady throughput", "tok/s", |analysis| analysis.steady.as_ref()?.output_throughput),
+    ("steady throughput", "req/s", |analysis| Some(analysis.steady.as_ref()?.request_throughput)),
+    ("prefix-cache hits", "%", |analysis| Some(analysis.prefix_hit_rate? * 100.0)),
+    ("sends late P99", "ms", |analysis| Some(analysis.lateness?.p99_ms)),
 ];
 
 /// A table with a row for each point: what it is, and its figures.
-pub fn sweep(points: &[(String, &Reading)]) -> String {
+pub fn sweep(points: &[(String, &RunAnalysis)]) -> String {
     let columns: Vec<Metric> = COLUMNS
         .iter()
         .filter_map(|key| key.parse().ok())
         .filter(|metric| {
-            points.iter().any(|(_, reading)| reading.summary.values.contains_key(metric))
+            points.iter().any(|(_, analysis)| analysis.summary.values.contains_key(metric))
         })
         .collect();
     let beside = || {
         BESIDE
             .iter()
-            .filter(|(.., value)| points.iter().any(|(_, reading)| value(reading).is_some()))
+            .filter(|(.., value)| points.iter().any(|(_, analysis)| value(analysis).is_some()))
     };
     let mut head = vec![String::new(), "requests".to_owned(), "failed".to_owned()];
     head.extend(columns.iter().map(|metric| format!("{}\n[{}]", metric.label(), metric.unit())));
     head.extend(beside().map(|(name, unit, _)| format!("{name}\n[{unit}]")));
     let mut table = plain(&head);
-    for (point, reading) in points {
-        let summary = &reading.summary;
+    for (point, analysis) in points {
+        let summary = &analysis.summary;
         let counts = [point.clone(), summary.requests.to_string(), summary.failed().to_string()];
         let values = columns.iter().map(|metric| optional(summary.values.get(metric).copied()));
-        let beside = beside().map(|(.., value)| optional(value(reading)));
+        let beside = beside().map(|(.., value)| optional(value(analysis)));
         table.add_row(counts.into_iter().chain(values).chain(beside));
     }
     align_right(&mut table, 1..head.len());
@@ -64,10 +64,10 @@ mod tests {
     use perf_model::analysis::lateness::Lateness;
     use perf_model::analysis::summary::Summary;
 
-    fn point(requests: usize, throughput: f64) -> Reading {
+    fn point(requests: usize, throughput: f64) -> RunAnalysis {
         let mut summary = Summary { requests, ..Summary::default() };
         summary.values.insert("output_throughput_tok_per_s".parse().unwrap(), throughput);
-        Reading { summary, ..Reading::default() }
+        RunAnalysis { summary, ..RunAnalysis::default() }
     }
 
     #[test]
@@ -89,7 +89,7 @@ mod tests {
     fn what_one_point_does_not_know_is_no_zero() {
         let late = Lateness { p50_ms: 0.1, p99_ms: 0.75 };
         let known =
-            Reading { prefix_hit_rate: Some(0.0), lateness: Some(late), ..point(20, 61.25) };
+            RunAnalysis { prefix_hit_rate: Some(0.0), lateness: Some(late), ..point(20, 61.25) };
         let unknown = point(20, 61.25);
         let table = sweep(&[("a".to_owned(), &known), ("b".to_owned(), &unknown)]);
         let lines: Vec<&str> = table.lines().collect();

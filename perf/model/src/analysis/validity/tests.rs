@@ -8,14 +8,14 @@ fn load(requests: u32) -> Load {
     Load { arrivals: Arrivals::OneAtATime, requests, objectives: vec![], ..crate::fixtures::load() }
 }
 
-fn with(server: &ServerCounts) -> Witnesses<'_> {
-    Witnesses { server: Some(server), ..Witnesses::default() }
+fn with(server: &ServerCounts) -> ValidityInputs<'_> {
+    ValidityInputs { server: Some(server), ..ValidityInputs::default() }
 }
 
-fn late(lateness_ms: f64) -> Witnesses<'static> {
-    Witnesses {
+fn late(lateness_ms: f64) -> ValidityInputs<'static> {
+    ValidityInputs {
         lateness: Some(Lateness { p50_ms: 0.1, p99_ms: lateness_ms }),
-        ..Witnesses::default()
+        ..ValidityInputs::default()
     }
 }
 
@@ -32,9 +32,10 @@ fn counts_that_agree_are_no_fault() {
         ..ServerCounts::default()
     };
     assert!(
-        faults(&load(10), &summary(), &Witnesses { server: Some(&server), ..late(1.0) }).is_empty()
+        faults(&load(10), &summary(), &ValidityInputs { server: Some(&server), ..late(1.0) })
+            .is_empty()
     );
-    assert!(faults(&load(10), &summary(), &Witnesses::default()).is_empty());
+    assert!(faults(&load(10), &summary(), &ValidityInputs::default()).is_empty());
 }
 
 #[test]
@@ -71,23 +72,26 @@ fn counters_that_are_gone_are_a_fault_and_those_that_never_were_a_remark() {
         "{found:?}"
     );
     let client = ClientUse::default();
-    let real = Witnesses { client: Some(&client), ..Witnesses::default() };
+    let real = ValidityInputs { client: Some(&client), ..ValidityInputs::default() };
     let found = remarks(&load(10), &summary(), &real);
     assert!(found[0].starts_with("too short (0.00 s < 1 s) to tell"), "{found:?}");
     assert!(found[1].starts_with("the server has no counters at /metrics"), "{found:?}");
     assert!(found[2].starts_with("the load generator could not be calibrated"), "{found:?}");
     let long = ClientUse { ticks: 100, ..client };
-    let found =
-        remarks(&load(10), &summary(), &Witnesses { client: Some(&long), ..Witnesses::default() });
+    let found = remarks(
+        &load(10),
+        &summary(),
+        &ValidityInputs { client: Some(&long), ..ValidityInputs::default() },
+    );
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(remarks(&load(10), &summary(), &Witnesses::default()).is_empty());
+    assert!(remarks(&load(10), &summary(), &ValidityInputs::default()).is_empty());
 }
 
 #[test]
 fn too_few_requests_for_the_concurrency_are_reported() {
     let load = Load { arrivals: Arrivals::Concurrency(64), ..load(20) };
     assert_eq!(
-        remarks(&load, &summary(), &Witnesses::default()),
+        remarks(&load, &summary(), &ValidityInputs::default()),
         ["the load has 20 requests, too few to keep 64 in flight"]
     );
 }
@@ -97,7 +101,7 @@ fn a_failed_request_is_a_fault_and_named() {
     let mut summary = summary();
     summary.failures.insert(FailureKind::ErrorInBand, 2);
     assert_eq!(
-        faults(&load(10), &summary, &Witnesses::default()),
+        faults(&load(10), &summary, &ValidityInputs::default()),
         ["2 of 10 requests failed: error inside a response"]
     );
 }
@@ -108,15 +112,15 @@ fn a_stated_share_of_failures_is_a_remark_and_not_a_fault() {
     summary.failures.insert(FailureKind::ErrorInBand, 2);
     let load =
         |share: f64| Load { failures_allowed: crate::spec::units::percent(share), ..load(10) };
-    assert!(faults(&load(20.0), &summary, &Witnesses::default()).is_empty());
-    assert_eq!(faults(&load(19.0), &summary, &Witnesses::default()).len(), 1);
+    assert!(faults(&load(20.0), &summary, &ValidityInputs::default()).is_empty());
+    assert_eq!(faults(&load(19.0), &summary, &ValidityInputs::default()).len(), 1);
     assert_eq!(
-        remarks(&load(20.0), &summary, &Witnesses::default()),
+        remarks(&load(20.0), &summary, &ValidityInputs::default()),
         ["2 of 10 requests failed: error inside a response (the load allows 20 %)"]
     );
     summary.failures.insert(FailureKind::ErrorInBand, 10);
     assert_eq!(
-        faults(&load(100.0), &summary, &Witnesses::default()).len(),
+        faults(&load(100.0), &summary, &ValidityInputs::default()).len(),
         1,
         "nothing was measured"
     );
@@ -175,12 +179,13 @@ fn a_client_that_was_the_limit_is_a_fault_and_so_is_a_load_beyond_what_it_can_do
     let calibration = Calibration { lateness_p99_us: 6_000, ..Calibration::default() };
     let open =
         Load { arrivals: Arrivals::Poisson(crate::spec::units::per_second(1.0)), ..load(10) };
-    let calibrated = Witnesses { calibration: Some(&calibration), ..Witnesses::default() };
+    let calibrated =
+        ValidityInputs { calibration: Some(&calibration), ..ValidityInputs::default() };
     assert!(
         faults(&open, &summary(), &calibrated).is_empty(),
         "in virtual time there is no client to judge"
     );
-    let found = faults(&open, &summary(), &Witnesses { client: Some(&client), ..calibrated });
+    let found = faults(&open, &summary(), &ValidityInputs { client: Some(&client), ..calibrated });
     assert_eq!(found.len(), 2);
     assert!(
         found[0].starts_with("the load generator was the bottleneck: it used 0.95 CPU cores"),
@@ -195,7 +200,7 @@ fn a_refused_cache_reset_is_reported() {
         remarks(
             &load(10),
             &summary(),
-            &Witnesses { cache_reset: Some(&reset), ..Witnesses::default() },
+            &ValidityInputs { cache_reset: Some(&reset), ..ValidityInputs::default() },
         )
     };
     assert!(found(CacheReset::Done).is_empty() && found(CacheReset::NotOffered).is_empty());

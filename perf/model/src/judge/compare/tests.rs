@@ -5,7 +5,7 @@ use perf_gate::Design;
 use super::*;
 use crate::analysis::summary::Summary;
 use crate::fixtures;
-use crate::judge::results::StartEvidence;
+use crate::judge::results::RepetitionResult;
 use crate::spec::load::{Arrivals, Load};
 use crate::spec::units::percent;
 
@@ -30,13 +30,13 @@ fn fingerprint() -> Fingerprint {
     }
 }
 
-fn starts(throughputs: &[f64]) -> Vec<StartEvidence> {
+fn starts(throughputs: &[f64]) -> Vec<RepetitionResult> {
     let metric: Metric = "output_throughput_tok_per_s".parse().unwrap();
     let summary = |value: f64| Summary { values: [(metric, value)].into(), ..Summary::default() };
     throughputs
         .iter()
         .enumerate()
-        .map(|(at, value)| StartEvidence {
+        .map(|(at, value)| RepetitionResult {
             start: 1 + u32::try_from(at).unwrap(),
             fingerprint: fingerprint(),
             summary: summary(*value),
@@ -58,26 +58,29 @@ fn places() -> Places {
     Places { baseline_file: "baselines/x.snap".into(), records: "runs/1".into() }
 }
 
-fn verdict_of(measured: &[StartEvidence], found: &Found) -> LoadReport {
+fn verdict_of(measured: &[RepetitionResult], found: &BaselineLookup) -> LoadReport {
     let (load, guards) = (load(), guards());
     let evidence =
-        Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: measured };
+        LoadResults { suite: "s", load: &load, guards: &guards, published: &[], starts: measured };
     let gate = Gate::new(Design::of(1)).unwrap();
-    compare(&evidence, found, &Anchored::Nowhere, Judging::Baseline(&gate), places())
+    compare(&evidence, found, &AnchorLookup::Nowhere, Reference::Baseline(&gate), places())
 }
 
-fn recorded(change: impl FnOnce(&mut Baseline)) -> Found {
+fn recorded(change: impl FnOnce(&mut Baseline)) -> BaselineLookup {
     let (load, guards, starts) = (load(), guards(), starts(&[100.0, 101.0, 99.0]));
     let evidence =
-        Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: &starts };
+        LoadResults { suite: "s", load: &load, guards: &guards, published: &[], starts: &starts };
     let mut baseline = evidence.as_baseline().unwrap();
     change(&mut baseline);
-    Found::Baseline(Box::new(baseline))
+    BaselineLookup::Baseline(Box::new(baseline))
 }
 
 #[test]
 fn without_a_baseline_a_load_is_unrecorded() {
-    assert_eq!(verdict_of(&starts(&[100.0; 3]), &Found::Nothing).verdict, Verdict::Unrecorded);
+    assert_eq!(
+        verdict_of(&starts(&[100.0; 3]), &BaselineLookup::Nothing).verdict,
+        Verdict::Unrecorded
+    );
 }
 
 #[test]
@@ -111,12 +114,12 @@ fn a_run_with_a_fault_is_never_judged_and_makes_no_baseline() {
     assert_eq!(report.faults, ["start 2: 1 of 64 requests failed: stalled"]);
     let (load, guards) = (load(), guards());
     let evidence =
-        Evidence { suite: "s", load: &load, guards: &guards, published: &[], starts: &measured };
+        LoadResults { suite: "s", load: &load, guards: &guards, published: &[], starts: &measured };
     assert_eq!(evidence.as_baseline(), None);
 }
 
 #[test]
 fn an_unusable_baseline_makes_the_run_invalid_and_not_unrecorded() {
-    let report = verdict_of(&starts(&[100.0; 3]), &Found::Unusable("cut off".into()));
+    let report = verdict_of(&starts(&[100.0; 3]), &BaselineLookup::Unusable("cut off".into()));
     assert_eq!(report.verdict, Verdict::Invalid);
 }

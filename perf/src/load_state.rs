@@ -1,14 +1,14 @@
-//! A load, its baseline, and what was measured of it so far: [`Series`].
+//! A load, its baseline, and what was measured of it so far: [`LoadState`].
 
 use std::path::PathBuf;
 
-use perf_model::judge::anchor::Anchored;
+use perf_model::judge::anchor::AnchorLookup;
 use perf_model::judge::baseline::Baseline;
-use perf_model::judge::compare::{Found, Judging, Places, compare};
+use perf_model::judge::compare::{BaselineLookup, Places, Reference, compare};
 use perf_model::judge::duet::{Suspicion, settle, suspects};
 use perf_model::judge::gate::Gate;
 use perf_model::judge::report::LoadReport;
-use perf_model::judge::results::{Evidence, StartEvidence};
+use perf_model::judge::results::{LoadResults, RepetitionResult};
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::guard::Guard;
 use perf_model::spec::settings::Purpose;
@@ -21,11 +21,11 @@ use crate::refresh;
 use crate::session::Session;
 
 /// A load, its baseline, and what was measured of it so far.
-pub(crate) struct Series<'a> {
+pub(crate) struct LoadState<'a> {
     pub(crate) suite: &'a str,
     pub(crate) session: &'a Session,
     pub(crate) load: &'a Load,
-    starts: Vec<StartEvidence>,
+    starts: Vec<RepetitionResult>,
     baseline: Option<Place>,
     report: Option<LoadReport>,
 }
@@ -34,11 +34,11 @@ pub(crate) struct Series<'a> {
 struct Place {
     folder: String,
     file: PathBuf,
-    found: Found,
-    anchor: Anchored,
+    found: BaselineLookup,
+    anchor: AnchorLookup,
 }
 
-impl<'a> Series<'a> {
+impl<'a> LoadState<'a> {
     pub(crate) fn new(suite: &'a str, session: &'a Session, load: &'a Load) -> Self {
         Self { suite, session, load, starts: Vec::new(), baseline: None, report: None }
     }
@@ -59,7 +59,7 @@ impl<'a> Series<'a> {
     }
 
     /// Takes in the runs that another start gave.
-    pub(crate) fn push(&mut self, runs: Vec<StartEvidence>) {
+    pub(crate) fn push(&mut self, runs: Vec<RepetitionResult>) {
         let Some(folder) = runs.first().map(|run| run.fingerprint.folder()) else { return };
         self.starts.extend(runs);
         let (session, guards) = (self.session, &self.load.guards);
@@ -75,11 +75,11 @@ impl<'a> Series<'a> {
                 }
                 // A baseline that cannot be used, or lacks what is guarded by now, is what a
                 // refresh is for.
-                Found::Unusable(_) => Found::Nothing,
-                Found::Baseline(before)
+                BaselineLookup::Unusable(_) => BaselineLookup::Nothing,
+                BaselineLookup::Baseline(before)
                     if guards.iter().any(|guard| before.sessions(guard.metric).is_empty()) =>
                 {
-                    Found::Nothing
+                    BaselineLookup::Nothing
                 }
                 found => found,
             };
@@ -96,7 +96,7 @@ impl<'a> Series<'a> {
         };
         let evidence = evidence(self.suite, self.load, &self.starts);
         let mut report =
-            compare(&evidence, &place.found, &place.anchor, Judging::Baseline(gate), places);
+            compare(&evidence, &place.found, &place.anchor, Reference::Baseline(gate), places);
         if let Some(before) = &self.report {
             report.keep_settled(before);
         }
@@ -128,8 +128,8 @@ impl<'a> Series<'a> {
         open: &mut Vec<Guard>,
         gate: &Gate,
         most_pairs: u32,
-        base: &[StartEvidence],
-        candidate: &[StartEvidence],
+        base: &[RepetitionResult],
+        candidate: &[RepetitionResult],
     ) {
         let baseline = self.baseline.as_ref().and_then(|place| place.found.baseline());
         if let (Some(report), Some(baseline)) = (&mut self.report, baseline) {
@@ -139,7 +139,7 @@ impl<'a> Series<'a> {
     }
 
     /// The starts so far.
-    pub(crate) fn starts(&self) -> &[StartEvidence] {
+    pub(crate) fn starts(&self) -> &[RepetitionResult] {
         &self.starts
     }
 
@@ -178,8 +178,8 @@ impl<'a> Series<'a> {
     }
 }
 
-fn evidence<'a>(suite: &'a str, load: &'a Load, starts: &'a [StartEvidence]) -> Evidence<'a> {
-    Evidence {
+fn evidence<'a>(suite: &'a str, load: &'a Load, starts: &'a [RepetitionResult]) -> LoadResults<'a> {
+    LoadResults {
         suite,
         load: &load.declared,
         guards: &load.guards,

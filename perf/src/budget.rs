@@ -1,8 +1,8 @@
-//! What measuring costs, in time on GPUs, and what the budget still allows: [`Meter`].
+//! What measuring costs, in time on GPUs, and what the budget still allows: [`Budget`].
 
 use perf_clock::Stamp;
 use perf_model::judge::report::LoadReport;
-use perf_model::judge::results::StartEvidence;
+use perf_model::judge::results::RepetitionResult;
 
 use crate::start::Place;
 
@@ -15,14 +15,14 @@ pub(crate) struct Measured {
 }
 
 /// Counts the time on GPUs.
-pub(crate) struct Meter {
+pub(crate) struct Budget {
     gpus: f64,
     limit_s: f64,
     /// What each start cost.
     costs_s: Vec<f64>,
 }
 
-impl Meter {
+impl Budget {
     /// For a server; one that needs no GPU has the whole machine, and counts as one.
     pub(crate) fn new(place: Place<'_>) -> Self {
         let limit_s = place.session.settings.budget.gpu_s.unwrap_or(f64::INFINITY);
@@ -30,7 +30,7 @@ impl Meter {
     }
 
     /// Counts a start that began and ended at these times, and notes in its evidence what it cost.
-    pub(crate) fn count(&mut self, from: Stamp, to: Stamp, evidence: &mut [Vec<StartEvidence>]) {
+    pub(crate) fn count(&mut self, from: Stamp, to: Stamp, evidence: &mut [Vec<RepetitionResult>]) {
         let cost = to.saturating_sub(from).as_secs_f64() * self.gpus;
         for evidence in evidence.iter_mut().flatten() {
             evidence.gpu_s = cost;

@@ -1,4 +1,4 @@
-//! Requests that fall silent: when a run is to be given up for them. Main type: [`Stalls`].
+//! Requests that fall silent: when a run is to be given up for them. Main type: [`StallDetector`].
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use perf_model::spec::load::Load;
 
 /// The requests of one run that fell silent.
 #[derive(Debug)]
-pub(crate) struct Stalls {
+pub(crate) struct StallDetector {
     /// So many may, with all that fail otherwise.
     allowed: f64,
     limit: Duration,
@@ -29,7 +29,7 @@ pub(crate) enum GiveUp {
     Hangs,
 }
 
-impl Stalls {
+impl StallDetector {
     /// None so far, of a load.
     pub(crate) fn of(load: &Load) -> Self {
         Self {
@@ -73,12 +73,12 @@ mod tests {
     use crate::load::Load as Declared;
 
     /// Of 20 requests, two at a time, of which a quarter may fail; after a second, one is silent.
-    fn stalls(allowed: f64) -> Stalls {
+    fn stalls(allowed: f64) -> StallDetector {
         let load = Declared::new("l")
             .requests(20)
             .arrivals(Arrivals::Concurrency(2))
             .failures_allowed(percent(allowed));
-        Stalls::of(&load.stall_limit(Duration::from_secs(1)).declared)
+        StallDetector::of(&load.stall_limit(Duration::from_secs(1)).declared)
     }
 
     fn ended(end_s: u64, stalled: bool) -> Sample {
