@@ -28,8 +28,10 @@ mod pairs;
 mod power;
 mod prior;
 mod resolution;
+mod search;
 mod series;
 mod session_variance;
+mod share;
 mod spending;
 
 pub use boundaries::Boundaries;
@@ -45,4 +47,9 @@ pub use pairs::Pairs;
 pub use power::{Power, power};
 pub use prior::Prior;
 pub use resolution::{Resolution, resolution};
+pub use search::{
+    Answer, BLOCKS, LEAST_LENGTH, NextProbe, Probe, ProbeVerdict, Search, SearchError, SearchPlan,
+    Unresolved,
+};
 pub use series::{Series, SeriesError};
+pub use share::{Block, Share};
