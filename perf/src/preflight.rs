@@ -49,7 +49,7 @@ fn of(file: &Path, session: &Session) -> BaselineStatus {
             ));
         }
         (BaselineLookup::Newer(why) | BaselineLookup::Unusable(why), _) => {
-            fault = Some(unusable(&why))
+            fault = Some(unusable(&why));
         }
         (BaselineLookup::Baseline(_) | BaselineLookup::Nothing, Purpose::Refresh) => {}
         (BaselineLookup::Baseline(_) | BaselineLookup::Nothing, _) => {
