@@ -71,8 +71,8 @@ pub mod prelude {
     pub use crate::load::{
         Load, as_recorded, as_recorded_at, at_most, at_most_of, concurrent, constant_rate,
         conversations, exactly, exactly_of, gamma, json_lines, lognormal, one_at_a_time, poisson,
-        ramp, random_tokens, random_tokens_of, repeated_sentence, share_gpt, shared_prefix, text,
-        trace, uniform, verse, verse_of, waves_of,
+        prose, ramp, random_tokens, random_tokens_of, repeated_sentence, share_gpt, shared_prefix,
+        text, trace, uniform, verse, verse_of, waves_of,
     };
     pub use crate::suite::{Outcome, Suite};
     pub use crate::vllm::Vllm;

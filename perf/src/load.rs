@@ -62,6 +62,7 @@ impl Load {
             failures_allowed: percent(0.0),
             request_limit: REQUEST_LIMIT,
             contents: None,
+            pause_ms: None,
         };
         Self { declared, guards: Vec::new(), published: Vec::new(), warmup: None }
     }
@@ -84,6 +85,23 @@ impl Load {
     #[must_use]
     pub fn arrivals(mut self, arrivals: Arrivals) -> Self {
         self.declared.arrivals = arrivals;
+        self
+    }
+
+    /// In [`conversations`], the time from each answer to the next message: what a user reads and
+    /// types, or an agent's tool takes. The next message's latency counts from then.
+    #[must_use]
+    pub fn pause(self, pause: Duration) -> Self {
+        let millis = u32::try_from(pause.as_millis()).unwrap_or(u32::MAX);
+        self.pause_of(Length::Fixed(millis))
+    }
+
+    /// As [`Load::pause`], with times in milliseconds that differ: `pause_of(lognormal(800, 0.8,
+    /// 20_000))`. A run takes them at even steps through the distribution, so that the pauses of
+    /// every run add up to the same time.
+    #[must_use]
+    pub fn pause_of(mut self, millis: Length) -> Self {
+        self.declared.pause_ms = Some(millis);
         self
     }
 
@@ -222,6 +240,17 @@ pub fn verse(shared: u32, own: u32) -> Prompts {
 /// As [`verse`], with the lines of a text file; a path from the repository's root.
 pub fn verse_of(file: impl Into<PathBuf>, shared: u32, own: u32) -> Prompts {
     Prompts::Verse { file: Some(file.into()), shared, own }
+}
+
+/// Random ordinary words, others for each request, for chat and completions:
+/// `prose(lognormal(256, 0.8, 4_096))`.
+///
+/// Lengths are in words, because only the server knows its tokenizer: English takes about four
+/// tokens for three words. The report shows the true number of prompt tokens, from the server's
+/// `usage`. As with every length, a run takes them at even steps through the distribution, and its
+/// seed decides only their order and the words.
+pub fn prose(words: Length) -> Prompts {
+    Prompts::Prose { words }
 }
 
 /// A JSON file in `ShareGPT`'s format: each conversation's first question is a prompt, and the

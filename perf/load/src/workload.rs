@@ -8,6 +8,7 @@ pub(crate) mod files;
 pub(crate) mod lengths;
 pub(crate) mod limits;
 pub(crate) mod prompt;
+pub(crate) mod prose;
 pub(crate) mod random;
 pub(crate) mod schedule;
 pub(crate) mod seed;

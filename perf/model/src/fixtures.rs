@@ -35,6 +35,7 @@ pub fn load() -> Load {
         failures_allowed: percent(0.0),
         request_limit: Duration::from_mins(10),
         contents: None,
+        pause_ms: None,
     }
 }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use perf_model::spec::load::{Api, Arrivals, Load, Objective, OutputLength, Prompts, Workload};
+use perf_model::spec::load::{
+    Api, Arrivals, Length, Load, Objective, OutputLength, Prompts, Workload,
+};
 use perf_model::spec::units::{millis, percent};
 
 use crate::parse::{self, Sweep};
@@ -31,6 +33,9 @@ Prompts:
                       with 64 of its own
   verse:4,8           text: 4 lines for all, 8 at random
   verse:4,8,FILE      the same, of a file
+  prose:256           text: so many random words, others for each request;
+                      prose:64..512 and prose:lognormal:256,0.8,4096 work too
+                      (words, not tokens: about four tokens for three words)
   text:WORDS          text: the same for all
   repeat:100,WORDS    the same, so many times
   file:FILE.jsonl     JSON lines with `prompt`, and `output_tokens` if known
@@ -85,6 +90,11 @@ pub(crate) struct Cli {
     /// When the requests are sent; --help shows all kinds
     #[arg(long, value_name = "ARRIVALS", value_parser = parse::arrivals, default_value = "one-at-a-time")]
     pub(crate) arrivals: Arrivals,
+
+    /// In conversations, the milliseconds from each answer to the next message: 800, 200..900 or
+    /// lognormal:800,0.8,20000
+    #[arg(long, value_name = "MS", value_parser = parse::pause)]
+    pub(crate) pause: Option<Length>,
 
     /// How many measured requests
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -187,6 +197,7 @@ impl Cli {
             failures_allowed: percent(self.failures_allowed),
             request_limit: Duration::from_secs(self.request_limit),
             contents: None,
+            pause_ms: self.pause,
         };
         self.warm(&mut load);
         load
@@ -234,5 +245,10 @@ mod tests {
             Cli::parse_from(["perf-load", "--url", "http://h:1", "--chat", "--warmup", "3"]).load();
         assert!(chat.describe().starts_with("8 random lines behind 0 shared lines of verse"));
         assert_eq!(chat.warmup, 3);
+        let agents = "perf-load --url http://h:1 --chat --prompts conversation:5,40 --pause 200..900 --arrivals concurrent:8";
+        assert_eq!(
+            Cli::parse_from(agents.split_whitespace()).load().describe_arrivals(),
+            "8 concurrent, each turn 200 to 900 ms after the answer before it, 20 requests after 8 to warm up"
+        );
     }
 }

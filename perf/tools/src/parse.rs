@@ -38,6 +38,7 @@ pub(crate) fn prompts(text: &str) -> Result<Prompts, String> {
             let (shared, own) = (count()?, count()?);
             Ok(Prompts::Verse { file: parts.next().map(Into::into), shared, own })
         }
+        "prose" => Ok(Prompts::Prose { words: length(rest)? }),
         "text" => Ok(Prompts::Text(given(rest, "text:WORDS")?.to_owned())),
         "repeat" => {
             let form = "repeat:TIMES,SENTENCE";
@@ -58,8 +59,8 @@ pub(crate) fn prompts(text: &str) -> Result<Prompts, String> {
         }
         "trace" => Ok(Prompts::Trace(given(rest, "trace:FILE.jsonl")?.into())),
         other => Err(format!(
-            "there are no prompts called `{other}`; there are random, prefix, verse, text, repeat, file, sharegpt, \
-             conversation and trace"
+            "there are no prompts called `{other}`; there are random, prefix, verse, prose, text, repeat, file, \
+             sharegpt, conversation and trace"
         )),
     }
 }
@@ -164,6 +165,12 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     }
 }
 
+/// The time between two turns of a conversation, in milliseconds: `800`, `200..900` or
+/// `lognormal:800,0.8,20000`.
+pub(crate) fn pause(text: &str) -> Result<Length, String> {
+    if text == "0" { Ok(Length::Fixed(0)) } else { length(text) }
+}
+
 /// `512`, `256..1024` or `lognormal:512,0.7,4096`.
 fn length(text: &str) -> Result<Length, String> {
     let form = "512, 256..1024 or lognormal:MEDIAN,SIGMA,MAX";
@@ -215,6 +222,11 @@ mod tests {
         );
         assert!(shown("prefix:4,512,64").starts_with("4 shared prefixes of 512 random tokens"));
         assert_eq!(shown("verse:4,8,a.txt"), "8 random lines behind 4 shared lines of a.txt");
+        assert_eq!(
+            shown("prose:lognormal:256,0.8,4096"),
+            "lognormal (median 256, sigma 0.8, at most 4096) random words"
+        );
+        assert_eq!(pause("200..900"), Ok(Length::Uniform { min: 200, max: 900 }));
         assert_eq!(shown("repeat:3,Hi, you."), "\"Hi, you. \" × 3");
         assert!(
             shown("conversation:5,40").starts_with("conversations of 5 turns of 40 random words")

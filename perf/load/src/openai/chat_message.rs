@@ -1,5 +1,7 @@
 //! What is said in a conversation: [`ChatMessage`], and the text of a response.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// A message of a conversation, as JSON.
@@ -39,6 +41,8 @@ impl ChatMessage {
 pub(crate) struct ChatTurn {
     /// Whether it is the first of its conversation.
     pub(crate) opens: bool,
+    /// How long after the answer before it the request is due.
+    pub(crate) pause: Duration,
     pub(crate) message: ChatMessage,
 }
 

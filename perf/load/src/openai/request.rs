@@ -5,6 +5,8 @@
 //! length. A sampling seed is not sent: vLLM samples seeded requests one by one, which is not the
 //! path that users take.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use perf_model::spec::load::{Api, Workload};
 use rand::Rng;
@@ -98,12 +100,12 @@ pub(crate) fn calls(
         };
         // Strings and numbers under string keys: there is nothing here that JSON could refuse.
         let body = Bytes::from(serde_json::to_vec(&body).unwrap_or_default());
+        let turn =
+            |opens, pause| ChatTurn { opens, pause, message: ChatMessage::by_user(&ask.prompt) };
         let turn = match ask.turn {
             Turn::Alone => None,
-            place => Some(ChatTurn {
-                opens: place == Turn::Opens,
-                message: ChatMessage::by_user(&ask.prompt),
-            }),
+            Turn::Opens => Some(turn(true, Duration::ZERO)),
+            Turn::Follows { pause } => Some(turn(false, pause)),
         };
         Call { index, path, body, expected: expected(ask, workload), limits, turn }
     });
@@ -121,8 +123,6 @@ fn expected(ask: &PlannedRequest, workload: &Workload) -> Expected {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::{Value, json};
 
     use super::*;

@@ -16,6 +16,7 @@ use crate::run::scheduler::Scheduler;
 use crate::server::metrics::MetricsReader;
 use crate::server::prefix_cache;
 use crate::server::tokenize;
+use crate::workload::conversation;
 use crate::workload::draw::draw;
 use crate::workload::error::LoadError;
 use crate::workload::schedule::{schedule, sped_up};
@@ -61,7 +62,11 @@ pub async fn measure(
 ) -> Result<Measured, LoadError> {
     check(load)?;
     let workload = &load.workload;
-    let asks = draw(workload, load.requests, load.warmup, seed)?;
+    let mut asks = draw(workload, load.requests, load.warmup, seed)?;
+    // A pause would warm nothing up.
+    if let Some(millis) = load.pause_ms {
+        conversation::pause(&mut asks.measured, millis, seed);
+    }
     let limits = Limits { stall: load.stall_limit, request: load.request_limit };
     // What an earlier run asked with the same seed may still be in the server's prefix cache.
     let salt = if clock.is_virtual() { seed } else { fresh(seed) };

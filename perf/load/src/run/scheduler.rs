@@ -4,7 +4,7 @@
 //! A request is a task of its own, so that pacing the sends never delays the stamp of a chunk.
 //! Dropping the scheduler stops every request in it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::time::Duration;
@@ -45,6 +45,15 @@ struct Finished {
     free_us: u64,
     /// The answer's text, where a conversation may go on from it.
     said: Option<String>,
+}
+
+/// The conversations that are under way.
+#[derive(Default)]
+struct OpenConversations {
+    /// Each by its request that was sent last, or is due next.
+    by_request: HashMap<u32, ChatSession>,
+    /// Requests that are due only after a pause, by when and by index.
+    paused: BTreeMap<(u64, u32), Call>,
 }
 
 impl<'a> Scheduler<'a> {
@@ -110,19 +119,36 @@ impl<'a> Scheduler<'a> {
         ControlFlow::Continue(())
     }
 
-    /// `width` conversations at once; in each, the next request when the last was answered. One
-    /// that fails ends its conversation: the next request would contain its response. Those that
+    /// `width` conversations at once; in each, the next request when the last was answered and its
+    /// pause is over: the moment from which its latency counts. One that fails ends its conversation: the next request would contain its response. Those that
     /// are not sent are failures as well.
     async fn conversations(&mut self, calls: Vec<Call>, width: u32) -> ControlFlow<()> {
         let mut waiting = ChatSession::split(calls);
-        let mut open: HashMap<u32, ChatSession> = HashMap::new();
+        let mut open = OpenConversations::default();
+        let (clock, busy_wait) = (self.clock, self.busy_wait.clone());
         for _ in 0..width {
             let Some(conversation) = waiting.pop_front() else { break };
             self.go_on(conversation, 0, &mut open);
         }
-        while let Some(finished) = self.next_finished().await {
-            let finished = finished?;
-            let mut conversation = open.remove(&finished.index).unwrap_or_default();
+        loop {
+            let finished = if let Some((due_us, _)) = open.paused.keys().next().copied() {
+                let deadline = self.origin + Duration::from_micros(due_us);
+                tokio::select! {
+                    biased;
+                    () = wait_until(clock, deadline, &busy_wait) => {
+                        if let Some((_, call)) = open.paused.pop_first() {
+                            self.send(call, due_us);
+                        }
+                        continue;
+                    }
+                    Some(finished) = self.next_finished() => finished?,
+                }
+            } else if let Some(finished) = self.next_finished().await {
+                finished?
+            } else {
+                break;
+            };
+            let mut conversation = open.by_request.remove(&finished.index).unwrap_or_default();
             let goes_on = if let Some(said) = &finished.said {
                 conversation.answered(said);
                 self.go_on(conversation, finished.free_us, &mut open)
@@ -158,16 +184,22 @@ impl<'a> Scheduler<'a> {
         })
     }
 
-    /// Sends a conversation's next request, if it has one.
+    /// Sends a conversation's next request, if it has one, or puts it where its pause is waited for.
     fn go_on(
         &mut self,
         mut conversation: ChatSession,
         turn_us: u64,
-        open: &mut HashMap<u32, ChatSession>,
+        open: &mut OpenConversations,
     ) -> bool {
         let Some(call) = conversation.next() else { return false };
-        open.insert(call.index, conversation);
-        self.send(call, turn_us);
+        open.by_request.insert(call.index, conversation);
+        let pause = call.turn.as_ref().map_or(Duration::ZERO, |turn| turn.pause);
+        if pause.is_zero() {
+            self.send(call, turn_us);
+        } else {
+            let pause_us = u64::try_from(pause.as_micros()).unwrap_or(u64::MAX);
+            open.paused.insert((turn_us.saturating_add(pause_us), call.index), call);
+        }
         true
     }
 

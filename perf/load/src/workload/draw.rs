@@ -8,7 +8,7 @@ use perf_model::spec::load::{Prompts, Workload};
 
 use crate::workload::error::LoadError;
 use crate::workload::prompt::{Batch, Drawn, PlannedRequest, Prompt};
-use crate::workload::{conversation, files, random, share_gpt, trace, verse};
+use crate::workload::{conversation, files, prose, random, share_gpt, trace, verse};
 
 /// What a run asks: its measured requests, and those that warm up before them.
 #[derive(Debug, PartialEq)]
@@ -58,6 +58,10 @@ pub(crate) fn draw(
         Prompts::Verse { file, shared, own } => {
             let lines = verse::lines(file.as_deref(), *shared)?;
             batches.map(|batch| verse::draw(&lines, *shared, *own, batch))
+        }
+        Prompts::Prose { words } => {
+            let mut drawn = HashSet::new();
+            batches.map(|batch| prose::draw(*words, batch, &mut drawn))
         }
         Prompts::Conversations { turns, words } => {
             batches.map(|batch| conversation::draw(*turns, *words, batch))

@@ -23,6 +23,9 @@ const RATE: f64 = 1e6;
 /// The slowest and the fastest replay of a trace.
 const SPEED: std::ops::RangeInclusive<f64> = 1e-3..=1e6;
 
+/// The longest pause between two turns of a conversation, in milliseconds: a day.
+const PAUSE_MS: u64 = 86_400_000;
+
 /// How long a schedule and a request may take.
 const TIME: Duration = Duration::from_hours(30 * 24);
 
@@ -30,6 +33,7 @@ const TIME: Duration = Duration::from_hours(30 * 24);
 pub(crate) fn excess(load: &Load) -> Option<String> {
     let requests = u64::from(load.requests.max(load.warmup));
     let prompt = longest(&load.workload.prompts);
+    let pause = load.pause_ms.map_or(0, Length::max);
     let wait = load.stall_limit.max(load.request_limit);
     let limits = [
         (requests, REQUESTS, "requests"),
@@ -38,6 +42,7 @@ pub(crate) fn excess(load: &Load) -> Option<String> {
         (prompt, LENGTH, "tokens or words per prompt"),
         (prompt * requests, TOKENS, "tokens or words in all prompts"),
         (wait.as_secs(), TIME.as_secs(), "seconds to wait for a response"),
+        (pause.into(), PAUSE_MS, "milliseconds of pause between turns"),
     ];
     let excess = limits.into_iter().find(|(value, most, _)| value > most);
     excess
@@ -86,6 +91,7 @@ fn longest(prompts: &Prompts) -> u64 {
             let all = of(prefix_length) * u64::from(*prefixes);
             if all > TOKENS { all } else { of(prefix_length) + of(suffix_length) }
         }
+        Prompts::Prose { words } => of(words),
         // Every turn sends all messages before it again.
         Prompts::Conversations { turns, words } => of(words) * u64::from(*turns),
         Prompts::Verse { shared, own, .. } => u64::from(*shared) + u64::from(*own),
@@ -177,6 +183,10 @@ mod tests {
             (
                 of(|load| load.arrivals = Arrivals::Recorded { speed: 1e-300 }),
                 "from 0.001 to 1000000 is possible",
+            ),
+            (
+                of(|load| load.pause_ms = Some(Length::Fixed(u32::MAX))),
+                "4294967295 milliseconds of pause between turns; at most 86400000 are possible",
             ),
             (of(|load| load.stall_limit = Duration::MAX), "at most 2592000 are possible"),
         ] {

@@ -1,6 +1,7 @@
 //! The prompts of a run, and how each becomes a request to be sent: [`PlannedRequest`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use perf_model::spec::load::{Length, OutputLength};
 use rand::rngs::ChaCha8Rng;
@@ -34,8 +35,8 @@ pub(crate) enum Turn {
     Alone,
     /// It opens a conversation.
     Opens,
-    /// It goes on with the conversation of the request before it.
-    Follows,
+    /// It goes on with the conversation of the request before it, so long after the answer to that.
+    Follows { pause: Duration },
 }
 
 /// A prompt, and what its source says of the answer's length.

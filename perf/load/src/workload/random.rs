@@ -17,7 +17,7 @@ pub(crate) const TOKEN_IDS: std::ops::Range<u32> = 1_000..4_000;
 
 /// How often another prompt is drawn where a short one was drawn before. Only prompts of one
 /// or two tokens run out.
-const REDRAWS: u32 = 64;
+pub(crate) const REDRAWS: u32 = 64;
 
 /// A row of ids for each length, none of which was drawn before.
 pub(crate) fn rows(

@@ -31,6 +31,8 @@ pub(crate) enum RandomStream {
     WarmUpOutputLengths = 7,
     /// What several prompts have in common, in the warm-up as in the measurement.
     Shared = 8,
+    /// The order of the pauses between the turns of conversations.
+    Pauses = 9,
 }
 
 impl RandomStream {

@@ -30,6 +30,9 @@ fn fault(load: &Load) -> Option<String> {
     {
         return Some(fault);
     }
+    if let Some(fault) = load.pause_ms.and_then(pause_fault) {
+        return Some(fault);
+    }
     if !workload.temperature.is_finite() || workload.temperature < 0.0 {
         return Some("its temperature must be a number of at least 0".to_owned());
     }
@@ -39,6 +42,12 @@ fn fault(load: &Load) -> Option<String> {
         );
     }
     empty(&workload.prompts).or_else(|| unfit(load).map(str::to_owned)).or_else(|| excess(load))
+}
+
+/// What is wrong with a pause, whose lengths are in milliseconds. Only a fixed one may be 0.
+fn pause_fault(pause: Length) -> Option<String> {
+    let fault = if pause == Length::Fixed(0) { None } else { pause.fault() }?;
+    Some(format!("its pauses: {}", fault.replace("0 tokens; ask for at least one", "0 ms")))
 }
 
 /// Prompts that are empty.
@@ -58,7 +67,9 @@ fn empty(prompts: &Prompts) -> Option<String> {
         Prompts::Conversations { turns: 0, .. } => {
             Some("its conversations have 0 turns; ask for at least one".to_owned())
         }
-        Prompts::Conversations { words, .. } => words.fault(),
+        Prompts::Conversations { words, .. } | Prompts::Prose { words } => {
+            words.fault().map(|fault| fault.replace("0 tokens", "0 words"))
+        }
         _ => None,
     }
 }
@@ -69,6 +80,9 @@ fn unfit(load: &Load) -> Option<&'static str> {
     match (prompts, load.workload.api, load.arrivals) {
         (_, Api::Chat, _) if prompts.are_token_ids() => Some(
             "chat does not accept token ids, and its prompts are random tokens; use completions or prompts of text",
+        ),
+        _ if load.pause_ms.is_some() && !matches!(prompts, Prompts::Conversations { .. }) => Some(
+            "it pauses between the turns of conversations, and its prompts are not conversations; take out the pause, or ask `conversations(…)`",
         ),
         (Prompts::Conversations { .. }, Api::Completions, _) => {
             Some("conversations need the chat API, and it uses completions; declare it as a chat")

@@ -64,6 +64,36 @@ fn several_conversations_go_on_at_once() {
 }
 
 #[test]
+fn a_turn_is_due_a_pause_after_the_answer_and_its_latency_counts_from_then() {
+    let paused =
+        Load { pause_ms: Some(Length::Fixed(250)), ..conversations(Arrivals::Concurrency(2), 9) };
+    let ran = run(&paused, |clock| Server::new(clock, answer));
+    assert!(ran.result.is_ok());
+    let mut intended: Vec<(u32, u64)> =
+        ran.samples.iter().map(|sample| (sample.index, sample.intended_us)).collect();
+    intended.sort_unstable();
+    let intended: Vec<u64> = intended.into_iter().map(|(_, at)| at).collect();
+    // Each answer takes 4 ms. The third conversation opens at once when the first is over.
+    assert_eq!(intended, [0, 254_000, 508_000, 0, 254_000, 508_000, 512_000, 766_000, 1_020_000]);
+    for sample in &ran.samples {
+        assert_eq!(sample.sent_us, sample.intended_us, "request {}", sample.index);
+        assert_eq!(sample.end_us - sample.intended_us, 4_000, "request {}", sample.index);
+    }
+}
+
+#[test]
+fn pauses_of_one_conversation_do_not_hold_up_another() {
+    let paused = Load {
+        pause_ms: Some(Length::Uniform { min: 1, max: 2_000 }),
+        ..conversations(Arrivals::Concurrency(4), 12)
+    };
+    let ran = run(&paused, |clock| Server::new(clock, answer));
+    assert!(ran.samples.iter().all(|sample| sample.sent_us == sample.intended_us));
+    let again = run(&paused, |clock| Server::new(clock, answer));
+    assert_eq!(ran.samples, again.samples);
+}
+
+#[test]
 fn a_failure_ends_its_conversation_and_the_others_go_on() {
     let ran = run(&conversations(Arrivals::OneAtATime, 6), |clock| {
         Server::new(clock, |index| {
@@ -128,6 +158,21 @@ fn parts_that_do_not_go_together_are_refused() {
             load.arrivals = Arrivals::Recorded { speed: 1.0 };
         })
         .contains("take the prompts from the trace")
+    );
+    assert!(
+        refused(&|load| {
+            load.workload.prompts = Prompts::Prose { words: Length::Fixed(9) };
+            load.pause_ms = Some(Length::Fixed(9));
+        })
+        .contains("take out the pause")
+    );
+    assert!(
+        refused(&|load| load.pause_ms = Some(Length::Uniform { min: 9, max: 3 }))
+            .contains("its pauses: its least length, 9, is above its most, 3")
+    );
+    assert!(
+        refused(&|load| load.workload.prompts = Prompts::Prose { words: Length::Fixed(0) })
+            .contains("0 words")
     );
     assert!(
         refused(&|load| load.workload.output =

@@ -93,7 +93,7 @@ pub fn compare(
         () if !incomparable.is_empty() => Some(Verdict::Incomparable),
         () => None,
     };
-    let mut notes = notes(evidence.starts);
+    let mut notes = notes(evidence);
     notes.extend(remarks(evidence.load.arrivals, evidence.guards));
     let anchor = match anchored {
         AnchorLookup::At(anchor) => comparable_anchor(evidence, anchor, fingerprint, &mut notes),

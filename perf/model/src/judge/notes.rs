@@ -3,17 +3,28 @@
 use crate::analysis::statistics::median;
 use crate::analysis::steady_state::Steady;
 use crate::analysis::summary::Summary;
-use crate::judge::results::{RepetitionResult, names};
+use crate::judge::results::{LoadResults, RepetitionResult, names};
 use crate::spec::engine_kind::EngineKind;
+use crate::spec::load::Prompts;
 
 /// What stands below the table of a load, one line each.
-pub(crate) fn notes(starts: &[RepetitionResult]) -> Vec<String> {
+pub(crate) fn notes(results: &LoadResults<'_>) -> Vec<String> {
+    let starts = results.starts;
     let mut notes = Vec::new();
     if starts.first().is_some_and(|start| start.fingerprint.engine == EngineKind::Remote) {
         notes.push(
             "the remote server was not restarted, so variation between server starts is not measured"
                 .to_owned(),
         );
+    }
+    // What is declared in words has its true length only here.
+    if matches!(
+        results.load.workload.prompts,
+        Prompts::Prose { .. } | Prompts::Conversations { .. }
+    ) && let Some(mean) = mean_prompt(starts)
+    {
+        notes
+            .push(format!("prompt tokens per request: mean {mean:.1}, as the server counted them"));
     }
     let lengths: Vec<_> = starts.iter().filter_map(|start| start.summary.output_length).collect();
     if let (Some(min), Some(max)) =
@@ -59,10 +70,44 @@ pub(crate) fn notes(starts: &[RepetitionResult]) -> Vec<String> {
     notes
 }
 
+/// The mean prompt in tokens, in the middle of the repetitions; absent where no prompt was counted.
+fn mean_prompt(starts: &[RepetitionResult]) -> Option<f64> {
+    let means: Vec<f64> = starts
+        .iter()
+        .map(|start| &start.summary)
+        .filter(|summary| summary.prompt_tokens > 0)
+        .map(|summary| {
+            let succeeded = summary.requests.saturating_sub(summary.failed()).max(1);
+            summary.prompt_tokens as f64 / succeeded as f64
+        })
+        .collect();
+    median(&means)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixtures;
+    use crate::spec::load::{Length, Load};
+
+    fn of(load: &Load, starts: &[RepetitionResult]) -> Vec<String> {
+        notes(&LoadResults { suite: "s", load, guards: &[], published: &[], starts })
+    }
+
+    #[test]
+    fn prompts_that_are_declared_in_words_have_their_tokens_in_the_report() {
+        let mut starts = [fixtures::repetition(1)];
+        (starts[0].summary.requests, starts[0].summary.prompt_tokens) = (10, 3_305);
+        let mut load = fixtures::load();
+        let of_prompts =
+            |notes: Vec<String>| notes.iter().any(|note| note.contains("prompt tokens per"));
+        assert!(!of_prompts(of(&load, &starts)));
+        load.workload.prompts = Prompts::Prose { words: Length::Fixed(250) };
+        let note = "prompt tokens per request: mean 330.5, as the server counted them";
+        assert!(of(&load, &starts).contains(&note.to_owned()));
+        starts[0].summary.prompt_tokens = 0;
+        assert!(!of_prompts(of(&load, &starts)));
+    }
 
     #[test]
     fn a_note_names_the_engine_start_and_the_repetition() {
@@ -70,7 +115,7 @@ mod tests {
             [1, 1, 2, 2, 3].map(fixtures::repetition).into_iter().collect();
         repetitions[2].remarks.push("a remark".into());
         repetitions[4].summary.resent = 1;
-        let notes = notes(&repetitions);
+        let notes = of(&fixtures::load(), &repetitions);
         assert!(notes.contains(&"start 2, repetition 1: a remark".to_owned()), "{notes:?}");
         assert!(notes.iter().any(|note| note.starts_with("start 3: 1 of ")), "{notes:?}");
     }

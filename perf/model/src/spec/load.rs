@@ -91,6 +91,10 @@ pub struct Load {
     pub workload: Workload,
     /// When the requests are sent.
     pub arrivals: Arrivals,
+    /// In conversations, the time from an answer to the next message, in milliseconds: what a user
+    /// reads and types, or an agent's tool takes. Absent, the next message follows at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_ms: Option<Length>,
     /// The number of measured requests.
     pub requests: u32,
     /// The number of warm-up requests before them, which are not measured.
@@ -142,8 +146,11 @@ impl Load {
     /// The arrivals and the counts on one line: `waves of 32, 160 requests after 32 to warm up`.
     pub fn describe_arrivals(&self) -> String {
         let plural = if self.requests == 1 { "" } else { "s" };
+        let pause = self.pause_ms.map_or(String::new(), |millis| {
+            format!(", each turn {millis} ms after the answer before it")
+        });
         format!(
-            "{}, {} request{plural} after {} to warm up",
+            "{}{pause}, {} request{plural} after {} to warm up",
             self.arrivals, self.requests, self.warmup
         )
     }
@@ -182,6 +189,15 @@ mod tests {
         assert_eq!(
             load.describe_arrivals(),
             "poisson 2.5 requests/s, 100 requests after 8 to warm up"
+        );
+        let paused = Load {
+            pause_ms: Some(Length::Uniform { min: 200, max: 900 }),
+            arrivals: Arrivals::Concurrency(8),
+            ..fixtures::load()
+        };
+        assert_eq!(
+            paused.describe_arrivals(),
+            "8 concurrent, each turn 200 to 900 ms after the answer before it, 100 requests after 8 to warm up"
         );
         assert_eq!(load.describe_objectives().as_deref(), Some("TTFT ≤ 200 ms"));
     }

@@ -137,8 +137,53 @@ fn conversations_open_and_follow() {
     let prompts = Prompts::Conversations { turns: 3, words: Length::Fixed(5) };
     let asks = drawn(prompts, OutputLength::AtMost(9), 5, 1);
     let turns: Vec<Turn> = asks.iter().map(|ask| ask.turn).collect();
-    assert_eq!(turns, [Turn::Opens, Turn::Follows, Turn::Follows, Turn::Opens, Turn::Follows]);
+    let follows = Turn::Follows { pause: Duration::ZERO };
+    assert_eq!(turns, [Turn::Opens, follows, follows, Turn::Opens, follows]);
     assert!(asks.iter().all(|ask| text(ask).split(' ').count() == 5));
+}
+
+#[test]
+fn pauses_add_up_to_the_same_time_in_every_run_and_come_before_follow_ups_only() {
+    let prompts = Prompts::Conversations { turns: 3, words: Length::Fixed(5) };
+    let pauses = |millis, seed| {
+        let mut asks = drawn(prompts.clone(), OutputLength::AtMost(9), 30, seed);
+        conversation::pause(&mut asks, millis, seed);
+        let pause_of = |ask: &PlannedRequest| match ask.turn {
+            Turn::Follows { pause } => Some(pause),
+            _ => None,
+        };
+        asks.iter().map(pause_of).collect::<Vec<Option<Duration>>>()
+    };
+    let millis = Length::Uniform { min: 100, max: 900 };
+    let (one, other) = (pauses(millis, 1), pauses(millis, 2));
+    assert_eq!(one, pauses(millis, 1));
+    assert_ne!(one, other);
+    let sum = |pauses: &[Option<Duration>]| pauses.iter().flatten().sum::<Duration>();
+    assert_eq!((one.iter().flatten().count(), sum(&one)), (20, sum(&other)));
+    assert_eq!(sum(&pauses(Length::Fixed(250), 1)), Duration::from_secs(5));
+}
+
+#[test]
+fn prose_has_as_many_words_as_were_drawn_and_no_prompt_twice() {
+    let words = Length::Lognormal { median: 6, sigma: 0.8, max: 40 };
+    let asks = |seed| {
+        draw(&workload(Prompts::Prose { words }, OutputLength::AtMost(9)), 200, 50, seed).unwrap()
+    };
+    let of = asks(1);
+    let mut counts: Vec<u32> = of
+        .measured
+        .iter()
+        .map(|ask| u32::try_from(text(ask).split(' ').count()).unwrap())
+        .collect();
+    counts.sort_unstable();
+    let mut meant = Batch::measured(200, 1).lengths(words);
+    meant.sort_unstable();
+    assert_eq!(counts, meant);
+    let every: Vec<&str> = of.measured.iter().chain(&of.warm_up).map(text).collect();
+    let long = || every.iter().filter(|text| text.split(' ').count() > 1);
+    assert_eq!(long().collect::<HashSet<_>>().len(), long().count());
+    assert_eq!(of, asks(1));
+    assert_ne!(of, asks(2));
 }
 
 #[test]

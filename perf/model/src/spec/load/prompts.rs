@@ -44,6 +44,12 @@ pub enum Prompts {
         /// The number of lines that follow, different for each request.
         own: u32,
     },
+    /// Random ordinary words as text, different for each request. Lengths are in words, because
+    /// only the server knows its tokenizer; English takes about four tokens for three words.
+    Prose {
+        /// Words in each prompt.
+        words: Length,
+    },
     /// A file of JSON lines, each an object with a `prompt` text and optionally its
     /// `output_tokens`; used in order, again from the top when the requests outnumber the lines.
     JsonLines(PathBuf),
@@ -105,6 +111,7 @@ impl fmt::Display for Prompts {
                     None => write!(f, "verse"),
                 }
             }
+            Self::Prose { words } => write!(f, "{words} random words"),
             Self::JsonLines(path) => write!(f, "prompts of {}", path.display()),
             Self::ShareGpt(path) => {
                 write!(f, "conversations of {}, their first turns", path.display())
@@ -144,6 +151,11 @@ mod tests {
         assert_eq!(
             shown(Prompts::Conversations { turns: 3, words: Length::Fixed(40) }),
             "conversations of 3 turns of 40 random words, with their history"
+        );
+        let words = Length::Lognormal { median: 256, sigma: 0.8, max: 4_096 };
+        assert_eq!(
+            shown(Prompts::Prose { words }),
+            "lognormal (median 256, sigma 0.8, at most 4096) random words"
         );
         assert_eq!(
             shown(Prompts::ShareGpt("a.json".into())),
