@@ -38,24 +38,15 @@ impl Budget {
         self.costs_s.push(cost);
     }
 
-    /// Whether one more start, if it costs what the last one did, stays within the budget. The
-    /// first is always allowed.
-    pub(crate) fn allows_another(&self) -> bool {
-        self.allows(1)
-    }
-
-    /// The same for a pair of starts.
-    pub(crate) fn allows_another_pair(&self) -> bool {
-        self.allows(2)
-    }
-
+    /// GPU seconds so far.
     pub(crate) fn spent_s(&self) -> f64 {
         self.costs_s.iter().sum()
     }
 
-    /// What comes next costs most likely what came last: loads that are settled are left out, and
-    /// those of a duet have more runs.
-    fn allows(&self, starts: usize) -> bool {
+    /// Whether this number of starts, if each costs what the last ones did, stays within the budget.
+    /// The first is always allowed. Loads that are settled are left out of a start, and those of a
+    /// duet have more runs, so that the last starts are the best estimate.
+    pub(crate) fn allows(&self, starts: usize) -> bool {
         let next_s: f64 = self.costs_s.iter().rev().cycle().take(starts).sum();
         self.costs_s.is_empty() || self.spent_s() + next_s <= self.limit_s
     }

@@ -34,6 +34,7 @@
 
 mod baselines;
 mod budget;
+mod compare;
 mod duet;
 mod error;
 mod guards;
@@ -44,6 +45,7 @@ mod measure;
 mod plan;
 mod preflight;
 mod refresh;
+mod rounds;
 mod run;
 mod session;
 mod stall_detector;

@@ -7,6 +7,7 @@ use perf_engine::{Address, Engine, Running, ServerExit};
 use perf_load::{Endpoint, LoadError};
 use perf_model::judge::results::RepetitionResult;
 use perf_model::record::file::Part;
+use perf_model::record::finding::{Finding, FindingCode};
 use perf_model::spec::server::Server;
 
 use crate::error::{Error, Result};
@@ -67,7 +68,8 @@ impl Start<'_> {
         if log.is_file() {
             let faulty = evidence.iter_mut().flatten().filter(|run| !run.faults.is_empty());
             faulty.for_each(|run| {
-                run.remarks.push(format!("the server's log is in {}", session.shown(&log)));
+                let place = format!("the server's log is in {}", session.shown(&log));
+                run.remarks.push(Finding::new(FindingCode::ServerLog, place));
             });
         }
         Ok(evidence)

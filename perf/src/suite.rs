@@ -17,7 +17,7 @@ use perf_report::terminal;
 use perf_store::report_file;
 
 use crate::budget::Measured;
-use crate::duet;
+use crate::compare::compare;
 use crate::error::{Error, Result};
 use crate::interrupt::{Interrupt, UnderWay};
 use crate::load::Load;
@@ -196,7 +196,7 @@ impl Suite {
             return self.expect_start_failure(expected, place, engine, interrupt).await;
         }
         let Measured { loads, gpu_s } = match place.session.settings.purpose {
-            Purpose::Compare => duet::compare(place, engine, &self.loads, gate, interrupt).await?,
+            Purpose::Compare => compare(place, engine, &self.loads, gate, interrupt).await?,
             _ => measure(place, engine, &self.loads, gate, interrupt).await?,
         };
         Ok(SuiteReport::measured(self.name.clone(), engine.kind(), loads, gpu_s))

@@ -10,6 +10,7 @@ use perf_model::judge::report::{LoadReport, SuiteReport};
 use perf_model::judge::snapshot;
 use perf_model::judge::staleness::{DAY_S, Staleness};
 use perf_model::judge::verdict::Verdict;
+use perf_model::record::finding::{Finding, FindingCode};
 use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::metric::Metric;
@@ -27,7 +28,9 @@ pub(crate) fn complete(report: &mut SuiteReport, config: &Config) {
             .map(|row| row.metric)
             .collect();
         for metric in crept {
-            load.notes.extend(steps(&runs::root(), &load.baseline_file, metric));
+            let steps = steps(&runs::root(), &load.baseline_file, metric);
+            let step = |step| Finding::new(FindingCode::BaselineStep, step);
+            load.notes.extend(steps.into_iter().map(step));
         }
     }
     if report.engine != EngineKind::Simulated {
@@ -37,7 +40,7 @@ pub(crate) fn complete(report: &mut SuiteReport, config: &Config) {
 }
 
 fn is(guard: Option<&perf_model::judge::report::GuardRow>, verdict: Verdict) -> bool {
-    guard.is_some_and(|guard| guard.verdict == verdict)
+    guard.is_some_and(|guard| guard.judgement.verdict == verdict)
 }
 
 /// Each commit that moved a metric's baseline, oldest first, in words. Nothing where git does not

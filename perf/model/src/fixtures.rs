@@ -7,6 +7,7 @@ use crate::analysis::summary::Summary;
 use crate::judge::report::LoadReport;
 use crate::judge::results::RepetitionResult;
 use crate::judge::verdict::Verdict;
+use crate::record::finding::Finding;
 use crate::record::fingerprint::Fingerprint;
 use crate::record::sample::{Outcome, Sample};
 use crate::spec::engine_kind::EngineKind;
@@ -107,4 +108,9 @@ pub fn load_report() -> LoadReport {
         baseline_file: String::new(),
         records: String::new(),
     }
+}
+
+/// Findings as a reader sees them.
+pub fn sentences(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(ToString::to_string).collect()
 }

@@ -5,6 +5,7 @@ pub mod bounds;
 pub mod chunks;
 pub mod client_load;
 pub mod file;
+pub mod finding;
 pub mod fingerprint;
 pub mod hash;
 pub mod sample;

@@ -147,7 +147,7 @@ fn the_figures_of_a_crowded_run_come_out_too_and_its_token_times_are_called_esti
             == 64)
     );
     assert_eq!(
-        analysis.remarks,
+        perf_model::fixtures::sentences(&analysis.remarks),
         [
             "256 of 256 responses did not report the number of tokens in each chunk, so their ITL is an estimate"
         ]

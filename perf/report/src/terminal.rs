@@ -15,6 +15,7 @@ use std::fmt::Write;
 
 use perf_model::judge::report::{GuardRow, LoadReport, Row, SuiteReport};
 use perf_model::judge::verdict::Verdict;
+use perf_model::record::finding::Finding;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::metric::Direction;
 
@@ -52,7 +53,7 @@ pub fn load(report: &LoadReport) -> String {
     text.push('\n');
     for row in &report.rows {
         let Some(guard) = &row.guard else { continue };
-        if !guard.verdict.is_pass() {
+        if !guard.judgement.verdict.is_pass() {
             let starts: Vec<String> = row.starts.iter().copied().map(number).collect();
             let _ = writeln!(
                 text,
@@ -62,7 +63,7 @@ pub fn load(report: &LoadReport) -> String {
                 row.metric.unit()
             );
         }
-        if let Some(reason) = &guard.reason {
+        if let Some(reason) = &guard.judgement.reason {
             let _ = writeln!(text, "  {}: {reason}", row.metric.label());
         }
     }
@@ -71,10 +72,12 @@ pub fn load(report: &LoadReport) -> String {
             let _ = writeln!(text, "  {title}{line}");
         }
     };
-    lines("invalid: ", report.faults.clone());
+    lines("invalid: ", report.faults.iter().map(ToString::to_string).collect());
     lines("incomparable: ", report.incomparable.iter().map(ToString::to_string).collect());
     lines("under test: ", report.under_test.iter().map(ToString::to_string).collect());
-    lines("", report.notes.clone());
+    let mut notes: Vec<&Finding> = report.notes.iter().collect();
+    notes.sort_by_key(|note| note.code.severity());
+    lines("", notes.into_iter().map(ToString::to_string).collect());
     let _ = writeln!(text, "  baseline {}", report.baseline_file);
     let _ = writeln!(text, "  records  {}", report.records);
     text
@@ -118,7 +121,9 @@ pub fn closing(reports: &[SuiteReport], run: &Invocation<'_>) -> String {
 fn improved(reports: &[SuiteReport]) -> impl Iterator<Item = (&LoadReport, &Row)> {
     let loads = reports.iter().flat_map(|report| &report.loads);
     let rows = loads.flat_map(|load| load.rows.iter().map(move |row| (load, row)));
-    rows.filter(|(_, row)| row.guard.as_ref().is_some_and(|it| it.verdict == Verdict::Improved))
+    rows.filter(|(_, row)| {
+        row.guard.as_ref().is_some_and(|it| it.judgement.verdict == Verdict::Improved)
+    })
 }
 
 fn guards_and_figures(report: &LoadReport) -> String {
@@ -135,9 +140,10 @@ fn guards_and_figures(report: &LoadReport) -> String {
             optional(row.measured),
             change(row),
             band(row),
-            row.guard
-                .as_ref()
-                .map_or_else(|| "not guarded".to_owned(), |guard| guard.verdict.to_string()),
+            row.guard.as_ref().map_or_else(
+                || "not guarded".to_owned(),
+                |guard| guard.judgement.verdict.to_string(),
+            ),
         ];
         if published {
             cells.insert(1, optional(row.published));
@@ -161,7 +167,7 @@ fn guards_and_figures(report: &LoadReport) -> String {
 /// The change, and half the width of its 95 % confidence interval where it was judged.
 fn change(row: &Row) -> String {
     let Some(change) = row.change else { return "–".to_owned() };
-    match row.guard.as_ref().and_then(|guard| guard.interval) {
+    match row.guard.as_ref().and_then(|guard| guard.judgement.interval) {
         Some((low, high)) => format!("{:+.1} % ±{:.1}", change * 100.0, (high - low) * 50.0),
         None => format!("{:+.1} %", change * 100.0),
     }
@@ -175,7 +181,7 @@ fn band(row: &Row) -> String {
     };
     match guard.limit {
         Some(limit) => {
-            let width = guard.band.unwrap_or(guard.slack);
+            let width = guard.judgement.band.unwrap_or(guard.slack);
             let mark = if guard.is_noise_limited() { "~" } else { "" };
             format!("{sign} {} ({side}{mark}{:.1} %)", number(limit), width.value())
         }

@@ -51,7 +51,7 @@ fn a_regression_rests_on_three_starts_and_a_duet_with_what_the_baseline_was_meas
     let report = place.simulated("").inject("decode=1.3").run().assert_failure().report();
     assert_eq!(report.verdict, Verdict::Regressed);
     assert_eq!(report.loads[0].starts, 3);
-    let reason = report.loads[0].rows[0].guard.as_ref().unwrap().reason.clone().unwrap();
+    let reason = report.loads[0].rows[0].guard.as_ref().unwrap().judgement.reason.clone().unwrap();
     assert!(reason.starts_with("confirmed in a duet of 2 pairs: -2"), "{reason}");
     assert!(
         place.has("run/inner/base-1/steady.jsonl")
@@ -71,7 +71,10 @@ fn a_regression_against_a_baseline_of_a_faster_day_is_overturned_only_where_a_du
     let report = place.simulated("").run().assert_failure().report();
     assert_eq!(report.verdict, Verdict::Regressed);
     assert!(
-        report.loads[0].notes.iter().any(|note| note.contains("what changed is the machine")),
+        report.loads[0]
+            .notes
+            .iter()
+            .any(|note| note.message.contains("what changed is the machine")),
         "{report:?}"
     );
 
@@ -81,9 +84,9 @@ fn a_regression_against_a_baseline_of_a_faster_day_is_overturned_only_where_a_du
         .settings(|settings| settings.candidate.arguments = vec!["--max-num-seqs=200".into()]);
     let report = switched.run().assert_success().report();
     let guard = report.loads[0].rows[0].guard.clone().unwrap();
-    assert_eq!(guard.verdict, Verdict::Held);
+    assert_eq!(guard.judgement.verdict, Verdict::Held);
     assert!(
-        guard.reason.unwrap().starts_with("not confirmed side by side ("),
+        guard.judgement.reason.unwrap().starts_with("not confirmed side by side ("),
         "{:?}",
         report.loads[0]
     );
@@ -154,7 +157,7 @@ fn a_budget_that_ends_in_a_duet_lets_the_verdict_stand_unconfirmed() {
     let report = tight.run().assert_failure().report();
     assert_eq!((report.verdict, report.loads[0].starts), (Verdict::Regressed, 3));
     let ended = "the budget was used up after 1 of 4 pairs of the duet";
-    assert!(report.loads[0].notes.iter().any(|note| note == ended), "{report:?}");
+    assert!(report.loads[0].notes.iter().any(|note| note.message == ended), "{report:?}");
     assert!(report.gpu_s < 0.9 * whole_s, "{report:?}");
 }
 
@@ -167,8 +170,8 @@ fn a_budget_of_two_starts_finds_no_regression_without_a_duet_and_says_what_it_wo
     });
     let report = tight.run().assert_failure().report();
     assert_eq!((report.verdict, report.loads[0].starts), (Verdict::Inconclusive, 2));
-    let reason = report.loads[0].rows[0].guard.as_ref().unwrap().reason.clone().unwrap();
-    assert!(reason.contains("nothing is called a change on fewer than 3"), "{reason}");
+    let reason = report.loads[0].rows[0].guard.as_ref().unwrap().judgement.reason.clone().unwrap();
+    assert!(reason.contains("a change needs at least 3"), "{reason}");
 }
 
 #[test]

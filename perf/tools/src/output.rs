@@ -10,6 +10,7 @@ use perf_model::analysis::summary::Summary;
 use perf_model::interop::vllm_bench;
 use perf_model::record::client_load::{Calibration, ClientUse};
 use perf_model::record::file::{CacheReset, ServerCounts};
+use perf_model::record::finding::Finding;
 use perf_report::terminal;
 use serde::Serialize;
 
@@ -20,7 +21,7 @@ use crate::save::Save;
 
 /// One load in JSON.
 #[derive(Serialize)]
-struct Told<'a> {
+struct JsonResult<'a> {
     load: &'a str,
     url: &'a str,
     model: &'a str,
@@ -32,8 +33,8 @@ struct Told<'a> {
     /// Why it is incomplete, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
-    faults: &'a [String],
-    remarks: &'a [String],
+    faults: Vec<&'a str>,
+    remarks: Vec<&'a str>,
     /// How late the sends of an open loop were.
     #[serde(skip_serializing_if = "Option::is_none")]
     lateness_p50_ms: Option<f64>,
@@ -68,7 +69,8 @@ pub(crate) fn result(asked: &Cli, all: &[Outcome], save: Option<Save>) -> Result
     };
     for ran in all {
         // A table of figures has those of the record already.
-        for remark in ran.analysis.remarks.iter().filter(|remark| !shown.contains(*remark)) {
+        for remark in ran.analysis.remarks.iter().filter(|remark| !shown.contains(&remark.message))
+        {
             eprintln!("{}: {remark}", ran.load.name);
         }
         for fault in &ran.analysis.faults {
@@ -98,8 +100,8 @@ fn text(asked: &Cli, all: &[Outcome]) -> Result<String> {
     match asked.format {
         Format::Table => Ok(table(asked, all)),
         Format::Json => {
-            let told: Vec<Told> = all.iter().map(|ran| told(asked, ran)).collect();
-            let text = match &told[..] {
+            let results: Vec<JsonResult> = all.iter().map(|ran| json_result(asked, ran)).collect();
+            let text = match &results[..] {
                 [one] if asked.sweep.is_none() => serde_json::to_string_pretty(one),
                 all => serde_json::to_string_pretty(all),
             };
@@ -133,9 +135,14 @@ fn table(asked: &Cli, all: &[Outcome]) -> String {
     format!("{head}\n\n{}", terminal::sweep(&rows))
 }
 
-fn told<'a>(asked: &'a Cli, ran: &'a Outcome) -> Told<'a> {
+/// Findings as the sentences that they are in this format.
+fn sentences(findings: &[Finding]) -> Vec<&str> {
+    findings.iter().map(|finding| finding.message.as_str()).collect()
+}
+
+fn json_result<'a>(asked: &'a Cli, ran: &'a Outcome) -> JsonResult<'a> {
     let (header, end) = (&ran.record.header, ran.record.end.as_ref());
-    Told {
+    JsonResult {
         load: &header.load,
         url: &asked.url,
         model: &header.fingerprint.model,
@@ -145,8 +152,8 @@ fn told<'a>(asked: &'a Cli, ran: &'a Outcome) -> Told<'a> {
         arrivals: &header.arrivals,
         complete: ran.record.is_complete(),
         reason: end.and_then(|end| end.reason.as_deref()),
-        faults: &ran.analysis.faults,
-        remarks: &ran.analysis.remarks,
+        faults: sentences(&ran.analysis.faults),
+        remarks: sentences(&ran.analysis.remarks),
         lateness_p50_ms: ran.analysis.lateness.map(|late| late.p50_ms),
         lateness_p99_ms: ran.analysis.lateness.map(|late| late.p99_ms),
         prefix_hit_rate: ran.analysis.prefix_hit_rate,

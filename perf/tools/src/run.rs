@@ -10,6 +10,7 @@ use perf_load::{Endpoint, LoadError, Measured};
 use perf_model::analysis::run_analysis::RunAnalysis;
 use perf_model::judge::exit_code;
 use perf_model::record::file::{End, Header, Record};
+use perf_model::record::finding::{Finding, FindingCode};
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::record::sample::{FailureKind, Sample};
 use perf_model::spec::load::Load;
@@ -182,7 +183,8 @@ impl Server<'_> {
         // nothing.
         if analysis.summary.failures.get(&FailureKind::Refused) == Some(&analysis.summary.requests)
         {
-            analysis.remarks.extend(hint.clone());
+            let hint = hint.as_ref().map(|what| Finding::new(FindingCode::ModelNotListed, what));
+            analysis.remarks.extend(hint);
         }
         Ok(Outcome { load, record, path, analysis, trouble })
     }

@@ -331,7 +331,7 @@ fn a_result_that_cannot_be_saved_is_printed_and_told_with_its_cause() {
         said.contains("the result cannot be saved in /dev/full: No space left on device"),
         "{said}"
     );
-    let remarked = said.matches("to tell whether the load generator was the bottleneck").count();
+    let remarked = said.matches("to see whether the load generator was the bottleneck").count();
     assert_eq!(remarked, 1, "a remark is printed once: {said}");
     assert!(text(&output.stdout).contains("output throughput"), "{}", text(&output.stdout));
     // A record that cannot be written is told before anything is sent.

@@ -5,6 +5,7 @@
 //! send to the token's arrival. The server's time lies inside the client's: if the client's
 //! is much longer, the request waited on the way; if it is shorter, one clock is wrong.
 
+use crate::record::finding::{Finding, FindingCode};
 use crate::record::sample::{Sample, ServerTimes};
 
 /// How much longer a latency may be at the client than by the server's own clock, in milliseconds:
@@ -62,20 +63,24 @@ fn pairs(samples: &[Sample]) -> [(&'static str, Vec<Pair>); 2] {
 /// A line for each latency that is longer at the client, in any request, than by the engine's own
 /// clock, by more than 5 ms and by more than 15 %: how many there are, and the one that is furthest
 /// apart.
-pub(crate) fn remarks(samples: &[Sample]) -> Vec<String> {
+pub(crate) fn remarks(samples: &[Sample]) -> Vec<Finding> {
     let line = |(name, pairs): &(&str, Vec<Pair>)| {
-        apart(name, pairs, Pair::is_kept_waiting, "longer", '+')
+        let line = apart(name, pairs, Pair::is_kept_waiting, "longer", '+')?;
+        Some(Finding::new(FindingCode::LatenciesDisagree, line))
     };
     pairs(samples).iter().filter_map(line).collect()
 }
 
 /// A line for each latency that is shorter at the client, in any request, than by the engine's own
 /// clock, by more than 1 ms and by more than 0.1 %: a token cannot arrive before it was generated.
-pub(crate) fn faults(samples: &[Sample]) -> Vec<String> {
+pub(crate) fn faults(samples: &[Sample]) -> Vec<Finding> {
     let line = |(name, pairs): &(&str, Vec<Pair>)| {
         let line = apart(name, pairs, Pair::is_impossible, "shorter", '-')?;
-        Some(format!(
-            "{line}; a token cannot arrive before it is made, so one of the clocks is wrong"
+        Some(Finding::new(
+            FindingCode::TimesImpossible,
+            format!(
+                "{line}; a token cannot arrive before it is made, so one of the clocks is wrong"
+            ),
         ))
     };
     pairs(samples).iter().filter_map(line).collect()
@@ -107,6 +112,7 @@ fn apart(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::sentences;
     use crate::record::chunks::Chunk;
     use crate::record::sample::Outcome;
 
@@ -148,7 +154,7 @@ mod tests {
             (0..99).map(|index| sample(index, 0, 99_000, 100_000)).collect();
         samples.extend([sample(99, 1_000, 59_000, 100_000), sample(100, 0, 80_000, 100_000)]);
         assert_eq!(
-            remarks(&samples),
+            sentences(&remarks(&samples)),
             [
                 "for 2 of 101 requests the client measured a longer TTFT than the engine (median +40.0 ms; worst: request 100, \
                  client 100.0 ms, engine 60.0 ms)",
@@ -165,12 +171,12 @@ mod tests {
         let found = faults(&samples);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(
-            found[0].starts_with("for 1 of 2 requests the client measured a shorter TTFT"),
+            found[0].message.starts_with("for 1 of 2 requests the client measured a shorter TTFT"),
             "{}",
             found[0]
         );
         assert!(
-            found[0].contains("worst: request 2, client 100.0 ms, engine 101.5 ms);"),
+            found[0].message.contains("worst: request 2, client 100.0 ms, engine 101.5 ms);"),
             "{}",
             found[0]
         );

@@ -1,11 +1,12 @@
-//! What a record says: [`RunAnalysis`]. All that is told of a run follows from its record, so that it
-//! can be told again later and elsewhere, faults included.
+//! What a record says: [`RunAnalysis`]. Every statement about a run follows from its
+//! record, faults included, so that it can be shown again later and elsewhere.
 
 use crate::analysis::lateness::Lateness;
 use crate::analysis::steady_state::{Steady, steady};
 use crate::analysis::summary::{Summary, summarize};
 use crate::analysis::validity::{ValidityInputs, estimated, faults, remarks};
 use crate::record::file::Record;
+use crate::record::finding::Finding;
 
 /// What a record says of its run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,9 +23,9 @@ pub struct RunAnalysis {
     pub prefix_hit_rate: Option<f64>,
     /// Every reason not to believe it. A record that is incomplete, or that does not say what was
     /// asked, has none.
-    pub faults: Vec<String>,
+    pub faults: Vec<Finding>,
     /// What a reader of its figures should know.
-    pub remarks: Vec<String>,
+    pub remarks: Vec<Finding>,
 }
 
 impl RunAnalysis {
@@ -35,10 +36,10 @@ impl RunAnalysis {
         let steady = header.pattern.and_then(|arrivals| steady(samples, arrivals));
         let lateness = header.pattern.and_then(|arrivals| Lateness::of(samples, arrivals));
         let prefix_hit_rate = end.as_ref().and_then(|end| end.server.as_ref()?.prefix_hit_rate());
-        let told = Self { summary, steady, lateness, prefix_hit_rate, ..Self::default() };
+        let figures = Self { summary, steady, lateness, prefix_hit_rate, ..Self::default() };
         let (Some(load), Some(end)) = (&header.declared, end.as_ref().filter(|end| end.complete))
         else {
-            return Self { remarks: estimated(samples).into_iter().collect(), ..told };
+            return Self { remarks: estimated(samples).into_iter().collect(), ..figures };
         };
         let inputs = ValidityInputs {
             samples,
@@ -48,8 +49,8 @@ impl RunAnalysis {
             calibration: header.calibration.as_ref(),
             cache_reset: end.cache_reset.as_ref(),
         };
-        let faults = faults(load, &told.summary, &inputs);
-        let remarks = remarks(load, &told.summary, &inputs);
-        Self { faults, remarks, ..told }
+        let faults = faults(load, &figures.summary, &inputs);
+        let remarks = remarks(load, &figures.summary, &inputs);
+        Self { faults, remarks, ..figures }
     }
 }

@@ -7,6 +7,7 @@ use crate::analysis::steady_state;
 use crate::analysis::summary::Summary;
 use crate::record::client_load::{Calibration, ClientUse, ENOUGH_TICKS};
 use crate::record::file::{CacheReset, ServerCounts};
+use crate::record::finding::{Finding, FindingCode};
 use crate::record::sample::Sample;
 use crate::spec::load::Load;
 use crate::spec::metric::{Metric, Quantity, Statistic};
@@ -30,20 +31,24 @@ pub struct ValidityInputs<'a> {
 }
 
 /// Every reason not to trust a run; empty for one that may be judged.
-pub fn faults(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> Vec<String> {
+pub fn faults(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> Vec<Finding> {
     let ValidityInputs { samples, server, lateness, client, calibration, .. } = *inputs;
     let mut faults = Vec::new();
     if summary.requests != load.requests as usize {
-        faults.push(format!("only {} of {} requests were sent", summary.requests, load.requests));
+        faults.push(Finding::new(
+            FindingCode::RequestsMissing,
+            format!("only {} of {} requests were sent", summary.requests, load.requests),
+        ));
     }
     if !failures_are_allowed(load, summary) {
-        faults.extend(failures(summary));
+        faults
+            .extend(failures(summary).map(|what| Finding::new(FindingCode::RequestsFailed, what)));
     }
     let limit = as_millis(load.lateness_limit);
     if let Some(lateness) = lateness.map(|late| late.p99_ms).filter(|lateness| *lateness > limit) {
-        faults.push(format!(
+        faults.push(Finding::new(FindingCode::SendsLate, format!(
             "the load generator was the bottleneck: sends were {lateness:.1} ms late at P99 (limit {limit} ms)"
-        ));
+        )));
     }
     if let Some(client) = client {
         faults.extend(client.faults(load));
@@ -57,38 +62,47 @@ pub fn faults(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> Ve
 
 /// What a reader of a run's figures should know beside them, one line each; empty where there is
 /// nothing.
-pub fn remarks(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> Vec<String> {
+pub fn remarks(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> Vec<Finding> {
     let mut remarks = disagreements(summary, inputs.server);
     if failures_are_allowed(load, summary) {
         remarks.extend(
             failures(summary)
-                .map(|what| format!("{what} (the load allows {})", load.failures_allowed)),
+                .map(|what| format!("{what} (the load allows {})", load.failures_allowed))
+                .map(|what| Finding::new(FindingCode::FailuresAllowed, what)),
         );
     }
     remarks.extend(engine_times::remarks(inputs.samples));
-    remarks.extend(steady_state::never_steady(inputs.samples, load.arrivals));
+    remarks.extend(
+        steady_state::never_steady(inputs.samples, load.arrivals)
+            .map(|what| Finding::new(FindingCode::NeverSteady, what)),
+    );
     remarks.extend(unchecked(load, inputs));
     if let Some(CacheReset::Refused(why)) = inputs.cache_reset {
-        remarks
-            .push(format!("the server refused to reset its prefix cache before the load: {why}"));
+        remarks.push(Finding::new(
+            FindingCode::CacheNotReset,
+            format!("the server refused to reset its prefix cache before the load: {why}"),
+        ));
     }
     remarks
 }
 
 /// Where client and server do not count alike. Of a request that failed the server may have counted
 /// all, a part or nothing, so that each leaves room for as much as it asked for, and no more.
-fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<String> {
+fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<Finding> {
     if server.lost {
         let what = "the server's /metrics counters vanished or went backwards during the load, so its token count \
                     could not be checked; it probably restarted";
-        return vec![what.to_owned()];
+        return vec![Finding::new(FindingCode::ServerRestarted, what)];
     }
     let failed = summary.failed() as u64;
     let compare = |what: &str, client: u64, room: Option<u64>, server: Option<u64>| {
         let most = client.saturating_add(room.unwrap_or(u64::MAX));
         let server = server.filter(|server| !(client..=most).contains(server))?;
-        Some(format!(
-            "the client counted {client} {what}, the server {server}; check that no other client uses the server"
+        Some(Finding::new(
+            FindingCode::CountsDisagree,
+            format!(
+                "the client counted {client} {what}, the server {server}; check that no other client uses the server"
+            ),
         ))
     };
     let output = failed * u64::from(load.workload.output.limit());
@@ -105,52 +119,55 @@ fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<Strin
 
 /// What could not be found out, or was not as declared, and makes figures weaker without making
 /// them wrong.
-fn unchecked(load: &Load, inputs: &ValidityInputs<'_>) -> Vec<String> {
+fn unchecked(load: &Load, inputs: &ValidityInputs<'_>) -> Vec<Finding> {
     let ValidityInputs { samples, server, lateness, client, calibration, .. } = *inputs;
+    let unchecked = |what: String| Finding::new(FindingCode::Unchecked, what);
     let mut remarks = Vec::new();
     remarks.extend(estimated(samples));
     let width = load.arrivals.width();
     if width > load.requests {
-        remarks.push(format!(
-            "the load has {} requests, too few to keep {width} in flight",
-            load.requests
+        remarks.push(Finding::new(
+            FindingCode::TooFewRequests,
+            format!("the load has {} requests, too few to keep {width} in flight", load.requests),
         ));
     }
     // In virtual time there is no client, no lateness and nobody but the server to count.
     if let Some(client) = client {
         if client.ticks < ENOUGH_TICKS {
-            remarks.push(format!(
-                "too short ({:.2} s < 1 s) to tell whether the load generator was the bottleneck; send more requests",
+            remarks.push(unchecked(format!(
+                "too short ({:.2} s < 1 s) to see whether the load generator was the bottleneck; send more requests",
                 client.wall_us as f64 / 1e6
-            ));
+            )));
         }
         if server.is_none() {
-            remarks.push(
+            remarks.push(unchecked(
                 "the server has no counters at /metrics, so the client's counts could not be checked".to_owned(),
-            );
+            ));
         }
         if calibration.is_none() {
-            remarks.push(
+            remarks.push(unchecked(
                 "the load generator could not be calibrated because its machine is too busy, so its capacity is unknown"
                     .to_owned(),
-            );
+            ));
         }
         if let Some(Lateness { p50_ms, p99_ms }) = lateness {
-            remarks
-                .push(format!("sends were {p50_ms:.2} ms late at P50 and {p99_ms:.2} ms at P99"));
+            remarks.push(Finding::new(
+                FindingCode::SendLateness,
+                format!("sends were {p50_ms:.2} ms late at P50 and {p99_ms:.2} ms at P99"),
+            ));
         }
     }
     remarks
 }
 
 /// How many answers did not say how many tokens came with each chunk, where there are any.
-pub(crate) fn estimated(samples: &[Sample]) -> Option<String> {
+pub(crate) fn estimated(samples: &[Sample]) -> Option<Finding> {
     let estimated = samples.iter().filter(|sample| sample.estimated).count();
     (estimated > 0).then(|| {
-        format!(
+        Finding::new(FindingCode::TimesEstimated, format!(
             "{estimated} of {} responses did not report the number of tokens in each chunk, so their ITL is an estimate",
             samples.len()
-        )
+        ))
     })
 }
 
@@ -174,7 +191,7 @@ fn failures_are_allowed(load: &Load, summary: &Summary) -> bool {
 ///
 /// The client's are the longer ones by nature, and they are what a user feels; a larger gap says
 /// where to look, not that the run is wrong. Nothing is averaged away: both figures are named.
-fn disagreements(summary: &Summary, server: Option<&ServerCounts>) -> Vec<String> {
+fn disagreements(summary: &Summary, server: Option<&ServerCounts>) -> Vec<Finding> {
     let Some(server) = server else { return Vec::new() };
     let pairs = [(Quantity::Ttft, server.ttft_mean_ms()), (Quantity::E2e, server.e2e_mean_ms())];
     let compared = pairs.into_iter().filter_map(|(quantity, server)| {
@@ -183,7 +200,12 @@ fn disagreements(summary: &Summary, server: Option<&ServerCounts>) -> Vec<String
         let apart = (client - server).abs() > WAY_MS.max(client * WAY_SHARE);
         let label = quantity.label();
         apart.then(|| {
-            format!("mean {label}: the client measured {client:.1} ms, the server {server:.1} ms")
+            Finding::new(
+                FindingCode::LatenciesDisagree,
+                format!(
+                    "mean {label}: the client measured {client:.1} ms, the server {server:.1} ms"
+                ),
+            )
         })
     });
     compared.collect()
@@ -192,16 +214,19 @@ fn disagreements(summary: &Summary, server: Option<&ServerCounts>) -> Vec<String
 /// Prompts that have no beginning in common find nothing in the prefix cache, unless the server saw
 /// them before: an earlier run with the same prompts, or a cache that was not emptied. A warm cache
 /// looks like a faster server.
-fn warm_cache(load: &Load, server: &ServerCounts) -> Option<String> {
+fn warm_cache(load: &Load, server: &ServerCounts) -> Option<Finding> {
     let hits =
         server.prefix_hits.filter(|hits| *hits > 0 && load.workload.prompts.are_distinct())?;
     let share = match server.prefix_hit_rate() {
         Some(rate) => format!("{:.2} % of its prompt tokens", rate * 100.0),
         None => format!("{hits} prompt tokens"),
     };
-    Some(format!(
-        "all prompts of this load are distinct, but the prefix cache had {share}: the server saw these prompts before; \
+    Some(Finding::new(
+        FindingCode::PrefixCacheWarm,
+        format!(
+            "all prompts of this load are distinct, but the prefix cache had {share}: the server saw these prompts before; \
          restart it or reset its cache"
+        ),
     ))
 }
 

@@ -10,6 +10,7 @@ use crate::judge::redundant_guards::remarks;
 use crate::judge::report::{GuardRow, LoadReport, Row};
 use crate::judge::results::{LoadResults, names};
 use crate::judge::verdict::Verdict;
+use crate::record::finding::{Finding, FindingCode};
 use crate::record::fingerprint::{Difference, Fingerprint};
 use crate::spec::engine_kind::EngineKind;
 use crate::spec::guard::Guard;
@@ -77,10 +78,16 @@ pub fn compare(
     let baseline = found.baseline();
     let mut faults = faults(evidence);
     if let Some(why) = found.fault() {
-        faults.push(format!("the baseline {} cannot be used: {why}", places.baseline_file));
+        faults.push(Finding::new(
+            FindingCode::BaselineUnusable,
+            format!("the baseline {} cannot be used: {why}", places.baseline_file),
+        ));
     }
     if let AnchorLookup::Unusable(why) = anchored {
-        faults.push(format!("the anchor beside {} cannot be used: {why}", places.baseline_file));
+        faults.push(Finding::new(
+            FindingCode::BaselineUnusable,
+            format!("the anchor beside {} cannot be used: {why}", places.baseline_file),
+        ));
     }
     let incomparable = match (baseline, fingerprint) {
         (Some(baseline), Some(now)) => differences(evidence, baseline, now),
@@ -100,7 +107,8 @@ pub fn compare(
         AnchorLookup::Nowhere | AnchorLookup::Unusable(_) => None,
     };
     let rows = rows(evidence, baseline, anchor, overall.map_or(Ask::Gate(judging), Ask::Nobody));
-    let guards = rows.iter().filter_map(|row| row.guard.as_ref().map(|guard| guard.verdict));
+    let guards =
+        rows.iter().filter_map(|row| row.guard.as_ref().map(|guard| guard.judgement.verdict));
     let verdict = overall.or_else(|| Verdict::join(guards)).unwrap_or(Verdict::Held);
     LoadReport {
         suite: evidence.suite.to_owned(),
@@ -145,12 +153,15 @@ fn differences(
     differences
 }
 
-fn faults(evidence: &LoadResults<'_>) -> Vec<String> {
+fn faults(evidence: &LoadResults<'_>) -> Vec<Finding> {
     let mut faults = Vec::new();
     for (name, repetition) in names(evidence.starts).iter().zip(evidence.starts) {
-        faults.extend(repetition.faults.iter().map(|fault| format!("{name}: {fault}")));
+        faults.extend(repetition.faults.iter().map(|fault| fault.at(name)));
         if repetition.fingerprint != evidence.starts[0].fingerprint {
-            faults.push(format!("{name} ran with another configuration than start 1"));
+            faults.push(Finding::new(
+                FindingCode::ConfigurationChanged,
+                format!("{name} ran with another configuration than start 1"),
+            ));
         }
     }
     faults
@@ -169,18 +180,18 @@ fn comparable_anchor<'a>(
     evidence: &LoadResults<'_>,
     anchor: &'a Anchor,
     now: Option<&Fingerprint>,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Finding>,
 ) -> Option<&'a Baseline> {
     let differences = differences(evidence, &anchor.baseline, now?);
     if differences.is_empty() {
         return Some(&anchor.baseline);
     }
     let named: Vec<String> = differences.iter().map(ToString::to_string).collect();
-    notes.push(format!(
+    notes.push(Finding::new(FindingCode::AnchorIncomparable, format!(
         "slow creep is not watched: the anchor is of something else ({}); move it with `cargo xtask perf accept \
          --reset-anchor --reason …`",
         named.join("; ")
-    ));
+    )));
     None
 }
 
@@ -248,10 +259,9 @@ fn rows(
 
 /// What a report says of a guard that was judged against this baseline.
 pub(crate) fn guard_row(guard: &Guard, baseline: Option<f64>, judgement: Judgement) -> GuardRow {
-    let Judgement { verdict, is_open, reason, interval, band, .. } = judgement;
-    let limit =
-        baseline.map(|base| Guard { slack: band.unwrap_or(guard.slack), ..*guard }.limit(base));
-    GuardRow { slack: guard.slack, band, limit, interval, verdict, is_open, reason }
+    let slack = judgement.band.unwrap_or(guard.slack);
+    let limit = baseline.map(|base| Guard { slack, ..*guard }.limit(base));
+    GuardRow { slack: guard.slack, limit, judgement }
 }
 
 /// Figures worth seeing even where nothing guards them.

@@ -8,6 +8,7 @@ use crate::judge::gate::{DuetOutcome, Gate, Pair};
 use crate::judge::report::LoadReport;
 use crate::judge::results::{RepetitionResult, names, runs_by_start};
 use crate::judge::verdict::Verdict;
+use crate::record::finding::{Finding, FindingCode};
 use crate::record::fingerprint::Fingerprint;
 use crate::spec::engine_kind::EngineKind;
 use crate::spec::guard::Guard;
@@ -109,7 +110,10 @@ pub fn settle(
     let unfit =
         faults(base).or_else(|| faults(candidate)).or_else(|| other_vllm(base, raised_by.baseline));
     if let Some(faults) = unfit {
-        report.notes.push(format!("the duet gave no result: {faults}"));
+        report.notes.push(Finding::new(
+            FindingCode::NotConfirmed,
+            format!("the duet gave no result: {faults}"),
+        ));
         open.clear();
         return;
     }
@@ -124,9 +128,10 @@ pub fn settle(
         let duet = match gate.confirm(guard, before, &measured, &pairs, raised_by.most_pairs) {
             Ok(duet) => duet,
             Err(why) => {
-                report
-                    .notes
-                    .push(format!("the duet gave no result for {}: {why}", guard.metric.label()));
+                report.notes.push(Finding::new(
+                    FindingCode::NotConfirmed,
+                    format!("the duet gave no result for {}: {why}", guard.metric.label()),
+                ));
                 return false;
             }
         };
@@ -185,7 +190,8 @@ fn other_vllm(base: &[RepetitionResult], baseline: &Baseline) -> Option<String> 
 pub fn faults(starts: &[RepetitionResult]) -> Option<String> {
     let (name, start) =
         names(starts).into_iter().zip(starts).find(|(_, start)| !start.faults.is_empty())?;
-    Some(format!("{name} of one side: {}", start.faults.join("; ")))
+    let faults: Vec<&str> = start.faults.iter().map(|fault| fault.message.as_str()).collect();
+    Some(format!("{name} of one side: {}", faults.join("; ")))
 }
 
 fn is_suspicious(verdict: Verdict) -> bool {
@@ -193,7 +199,7 @@ fn is_suspicious(verdict: Verdict) -> bool {
 }
 
 fn verdict(report: &LoadReport, metric: Metric) -> Option<Verdict> {
-    Some(report.rows.iter().find(|row| row.metric == metric)?.guard.as_ref()?.verdict)
+    Some(report.rows.iter().find(|row| row.metric == metric)?.guard.as_ref()?.judgement.verdict)
 }
 
 #[cfg(test)]
@@ -218,7 +224,7 @@ mod tests {
     #[test]
     fn a_faulty_side_is_named_by_its_engine_start_and_repetition() {
         let mut side: Vec<RepetitionResult> = [1, 1, 2, 2].map(crate::fixtures::repetition).into();
-        side[3].faults.push("it stalled".into());
+        side[3].faults.push(Finding::new(FindingCode::RequestsFailed, "it stalled"));
         assert_eq!(faults(&side).as_deref(), Some("start 2, repetition 2 of one side: it stalled"));
     }
 

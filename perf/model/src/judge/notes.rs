@@ -4,18 +4,19 @@ use crate::analysis::statistics::median;
 use crate::analysis::steady_state::Steady;
 use crate::analysis::summary::Summary;
 use crate::judge::results::{LoadResults, RepetitionResult, names};
+use crate::record::finding::{Finding, FindingCode};
 use crate::spec::engine_kind::EngineKind;
 use crate::spec::load::Prompts;
 
 /// What stands below the table of a load, one line each.
-pub(crate) fn notes(results: &LoadResults<'_>) -> Vec<String> {
+pub(crate) fn notes(results: &LoadResults<'_>) -> Vec<Finding> {
     let starts = results.starts;
     let mut notes = Vec::new();
     if starts.first().is_some_and(|start| start.fingerprint.engine == EngineKind::Remote) {
-        notes.push(
-            "the remote server was not restarted, so variation between server starts is not measured"
-                .to_owned(),
-        );
+        notes.push(Finding::new(
+            FindingCode::NotRestarted,
+            "the remote server was not restarted, so variation between server starts is not measured",
+        ));
     }
     // What is declared in words has its true length only here.
     if matches!(
@@ -23,8 +24,10 @@ pub(crate) fn notes(results: &LoadResults<'_>) -> Vec<String> {
         Prompts::Prose { .. } | Prompts::Conversations { .. }
     ) && let Some(mean) = mean_prompt(starts)
     {
-        notes
-            .push(format!("prompt tokens per request: mean {mean:.1}, as the server counted them"));
+        notes.push(Finding::new(
+            FindingCode::PromptLength,
+            format!("prompt tokens per request: mean {mean:.1}, as the server counted them"),
+        ));
     }
     let lengths: Vec<_> = starts.iter().filter_map(|start| start.summary.output_length).collect();
     if let (Some(min), Some(max)) =
@@ -32,39 +35,52 @@ pub(crate) fn notes(results: &LoadResults<'_>) -> Vec<String> {
     {
         let means: Vec<f64> = lengths.iter().map(|lengths| lengths.mean).collect();
         let mean = median(&means).unwrap_or_default();
-        notes.push(format!("output tokens per request: {min} to {max}, mean {mean:.1}"));
+        notes.push(Finding::new(
+            FindingCode::OutputLength,
+            format!("output tokens per request: {min} to {max}, mean {mean:.1}"),
+        ));
     }
     let steady: Vec<&Steady> = starts.iter().filter_map(|start| start.steady.as_ref()).collect();
     let throughputs: Vec<f64> =
         steady.iter().filter_map(|steady| steady.output_throughput).collect();
     let lasted: Vec<f64> = steady.iter().map(|steady| steady.to_s - steady.from_s).collect();
     if let (Some(throughput), Some(lasted)) = (median(&throughputs), median(&lasted)) {
-        notes.push(format!("steady state: {throughput:.1} output tok/s over {lasted:.1} s"));
+        notes.push(Finding::new(
+            FindingCode::SteadyState,
+            format!("steady state: {throughput:.1} output tok/s over {lasted:.1} s"),
+        ));
     }
     let rates: Vec<f64> =
         starts.iter().filter_map(|start| start.server.as_ref()?.prefix_hit_rate()).collect();
     if let Some(rate) = median(&rates) {
-        notes.push(format!("prefix cache: {:.1} % of prompt tokens were hits", rate * 100.0));
+        notes.push(Finding::new(
+            FindingCode::PrefixCache,
+            format!("prefix cache: {:.1} % of prompt tokens were hits", rate * 100.0),
+        ));
     }
     // Of several starts the one whose client was the busiest.
     if let Some(client) =
         starts.iter().filter_map(|start| start.client).max_by_key(|client| client.lag_p99_us)
     {
-        notes.push(format!("client: {client}"));
+        notes.push(Finding::new(FindingCode::ClientUse, format!("client: {client}")));
     }
     for (name, start) in names(starts).iter().zip(starts) {
         let Summary { resent, requests, .. } = start.summary;
         if resent > 0 {
-            notes.push(format!(
-                "{name}: {resent} of {requests} requests were sent twice, because the server closed the kept connection"
-            ));
+            let resent = format!(
+                "{resent} of {requests} requests were sent twice, because the server closed the kept connection"
+            );
+            notes.push(Finding::new(FindingCode::RequestsResent, resent).at(name));
         }
-        notes.extend(start.remarks.iter().map(|what| format!("{name}: {what}")));
+        notes.extend(start.remarks.iter().map(|remark| remark.at(name)));
     }
     let preempted: u64 = starts.iter().filter_map(|start| start.server.as_ref()?.preemptions).sum();
     if preempted > 0 {
-        notes.push(format!(
-            "the server preempted requests {preempted} times because its KV cache was full"
+        notes.push(Finding::new(
+            FindingCode::Preempted,
+            format!(
+                "the server preempted requests {preempted} times because its KV cache was full"
+            ),
         ));
     }
     notes
@@ -91,7 +107,13 @@ mod tests {
     use crate::spec::load::{Length, Load};
 
     fn of(load: &Load, starts: &[RepetitionResult]) -> Vec<String> {
-        notes(&LoadResults { suite: "s", load, guards: &[], published: &[], starts })
+        fixtures::sentences(&notes(&LoadResults {
+            suite: "s",
+            load,
+            guards: &[],
+            published: &[],
+            starts,
+        }))
     }
 
     #[test]
@@ -113,7 +135,7 @@ mod tests {
     fn a_note_names_the_engine_start_and_the_repetition() {
         let mut repetitions: Vec<RepetitionResult> =
             [1, 1, 2, 2, 3].map(fixtures::repetition).into_iter().collect();
-        repetitions[2].remarks.push("a remark".into());
+        repetitions[2].remarks.push(Finding::new(FindingCode::NeverSteady, "a remark"));
         repetitions[4].summary.resent = 1;
         let notes = of(&fixtures::load(), &repetitions);
         assert!(notes.contains(&"start 2, repetition 1: a remark".to_owned()), "{notes:?}");

@@ -2,14 +2,16 @@
 //!
 //! In a closed loop throughput and mean latency are one figure: with N requests always under way, N
 //! = requests per second × mean E2E (Little's law), and with outputs of one length tokens per
-//! second follow. Two guards on it take two shares of the error rate and tell nothing more.
+//! second follow. Two guards on it take two shares of the error rate and add no information.
 
+use crate::record::finding::{Finding, FindingCode};
 use crate::spec::guard::Guard;
 use crate::spec::load::Arrivals;
 use crate::spec::metric::{Metric, Quantity, Statistic};
 
 /// Remarks on guards that are redundant on a load of these arrivals.
-pub fn remarks(arrivals: Arrivals, guards: &[Guard]) -> Vec<String> {
+pub fn remarks(arrivals: Arrivals, guards: &[Guard]) -> Vec<Finding> {
+    let redundant = |what: String| Finding::new(FindingCode::GuardsRedundant, what);
     let mut remarks = Vec::new();
     let has = |metric: Option<Metric>| {
         guards.iter().find(|guard| Some(guard.metric) == metric).map(|guard| guard.metric)
@@ -19,19 +21,19 @@ pub fn remarks(arrivals: Arrivals, guards: &[Guard]) -> Vec<String> {
     let rates: Vec<Metric> =
         rates.into_iter().filter_map(|rate| has(Metric::whole_server(rate))).collect();
     for pair in rates.windows(2) {
-        remarks.push(format!(
+        remarks.push(redundant(format!(
             "{} and {} move together where lengths are fixed: guard one of them",
             pair[0].label(),
             pair[1].label()
-        ));
+        )));
     }
     let latency = has(Metric::of(Quantity::E2e, Statistic::Mean));
     if let (true, Some(rate), Some(latency)) = (arrivals.is_closed_loop(), rates.first(), latency) {
-        remarks.push(format!(
+        remarks.push(redundant(format!(
             "{} and {} of a closed loop are one figure (Little's law): guard one of them",
             rate.label(),
             latency.label()
-        ));
+        )));
     }
     remarks
 }

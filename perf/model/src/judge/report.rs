@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::judge::judgement::Judgement;
 use crate::judge::verdict::Verdict;
+use crate::record::finding::Finding;
 use crate::record::fingerprint::Difference;
 use crate::spec::engine_kind::EngineKind;
 use crate::spec::metric::Metric;
@@ -53,9 +55,9 @@ pub struct LoadReport {
     /// What makes it incomparable with the baseline.
     pub incomparable: Vec<Difference>,
     /// Why it must not be judged.
-    pub faults: Vec<String>,
+    pub faults: Vec<Finding>,
     /// What a reader should know beside the figures.
-    pub notes: Vec<String>,
+    pub notes: Vec<Finding>,
     /// The baseline's file, from the repository's root.
     pub baseline_file: String,
     /// The folder of the records.
@@ -87,34 +89,25 @@ pub struct Row {
 pub struct GuardRow {
     /// How far it may move the wrong way.
     pub slack: Percent,
-    /// How far it may in truth be told to move the wrong way; more than the slack where the noise
-    /// allows no less. Absent without a baseline.
-    pub band: Option<Percent>,
     /// The value that may just be reached within the band; absent without a baseline.
     pub limit: Option<f64>,
-    /// The 95 % confidence interval of the change; absent where nothing was judged.
-    pub interval: Option<(f64, f64)>,
-    /// What the gate says.
-    pub verdict: Verdict,
-    /// Whether another engine start may still settle it.
-    #[serde(default)]
-    pub is_open: bool,
-    /// Why, where the verdict alone does not say it.
-    pub reason: Option<String>,
+    /// What the gate says of it.
+    #[serde(flatten)]
+    pub judgement: Judgement,
 }
 
 impl GuardRow {
     /// Whether the noise allows no band as narrow as the slack.
     pub fn is_noise_limited(&self) -> bool {
-        self.band.is_some_and(|band| band.value() > self.slack.value() + 1e-6)
+        self.judgement.band.is_some_and(|band| band.value() > self.slack.value() + 1e-6)
     }
 }
 
 impl LoadReport {
     /// Whether another engine start is worth measuring: one may still settle a guard, and none has
-    /// regressed. A load of which one guard regressed fails, whatever the others would say.
+    /// regressed. A load of which one guard regressed fails, also when the others hold.
     pub fn is_open(&self) -> bool {
-        !self.has_regressed() && self.guards().any(|guard| guard.is_open)
+        !self.has_regressed() && self.guards().any(|guard| guard.judgement.is_open)
     }
 
     /// Says why nothing more is measured, of every guard that is not settled.
@@ -124,12 +117,15 @@ impl LoadReport {
         } else {
             why
         };
-        for guard in
-            self.rows.iter_mut().filter_map(|row| row.guard.as_mut()).filter(|guard| guard.is_open)
+        for guard in self
+            .rows
+            .iter_mut()
+            .filter_map(|row| row.guard.as_mut())
+            .filter(|guard| guard.judgement.is_open)
         {
-            guard.is_open = false;
-            if guard.verdict == Verdict::Inconclusive {
-                guard.reason = Some(why.to_owned());
+            guard.judgement.is_open = false;
+            if guard.judgement.verdict == Verdict::Inconclusive {
+                guard.judgement.reason = Some(why.to_owned());
             }
         }
     }
@@ -144,12 +140,12 @@ impl LoadReport {
                 .find(|old| old.metric == row.metric)
                 .and_then(|old| old.guard.as_ref());
             if let (Some(guard), Some(old)) = (&mut row.guard, old)
-                && guard.is_open
-                && !old.is_open
+                && guard.judgement.is_open
+                && !old.judgement.is_open
             {
-                guard.is_open = false;
-                guard.verdict = old.verdict;
-                guard.reason.clone_from(&old.reason);
+                guard.judgement.is_open = false;
+                guard.judgement.verdict = old.judgement.verdict;
+                guard.judgement.reason.clone_from(&old.judgement.reason);
             }
         }
         self.join();
@@ -157,7 +153,7 @@ impl LoadReport {
 
     /// Whether one of its guards regressed.
     pub fn has_regressed(&self) -> bool {
-        self.guards().any(|guard| guard.verdict == Verdict::Regressed)
+        self.guards().any(|guard| guard.judgement.verdict == Verdict::Regressed)
     }
 
     /// What its guards say.
@@ -172,7 +168,7 @@ impl LoadReport {
             .iter_mut()
             .filter(|row| row.metric == metric)
             .filter_map(|row| row.guard.as_mut());
-        guards.for_each(|guard| guard.reason = Some(reason.to_owned()));
+        guards.for_each(|guard| guard.judgement.reason = Some(reason.to_owned()));
     }
 
     /// Gives a guard's verdict, and that of the whole anew.
@@ -183,7 +179,7 @@ impl LoadReport {
             .filter(|row| row.metric == metric)
             .filter_map(|row| row.guard.as_mut());
         for guard in guards {
-            (guard.verdict, guard.reason, guard.is_open) =
+            (guard.judgement.verdict, guard.judgement.reason, guard.judgement.is_open) =
                 (verdict, Some(reason.to_owned()), false);
         }
         self.join();
@@ -191,7 +187,7 @@ impl LoadReport {
 
     /// The verdict of the whole anew.
     fn join(&mut self) {
-        let verdicts = self.guards().map(|guard| guard.verdict);
+        let verdicts = self.guards().map(|guard| guard.judgement.verdict);
         self.verdict = Verdict::join(verdicts).unwrap_or(self.verdict);
     }
 }
@@ -231,12 +227,8 @@ mod tests {
             change: None,
             guard: Some(GuardRow {
                 slack: percent(2.5),
-                band: None,
                 limit: None,
-                interval: None,
-                verdict: *verdict,
-                is_open: *is_open,
-                reason: None,
+                judgement: Judgement { is_open: *is_open, ..Judgement::plain(*verdict) },
             }),
         };
         LoadReport {
@@ -255,7 +247,7 @@ mod tests {
         let mut failed = report(&[OPEN, ("e2e_p50_ms", Verdict::Regressed, false)]);
         assert!(!failed.is_open());
         failed.close("the budget is used up");
-        let reason = failed.guards().next().unwrap().reason.as_deref();
+        let reason = failed.guards().next().unwrap().judgement.reason.as_deref();
         assert_eq!(reason, Some("not decided when another guard of the load regressed"));
     }
 
@@ -265,7 +257,7 @@ mod tests {
             report(&[("ttft_p50_ms", Verdict::Held, false), ("e2e_p50_ms", Verdict::Held, false)]);
         let mut now = report(&[OPEN, ("e2e_p50_ms", Verdict::Regressed, false)]);
         now.keep_settled(&held);
-        let verdicts: Vec<Verdict> = now.guards().map(|guard| guard.verdict).collect();
+        let verdicts: Vec<Verdict> = now.guards().map(|guard| guard.judgement.verdict).collect();
         assert_eq!(verdicts, [Verdict::Held, Verdict::Regressed]);
         assert_eq!(now.verdict, Verdict::Regressed);
         assert!(!now.is_open());
@@ -276,6 +268,6 @@ mod tests {
         let mut crept = report(&[("ttft_p50_ms", Verdict::Creep, true)]);
         crept.close("the budget is used up");
         assert_eq!((crept.verdict, crept.is_open()), (Verdict::Creep, false));
-        assert_eq!(crept.guards().next().unwrap().reason, None);
+        assert_eq!(crept.guards().next().unwrap().judgement.reason, None);
     }
 }

@@ -8,6 +8,7 @@ use crate::analysis::summary::Summary;
 use crate::judge::baseline::Baseline;
 use crate::record::client_load::ClientUse;
 use crate::record::file::ServerCounts;
+use crate::record::finding::Finding;
 use crate::record::fingerprint::Fingerprint;
 use crate::spec::guard::Guard;
 use crate::spec::load::Load;
@@ -40,9 +41,9 @@ pub struct RepetitionResult {
     /// What the client used of the machine; absent in virtual time.
     pub client: Option<ClientUse>,
     /// What a reader should know of it; see [`crate::analysis::validity::remarks`].
-    pub remarks: Vec<String>,
+    pub remarks: Vec<Finding>,
     /// Why it must not be judged; see [`crate::analysis::validity::faults`].
-    pub faults: Vec<String>,
+    pub faults: Vec<Finding>,
 }
 
 /// What was measured for one load.

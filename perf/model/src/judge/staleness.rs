@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::report::LoadReport;
 use crate::judge::verdict::Verdict;
+use crate::record::finding::{Finding, FindingCode};
 use crate::record::hash::fnv_1a;
 
 /// A day, in seconds.
@@ -31,10 +32,10 @@ impl Staleness {
         let age_s = now_s.saturating_sub(*self.0.entry(key).or_insert(now_s));
         if age_s > limit_s {
             load.verdict = Verdict::Stale;
-            load.notes.push(format!(
-                "better than its baseline for {} days; refresh it, or losing the gain goes unnoticed",
-                age_s / DAY_S
-            ));
+            let days = age_s / DAY_S;
+            load.notes.push(Finding::new(FindingCode::ImprovementOld, format!(
+                "better than its baseline for {days} days; refresh it, or losing the gain goes unnoticed"
+            )));
         }
     }
 }

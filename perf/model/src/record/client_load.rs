@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::finding::Finding;
+use crate::record::finding::FindingCode::{ClientBottleneck, ClientTooSlow};
 use crate::record::sample::Sample;
 use crate::spec::load::Load;
 use crate::spec::units::as_millis;
@@ -64,25 +66,25 @@ impl ClientUse {
     }
 
     /// Why the client was the limit of a run of `load`, with the figure that gives it away.
-    pub fn faults(&self, load: &Load) -> Vec<String> {
+    pub fn faults(&self, load: &Load) -> Vec<Finding> {
         let mut faults = Vec::new();
         if self.ticks < ENOUGH_TICKS {
             return faults;
         }
         if let Some(cores) = self.cores().filter(|cores| *cores > self.cores_limit()) {
-            faults.push(format!(
+            faults.push(Finding::new(ClientBottleneck, format!(
                 "the load generator was the bottleneck: it used {cores:.2} CPU cores (limit {:.2} with {} threads); lower the \
                  load or give it more cores",
                 self.cores_limit(),
                 self.threads
-            ));
+            )));
         }
         let (lag, limit) = (ms(self.lag_p99_us), as_millis(load.lateness_limit) * LAG_LIMIT);
         if lag > limit {
-            faults.push(format!(
+            faults.push(Finding::new(ClientBottleneck, format!(
                 "the load generator was the bottleneck: its event loop woke {lag:.1} ms late at P99 (limit {limit} ms, twice \
                  the load's lateness limit), so its timestamps are late; run it on a quieter machine or raise the load's lateness limit"
-            ));
+            )));
         }
         faults
     }
@@ -117,32 +119,32 @@ impl Calibration {
     /// figure.
     ///
     /// `threads` is how many processors it may use at once.
-    pub fn faults(&self, load: &Load, samples: &[Sample], threads: u32) -> Vec<String> {
+    pub fn faults(&self, load: &Load, samples: &[Sample], threads: u32) -> Vec<Finding> {
         let mut faults = Vec::new();
         let (late, limit) = (ms(self.lateness_p99_us), as_millis(load.lateness_limit));
         if !load.arrivals.is_closed_loop() && late > limit {
-            faults.push(format!(
+            faults.push(Finding::new(ClientTooSlow, format!(
                 "the load generator cannot send on time on this machine: its calibration was {late:.1} ms late at P99 (limit \
                  {limit} ms); use a quieter machine or raise the load's lateness limit"
-            ));
+            )));
         }
         let (lag, limit) = (ms(self.stamp_lag_p99_us), limit * LAG_LIMIT);
         if lag > limit {
-            faults.push(format!(
+            faults.push(Finding::new(ClientTooSlow, format!(
                 "the load generator cannot time tokens on this machine: its calibration stamped chunks {lag:.1} ms late at P99 \
                  (limit {limit} ms, twice the load's lateness limit); use a quieter machine or raise the load's lateness limit"
-            ));
+            )));
         }
         let (asked, can) = (
             busiest_second(samples),
             self.events_per_second.saturating_mul(u64::from(threads.max(1))),
         );
         if can > 0 && asked as f64 > can as f64 * SHARE_LIMIT {
-            faults.push(format!(
+            faults.push(Finding::new(ClientTooSlow, format!(
                 "the load generator was the bottleneck: {asked} chunks in the busiest second, calibrated capacity {can}/s (limit \
                  {:.0} %)",
                 SHARE_LIMIT * 100.0
-            ));
+            )));
         }
         faults
     }
@@ -225,12 +227,12 @@ mod tests {
         let faults = used(3_300_000, 10_100).faults(&load(Arrivals::OneAtATime));
         assert_eq!(faults.len(), 2);
         assert!(
-            faults[0].starts_with("the load generator was the bottleneck: it used 1.65 CPU cores (limit 1.60 with 2 threads)"),
+            faults[0].message.starts_with("the load generator was the bottleneck: it used 1.65 CPU cores (limit 1.60 with 2 threads)"),
             "{}",
             faults[0]
         );
         assert!(
-            faults[1].contains("its event loop woke 10.1 ms late at P99 (limit 10 ms"),
+            faults[1].message.contains("its event loop woke 10.1 ms late at P99 (limit 10 ms"),
             "{}",
             faults[1]
         );
@@ -252,7 +254,7 @@ mod tests {
         assert!(calibration.faults(&load(Arrivals::OneAtATime), &[], 1).is_empty());
         let faults = calibration.faults(&load(Arrivals::Poisson(per_second(3.0))), &[], 1);
         assert!(
-            faults[0].contains("its calibration was 5.1 ms late at P99 (limit 5 ms)"),
+            faults[0].message.contains("its calibration was 5.1 ms late at P99 (limit 5 ms)"),
             "{}",
             faults[0]
         );
@@ -268,7 +270,7 @@ mod tests {
         let calibration = Calibration { events_per_second: 3, ..Calibration::default() };
         let faults = calibration.faults(&load(Arrivals::OneAtATime), &samples, 1);
         assert!(
-            faults[0].starts_with(
+            faults[0].message.starts_with(
                 "the load generator was the bottleneck: 3 chunks in the busiest second"
             ),
             "{}",

@@ -1,6 +1,8 @@
 //! Every verdict as it is shown.
 
 use super::*;
+use perf_model::judge::judgement::Judgement;
+use perf_model::record::finding::FindingCode;
 use perf_model::record::fingerprint::Difference;
 use perf_model::spec::settings::Settings;
 use perf_model::spec::units::percent;
@@ -22,13 +24,13 @@ fn row(
         change: baseline.zip(measured).map(|(base, now)| now / base - 1.0),
         guard: slack.map(|slack| GuardRow {
             slack: percent(slack),
-            band: Some(percent(if verdict == Verdict::Inconclusive { 4.0 } else { slack })),
-            interval: Some((-0.012, 0.008)),
-            is_open: false,
             limit: baseline
                 .map(|base| if key.ends_with("ms") { base * 1.025 } else { base * 0.975 }),
-            verdict,
-            reason: None,
+            judgement: Judgement {
+                band: Some(percent(if verdict == Verdict::Inconclusive { 4.0 } else { slack })),
+                interval: Some((-0.012, 0.008)),
+                ..Judgement::plain(verdict)
+            },
         }),
     }
 }
@@ -51,7 +53,7 @@ fn report(verdict: Verdict, baseline: Option<f64>, starts: &[f64]) -> LoadReport
         under_test: vec![],
         incomparable: vec![],
         faults: vec![],
-        notes: vec!["output tokens a request: 31 to 256, 235.4 on average".into()],
+        notes: vec![Finding::new(FindingCode::OutputLength, "output tokens per request: 31 to 256, mean 235.4")],
         baseline_file: "baselines/1x-nvidia-geforce-rtx-4090/qwen2.5-14b-awq/max_throughput.snap".into(),
         records: "target/perf/runs/20260101-120000/qwen2.5-14b-awq".into(),
     }
@@ -89,7 +91,7 @@ fn regressed() {
 #[test]
 fn inconclusive() {
     let mut report = report(Verdict::Inconclusive, Some(1660.66), &[1555.0, 1662.0, 1618.4]);
-    report.rows[0].guard.as_mut().unwrap().reason =
+    report.rows[0].guard.as_mut().unwrap().judgement.reason =
         Some("1 of 3 starts are within what the baseline's own starts reached".into());
     insta::assert_snapshot!(load(&report));
 }
@@ -97,7 +99,8 @@ fn inconclusive() {
 #[test]
 fn invalid() {
     let mut report = report(Verdict::Invalid, Some(1660.66), &[1555.0, 1662.0, 1618.4]);
-    report.faults = vec!["start 2: 3 of 160 requests failed: error inside a response".into()];
+    let fault = "3 of 160 requests failed: error inside a response";
+    report.faults = vec![Finding::new(FindingCode::RequestsFailed, fault).at("start 2")];
     insta::assert_snapshot!(load(&report));
 }
 

@@ -1,6 +1,7 @@
 //! What makes a run invalid, and what is only remarked.
 
 use super::*;
+use crate::fixtures::sentences;
 use crate::record::sample::FailureKind;
 use crate::spec::load::{Arrivals, Prompts};
 
@@ -68,15 +69,18 @@ fn counters_that_are_gone_are_a_fault_and_those_that_never_were_a_remark() {
     let lost = ServerCounts { lost: true, ..ServerCounts::default() };
     let found = faults(&load(10), &summary(), &with(&lost));
     assert!(
-        found.len() == 1 && found[0].starts_with("the server's /metrics counters vanished"),
+        found.len() == 1 && found[0].message.starts_with("the server's /metrics counters vanished"),
         "{found:?}"
     );
     let client = ClientUse::default();
     let real = ValidityInputs { client: Some(&client), ..ValidityInputs::default() };
     let found = remarks(&load(10), &summary(), &real);
-    assert!(found[0].starts_with("too short (0.00 s < 1 s) to tell"), "{found:?}");
-    assert!(found[1].starts_with("the server has no counters at /metrics"), "{found:?}");
-    assert!(found[2].starts_with("the load generator could not be calibrated"), "{found:?}");
+    assert!(found[0].message.starts_with("too short (0.00 s < 1 s) to see"), "{found:?}");
+    assert!(found[1].message.starts_with("the server has no counters at /metrics"), "{found:?}");
+    assert!(
+        found[2].message.starts_with("the load generator could not be calibrated"),
+        "{found:?}"
+    );
     let long = ClientUse { ticks: 100, ..client };
     let found = remarks(
         &load(10),
@@ -91,7 +95,7 @@ fn counters_that_are_gone_are_a_fault_and_those_that_never_were_a_remark() {
 fn too_few_requests_for_the_concurrency_are_reported() {
     let load = Load { arrivals: Arrivals::Concurrency(64), ..load(20) };
     assert_eq!(
-        remarks(&load, &summary(), &ValidityInputs::default()),
+        sentences(&remarks(&load, &summary(), &ValidityInputs::default())),
         ["the load has 20 requests, too few to keep 64 in flight"]
     );
 }
@@ -101,7 +105,7 @@ fn a_failed_request_is_a_fault_and_named() {
     let mut summary = summary();
     summary.failures.insert(FailureKind::ErrorInBand, 2);
     assert_eq!(
-        faults(&load(10), &summary, &ValidityInputs::default()),
+        sentences(&faults(&load(10), &summary, &ValidityInputs::default())),
         ["2 of 10 requests failed: error inside a response"]
     );
 }
@@ -115,7 +119,7 @@ fn a_stated_share_of_failures_is_a_remark_and_not_a_fault() {
     assert!(faults(&load(20.0), &summary, &ValidityInputs::default()).is_empty());
     assert_eq!(faults(&load(19.0), &summary, &ValidityInputs::default()).len(), 1);
     assert_eq!(
-        remarks(&load(20.0), &summary, &ValidityInputs::default()),
+        sentences(&remarks(&load(20.0), &summary, &ValidityInputs::default())),
         ["2 of 10 requests failed: error inside a response (the load allows 20 %)"]
     );
     summary.failures.insert(FailureKind::ErrorInBand, 10);
@@ -137,7 +141,7 @@ fn latencies_that_the_server_measured_otherwise_are_named_with_both_figures() {
     };
     assert!(disagreements(&summary, Some(&server(90_000))).is_empty());
     assert_eq!(
-        disagreements(&summary, Some(&server(50_000))),
+        sentences(&disagreements(&summary, Some(&server(50_000)))),
         ["mean E2E: the client measured 100.0 ms, the server 50.0 ms"]
     );
     assert!(disagreements(&summary, None).is_empty());
@@ -153,7 +157,7 @@ fn distinct_prompts_that_hit_the_prefix_cache_are_a_fault() {
     };
     let found = faults(&load, &summary(), &with(&server));
     assert_eq!(found.len(), 1);
-    assert!(found[0].starts_with(
+    assert!(found[0].message.starts_with(
         "all prompts of this load are distinct, but the prefix cache had 0.25 % of its prompt tokens"
     ));
     let none = ServerCounts { prefix_hits: Some(0), ..server };
@@ -188,10 +192,12 @@ fn a_client_that_was_the_limit_is_a_fault_and_so_is_a_load_beyond_what_it_can_do
     let found = faults(&open, &summary(), &ValidityInputs { client: Some(&client), ..calibrated });
     assert_eq!(found.len(), 2);
     assert!(
-        found[0].starts_with("the load generator was the bottleneck: it used 0.95 CPU cores"),
+        found[0]
+            .message
+            .starts_with("the load generator was the bottleneck: it used 0.95 CPU cores"),
         "{found:?}"
     );
-    assert!(found[1].starts_with("the load generator cannot send on time on this machine: its calibration was 6.0 ms late"), "{found:?}");
+    assert!(found[1].message.starts_with("the load generator cannot send on time on this machine: its calibration was 6.0 ms late"), "{found:?}");
 }
 
 #[test]
@@ -205,7 +211,7 @@ fn a_refused_cache_reset_is_reported() {
     };
     assert!(found(CacheReset::Done).is_empty() && found(CacheReset::NotOffered).is_empty());
     assert_eq!(
-        found(CacheReset::Refused("500: no".into())),
+        sentences(&found(CacheReset::Refused("500: no".into()))),
         ["the server refused to reset its prefix cache before the load: 500: no"]
     );
 }

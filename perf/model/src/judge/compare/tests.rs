@@ -5,7 +5,9 @@ use perf_gate::Design;
 use super::*;
 use crate::analysis::summary::Summary;
 use crate::fixtures;
+use crate::fixtures::sentences;
 use crate::judge::results::RepetitionResult;
+use crate::record::finding::{Finding, FindingCode};
 use crate::spec::load::{Arrivals, Load};
 use crate::spec::units::percent;
 
@@ -96,7 +98,7 @@ fn another_machine_is_incomparable_and_not_regressed() {
     let found = recorded(|baseline| baseline.fingerprint.hardware = "1 × NVIDIA A100".into());
     let report = verdict_of(&starts(&[50.0; 3]), &found);
     assert_eq!(report.verdict, Verdict::Incomparable);
-    assert_eq!(report.rows[0].guard.as_ref().unwrap().verdict, Verdict::Incomparable);
+    assert_eq!(report.rows[0].guard.as_ref().unwrap().judgement.verdict, Verdict::Incomparable);
 }
 
 #[test]
@@ -108,10 +110,12 @@ fn another_workload_is_incomparable() {
 #[test]
 fn a_run_with_a_fault_is_never_judged_and_makes_no_baseline() {
     let mut measured = starts(&[50.0; 3]);
-    measured[1].faults.push("1 of 64 requests failed: stalled".into());
+    measured[1]
+        .faults
+        .push(Finding::new(FindingCode::RequestsFailed, "1 of 64 requests failed: stalled"));
     let report = verdict_of(&measured, &recorded(|_| ()));
     assert_eq!(report.verdict, Verdict::Invalid);
-    assert_eq!(report.faults, ["start 2: 1 of 64 requests failed: stalled"]);
+    assert_eq!(sentences(&report.faults), ["start 2: 1 of 64 requests failed: stalled"]);
     let (load, guards) = (load(), guards());
     let evidence =
         LoadResults { suite: "s", load: &load, guards: &guards, published: &[], starts: &measured };
