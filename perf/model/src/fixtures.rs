@@ -1,6 +1,7 @@
 //! Values for tests, so that a new field of a type touches one place. Compiled always: a Cargo
 //! feature would build this crate twice, once for the tests and once for the programs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::analysis::summary::Summary;
@@ -12,8 +13,12 @@ use crate::record::fingerprint::Fingerprint;
 use crate::record::sample::{Outcome, Sample};
 use crate::spec::engine_kind::EngineKind;
 use crate::spec::load::{Api, Arrivals, Length, Load, Objective, OutputLength, Prompts, Workload};
-use crate::spec::metric::Quantity;
+use crate::spec::metric::{Metric, Quantity};
 use crate::spec::units::{millis, per_second, percent};
+use crate::sweep::axis::{Axis, Setting};
+use crate::sweep::cell::{Cell, CellOutcome};
+use crate::sweep::goal::{Figure, Goal};
+use crate::sweep::report::SweepReport;
 
 /// 100 chat-sized requests of 64 random tokens, exactly 64 tokens out, Poisson arrivals of 2.5 a
 /// second.
@@ -113,4 +118,62 @@ pub fn load_report() -> LoadReport {
 /// Findings as a reader sees them.
 pub fn sentences(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(ToString::to_string).collect()
+}
+
+/// A cell of a sweep with these values on its axes and these figures; without figures it failed.
+pub fn sweep_cell(values: &[&str], gpus: u32, figures: &[(&str, f64)]) -> Cell {
+    let metric = |key: &str| key.parse::<Metric>().ok();
+    let starts: BTreeMap<Metric, Vec<f64>> =
+        figures.iter().filter_map(|(key, value)| Some((metric(key)?, vec![*value]))).collect();
+    let outcome = if starts.is_empty() {
+        CellOutcome::Failed { reason: "failed to start (out of memory)".into() }
+    } else {
+        CellOutcome::Measured { starts, remarks: Vec::new() }
+    };
+    let values = values.iter().map(|value| (*value).to_owned()).collect();
+    Cell { values, gpus, outcome, published: BTreeMap::new() }
+}
+
+/// A sweep of two batch sizes at three concurrencies. The first server saturates at 8 requests; the
+/// last cell has no TTFT.
+pub fn sweep() -> SweepReport {
+    const RATE: &str = "output_throughput_tok_per_s";
+    const TTFT: &str = "ttft_p50_ms";
+    let metric = |key: &str| key.parse::<Metric>().ok();
+    let figure = |key: &str| metric(key).into_iter().map(Figure::of).collect::<Vec<Figure>>();
+    let goal = |name: &str, figures: Vec<Figure>| Goal { name: name.into(), figures };
+    let axis = |setting: Setting, values: &[&str]| Axis {
+        setting,
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    let mut cells = vec![
+        sweep_cell(&["8", "1"], 1, &[(RATE, 20.0), (TTFT, 20.0)]),
+        sweep_cell(&["8", "8"], 1, &[(RATE, 100.0), (TTFT, 26.0)]),
+        sweep_cell(&["8", "32"], 1, &[(RATE, 101.0), (TTFT, 90.0)]),
+        sweep_cell(&["64", "1"], 1, &[(RATE, 20.0), (TTFT, 18.0)]),
+        sweep_cell(&["64", "8"], 1, &[(RATE, 42.0), (TTFT, 29.0)]),
+        sweep_cell(&["64", "32"], 1, &[(RATE, 120.0)]),
+    ];
+    cells[0].published.extend(metric(TTFT).map(|metric| (metric, 21.5)));
+    SweepReport {
+        name: "sizes".into(),
+        engine: EngineKind::Docker,
+        hardware: Some("1 × NVIDIA H200".into()),
+        model: "m".into(),
+        load: "64 random tokens, exactly 64 output tokens".into(),
+        axes: vec![
+            axis(Setting::Argument("--max-num-seqs".into()), &["8", "64"]),
+            axis(Setting::Concurrency, &["1", "8", "32"]),
+        ],
+        goals: vec![
+            goal("throughput", figure(RATE)),
+            goal("first token", figure(TTFT)),
+            goal("balance", [figure(RATE), figure(TTFT)].concat()),
+        ],
+        cells,
+        starts_per_server: 1,
+        starts: 2,
+        gpu_s: 90.0,
+        published_changes: Vec::new(),
+    }
 }
