@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::spec::metric::{Metric, Quantity};
 use crate::sweep::axis::{Setting, number};
-use crate::sweep::cell::Cell;
+use crate::sweep::cell::rows;
 use crate::sweep::goal::Figure;
 use crate::sweep::knee::knee;
 use crate::sweep::pareto::front;
@@ -94,23 +94,23 @@ fn knees(report: &SweepReport) -> Vec<Knee> {
         if !declared.setting.is_intensity() {
             continue;
         }
-        let mut curves: Vec<(String, Vec<(f64, f64, usize)>)> = Vec::new();
-        for (at, cell) in report.cells.iter().enumerate() {
-            let point =
-                |cell: &Cell| Some((number(cell.values.get(axis)?)?, cell.value(throughput)?, at));
-            let (Some(point), others) = (point(cell), report.label_without(at, axis)) else {
-                continue;
+        for row in rows(&report.axes, axis, &report.cells) {
+            let point = |cell: usize| {
+                let values = &report.cells[cell].values;
+                Some((number(values.get(axis)?)?, report.cells[cell].value(throughput)?, cell))
             };
-            match curves.iter_mut().find(|(there, _)| *there == others) {
-                Some((_, points)) => points.push(point),
-                None => curves.push((others, vec![point])),
+            let mut points: Vec<(f64, f64, usize)> =
+                row.iter().filter_map(|cell| point(*cell)).collect();
+            if points.len() < 3 {
+                continue;
             }
-        }
-        for (others, mut points) in curves.into_iter().filter(|(_, points)| points.len() >= 3) {
             points.sort_by(|one, other| one.0.total_cmp(&other.0));
             let curve: Vec<(f64, f64)> = points.iter().map(|(x, y, _)| (*x, *y)).collect();
-            let cell = knee(&curve).map(|(at, _)| points[at].2);
-            knees.push(Knee { setting: declared.setting.clone(), others, cell });
+            knees.push(Knee {
+                setting: declared.setting.clone(),
+                others: report.label_without(row[0], axis),
+                cell: knee(&curve).map(|(at, _)| points[at].2),
+            });
         }
     }
     knees

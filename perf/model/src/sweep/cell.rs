@@ -1,4 +1,5 @@
-//! One point of a sweep, and what came of it: [`Cell`].
+//! One point of a sweep, and what came of it: [`Cell`]; and those that differ on one axis only:
+//! [`rows`].
 
 use std::collections::BTreeMap;
 
@@ -6,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::statistics::median;
 use crate::spec::metric::Metric;
+use crate::sweep::axis::Axis;
 use crate::sweep::goal::Figure;
 
 /// One point of a sweep: a value on each axis.
@@ -81,4 +83,28 @@ impl Cell {
     fn divisor(&self, figure: Figure) -> f64 {
         if figure.per_gpu { f64::from(self.gpus.max(1)) } else { 1.0 }
     }
+}
+
+/// The cells that differ on one axis only, in the order of its values: a list for each combination
+/// of the other axes.
+pub fn rows(axes: &[Axis], at: usize, cells: &[Cell]) -> Vec<Vec<usize>> {
+    let Some(along) = axes.get(at) else { return Vec::new() };
+    let place = |cell: usize| {
+        along.values.iter().position(|value| cells[cell].values.get(at) == Some(value))
+    };
+    let is_same_but_here = |one: usize, other: usize| {
+        let pairs = cells[one].values.iter().zip(&cells[other].values).enumerate();
+        pairs.filter(|(axis, _)| *axis != at).all(|(_, (one, other))| one == other)
+    };
+    let mut rows: Vec<Vec<usize>> = Vec::new();
+    for cell in 0..cells.len() {
+        match rows.iter_mut().find(|row| is_same_but_here(row[0], cell)) {
+            Some(row) => row.push(cell),
+            None => rows.push(vec![cell]),
+        }
+    }
+    for row in &mut rows {
+        row.sort_by_key(|cell| place(*cell));
+    }
+    rows
 }

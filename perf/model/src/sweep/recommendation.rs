@@ -74,7 +74,6 @@ fn short(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::fixtures::sweep;
     use crate::sweep::analysis::Analysis;
     use crate::sweep::cell::CellOutcome;

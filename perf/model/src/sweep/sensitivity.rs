@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::sweep::axis::Axis;
-use crate::sweep::cell::Cell;
+use crate::sweep::cell::{Cell, rows};
 use crate::sweep::goal::Figure;
 
 /// The change of a figure along an axis, with the other axes at one combination of values.
@@ -18,30 +18,13 @@ pub struct Change {
 /// The changes of a figure along an axis, a row for each combination of the other axes that was
 /// measured at two values at least. First and last are in the order of the axis.
 pub fn along(axes: &[Axis], at: usize, cells: &[Cell], figure: Figure) -> Vec<Change> {
-    let Some(axis) = axes.get(at) else { return Vec::new() };
-    let place =
-        |cell: &Cell| axis.values.iter().position(|value| cell.values.get(at) == Some(value));
-    let others = |cell: &Cell| -> Vec<String> {
-        let values = cell.values.iter().enumerate().filter(|(other, _)| *other != at);
-        values.map(|(_, value)| value.clone()).collect()
+    let change = |row: Vec<usize>| {
+        let value = |cell: usize| Some((cell, cells[cell].value(figure)?));
+        let mut measured = row.into_iter().filter_map(value);
+        let (first, last) = (measured.next()?, measured.next_back()?);
+        (first.1 > 0.0).then(|| Change { cells: (first.0, last.0), change: last.1 / first.1 - 1.0 })
     };
-    let mut rows: Vec<(Vec<String>, Vec<(usize, usize, f64)>)> = Vec::new();
-    for (number, cell) in cells.iter().enumerate() {
-        let (Some(place), Some(value)) = (place(cell), cell.value(figure)) else { continue };
-        let key = others(cell);
-        let point = (place, number, value);
-        match rows.iter_mut().find(|(there, _)| *there == key) {
-            Some((_, points)) => points.push(point),
-            None => rows.push((key, vec![point])),
-        }
-    }
-    let change = |mut points: Vec<(usize, usize, f64)>| {
-        points.sort_by_key(|point| point.0);
-        let (first, last) = (points.first()?, points.last()?);
-        (first.0 < last.0 && first.2 > 0.0)
-            .then(|| Change { cells: (first.1, last.1), change: last.2 / first.2 - 1.0 })
-    };
-    rows.into_iter().filter_map(|(_, points)| change(points)).collect()
+    rows(axes, at, cells).into_iter().filter_map(change).collect()
 }
 
 #[cfg(test)]
