@@ -25,8 +25,8 @@ pub(crate) fn settle_pending(file: &Path, measured: &Baseline, verdict: Verdict)
     }
 }
 
-/// Whether insta was told to overwrite baselines by itself, which nobody may: only a refresh does,
-/// without insta.
+/// Whether insta would overwrite baselines by itself. Only a refresh may overwrite them, without
+/// insta.
 fn insta_would_overwrite() -> bool {
     is_set("INSTA_UPDATE", &["always", "1", "unseen", "force"])
         || is_set("INSTA_FORCE_UPDATE", &["1"])
@@ -48,8 +48,8 @@ fn hand_to_insta(file: &Path, measured: &Baseline, matches: bool) {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.set_comparator(Box::new(JudgedAlready { matches }));
-    // insta panics when a snapshot does not match. That is not how a verdict is told here: the
-    // report is.
+    // insta panics when a snapshot does not match. A verdict does not come from insta
+    // but from the report.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         settings.bind(|| insta::assert_snapshot!(name, measured.to_yaml()));
     }));

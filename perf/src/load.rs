@@ -40,7 +40,7 @@ impl Load {
     /// A load with a name, which becomes its baseline's file name: letters, digits, `_`, `-` and
     /// `.`.
     ///
-    /// Until told otherwise: one request at a time, 64 random prompt tokens, exactly 64 output
+    /// The defaults: one request at a time, 64 random prompt tokens, exactly 64 output
     /// tokens, completions, streamed, greedy.
     pub fn new(name: &str) -> Self {
         let workload = Workload {
@@ -327,12 +327,12 @@ pub fn waves_of(requests: u32) -> Arrivals {
     Arrivals::Waves(requests)
 }
 
-/// Evenly spaced, whatever the responses do.
+/// Evenly spaced; sends do not wait for responses.
 pub fn constant_rate(rate: PerSecond) -> Arrivals {
     Arrivals::ConstantRate(rate)
 }
 
-/// At random with this mean rate, whatever the responses do.
+/// At random with this mean rate; sends do not wait for responses.
 pub fn poisson(rate: PerSecond) -> Arrivals {
     Arrivals::Poisson(rate)
 }

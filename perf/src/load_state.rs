@@ -151,7 +151,7 @@ impl<'a> LoadState<'a> {
     /// Gives the report, and leaves what was measured where it can be reviewed or accepted.
     ///
     /// Starts that were judged never become a baseline: those that happened to be good or bad
-    /// enough for a verdict would shift it. A baseline is of starts that nobody looked at before.
+    /// enough for a verdict would shift it. A baseline is of starts that were not judged before.
     pub(crate) fn finish(self) -> Result<Option<LoadReport>> {
         let (Some(report), Some(place)) = (self.report, self.baseline) else { return Ok(None) };
         let Some(measured) = evidence(self.suite, self.load, &self.starts).as_baseline() else {

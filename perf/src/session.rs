@@ -73,8 +73,8 @@ impl Session {
         self.run_folder.join(suite).join(part.folder(start, 1)).join("server.log")
     }
 
-    /// Tells whoever waits for a long run what happens. Written past libtest's capture, and only
-    /// under `cargo xtask perf`.
+    /// Shows the progress of a long run. Written past libtest's capture, and only under
+    /// `cargo xtask perf`.
     pub(crate) fn tell(&self, suite: &str, what: &str) {
         use std::io::Write;
         if self.settings.run_folder.is_some() {
@@ -88,7 +88,7 @@ impl Session {
     }
 }
 
-/// What `cargo xtask perf` asked for; the defaults where nobody asks for anything.
+/// What `cargo xtask perf` asked for; the defaults where nothing was asked for.
 fn read_settings() -> std::result::Result<Settings, String> {
     match std::env::var(VARIABLE) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| error.to_string()),

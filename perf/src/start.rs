@@ -61,7 +61,7 @@ impl Start<'_> {
             () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
         };
         let result = self.load(loads, &mut running, interrupt).await;
-        // The server goes before anything is said of the loads, whatever came of them.
+        // The server stops first, also when the loads failed.
         let stopped = running.stop().await;
         let mut evidence = result.map_err(|error| error.logged(&log))?;
         stopped?;

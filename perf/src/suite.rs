@@ -86,7 +86,7 @@ impl Suite {
     /// Starts the server, puts the loads on it, and holds what was measured against the baselines.
     ///
     /// # Errors
-    /// When it could not be measured at all. Whatever was measured before is kept in the records.
+    /// When it could not be measured at all. What was measured before is kept in the records.
     pub fn run_on(mut self, vllm: Vllm) -> Result<Outcome> {
         let Vllm { server } = vllm;
         let session = Session::open()?;
@@ -94,8 +94,8 @@ impl Suite {
         let (engine, gate) = match self.prepare(&server, &session) {
             Ok(prepared) => prepared,
             Err(error) => {
-                // Whoever plans a run reads it there. A name that is no folder's is in the error
-                // alone.
+                // The command that asked for the plan reads it there. An invalid suite name has no
+                // folder, and is only in the error.
                 if session.settings.plans && is_file_name(&self.name) {
                     let plan = Plan {
                         suite: self.name,
@@ -153,8 +153,8 @@ impl Suite {
             Err(error) => error,
         };
         let report = SuiteReport::unmeasured(name, kind, Verdict::Invalid, error.to_string());
-        // What went wrong first is what is told: where the report cannot be written either, it has
-        // the same cause.
+        // The first error is returned. If the report cannot be written either, the cause is the
+        // same.
         let _ = report_file::write(&folder, &report);
         if matches!(error, Error::Interrupted(_)) {
             under_way.end_interrupted();

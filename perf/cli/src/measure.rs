@@ -105,7 +105,7 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         }
     }
     if interrupt.asked() {
-        // Where it was the terminal that went away, nobody reads this.
+        // The write fails if the terminal is gone.
         let _ = writeln!(
             std::io::stderr(),
             "interrupted; what was measured so far is kept in {}",

@@ -13,7 +13,7 @@ use perf_model::spec::settings::{Budget, Purpose, Settings, Variant};
 use crate::cli::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
 use crate::detect;
 
-/// What was asked for, of whatever measures.
+/// What was asked of a command that measures.
 pub(crate) struct Asked<'a> {
     pub(crate) on: &'a On,
     purpose: Purpose,

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_of_a_real_vllm_are_told_apart() {
+    fn failures_of_a_real_vllm_are_distinguished() {
         assert_eq!(classify(2, capture!("bad-flag")), StartFailure::UnknownArgument);
         assert_eq!(classify(2, capture!("bad-value")), StartFailure::BadArgument);
         assert_eq!(classify(1, capture!("bad-model-path")), StartFailure::ModelMissing);

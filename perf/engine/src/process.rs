@@ -77,7 +77,7 @@ pub(crate) async fn start(
         ready = wait(&kept, &probe, &spec, engine.start_timeout_s, clock, progress) => ready?,
         holder = taken => return Err(EngineError::PortTaken { port, holder }),
     }
-    // Whatever answered must be the server that was started here, or another one is measured.
+    // The server that answered must be the one that was started here, or another one is measured.
     if let Some(holder) = foreign() {
         return Err(EngineError::PortTaken { port, holder });
     }

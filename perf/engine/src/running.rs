@@ -60,14 +60,14 @@ impl SupervisedServer {
         self.supervisor.log_tail()
     }
 
-    /// Stops on a thread of its own, so that it goes on to the end even when nobody waits for it
-    /// any more.
+    /// Stops on a thread of its own, so that it completes even when the caller no longer waits
+    /// for it.
     pub(crate) async fn stop(mut self) -> Result<(), EngineError> {
         let (done, outcome) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             let result = self.supervisor.stop();
             drop(self);
-            // Nobody may be waiting any more.
+            // The caller may no longer wait.
             let _ = done.send(result);
         });
         let result =

@@ -37,7 +37,7 @@ fn image() -> String {
     std::env::var("PERF_TEST_IMAGE").unwrap_or_else(|_| "vllm-cpu:0.32.0".to_owned())
 }
 
-/// The tests of one program run one at a time, whatever it was told about threads.
+/// The tests of one program run one at a time, with any number of test threads.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -194,7 +194,7 @@ fn a_model_of_this_machine_is_mounted_read_only_and_a_cache_is_kept() {
 
 #[test]
 #[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
-fn an_unknown_flag_is_told() {
+fn an_unknown_flag_is_reported() {
     let (_alone, place) = (alone(), Place::new());
     let mut server = server();
     server.arguments.extend(parse_arguments(&["--no-such-flag=3"]).unwrap());
@@ -217,7 +217,7 @@ fn an_unknown_flag_is_told() {
 
 #[test]
 #[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
-fn an_image_without_the_model_is_told() {
+fn an_image_without_the_model_is_reported() {
     let (_alone, place) = (alone(), Place::new());
     let mut config = config();
     config.models.get_mut("tiny").unwrap().in_image = Some("/models/no-such-model".into());
@@ -243,7 +243,7 @@ fn an_image_that_is_nowhere_is_named() {
 
 #[test]
 #[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
-fn a_gpu_without_the_nvidia_runtime_is_told_and_no_container_is_left() {
+fn a_gpu_without_the_nvidia_runtime_is_reported_and_no_container_is_left() {
     let (_alone, place) = (alone(), Place::new());
     let gpu = Gpu {
         index: 0,
@@ -263,7 +263,7 @@ fn a_gpu_without_the_nvidia_runtime_is_told_and_no_container_is_left() {
 
 #[test]
 #[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
-fn a_server_that_the_kernel_kills_is_told() {
+fn a_server_that_the_kernel_kills_is_reported() {
     let (_alone, place) = (alone(), Place::new());
     let mut config = config();
     config.docker.memory_mib = Some(700);
@@ -385,7 +385,7 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
 /// A copy of this program looks for a daemon where none is, as a test cannot set variables of its
 /// own process.
 #[test]
-fn a_daemon_that_is_not_there_is_told() {
+fn a_daemon_that_is_not_there_is_reported() {
     const SOCKET: &str = "unix:///no/such/docker.sock";
     if std::env::var("DOCKER_HOST").as_deref() == Ok(SOCKET) {
         let place = Place::new();
@@ -396,7 +396,7 @@ fn a_daemon_that_is_not_there_is_told() {
         return;
     }
     let status = Command::new(std::env::current_exe().unwrap())
-        .args(["a_daemon_that_is_not_there_is_told", "--exact"])
+        .args(["a_daemon_that_is_not_there_is_reported", "--exact"])
         .env("DOCKER_HOST", SOCKET)
         .status()
         .unwrap();

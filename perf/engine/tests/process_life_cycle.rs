@@ -123,7 +123,7 @@ fn a_secret_reaches_the_server_and_is_in_no_log_of_it() {
 }
 
 #[test]
-fn a_wrong_argument_is_told_with_exit_code_and_log() {
+fn a_wrong_argument_is_reported_with_exit_code_and_log() {
     let place = Place::new();
     let (engine, server) = stand_in(&place, "usage");
     let log = place.path().join("start-1/server.log");

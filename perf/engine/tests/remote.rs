@@ -72,7 +72,7 @@ fn a_server_that_is_not_well_is_not_measured() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_told() {
+fn a_server_that_is_not_there_is_reported() {
     // Nothing listens on port 1.
     let error = block_on(find("http://127.0.0.1:1", "tiny")).unwrap_err();
     assert!(matches!(error, EngineError::Unreachable { .. }), "{error}");

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loss_is_positive_whatever_the_direction() {
+    fn a_loss_is_positive_in_either_direction() {
         for direction in [Direction::LowerIsBetter, Direction::HigherIsBetter] {
             assert!(direction.loss(0.025) > 0.0);
             assert!((direction.value(direction.cost(123.0)) - 123.0).abs() < 1e-9);

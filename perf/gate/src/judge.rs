@@ -358,7 +358,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_was_measured_the_numbers_are_finite_and_the_interval_holds_the_change(
+        fn for_any_measurement_the_numbers_are_finite_and_the_interval_holds_the_change(
             base in prop::collection::vec(1.0..1e4_f64, 3..12), now in prop::collection::vec(1.0..1e4_f64, 1..9),
         ) {
             let judgement = verdict_on(&base, &now);

@@ -85,7 +85,7 @@ pub enum SeriesError {
     },
 }
 
-/// What a figure may be, whatever its unit: sums and ratios of such values are finite.
+/// The range of a figure in any unit: sums and ratios of such values are finite.
 const MEASURABLE: std::ops::RangeInclusive<f64> = 1e-12..=1e15;
 
 impl Series {

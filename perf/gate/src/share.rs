@@ -8,7 +8,7 @@
 //! that number.
 //!
 //! Where few or no requests missed, their clusters cannot be seen. The same scatter is therefore
-//! also taken for the slowest tenth of the requests, whatever the objectives are, and the larger
+//! also taken for the slowest tenth of the requests, for any objectives, and the larger
 //! design effect counts.
 
 use serde::{Deserialize, Serialize};

@@ -16,7 +16,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a bench that prints a table and has nobody to hand errors to"
+    reason = "a bench that prints a table cannot return errors"
 )]
 
 mod contest;

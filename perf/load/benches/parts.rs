@@ -1,7 +1,7 @@
 //! What the parts of a measurement cost by themselves: splitting a stream into events, keeping a
 //! sample and its line in the record, the figures of a run, and a schedule.
 
-#![expect(clippy::unwrap_used, reason = "a bench that has nobody to hand errors to")]
+#![expect(clippy::unwrap_used, reason = "a bench cannot return errors")]
 
 use std::hint::black_box;
 

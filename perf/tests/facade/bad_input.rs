@@ -1,5 +1,4 @@
-//! Whatever is wrong with what a run is given, it says what, where, and what to do, and removes
-//! what it had started.
+//! A run with bad input says what is wrong, where, and what to do, and removes what it had started.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -132,14 +131,14 @@ fn declarations_that_make_no_sense_are_refused_before_anything_is_started() {
 }
 
 #[test]
-fn an_unknown_hardware_profile_is_told_the_nearest() {
+fn an_unknown_hardware_profile_is_answered_with_the_nearest() {
     let place = Place::new(module_path!());
     let ended = place.simulated("unknown profile").run();
     ended.assert_failed_with(&["no profile is called `tiny-cup`; the nearest is `tiny-cpu`"]);
 }
 
 #[test]
-fn an_unknown_fault_is_told_the_nearest() {
+fn an_unknown_fault_is_answered_with_the_nearest() {
     let place = Place::new(module_path!());
     place
         .simulated("")
@@ -232,7 +231,7 @@ fn requests_that_fall_silent_may_fail_where_the_load_allows_it() {
 }
 
 #[test]
-fn an_engine_that_dies_makes_a_run_invalid_and_is_told() {
+fn an_engine_that_dies_makes_a_run_invalid_and_is_reported() {
     let place = Place::new(module_path!());
     let ended = place.simulated("").inject("die-after=10").run();
     assert!(
@@ -337,7 +336,7 @@ fn a_record_folder_that_cannot_be_made_is_named_and_the_server_removed() {
 }
 
 #[test]
-fn what_went_wrong_is_told_even_where_no_report_can_be_written() {
+fn an_error_is_reported_even_where_no_report_can_be_written() {
     let place = Place::new(module_path!());
     place.write("run/inner", "a file in its place");
     let run = place
@@ -347,7 +346,7 @@ fn what_went_wrong_is_told_even_where_no_report_can_be_written() {
 }
 
 #[test]
-fn a_full_disk_is_told_with_the_record_and_loses_no_other() {
+fn a_full_disk_is_reported_with_the_record_and_loses_no_other() {
     let place = Place::new(module_path!());
     std::fs::create_dir_all(place.path("run/inner/start-1")).unwrap();
     let record = place.path("run/inner/start-1/second.jsonl");

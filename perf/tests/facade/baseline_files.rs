@@ -183,12 +183,14 @@ fn a_plan_names_what_stands_in_the_way_and_what_is_replaced_and_measures_nothing
         let status = plan.loads[0].baseline.clone();
         (status.fault.unwrap_or_default(), status.note.unwrap_or_default())
     };
-    let told = format!("the baseline {BASELINE} cannot be used: it is not a snapshot file");
+    let expected = format!("the baseline {BASELINE} cannot be used: it is not a snapshot file");
     let (faults, notes) = planned(place.simulated(""));
-    assert!(faults.starts_with(&told) && notes.is_empty(), "{faults}{notes}");
+    assert!(faults.starts_with(&expected) && notes.is_empty(), "{faults}{notes}");
     let (faults, notes) = planned(place.simulated("").refresh());
     assert!(
-        faults.is_empty() && notes.starts_with(&told) && notes.contains("its sessions are lost"),
+        faults.is_empty()
+            && notes.starts_with(&expected)
+            && notes.contains("its sessions are lost"),
         "{notes}"
     );
     let add = place.simulated("").refresh().settings(|settings| settings.adds_session = true);
@@ -251,7 +253,7 @@ fn a_refresh_writes_what_accept_would_take_and_the_next_run_holds() {
 }
 
 #[test]
-fn a_refresh_writes_whatever_insta_is_told() {
+fn a_refresh_writes_with_any_setting_of_insta() {
     let place = recorded();
     let whole = place.read(BASELINE);
     for mode in ["no", "new", "force"] {

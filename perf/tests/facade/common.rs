@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at what does not announce itself.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// What the inner scenario is to be; `None` when nobody asks for it, as in a plain `cargo test`.
+/// What the inner scenario is to be; `None` when it is not asked for, as in a plain `cargo test`.
 pub(crate) fn behaviour() -> Option<String> {
     std::env::var(BEHAVIOUR).ok()
 }
@@ -161,7 +161,7 @@ pub(crate) struct Inner {
 impl Inner {
     fn new(place: &Place, behaviour: &str, settings: Settings) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        // What this process was told is not meant for the inner one.
+        // The settings of this process are not for the inner one.
         for (name, _) in std::env::vars_os() {
             let is_meant_for_us =
                 |prefix: &str| name.to_str().is_some_and(|name| name.starts_with(prefix));
@@ -224,7 +224,7 @@ impl Inner {
 
 fn read(reader: PipeReader, lines: &Sender<String>) {
     for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
-        // Nobody listens any more when the test has failed.
+        // The receiver is gone when the test has failed.
         let _ = lines.send(String::from_utf8_lossy(&line).into_owned());
     }
 }

@@ -1,5 +1,5 @@
-//! Whatever ends a run, nothing of its server is left, the hardware can be leased again, and what
-//! was measured is kept.
+//! After a run ends in any way, nothing of its server is left, the hardware can be leased again, and
+//! what was measured is kept.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ fn a_run_that_succeeds_leaves_nothing() {
 }
 
 #[test]
-fn a_server_that_dies_while_it_starts_is_told_with_its_cause() {
+fn a_server_that_dies_while_it_starts_is_reported_with_its_cause() {
     let place = Place::new(module_path!());
     let ended = place.process("short").env("PERF_SIM_INJECT", "oom").run().assert_failure();
     let remark = ended.remark();
@@ -84,7 +84,7 @@ fn a_server_that_dies_while_it_starts_is_told_with_its_cause() {
 }
 
 #[test]
-fn a_server_that_dies_under_a_load_is_told_and_what_came_before_is_kept() {
+fn a_server_that_dies_under_a_load_is_reported_and_what_came_before_is_kept() {
     let place = Place::new(module_path!());
     let ended = place.process("long").env("PERF_SIM_INJECT", "die-after=12").run().assert_failure();
     let remark = ended.remark();
@@ -95,7 +95,7 @@ fn a_server_that_dies_under_a_load_is_told_and_what_came_before_is_kept() {
 }
 
 #[test]
-fn a_server_that_dies_is_told_even_if_every_request_fails_before_it_is_gone() {
+fn a_server_that_dies_is_reported_even_if_every_request_fails_before_it_is_gone() {
     let place = Place::new(module_path!());
     let ended = place.process("short").env("PERF_SIM_INJECT", "die-after=2").run().assert_failure();
     let remark = ended.remark();
@@ -208,7 +208,7 @@ fn a_second_run_at_the_same_time_is_refused_and_takes_nothing_from_the_first() {
     assert!(second.remark().starts_with(&busy), "{}", second.remark());
 
     let tiny = concat!(env!("CARGO_MANIFEST_DIR"), "/perf/sim/profiles/tiny-cpu.toml");
-    // On a thread of its own, as it waits for whoever reads it.
+    // On a thread of its own, because it waits for its reader.
     std::thread::spawn(move || std::fs::write(profile, std::fs::read(tiny).unwrap()));
     first.end().assert_success();
     assert!(place.record("few").is_complete() && place.record("many").is_complete());

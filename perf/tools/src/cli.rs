@@ -220,7 +220,7 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
         // The codes that this program ends with are those of the whole.
-        // Nobody's terminal breaks what stands in columns.
+        // No terminal wraps what stands in columns.
         for line in WORDS.lines().chain(EXAMPLES.lines()) {
             assert!(line.len() < 80, "{line}");
         }

@@ -45,10 +45,10 @@ struct Server<'a> {
     clock: Clock,
 }
 
-/// Puts every load on the server, tells what came of it, and gives the exit code.
+/// Puts every load on the server, prints the results, and gives the exit code.
 ///
-/// What was measured is told and saved even when a later load fails; that failure is told last and
-/// decides the code.
+/// What was measured is printed and saved even when a later load fails; that failure is printed
+/// last and decides the code.
 pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     let mut loads = sweep::points(asked)?;
     if asked.format == Format::VllmBench && asked.sweep.is_some() {
@@ -107,8 +107,8 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     })
 }
 
-/// Listens for Ctrl-C, and for whoever ends this process politely or closes its terminal; what it
-/// gives waits for any, and names it.
+/// Listens for Ctrl-C, SIGTERM and the end of the terminal. The future waits for any of them and
+/// names it.
 fn interrupt() -> anyhow::Result<impl Future<Output = &'static str>> {
     let listen = |kind| signal(kind).context("cannot listen for Ctrl-C, so nothing is sent");
     let (mut interrupted, mut terminated) =

@@ -41,7 +41,7 @@ impl Server {
             log.any(|line| line.contains("Application startup complete")),
             "it ended before it was ready"
         );
-        // Whoever writes to a closed pipe dies: read on to the end.
+        // A process that writes to a closed pipe dies: read to the end.
         std::thread::spawn(move || log.for_each(drop));
         Self { child, url: format!("http://127.0.0.1:{port}") }
     }
@@ -78,8 +78,8 @@ fn program() -> PathBuf {
         .unwrap()
 }
 
-/// A server on loopback that answers so many completions with a token each, and hangs up on whoever
-/// asks then.
+/// A server on loopback that answers so many completions with a token each, and then
+/// refuses every connection.
 fn mortal(completions: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -142,7 +142,7 @@ fn code(output: &Output) -> i32 {
 }
 
 #[test]
-fn loads_of_every_kind_are_measured_recorded_and_told() {
+fn loads_of_every_kind_are_measured_recorded_and_reported() {
     let server = Server::start();
     let folder = tempfile::tempdir().unwrap();
     let shown = folder.path().display();
@@ -161,13 +161,13 @@ fn loads_of_every_kind_are_measured_recorded_and_told() {
         ),
     );
     assert_eq!(code(&json), 0, "{}", text(&json.stderr));
-    let told: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let result: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(
-        (&told["model"], &told["seed"], &told["complete"]),
+        (&result["model"], &result["seed"], &result["complete"]),
         (&"tiny".into(), &5.into(), &true.into())
     );
-    assert_eq!(told["summary"]["output_tokens"], told["server"]["output_tokens"]);
-    assert_eq!(told["server"]["prefix_hits"], 0);
+    assert_eq!(result["summary"]["output_tokens"], result["server"]["output_tokens"]);
+    assert_eq!(result["server"]["prefix_hits"], 0);
     let record = std::fs::read_to_string(folder.path().join("load/start-1/mixed.jsonl")).unwrap();
     let record = Record::parse(&record).unwrap();
     assert!(record.is_complete());
@@ -227,12 +227,12 @@ fn the_client_the_servers_own_times_and_its_cache_are_in_the_record() {
         // Both run on one machine's clock, and the server's time lies inside the client's.
         assert!(times.e2e_ms().unwrap() <= seen_ms, "{sample:?}");
     }
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
-        (&told["cache_reset"], &told["client"]["threads"]),
+        (&result["cache_reset"], &result["client"]["threads"]),
         (&"done".into(), &client.threads.into())
     );
-    assert!(told["calibration"]["lateness_p99_us"].is_u64(), "{told}");
+    assert!(result["calibration"]["lateness_p99_us"].is_u64(), "{result}");
 
     let shown = load(&server.url, "--output exactly:3 --arrivals poisson:200 --requests 20");
     let table = text(&shown.stdout);
@@ -269,8 +269,8 @@ fn a_sweep_that_cannot_go_on_tells_and_saves_what_it_has() {
     let server = Server::start();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sweep.json");
-    // A record that is a folder cannot be written: the second point fails, whatever the server
-    // does.
+    // A record that is a folder cannot be written: the second point fails with any
+    // server.
     std::fs::create_dir_all(folder.path().join("load/start-1/load-concurrency-2.jsonl")).unwrap();
     let options = format!(
         "--sweep concurrency=1,2,4 --output exactly:3 --requests 8 --format json --save {} --records {}",
@@ -289,7 +289,7 @@ fn a_sweep_that_cannot_go_on_tells_and_saves_what_it_has() {
 }
 
 #[test]
-fn a_model_that_the_server_has_not_is_told_with_those_it_has() {
+fn a_model_that_the_server_does_not_have_is_reported_with_those_it_has() {
     let server = Server::start();
     for (options, code_is) in [("--model tinny", 4), ("--model tinny --warmup 0 --requests 2", 4)] {
         let output = load(&server.url, options);
@@ -304,14 +304,14 @@ fn a_model_that_the_server_has_not_is_told_with_those_it_has() {
 
 #[test]
 fn a_server_that_dies_between_two_points_leaves_the_first() {
-    // Twenty POSTs of the first point and its warm-up are answered; whoever asks then finds nobody.
+    // Twenty POSTs of the first point and its warm-up are answered; later ones are refused.
     let url = mortal(21);
     let output =
         load(&url, "--model tiny --prompts text:hi --output exactly:1 --sweep concurrency=1,2");
     let said = text(&output.stderr);
     assert_eq!(code(&output), 4, "{said}");
     assert!(said.contains("1 of 2 points were measured; the next could not be"), "{said}");
-    // Either of the two may be told first.
+    // Either of the two may be reported first.
     assert!(
         said.contains(
             " of 2 to warm up the load `load-concurrency-2` failed, so nothing was measured"
@@ -322,7 +322,7 @@ fn a_server_that_dies_between_two_points_leaves_the_first() {
 }
 
 #[test]
-fn a_result_that_cannot_be_saved_is_printed_and_told_with_its_cause() {
+fn a_result_that_cannot_be_saved_is_printed_and_reported_with_its_cause() {
     let server = Server::start();
     let output = load(&server.url, "--output exactly:3 --requests 4 --save /dev/full");
     let said = text(&output.stdout) + &text(&output.stderr);
@@ -334,7 +334,7 @@ fn a_result_that_cannot_be_saved_is_printed_and_told_with_its_cause() {
     let remarked = said.matches("to see whether the load generator was the bottleneck").count();
     assert_eq!(remarked, 1, "a remark is printed once: {said}");
     assert!(text(&output.stdout).contains("output throughput"), "{}", text(&output.stdout));
-    // A record that cannot be written is told before anything is sent.
+    // A record that cannot be written is reported before anything is sent.
     let folder = tempfile::tempdir().unwrap();
     let records = folder.path().join("load/start-1");
     std::fs::create_dir_all(&records).unwrap();

@@ -52,7 +52,7 @@ fn a_run_is_gated_recorded_shown_caught_when_slower_and_holds_again() {
     assert!(out(&held).contains("cpu_smoke / closed_loop   held"), "{}", out(&held));
     assert!(out(&held).contains("SIMULATED"), "{}", out(&held));
 
-    // What was judged is kept for nobody to accept.
+    // What was judged is not kept for `accept`.
     let folder = run_folder(&held);
     assert!(folder.starts_with(runs()), "a run of a test is among the user's: {folder:?}");
     assert!(!folder.join("baselines").exists(), "a judged run left baselines");
@@ -334,7 +334,7 @@ fn a_file_of_vllm_bench_becomes_a_run_that_is_shown() {
 fn a_bench_beside_a_peer_that_is_not_there_is_refused_before_anything_is_built() {
     let bench = |arguments: &[&str], said: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        // Whatever gets as far as building anything ends at once.
+        // A command that gets as far as building ends at once.
         command.arg("bench-client").args(arguments).current_dir(root()).env("CARGO", "false");
         let output = run(&mut command, 2);
         assert!(err(&output).contains(said), "{}", err(&output));

@@ -44,12 +44,12 @@ fn two_variants_are_compared_and_one_with_itself_is_even() {
 
 #[test]
 fn power_says_what_each_baseline_can_detect() {
-    let told = run(&mut perf(&["power", "cpu_smoke/closed_loop"]), 0);
+    let said = run(&mut perf(&["power", "cpu_smoke/closed_loop"]), 0);
     assert!(
-        told.contains("simulated/cpu_smoke/closed_loop.snap   5 starts in 1 session"),
-        "{told}"
+        said.contains("simulated/cpu_smoke/closed_loop.snap   5 starts in 1 session"),
+        "{said}"
     );
-    assert!(told.contains("output throughput") && told.contains("fail at"), "{told}");
+    assert!(said.contains("output throughput") && said.contains("fail at"), "{said}");
     let nothing = run(&mut perf(&["power", "no_such_load"]), 2);
     assert!(nothing.contains("no baseline has `no_such_load` in its name"), "{nothing}");
 }
@@ -87,8 +87,8 @@ fn raw_values_are_judged_in_a_table_and_as_json() {
         ("none", "[]".to_owned(), "holds no metric"),
         ("cut", BASE[..40].to_owned(), "values[session][start][run]"),
     ] {
-        let told = judge(&file(name, &text), 2);
-        assert!(told.contains(wanted), "{name}: {told}");
+        let said = judge(&file(name, &text), 2);
+        assert!(said.contains(wanted), "{name}: {said}");
     }
     assert!(judge("/no/such/file", 2).contains("cannot read /no/such/file"));
 }
@@ -124,10 +124,10 @@ fn an_anchor_beside_a_baseline_that_cannot_be_read_is_not_moved_nor_any_other() 
     let repository = repository();
     let folder = repository.path().join("baselines/simulated/cpu_smoke");
     std::fs::write(folder.join("saturated.snap"), "hello\n").unwrap();
-    let told = run(
+    let said = run(
         &mut perf_in(repository.path(), &["accept", "--reset-anchor", "--reason", "because"]),
         2,
     );
-    assert!(told.contains("saturated.snap; no anchor was moved"), "{told}");
+    assert!(said.contains("saturated.snap; no anchor was moved"), "{said}");
     assert!(!folder.join("chat.anchor.yaml").exists());
 }

@@ -41,7 +41,7 @@ impl Server {
             log.any(|line| line.contains("Application startup complete")),
             "it ended before it was ready"
         );
-        // Whoever writes to a closed pipe dies: read on to the end.
+        // A process that writes to a closed pipe dies: read to the end.
         std::thread::spawn(move || log.for_each(drop));
         Self { child, url: format!("http://127.0.0.1:{port}") }
     }
@@ -116,8 +116,9 @@ fn an_interrupted_load_ends_with_130_and_keeps_what_it_measured() {
     assert_eq!(code, Some(130), "{rest}");
     let (path, record) = record_in(&rest);
     let kept = record.samples.len();
-    let told = format!("{name}: interrupted by Ctrl-C (SIGINT) after {kept} of 100000 requests");
-    assert!(rest.contains(&told), "{rest}");
+    let expected =
+        format!("{name}: interrupted by Ctrl-C (SIGINT) after {kept} of 100000 requests");
+    assert!(rest.contains(&expected), "{rest}");
     assert!(kept > 0 && !record.is_complete());
     assert_eq!(record.end.unwrap().reason.as_deref(), Some("interrupted by Ctrl-C (SIGINT)"));
     let run = path.ancestors().nth(3).unwrap();

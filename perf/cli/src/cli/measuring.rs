@@ -1,4 +1,4 @@
-//! The options of whatever measures: [`Gate`], [`Refresh`], [`Compare`].
+//! The options of the commands that measure: [`Gate`], [`Refresh`], [`Compare`].
 
 use std::path::PathBuf;
 

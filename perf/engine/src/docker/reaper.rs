@@ -61,7 +61,7 @@ impl ContainerRun {
             .map(|(name, value)| (name.to_owned(), value))
     }
 
-    /// Removes every container of this run, in whatever state it is, and checks that none is left.
+    /// Removes every container of this run, in any state, and checks that none is left.
     pub(super) async fn remove(self, docker: &Docker) -> Result<(), String> {
         let label = format!("{LOCK}={}", self.lock.path().display());
         let mut reason = String::new();

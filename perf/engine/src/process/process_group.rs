@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// What leads the group: a shell that waits for the end of its input, which the kernel brings about
-/// when this process ends in whatever way, and then kills the whole group, itself included, after
+/// when this process ends in any way, and then kills the whole group, itself included, after
 /// those that left the group and carry its mark.
 ///
 /// It is there before the server is, so there is no moment at which a killed run leaves a server
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_is_recognised_whatever_its_name() {
+    fn a_member_with_any_name_is_recognised() {
         assert!(is_member("42 (a) b) S 1 40 40 0", 40));
         assert!(!is_member("42 (a) S 1 41 40 0", 40));
         assert!(!is_member("42 (a) Z 1 40 40 0", 40));

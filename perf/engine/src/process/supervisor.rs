@@ -120,7 +120,7 @@ fn read(mut reader: PipeReader, tail: &LogTail, ended: &Sender<()>) {
         lines.push(&piece[..bytes], |line| tail.push(line));
     }
     lines.end(|line| tail.push(line));
-    // Nobody listens any more when the server died long ago and a worker kept the log open.
+    // The receiver is gone when the server died long ago and a worker kept the log open.
     let _ = ended.send(());
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn is_alive(process: u32) -> bool {
     status.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z'))
 }
 
-/// Whether nobody holds the lock.
+/// Whether the lock is free.
 pub(crate) fn is_unlocked(path: &Path) -> bool {
     !path.exists() || File::open(path).unwrap().try_lock().is_ok()
 }

@@ -31,7 +31,7 @@ pub(crate) type Emissions = Arc<Mutex<Vec<Vec<Instant>>>>;
 /// What all connections share.
 pub(crate) struct Server {
     pace: Pace,
-    /// Absent where nobody asks.
+    /// Absent where it is not asked for.
     emissions: Option<Emissions>,
 }
 
@@ -142,7 +142,7 @@ fn transfer(write: &mut Vec<u8>, event: &str) {
     write.extend_from_slice(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes());
 }
 
-/// Writes the moment into the stream itself, so that whoever listens to the wire sees it too.
+/// Writes the moment into the stream itself, so that it can be seen on the wire too.
 fn stamp(write: &mut [u8], now: Instant) {
     static ORIGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     let nanos = now.saturating_duration_since(*ORIGIN.get_or_init(|| now)).as_nanos();

@@ -60,7 +60,7 @@ fn a_width_above_the_number_of_requests_is_no_trouble() {
 }
 
 #[test]
-fn an_open_loop_follows_its_schedule_whatever_the_responses_do() {
+fn an_open_loop_follows_its_schedule_with_any_responses() {
     for arrivals in
         [Arrivals::ConstantRate(per_second(300.0)), Arrivals::Poisson(per_second(300.0))]
     {

@@ -88,7 +88,7 @@ fn whole_answers_are_counted() {
 }
 
 #[test]
-fn a_stream_that_nobody_asked_to_count_is_no_success() {
+fn a_stream_without_the_counts_that_were_asked_for_is_a_failure() {
     let sample = answered(
         &asking(Api::Completions, true, OutputLength::Exactly(8)),
         capture("completion-stream-plain", false),

@@ -112,7 +112,7 @@ fn a_failure_ends_its_conversation_and_the_others_go_on() {
 #[test]
 fn a_trace_is_asked_when_it_was_recorded() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    // The scripted server counts 3 prompt tokens, whatever it is sent.
+    // The scripted server counts 3 prompt tokens for any prompt.
     for (timestamp, input) in [(500, 3), (510, 3), (600, 3)] {
         writeln!(
             file,

@@ -76,7 +76,7 @@ fn a_stream_without_its_announced_end_is_cut_short() {
 }
 
 #[test]
-fn a_connection_that_is_reset_is_told_from_one_that_ends_too_early() {
+fn a_connection_that_is_reset_is_distinguished_from_one_that_ends_too_early() {
     let sample = answered(&one(), begun("").ending(Ending::Breaks));
     assert_kept(&sample, FailureKind::Reset, 30);
     assert!(failure(&sample).1.contains("connection reset"));

@@ -131,7 +131,7 @@ fn unchecked(load: &Load, inputs: &ValidityInputs<'_>) -> Vec<Finding> {
             format!("the load has {} requests, too few to keep {width} in flight", load.requests),
         ));
     }
-    // In virtual time there is no client, no lateness and nobody but the server to count.
+    // In virtual time there is no client, no lateness, and only the server counts.
     if let Some(client) = client {
         if client.ticks < ENOUGH_TICKS {
             remarks.push(unchecked(format!(

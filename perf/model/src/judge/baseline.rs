@@ -93,7 +93,7 @@ impl Baseline {
             line(key, &value.as_deref().map_or_else(|| "null".to_owned(), quote));
         }
         line("gpu_s_per_start", &format!("{:.1}", self.gpu_s_per_start));
-        // The count lets a file that lost its last lines be told from one that never had them.
+        // The count lets a file that lost its last lines be distinguished from one that never had them.
         line(
             "metrics",
             &format!(
@@ -160,8 +160,8 @@ impl Baseline {
         self.metrics.values().map(of).max().unwrap_or_default()
     }
 
-    /// Whatever differs in another that was measured later, be it under test or not: sessions of
-    /// different things are no noise but a change.
+    /// Everything that differs in a later baseline, under test or not: sessions of different things
+    /// are a change, not noise.
     pub fn differences(&self, later: &Self) -> Vec<Difference> {
         let mut differences = later.fingerprint.incomparable_with(&self.fingerprint);
         for (what, before, now) in [

@@ -106,7 +106,7 @@ pub fn compare(
         AnchorLookup::At(anchor) => comparable_anchor(evidence, anchor, fingerprint, &mut notes),
         AnchorLookup::Nowhere | AnchorLookup::Unusable(_) => None,
     };
-    let rows = rows(evidence, baseline, anchor, overall.map_or(Ask::Gate(judging), Ask::Nobody));
+    let rows = rows(evidence, baseline, anchor, overall.map_or(Ask::Gate(judging), Ask::Whole));
     let guards =
         rows.iter().filter_map(|row| row.guard.as_ref().map(|guard| guard.judgement.verdict));
     let verdict = overall.or_else(|| Verdict::join(guards)).unwrap_or(Verdict::Held);
@@ -172,7 +172,7 @@ fn faults(evidence: &LoadResults<'_>) -> Vec<Finding> {
 enum Ask<'a> {
     Gate(Reference<'a>),
     /// It follows from something that applies to the whole load.
-    Nobody(Verdict),
+    Whole(Verdict),
 }
 
 /// The anchor, if what was measured may be held against it.
@@ -208,7 +208,7 @@ fn rows(
         let (base, now) = (median(&before.concat().concat()), median(&starts));
         let guard = guard.map(|guard| {
             let judgement = match ask {
-                Ask::Nobody(verdict) => Judgement::plain(verdict),
+                Ask::Whole(verdict) => Judgement::plain(verdict),
                 Ask::Gate(Reference::Baseline(gate)) => {
                     let judgement = gate.judge(guard, before, &measured);
                     gate.check_creep(

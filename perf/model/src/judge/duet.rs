@@ -72,9 +72,9 @@ fn installed(
     now: &Fingerprint,
     settings: &Settings,
 ) -> Result<PathBuf, String> {
-    let told = settings.base.as_ref().and_then(|base| base.vllm.clone());
+    let given = settings.base.as_ref().and_then(|base| base.vllm.clone());
     let the_same = || settings.candidate.vllm.clone().filter(|_| baseline.vllm == now.vllm);
-    told.or_else(the_same).ok_or_else(|| {
+    given.or_else(the_same).ok_or_else(|| {
         let version = baseline.vllm.as_deref().unwrap_or("an unknown version");
         format!("the path of the baseline's vLLM ({version}) is unknown; give it with `--base-vllm PATH`")
     })
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_vllm_is_the_base_where_it_was_told_or_where_only_arguments_differ() {
+    fn a_local_vllm_is_the_base_where_it_was_given_or_where_only_arguments_differ() {
         let now = |vllm: &str, under_test: &[&str]| Fingerprint {
             engine: EngineKind::Process,
             vllm: Some(vllm.into()),

@@ -18,7 +18,7 @@ pub enum Verdict {
     Held,
     /// Not run: this machine lacks what it needs. Never a pass.
     Skipped,
-    /// The budget was used up before it could be told.
+    /// The budget was used up before a decision.
     Inconclusive,
     /// There is no baseline yet.
     Unrecorded,

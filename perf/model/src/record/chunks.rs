@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A piece of a response that carried tokens.
 ///
-/// A chunk is not a token: servers put several tokens into one when they fall behind or are told
+/// A chunk is not a token: servers put several tokens into one when they fall behind or are configured
 /// to. Serialised as a pair, `[at_us, tokens]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, u32)", into = "(u64, u32)")]

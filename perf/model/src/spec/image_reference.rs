@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_nobody_takes_are_refused_with_what_is_wrong() {
+    fn names_that_no_registry_takes_are_refused_with_what_is_wrong() {
         for (name, what) in [
             ("", "it is empty"),
             ("vllm/vLLM-openai:v0.32.0", "lower-case"),

@@ -1,7 +1,7 @@
 //! What `vllm bench serve` saved, as a record: [`read`].
 //!
 //! Token counts are those of vLLM's client: its tokenizer's for prompts, and a chunk counts as one
-//! token. Where the total says otherwise nobody knows how many came with which chunk: what is
+//! token. Where the total says otherwise the number of tokens in each chunk is unknown: what is
 //! missing is spread over them evenly, and the sample says that it is estimated. What the file does
 //! not say, such as the hardware, stays out of the record.
 

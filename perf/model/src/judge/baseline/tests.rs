@@ -87,7 +87,7 @@ fn an_older_schema_is_refused_with_the_way_out() {
 }
 
 #[test]
-fn whatever_differs_in_a_later_session_is_named_be_it_under_test_or_not() {
+fn everything_that_differs_in_a_later_session_is_named_under_test_or_not() {
     let mut later = baseline();
     assert_eq!(baseline().differences(&later), []);
     later.arrivals = "16 concurrent".into();
