@@ -51,6 +51,7 @@ mod session;
 mod stall_detector;
 mod start;
 mod suite;
+mod tiers;
 mod vllm;
 
 pub use error::{Error, Result};
@@ -64,6 +65,7 @@ pub use vllm::Vllm;
 pub mod prelude {
     pub use perf_engine::StartFailure;
     pub use perf_model::spec::load::{Arrivals, Length, OutputLength, Prompts};
+    pub use perf_model::spec::tier::Tier;
     pub use perf_model::spec::units::{millis, per_second, percent};
 
     pub use crate::guards::{

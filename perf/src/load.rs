@@ -8,6 +8,7 @@ use perf_model::spec::guard::Guard;
 use perf_model::spec::load::{
     Api, Arrivals, Length, Load as Declared, OutputLength, Prompts, Workload,
 };
+use perf_model::spec::tier::Tier;
 use perf_model::spec::units::{PerSecond, Percent, percent};
 
 use crate::guards::GoodputObjective;
@@ -34,6 +35,8 @@ pub struct Load {
     pub(crate) guards: Vec<Guard>,
     pub(crate) published: Vec<Published>,
     warmup: Option<u32>,
+    pub(crate) tier: Tier,
+    pub(crate) once_per_start: bool,
 }
 
 impl Load {
@@ -64,7 +67,14 @@ impl Load {
             contents: None,
             pause_ms: None,
         };
-        Self { declared, guards: Vec::new(), published: Vec::new(), warmup: None }
+        Self {
+            declared,
+            guards: Vec::new(),
+            published: Vec::new(),
+            warmup: None,
+            tier: Tier::default(),
+            once_per_start: false,
+        }
     }
 
     /// Where the prompts come from.
@@ -116,6 +126,14 @@ impl Load {
     #[must_use]
     pub fn warmup(mut self, requests: u32) -> Self {
         self.warmup = Some(requests);
+        self
+    }
+
+    /// Runs it once in each engine start, also where other loads are repeated: for what only a fresh
+    /// server shows. Make it the suite's first load, with `.warmup(0)`.
+    #[must_use]
+    pub fn once_per_start(mut self) -> Self {
+        self.once_per_start = true;
         self
     }
 
@@ -176,6 +194,13 @@ impl Load {
     #[must_use]
     pub fn objective(mut self, objective: GoodputObjective) -> Self {
         self.declared.objectives.push(objective.0);
+        self
+    }
+
+    /// From which tier on it is measured: `Tier::PullRequest` unless this or the suite says otherwise.
+    #[must_use]
+    pub fn tier(mut self, tier: Tier) -> Self {
+        self.tier = tier;
         self
     }
 

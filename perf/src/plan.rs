@@ -13,6 +13,7 @@ pub(crate) fn plan(
     engine: &Engine,
     server: &Server,
     baselines: Vec<BaselineStatus>,
+    left_out: Vec<String>,
 ) -> Plan {
     let skipped = engine.can_run(server).err();
     let status = |status: BaselineStatus| match skipped {
@@ -22,6 +23,7 @@ pub(crate) fn plan(
     let loads = loads.iter().zip(baselines).map(|(load, baseline)| PlannedLoad {
         suite: suite.to_owned(),
         load: load.declared.clone(),
+        tier: load.tier,
         guards: load.guards.clone(),
         baseline: status(baseline),
     });
@@ -32,6 +34,7 @@ pub(crate) fn plan(
         gpus: server.gpus,
         refused: None,
         loads: loads.collect(),
+        left_out,
         skipped,
     }
 }

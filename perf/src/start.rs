@@ -108,6 +108,9 @@ impl Start<'_> {
             (1..=self.runs).flat_map(|number| (0..loads.len()).map(move |at| (number, at)))
         {
             let load = loads[at];
+            if number > 1 && load.once_per_start {
+                continue;
+            }
             let run = Run {
                 suite,
                 session,

@@ -13,6 +13,7 @@ use perf_model::spec::file_name::is_file_name;
 use perf_model::spec::plan::Plan;
 use perf_model::spec::server::Server;
 use perf_model::spec::settings::{Purpose, Settings, VARIABLE};
+use perf_model::spec::tier::Tier;
 use perf_report::terminal;
 use perf_store::report_file;
 
@@ -26,6 +27,7 @@ use crate::plan::plan;
 use crate::preflight;
 use crate::session::Session;
 use crate::start::Place;
+use crate::tiers;
 use crate::vllm::Vllm;
 
 /// One server configuration and the loads that are put on it, one after the other, in each of its
@@ -35,13 +37,19 @@ pub struct Suite {
     name: String,
     loads: Vec<Load>,
     fails_to_start: Option<StartFailure>,
+    tier: Tier,
 }
 
 impl Suite {
     /// A suite with a name, which becomes its folder of baselines: letters, digits, `_`, `-` and
     /// `.`.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), loads: Vec::new(), fails_to_start: None }
+        Self {
+            name: name.to_owned(),
+            loads: Vec::new(),
+            fails_to_start: None,
+            tier: Tier::default(),
+        }
     }
 
     /// Adds a load.
@@ -75,6 +83,14 @@ impl Suite {
         values.into_iter().map(load).fold(self, Self::load)
     }
 
+    /// From which tier on it is measured: `Tier::PullRequest` unless it says otherwise. Its loads are
+    /// of this tier or of a higher one.
+    #[must_use]
+    pub fn tier(mut self, tier: Tier) -> Self {
+        self.tier = tier;
+        self
+    }
+
     /// Says that this server must fail to start, and how: a configuration that does not fit is a
     /// result too.
     #[must_use]
@@ -105,6 +121,7 @@ impl Suite {
                         refused: Some(error.to_string()),
                         skipped: None,
                         loads: Vec::new(),
+                        left_out: Vec::new(),
                     };
                     report_file::write_plan(&folder, &plan)?;
                 }
@@ -119,13 +136,23 @@ impl Suite {
                 reports_skips: session.settings.run_folder.is_some(),
             })
         };
+        let left_out =
+            tiers::leave_out(&self.name, self.tier, &mut self.loads, session.settings.tier);
         let standing = preflight::look(&self.name, &self.loads, &engine, &server, &session);
         if session.settings.plans {
-            let plan = plan(&self.name, &self.loads, &engine, &server, standing);
+            let plan = plan(&self.name, &self.loads, &engine, &server, standing, left_out);
             report_file::write_plan(&folder, &plan)?;
             let (kind, why) = (plan.engine, "planned, not measured".to_owned());
             let report = SuiteReport::unmeasured(self.name, kind, Verdict::Skipped, why);
             let purpose = session.settings.purpose;
+            return Ok(Outcome { report, purpose, reports_skips: true });
+        }
+        if left_out.contains(&self.name) {
+            // Whoever asked for the tier names what it leaves out. A report would count it as
+            // skipped for lack of hardware.
+            let (tier, purpose) = (session.settings.tier, session.settings.purpose);
+            let why = format!("left out by tier {tier}");
+            let report = SuiteReport::unmeasured(self.name, engine.kind(), Verdict::Skipped, why);
             return Ok(Outcome { report, purpose, reports_skips: true });
         }
         if let Err(why) = engine.can_run(&server) {

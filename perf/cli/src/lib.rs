@@ -29,6 +29,7 @@ mod settings;
 mod show;
 mod staleness;
 mod stdout;
+mod tiers;
 
 use std::process::ExitCode;
 

@@ -22,7 +22,9 @@ pub(crate) fn list() -> Result<u8> {
         let plans =
             scenario_run::plan(std::slice::from_ref(&scenario), &settings, &folder, &interrupt);
         match plans {
-            Ok(plans) => plans.iter().for_each(|plan| say(terminal::plan(&scenario.name, plan))),
+            Ok(plans) => {
+                plans.iter().flatten().for_each(|plan| say(terminal::plan(&scenario.name, plan)))
+            }
             Err(why) => say(format!("{}\n  {why:#}\n", scenario.name)),
         }
         if interrupt.asked() {

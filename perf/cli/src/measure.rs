@@ -26,7 +26,7 @@ use crate::scenario_run::{plan, run_scenario};
 use crate::scenarios::Scenario;
 use crate::settings::{Asked, pick_engine};
 use crate::stdout::say;
-use crate::{detect, refresh_summary, runs, scenarios, staleness};
+use crate::{detect, refresh_summary, runs, scenarios, staleness, tiers};
 
 /// Measures and judges.
 pub(crate) fn gate(asked: &Gate) -> Result<u8> {
@@ -49,6 +49,7 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         return Ok(exit_code::MISSING);
     };
     let mut settings = asked(engine)?.settings(engine)?;
+    tiers::budget(&mut settings, &config);
     let picked = scenarios::pick(&on.filters, scenarios::features_for(engine, detect::gpus()))?;
     let folder = runs::begin()?;
     settings.run_folder = Some(folder.clone());
@@ -64,7 +65,8 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
 
     let asked = settings.clone();
     let mut reports = Vec::new();
-    for scenario in &picked {
+    let scenarios = picked.iter().zip(&run.is_measured);
+    for (scenario, _) in scenarios.filter(|(_, is_measured)| **is_measured) {
         if interrupt.asked() {
             break;
         }
@@ -100,6 +102,7 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         refresh_summary::on(&runs::root(), &run.loads, &run.before, &folder, &run.gate)?
             .iter()
             .for_each(say);
+        terminal::left_out(settings.tier, &run.left_out).iter().for_each(say);
         if !on.filters.is_empty() {
             say("only the scenarios asked for were measured; the other baselines did not change");
         }
@@ -114,12 +117,21 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         return Ok(exit_code::INTERRUPTED);
     }
     remember(&folder, &settings, true)?;
-    let run = terminal::Invocation { filters: &on.filters, settings: &asked };
+    let run = terminal::Invocation {
+        filters: &on.filters,
+        tier: on.tier,
+        settings: &asked,
+        left_out: &run.left_out,
+    };
     Ok(close(&reports, &run, on.require, &folder))
 }
 
 /// What is to be measured.
 struct Run {
+    /// Whether the tier leaves anything of a scenario, in their order.
+    is_measured: Vec<bool>,
+    /// What the tier leaves out.
+    left_out: Vec<String>,
     /// The loads that this machine can run.
     loads: Vec<PlannedLoad>,
     /// Their baselines before the run, those that can be read.
@@ -141,7 +153,9 @@ fn prepare(
         let _ = writeln!(std::io::stderr(), "interrupted before anything was measured");
         return Ok(ControlFlow::Break(exit_code::INTERRUPTED));
     }
-    let runnable = plans.into_iter().filter(|plan| plan.skipped.is_none());
+    let left_out = tiers::left_out(&plans, settings.tier)?;
+    let is_measured = plans.iter().map(|plans| tiers::measures(plans)).collect();
+    let runnable = plans.into_iter().flatten().filter(|plan| plan.skipped.is_none());
     let loads: Vec<PlannedLoad> = runnable.flat_map(|plan| plan.loads).collect();
     for note in loads.iter().filter_map(|load| load.baseline.note.as_ref()) {
         eprintln!("warning: {note}");
@@ -162,7 +176,7 @@ fn prepare(
     let recorded = loads.iter().filter(|load| load.baseline.is_recorded);
     let file = |load: &PlannedLoad| runs::root().join(&load.baseline.file);
     let before = recorded.filter_map(|load| runs::baseline(&file(load)).ok()).collect();
-    Ok(ControlFlow::Continue(Run { loads, before, gate }))
+    Ok(ControlFlow::Continue(Run { is_measured, left_out, loads, before, gate }))
 }
 
 /// Prints the verdict of the whole and gives its exit code.

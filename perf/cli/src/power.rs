@@ -41,7 +41,8 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
     if interrupt.asked() {
         return Ok(exit_code::INTERRUPTED);
     }
-    let planned: Vec<PlannedLoad> = planned?.into_iter().flat_map(|plan| plan.loads).collect();
+    let planned: Vec<PlannedLoad> =
+        planned?.into_iter().flatten().flat_map(|plan| plan.loads).collect();
     let gate = Gate::of_run(
         &config.gate,
         planned.iter().map(|load| load.guards.len()).sum(),

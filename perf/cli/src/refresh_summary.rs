@@ -134,6 +134,7 @@ fn moved(metric: Metric, baseline: &Baseline, before: Option<&Baseline>) -> Stri
 mod tests {
     use perf_model::spec::load::Load;
     use perf_model::spec::plan::BaselineStatus;
+    use perf_model::spec::tier::Tier;
     use perf_model::spec::units::percent;
     use perf_store::baselines::write;
     use perf_store::lock::Lock;
@@ -145,6 +146,7 @@ mod tests {
         PlannedLoad {
             suite: "cpu_smoke".into(),
             load: Load { name: load.into(), ..perf_model::fixtures::load() },
+            tier: Tier::default(),
             guards: vec![Guard { metric, slack: percent(2.5) }],
             baseline: BaselineStatus::default(),
         }

@@ -19,7 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::runs;
 use crate::scenarios::Scenario;
 
-/// What the scenarios would measure and guard, without measuring anything.
+/// What each scenario would measure and guard, without measuring anything.
 ///
 /// # Errors
 /// When a scenario cannot be run as it is asked for.
@@ -28,7 +28,7 @@ pub(crate) fn plan(
     settings: &Settings,
     folder: &Path,
     interrupt: &Interrupt,
-) -> Result<Vec<Plan>> {
+) -> Result<Vec<Vec<Plan>>> {
     let mut plans = Vec::new();
     for scenario in scenarios {
         if interrupt.asked() {
@@ -45,7 +45,7 @@ pub(crate) fn plan(
             let what = format!("{} cannot be planned: {ended}", scenario.name);
             return Err(Unmeasurable(what).into());
         }
-        plans.extend(found);
+        plans.push(found);
     }
     // A plan is not a record: nothing was measured.
     let _ = std::fs::remove_dir_all(folder);

@@ -11,7 +11,7 @@ use perf_model::spec::server_url::ServerUrl;
 use perf_model::spec::settings::{Budget, Purpose, Settings, Variant};
 
 use crate::cli::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
-use crate::detect;
+use crate::{detect, tiers};
 
 /// What was asked of a command that measures.
 pub(crate) struct Asked<'a> {
@@ -84,6 +84,7 @@ impl<'a> Asked<'a> {
             budget: self.budget,
             checks: None,
             plans: false,
+            tier: tiers::of(self.on),
             adds_session: self.adds_session,
             candidate: self.candidate,
             base: self.base,

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod engine_kind;
 pub mod file_name;
+pub mod gpu_time;
 pub mod guard;
 pub mod image_reference;
 pub mod load;
@@ -13,4 +14,5 @@ pub mod server;
 pub mod server_url;
 pub mod settings;
 pub mod suggest;
+pub mod tier;
 pub mod units;

@@ -18,6 +18,7 @@ use perf_model::judge::verdict::Verdict;
 use perf_model::record::finding::Finding;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::metric::Direction;
+use perf_model::spec::tier::Tier;
 
 pub use advice::Invocation;
 use advice::advice;
@@ -106,6 +107,9 @@ pub fn closing(reports: &[SuiteReport], run: &Invocation<'_>) -> String {
         let _ = write!(text, "\nimproved: {suite} / {name}, {label} {}", change(row));
     }
     let _ = write!(text, "\nunder test: {}", run.under_test());
+    for line in left_out(run.settings.tier, run.left_out) {
+        let _ = write!(text, "\n{line}");
+    }
     let gpu_s: f64 = reports.iter().map(|report| report.gpu_s).sum();
     if gpu_s > 0.0 {
         let _ = write!(text, "\nused {:.1} GPU-min", gpu_s / 60.0);
@@ -115,6 +119,19 @@ pub fn closing(reports: &[SuiteReport], run: &Invocation<'_>) -> String {
     }
     text.push('\n');
     text
+}
+
+/// What the tier of a run leaves out, suites before loads.
+pub fn left_out(tier: Tier, names: &[String]) -> Vec<String> {
+    let (loads, suites): (Vec<&str>, Vec<&str>) =
+        names.iter().map(String::as_str).partition(|name| name.contains(" / "));
+    let line = |(what, names): (&str, Vec<&str>)| {
+        let plural = if names.len() == 1 { "" } else { "s" };
+        let (count, names) = (names.len(), names.join(", "));
+        format!("tier {tier} leaves out {count} {what}{plural}: {names}")
+    };
+    let parts = [("suite", suites), ("load", loads)];
+    parts.into_iter().filter(|(_, names)| !names.is_empty()).map(line).collect()
 }
 
 /// The guarded figures that improved: the verdict of a load names only the worst of its guards.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use perf_model::spec::gpu_time::GpuTime;
 use perf_model::spec::settings::Budget;
+use perf_model::spec::tier::Tier;
 
 /// `cargo xtask perf`: hold what is measured against the baselines.
 #[derive(Args)]
@@ -14,7 +16,7 @@ pub(crate) struct Gate {
     pub(crate) under_test: UnderTest,
 
     /// The most that may be measured: engine starts of each suite, or GPU time of the whole run
-    /// (`8`, `90m`, `2h`)
+    /// (`8`, `90m`, `2h`); without it, the GPU time of the tier in perf.toml
     #[arg(long, value_name = "STARTS|TIME", value_parser = budget)]
     pub(crate) budget: Option<Budget>,
 
@@ -81,6 +83,11 @@ pub(crate) struct Compare {
 pub(crate) struct On {
     /// Only scenarios with one of these in their names (`file::test`)
     pub(crate) filters: Vec<String>,
+
+    /// How much to measure: pr, nightly or full, each with all that those before it measure
+    /// [default: pr, or with FILTERS everything that they name]
+    #[arg(long)]
+    pub(crate) tier: Option<Tier>,
 
     /// What brings the server up
     #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
@@ -164,18 +171,8 @@ fn budget(text: &str) -> Result<Budget, String> {
             Err(wrong())
         };
     }
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let seconds = match unit {
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3_600.0,
-        _ => return Err(wrong()),
-    };
-    let number: f64 = number.parse().map_err(|_| wrong())?;
-    if number.is_finite() && number > 0.0 {
-        return Ok(Budget { starts: None, gpu_s: Some(number * seconds) });
-    }
-    Err(wrong())
+    let time: GpuTime = text.parse().map_err(|_| wrong())?;
+    Ok(Budget { starts: None, gpu_s: Some(time.seconds()) })
 }
 
 #[cfg(test)]

@@ -9,8 +9,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::spec::gpu_time::GpuTime;
 use crate::spec::image_reference;
 use crate::spec::suggest::nearest;
+use crate::spec::tier::Tier;
 
 /// Everything `perf.toml` may say.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -29,6 +31,8 @@ pub struct Config {
     pub models: BTreeMap<String, ModelLocation>,
     /// How a run judges.
     pub gate: Gate,
+    /// The GPU time of each tier.
+    pub tiers: Tiers,
     /// The docker engine.
     pub docker: Docker,
     /// The process engine.
@@ -51,6 +55,30 @@ pub struct Gate {
     pub duet_pairs: u32,
     /// Days after which a load that is better than its baseline, and not refreshed, fails the build.
     pub stale_after_days: u32,
+}
+
+/// The most GPU time that a run of each tier may use (`30m`, `2h`), unless `--budget` is given.
+/// Without one, there is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tiers {
+    /// A run for a pull request.
+    pub pr: Option<GpuTime>,
+    /// A run every night.
+    pub nightly: Option<GpuTime>,
+    /// A run of everything.
+    pub full: Option<GpuTime>,
+}
+
+impl Tiers {
+    /// What a run of a tier may use.
+    pub fn budget(self, tier: Tier) -> Option<GpuTime> {
+        match tier {
+            Tier::PullRequest => self.pr,
+            Tier::Nightly => self.nightly,
+            Tier::Full => self.full,
+        }
+    }
 }
 
 /// Where a model's files are.
@@ -133,6 +161,7 @@ impl Default for Config {
             models_folder: None,
             models: BTreeMap::new(),
             gate: Gate::default(),
+            tiers: Tiers::default(),
             docker: Docker::default(),
             process: Process::default(),
         }
@@ -188,8 +217,17 @@ impl Config {
 
     /// What cannot be meant, with its key.
     fn fault(&self) -> Option<String> {
-        let Self { starts, runs, start_timeout_s, models_folder, models, gate, docker, process } =
-            self;
+        let Self {
+            starts,
+            runs,
+            start_timeout_s,
+            models_folder,
+            models,
+            gate,
+            docker,
+            process,
+            ..
+        } = self;
         let zeros = [
             (*starts == 0, "starts = 0 measures nothing; a verdict needs 3 at least"),
             (*runs == 0, "runs = 0 measures nothing; 3 are usual"),
@@ -328,6 +366,15 @@ mod tests {
             let error = Config::from_toml(text).unwrap_err().to_string();
             assert!(error.starts_with(beginning), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_tier_has_the_gpu_time_that_is_written_or_no_limit() {
+        let tiers = Config::from_toml("[tiers]\npr = \"30m\"\nnightly = '1.5h'\n").unwrap().tiers;
+        let seconds = |tier| tiers.budget(tier).map(GpuTime::seconds);
+        assert_eq!(Tier::ALL.map(seconds), [Some(1_800.0), Some(5_400.0), None]);
+        let error = Config::from_toml("[tiers]\npr = \"8\"\n").unwrap_err().to_string();
+        assert!(error.contains("`8` is not a GPU time"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::spec::engine_kind::EngineKind;
 use crate::spec::guard::Guard;
 use crate::spec::load::Load;
+use crate::spec::tier::Tier;
 
 /// What a suite would measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,8 +22,17 @@ pub struct Plan {
     pub refused: Option<String>,
     /// Why this machine cannot run it, if it cannot.
     pub skipped: Option<String>,
-    /// Its loads, in the order declared.
+    /// Its loads, in the order declared, without those that the tier leaves out.
     pub loads: Vec<PlannedLoad>,
+    /// What the tier leaves out: the suite by its name, or some of its loads as `suite / load`.
+    pub left_out: Vec<String>,
+}
+
+impl Plan {
+    /// Whether the tier leaves out the whole suite.
+    pub fn is_left_out(&self) -> bool {
+        self.left_out.iter().any(|name| *name == self.suite)
+    }
 }
 
 /// One load of a plan.
@@ -32,6 +42,9 @@ pub struct PlannedLoad {
     pub suite: String,
     /// What is declared.
     pub load: Load,
+    /// From which tier on it is measured.
+    #[serde(default)]
+    pub tier: Tier,
     /// What is guarded.
     pub guards: Vec<Guard>,
     /// Its baseline.

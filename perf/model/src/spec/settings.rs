@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::engine_kind::EngineKind;
+use crate::spec::tier::Tier;
 
 /// The environment variable that carries the settings, as JSON.
 pub const VARIABLE: &str = "PERF_SETTINGS";
@@ -68,6 +69,8 @@ pub struct Settings {
     pub runs: Option<u32>,
     /// Measure nothing: only report what would be guarded, and what prevents that.
     pub plans: bool,
+    /// How much is measured: suites and loads of higher tiers are left out.
+    pub tier: Tier,
     /// How much may be measured before a verdict must be given.
     pub budget: Budget,
     /// The number of guards in the whole run, which share its error rate. Without it: the guards
@@ -99,6 +102,7 @@ impl Default for Settings {
             starts: None,
             runs: None,
             plans: false,
+            tier: Tier::Full,
             budget: Budget::default(),
             checks: None,
             adds_session: false,

@@ -6,12 +6,17 @@ use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::settings::{Purpose, Settings, Variant};
+use perf_model::spec::tier::Tier;
 
 /// How a run was started, as far as an advised command must repeat it.
 #[derive(Clone, Copy, Debug)]
 pub struct Invocation<'a> {
     /// The scenarios that were asked for; none for all.
     pub filters: &'a [String],
+    /// The tier that was asked for, if one was.
+    pub tier: Option<Tier>,
+    /// What that, or the default, leaves out.
+    pub left_out: &'a [String],
     /// What was asked for, with the budget of the whole run.
     pub settings: &'a Settings,
 }
@@ -52,6 +57,7 @@ impl Invocation<'_> {
         let mut option = |name: &str, value: Option<String>| {
             words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
         };
+        option("--tier", self.tier.map(|tier| tier.to_string()));
         option("--engine", Some(engine.to_string()));
         let path = |variant: &Variant| variant.vllm.as_ref().map(|path| path.display().to_string());
         if subcommand == Some("compare") {
@@ -226,7 +232,7 @@ mod tests {
 
     fn text(verdict: Verdict, settings: &Settings) -> Option<String> {
         let filters = ["gpu_smoke".to_owned()];
-        advice(verdict, &[], &Invocation { filters: &filters, settings })
+        advice(verdict, &[], &Invocation { filters: &filters, tier: None, left_out: &[], settings })
     }
 
     #[test]
@@ -261,14 +267,15 @@ mod tests {
         let advice = text(Verdict::Regressed, &settings).unwrap();
         assert!(advice.contains("--inject decode=1.05") && !advice.contains("refresh"), "{advice}");
         let filters = [];
-        let run = Invocation { filters: &filters, settings: &settings };
+        let run = Invocation { filters: &filters, tier: None, left_out: &[], settings: &settings };
         assert_eq!(run.under_test(), "engine simulated, --inject decode=1.05");
     }
 
     #[test]
     fn what_is_under_test_names_variables_and_hides_their_values() {
         let filters = [];
-        let run = Invocation { filters: &filters, settings: &settings() };
+        let run =
+            Invocation { filters: &filters, tier: None, left_out: &[], settings: &settings() };
         assert_eq!(
             run.under_test(),
             "engine docker, image vllm/vllm-openai:v0.32.0, --env NOTE, engine arguments --max-num-seqs 128"

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use perf_model::spec::metric::Direction;
 use perf_model::spec::plan::{Plan, PlannedLoad};
+use perf_model::spec::tier::Tier;
 
 /// A suite's server, its loads with their guards, and the state of each baseline.
 pub fn plan(scenario: &str, plan: &Plan) -> String {
@@ -16,14 +17,18 @@ pub fn plan(scenario: &str, plan: &Plan) -> String {
     if let Some(why) = &plan.skipped {
         let _ = writeln!(text, "  skipped on this machine: {why}");
     }
-    for PlannedLoad { load, guards, baseline, .. } in &plan.loads {
+    for PlannedLoad { load, tier, guards, baseline, .. } in &plan.loads {
         let state = match (&baseline.fault, baseline.is_recorded, baseline.file.as_str()) {
             (Some(why), ..) => why.clone(),
             (None, true, file) => file.to_owned(),
             (None, false, "") => "known only after a start".to_owned(),
             (None, false, _) => "not recorded yet".to_owned(),
         };
-        let _ = writeln!(text, "  load {}: {}", load.name, load.describe_arrivals());
+        let tier = match tier {
+            Tier::PullRequest => String::new(),
+            later => format!(" [{later}]"),
+        };
+        let _ = writeln!(text, "  load {}{tier}: {}", load.name, load.describe_arrivals());
         let _ = writeln!(text, "    baseline: {state}");
         for guard in guards {
             let side = match guard.metric.direction() {
@@ -52,6 +57,7 @@ mod tests {
         let load = PlannedLoad {
             suite: "s".into(),
             load: fixtures::load(),
+            tier: Tier::PullRequest,
             guards: vec![guard("output_throughput_tok_per_s"), guard("ttft_p50_ms")],
             baseline: BaselineStatus::default(),
         };
@@ -64,7 +70,11 @@ mod tests {
             gpus: 2,
             refused: None,
             skipped: Some("needs 2 GPUs; 0 are visible".into()),
-            loads: vec![load.clone(), PlannedLoad { baseline: recorded, ..load }],
+            loads: vec![
+                load.clone(),
+                PlannedLoad { baseline: recorded, tier: Tier::Nightly, ..load },
+            ],
+            left_out: Vec::new(),
         };
         insta::assert_snapshot!(super::plan("file::test", &plan), @"
         file::test
@@ -74,7 +84,7 @@ mod tests {
             baseline: known only after a start
             guard: output throughput may drop 2.5 %
             guard: TTFT P50 may rise 2.5 %
-          load chat: poisson 2.5 requests/s, 100 requests after 8 to warm up
+          load chat [nightly]: poisson 2.5 requests/s, 100 requests after 8 to warm up
             baseline: baselines/simulated/s/chat.snap
             guard: output throughput may drop 2.5 %
             guard: TTFT P50 may rise 2.5 %

@@ -150,7 +150,7 @@ fn a_run_closes_with_its_verdict_and_what_to_do() {
     );
     let settings = Settings { engine: EngineKind::Docker, ..Settings::default() };
     let filters = ["a".to_owned(), "b".to_owned()];
-    let run = Invocation { filters: &filters, settings: &settings };
+    let run = Invocation { filters: &filters, tier: None, left_out: &[], settings: &settings };
     insta::assert_snapshot!(closing(&[held, regressed, skipped], &run));
 }
 
@@ -160,7 +160,10 @@ fn a_simulated_run_says_so_at_its_end() {
     load.engine = EngineKind::Simulated;
     let report = SuiteReport::measured("a".into(), EngineKind::Simulated, vec![load], 0.0);
     let settings = Settings::default();
-    insta::assert_snapshot!(closing(&[report], &Invocation { filters: &[], settings: &settings }));
+    insta::assert_snapshot!(closing(
+        &[report],
+        &Invocation { filters: &[], tier: None, left_out: &[], settings: &settings }
+    ));
 }
 
 #[test]
