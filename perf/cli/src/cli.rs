@@ -44,7 +44,8 @@ pub struct Perf {
 
 const GATE_EXAMPLES: &str = "\
 Examples:
-  cargo xtask perf                                   everything this machine can run
+  cargo xtask perf                                   what this machine can run of tier pr
+  cargo xtask perf --tier nightly                    and what is measured only every night
   cargo xtask perf awq                               the scenarios with `awq` in their names
   cargo xtask perf --image vllm/vllm-openai:v0.32.0  an upgrade against the committed baselines
   cargo xtask perf --require gpu                     on a gating runner: no GPU is an error

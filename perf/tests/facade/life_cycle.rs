@@ -19,6 +19,12 @@ fn inner_scenario() -> perf::Result {
     let few = load("few").requests(4).warmup(0).stall_limit(Duration::from_millis(300));
     // In a long run, there are more than any test waits for.
     let many = load("many").requests(if behaviour == "long" { 50_000 } else { 8 });
+    if behaviour == "tiers" {
+        let once = load("once").warmup(0).requests(1).once_per_start();
+        let later = load("later").tier(Tier::Nightly);
+        let suite = Suite::new("inner").load(once).load(later).load(few);
+        return suite.run_on(Vllm::under_test().model("tiny"))?.hold();
+    }
     let outcome =
         Suite::new("inner").load(few).load(many).run_on(Vllm::under_test().model("tiny"))?;
     assert!(behaviour != "panic", "the scenario panics");
@@ -69,6 +75,42 @@ fn a_run_that_succeeds_leaves_nothing() {
     assert!(place.record("few").is_complete() && place.record("many").is_complete());
     assert_eq!(place.record("many").samples.len(), 8);
     assert_nothing_left(&place);
+}
+
+#[test]
+fn a_tier_leaves_out_what_is_of_a_later_one_and_says_it_in_the_plan() {
+    let place = Place::new(module_path!());
+    let of_pull_requests = |run: crate::common::Inner| {
+        run.settings(|settings| settings.tier = Tier::PullRequest).refresh()
+    };
+    let plan =
+        of_pull_requests(place.simulated("tiers")).settings(|settings| settings.plans = true);
+    let plan = plan.run().assert_success().plan();
+    let names: Vec<&str> = plan.loads.iter().map(|load| load.load.name.as_str()).collect();
+    assert_eq!((names, plan.left_out), (vec!["once", "few"], vec!["inner / later".to_owned()]));
+    of_pull_requests(place.simulated("tiers")).run().assert_success();
+    assert!(
+        place.has("run/inner/start-1/few.jsonl") && !place.has("run/inner/start-1/later.jsonl")
+    );
+
+    // Nobody asks for a tier in a plain `cargo test`: all of it runs.
+    place.simulated("tiers").refresh().run().assert_success();
+    assert!(place.has("run/inner/start-1/later.jsonl"));
+}
+
+#[test]
+fn what_only_a_fresh_server_shows_is_measured_once_in_each_start() {
+    let place = Place::new(module_path!());
+    let run = place.simulated("tiers").refresh().settings(|settings| {
+        (settings.starts, settings.runs) = (Some(2), Some(3));
+    });
+    run.run().assert_success();
+    let records = |load: &str| {
+        let of = |folder: &str| place.has(&format!("run/inner/{folder}/{load}.jsonl"));
+        ["start-1", "start-1/run-2", "start-1/run-3", "start-2"].map(of)
+    };
+    assert_eq!(records("once"), [true, false, false, true]);
+    assert_eq!(records("few"), [true; 4]);
 }
 
 #[test]

@@ -7,3 +7,4 @@ mod common;
 mod docker;
 mod gate;
 mod load;
+mod suites;

@@ -5,6 +5,7 @@ use perf_model::judge::judgement::Judgement;
 use perf_model::record::finding::FindingCode;
 use perf_model::record::fingerprint::Difference;
 use perf_model::spec::settings::Settings;
+use perf_model::spec::tier::Tier;
 use perf_model::spec::units::percent;
 
 fn row(
@@ -148,9 +149,15 @@ fn a_run_closes_with_its_verdict_and_what_to_do() {
         Verdict::Skipped,
         "needs 2 GPUs, this machine has 0".into(),
     );
-    let settings = Settings { engine: EngineKind::Docker, ..Settings::default() };
+    let settings =
+        Settings { engine: EngineKind::Docker, tier: Tier::Nightly, ..Settings::default() };
     let filters = ["a".to_owned(), "b".to_owned()];
-    let run = Invocation { filters: &filters, tier: None, left_out: &[], settings: &settings };
+    let run = Invocation {
+        filters: &filters,
+        tier: Some(Tier::Nightly),
+        left_out: &["chat / deep".to_owned(), "d".to_owned(), "e".to_owned()],
+        settings: &settings,
+    };
     insta::assert_snapshot!(closing(&[held, regressed, skipped], &run));
 }
 
