@@ -7,9 +7,8 @@
 use perf::prelude::*;
 
 /// Agents whose tools take two seconds in the middle, and a few of them half a minute.
-fn agents(name: &str, turns: u32) -> Load {
-    Load::new(name)
-        .chat()
+fn agents(load: Load, turns: u32) -> Load {
+    load.chat()
         .prompts(conversations(turns, lognormal(120, 0.8, 1_000)))
         .pause_of(lognormal(2_000, 0.9, 30_000))
         .output_tokens(exactly_of(lognormal(100, 0.6, 512)))
@@ -27,14 +26,14 @@ fn agents_on_one_gpu() -> perf::Result {
 
     Suite::new("agent")
         .load(
-            agents("tool_gaps", 6)
+            agents(Load::new("tool_gaps"), 6)
                 .arrivals(concurrent(16))
                 .requests(192)
                 .guard(ttft().p50().may_rise(percent(10.0)))
                 .guard(tpot().p50().may_rise(percent(2.5))),
         )
         .load(
-            agents("long_sessions", 12)
+            agents(Load::new("long_sessions"), 12)
                 .tier(Tier::Nightly)
                 .arrivals(concurrent(64))
                 .requests(1_536)

@@ -9,9 +9,8 @@
 use perf::prelude::*;
 
 /// Log-normal prompts, and answers whose lengths do not depend on what the model says.
-fn chat(name: &str) -> Load {
-    Load::new(name)
-        .chat()
+fn chat(load: Load) -> Load {
+    load.chat()
         .prompts(prose(lognormal(256, 0.8, 4_096)))
         .output_tokens(exactly_of(lognormal(180, 0.6, 1_024)))
         .objective(ttft().within(millis(200.0)))
@@ -30,7 +29,7 @@ fn chat_on_one_gpu() -> perf::Result {
 
     Suite::new("chat")
         .load(
-            chat("steady")
+            chat(Load::new("steady"))
                 .arrivals(poisson(per_second(16.0)))
                 .requests(480)
                 .guard(goodput().may_drop(percent(10.0)))
@@ -39,14 +38,14 @@ fn chat_on_one_gpu() -> perf::Result {
         )
         .load(
             // The same rate in bursts: queues build up and drain.
-            chat("burst")
+            chat(Load::new("burst"))
                 .arrivals(gamma(per_second(16.0), 0.25))
                 .requests(480)
                 .guard(goodput().may_drop(percent(10.0)))
                 .guard(tpot().p90().may_rise(percent(5.0))),
         )
         .load(
-            chat("near_capacity")
+            chat(Load::new("near_capacity"))
                 .tier(Tier::Nightly)
                 .arrivals(poisson(per_second(32.0)))
                 .requests(1_600)

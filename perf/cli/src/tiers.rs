@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_everything_is_of_pull_requests_and_what_is_named_runs_whatever_its_tier() {
+    fn a_run_of_everything_is_of_pull_requests_and_what_is_named_runs_in_any_tier() {
         assert_eq!(tier("xtask perf"), Tier::PullRequest);
         assert_eq!(tier("xtask perf long_context"), Tier::Full);
         assert_eq!(tier("xtask perf long_context --tier pr"), Tier::PullRequest);
