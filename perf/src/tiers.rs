@@ -25,8 +25,8 @@ mod tests {
         let named =
             (0..).zip(loads).map(|(at, tier): (u32, _)| Load::new(&format!("l{at}")).tier(*tier));
         let mut loads: Vec<Load> = named.collect();
-        let names = leave_out("s", of, &mut loads, run);
-        (loads.len(), names)
+        let left_out = leave_out("s", of, &mut loads, run);
+        (loads.len(), left_out)
     }
 
     #[test]

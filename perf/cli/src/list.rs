@@ -23,7 +23,9 @@ pub(crate) fn list() -> Result<u8> {
             scenario_run::plan(std::slice::from_ref(&scenario), &settings, &folder, &interrupt);
         match plans {
             Ok(plans) => {
-                plans.iter().flatten().for_each(|plan| say(terminal::plan(&scenario.name, plan)))
+                for plan in plans.iter().flatten() {
+                    say(terminal::plan(&scenario.name, plan));
+                }
             }
             Err(why) => say(format!("{}\n  {why:#}\n", scenario.name)),
         }

@@ -31,7 +31,7 @@ pub struct Plan {
 impl Plan {
     /// Whether the tier leaves out the whole suite.
     pub fn is_left_out(&self) -> bool {
-        self.left_out.iter().any(|name| *name == self.suite)
+        self.left_out.contains(&self.suite)
     }
 }
 
