@@ -26,16 +26,40 @@ impl Budget {
     /// For a server; one that needs no GPU has the whole machine, and counts as one.
     pub(crate) fn new(place: Place<'_>) -> Self {
         let limit_s = place.session.settings.budget.gpu_s.unwrap_or(f64::INFINITY);
-        Self { gpus: f64::from(place.server.gpus.max(1)), limit_s, costs_s: Vec::new() }
+        let mut budget = Self::limited(limit_s);
+        budget.on(place.server.gpus);
+        budget
     }
 
-    /// Counts a start that began and ended at these times, and notes in its evidence what it cost.
-    pub(crate) fn count(&mut self, from: Stamp, to: Stamp, evidence: &mut [Vec<RepetitionResult>]) {
+    /// For servers of different sizes; [`on`](Self::on) says which is next.
+    pub(crate) fn limited(limit_s: f64) -> Self {
+        Self { gpus: 1.0, limit_s, costs_s: Vec::new() }
+    }
+
+    /// From here on, starts are of a server on so many GPUs.
+    pub(crate) fn on(&mut self, gpus: u8) {
+        self.gpus = f64::from(gpus.max(1));
+    }
+
+    /// Starts so far.
+    pub(crate) fn starts(&self) -> usize {
+        self.costs_s.len()
+    }
+
+    /// Counts a start that began and ended at these times, and notes in its evidence what it cost,
+    /// which it gives.
+    pub(crate) fn count(
+        &mut self,
+        from: Stamp,
+        to: Stamp,
+        evidence: &mut [Vec<RepetitionResult>],
+    ) -> f64 {
         let cost = to.saturating_sub(from).as_secs_f64() * self.gpus;
         for evidence in evidence.iter_mut().flatten() {
             evidence.gpu_s = cost;
         }
         self.costs_s.push(cost);
+        cost
     }
 
     /// GPU seconds so far.

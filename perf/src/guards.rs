@@ -177,6 +177,24 @@ macro_rules! statistics {
     };
 }
 
+impl From<Rate> for Metric {
+    fn from(rate: Rate) -> Self {
+        rate.metric()
+    }
+}
+
+impl From<RateStatistic> for Metric {
+    fn from(rate: RateStatistic) -> Self {
+        rate.0
+    }
+}
+
+impl From<LatencyStatistic> for Metric {
+    fn from(latency: LatencyStatistic) -> Self {
+        latency.0
+    }
+}
+
 statistics!(RequestRate => RateStatistic);
 statistics!(Latency => LatencyStatistic);
 

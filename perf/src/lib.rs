@@ -51,6 +51,7 @@ mod session;
 mod stall_detector;
 mod start;
 mod suite;
+mod sweep;
 mod tiers;
 mod vllm;
 
@@ -59,6 +60,7 @@ pub use guards::{GoodputObjective, Latency, LatencyStatistic, Rate, RateStatisti
 pub use load::Load;
 pub use perf_engine::StartFailure;
 pub use suite::{Outcome, Suite};
+pub use sweep::{Sweep, SweepCell, SweepOutcome};
 pub use vllm::Vllm;
 
 /// Everything that a test needs, in one `use`.
@@ -79,5 +81,6 @@ pub mod prelude {
         text, trace, uniform, verse, verse_of, waves_of,
     };
     pub use crate::suite::{Outcome, Suite};
+    pub use crate::sweep::{Sweep, SweepOutcome};
     pub use crate::vllm::Vllm;
 }

@@ -36,5 +36,6 @@ pub(crate) fn plan(
         loads: loads.collect(),
         left_out,
         skipped,
+        sweep: None,
     }
 }

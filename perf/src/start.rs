@@ -19,6 +19,9 @@ use crate::session::Session;
 /// How long a server whose engine is dead may take until its process ends.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// What looks at each run of a load when it has ended.
+pub(crate) type Each<'a> = dyn FnMut(usize, &RepetitionResult) -> Result + 'a;
+
 /// Where what is measured belongs to, and in whose time.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
@@ -53,6 +56,17 @@ impl Start<'_> {
         loads: &[&Load],
         interrupt: &mut Interrupt,
     ) -> Result<Vec<Vec<RepetitionResult>>> {
+        self.measure_each(loads, interrupt, &mut |_, _| Ok(())).await
+    }
+
+    /// The same, and shows each run of a load as soon as it has ended: its number among the loads,
+    /// and what was measured. An error ends the start.
+    pub(crate) async fn measure_each(
+        &self,
+        loads: &[&Load],
+        interrupt: &mut Interrupt,
+        each: &mut Each<'_>,
+    ) -> Result<Vec<Vec<RepetitionResult>>> {
         let Place { suite, session, server, clock } = self.place;
         let log = session.log(suite, self.part, self.number);
         let mut progress = |what: &str| session.tell(suite, what);
@@ -60,7 +74,7 @@ impl Start<'_> {
             running = self.engine.start(server, self.draw(), Some(&log), clock, &mut progress) => running?,
             () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
         };
-        let result = self.load(loads, &mut running, interrupt).await;
+        let result = self.load(loads, &mut running, interrupt, each).await;
         // The server stops first, also when the loads failed.
         let stopped = running.stop().await;
         let mut evidence = result.map_err(|error| error.logged(&log))?;
@@ -91,6 +105,7 @@ impl Start<'_> {
         loads: &[&Load],
         running: &mut Running,
         interrupt: &mut Interrupt,
+        each: &mut Each<'_>,
     ) -> Result<Vec<Vec<RepetitionResult>>> {
         let Place { suite, session, clock, .. } = self.place;
         let endpoint = match running.address() {
@@ -138,7 +153,9 @@ impl Start<'_> {
                     () = clock.sleep(LAST_WORDS) => {}
                 }
             }
-            evidence[at].push(measured?);
+            let measured = measured?;
+            each(at, &measured)?;
+            evidence[at].push(measured);
         }
         Ok(evidence)
     }

@@ -122,6 +122,7 @@ impl Suite {
                         skipped: None,
                         loads: Vec::new(),
                         left_out: Vec::new(),
+                        sweep: None,
                     };
                     report_file::write_plan(&folder, &plan)?;
                 }
@@ -314,9 +315,12 @@ impl Suite {
 }
 
 /// Runs `body` in virtual time for the simulated engine, in real time for every other.
-fn run_in_time<F>(kind: EngineKind, body: impl FnOnce(Clock, Interrupt) -> F) -> Result<SuiteReport>
+pub(crate) fn run_in_time<T, F>(
+    kind: EngineKind,
+    body: impl FnOnce(Clock, Interrupt) -> F,
+) -> Result<T>
 where
-    F: Future<Output = Result<SuiteReport>>,
+    F: Future<Output = Result<T>>,
 {
     if kind == EngineKind::Simulated {
         return run_virtual(|clock| body(clock, Interrupt::never()));

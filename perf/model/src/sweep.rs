@@ -7,6 +7,7 @@ pub mod axis;
 pub mod cell;
 pub mod csv;
 pub mod goal;
+pub mod journal;
 pub mod knee;
 pub mod pareto;
 pub mod ranking;

@@ -7,6 +7,7 @@ mod judged;
 mod plan;
 mod power;
 mod sweep;
+mod sweep_page;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use judged::judged;
 pub use plan::plan;
 pub use power::power;
 pub use sweep::sweep;
+pub use sweep_page::sweep_page;
 use table::{align_right, number, optional, plain, shorten, trimmed};
 
 /// A whole suite: its loads, one table each, or why there is none.

@@ -15,18 +15,23 @@ pub mod record_file;
 pub mod report_file;
 pub mod root;
 pub mod runs;
+pub mod sweep_file;
 
 #[cfg(test)]
 mod tests {
     use perf_model::judge::baseline;
     use perf_model::record::file;
+    use perf_model::sweep::journal;
 
     #[test]
     fn the_versions_in_the_code_are_those_of_the_table_in_formats_md() {
         let page = include_str!("../../../docs/FORMATS.md");
-        for (name, version) in
-            [("record", file::SCHEMA), ("baseline", baseline::SCHEMA), ("anchor", baseline::SCHEMA)]
-        {
+        for (name, version) in [
+            ("record", file::SCHEMA),
+            ("baseline", baseline::SCHEMA),
+            ("anchor", baseline::SCHEMA),
+            ("sweep's journal", journal::SCHEMA),
+        ] {
             let row = page.lines().find(|line| line.starts_with(&format!("| {name}, `")));
             let cell = row.and_then(|row| row.split('|').nth(3)).map(str::trim);
             assert_eq!(cell, Some(version.to_string().as_str()), "{name}");

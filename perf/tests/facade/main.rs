@@ -7,3 +7,4 @@ mod baseline_files;
 mod common;
 mod gating;
 mod life_cycle;
+mod sweeps;

@@ -26,6 +26,9 @@ pub struct Plan {
     pub loads: Vec<PlannedLoad>,
     /// What the tier leaves out: the suite by its name, or some of its loads as `suite / load`.
     pub left_out: Vec<String>,
+    /// What it would measure if it is a sweep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<PlannedSweep>,
 }
 
 impl Plan {
@@ -33,6 +36,15 @@ impl Plan {
     pub fn is_left_out(&self) -> bool {
         self.left_out.contains(&self.suite)
     }
+}
+
+/// The size of a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedSweep {
+    /// Its cells.
+    pub cells: usize,
+    /// The server configurations that they share.
+    pub servers: usize,
 }
 
 /// One load of a plan.

@@ -55,6 +55,42 @@ pub struct Variant {
     pub inject: Option<String>,
 }
 
+/// A sweep that was asked for on the command line.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SweepRequest {
+    /// Names of scenarios or sweeps; a part of the name is enough.
+    pub filters: Vec<String>,
+    /// Whether a run is continued that was not finished.
+    pub resumes: bool,
+    /// A sweep that no test declares.
+    pub one_off: Option<OneOffSweep>,
+}
+
+/// A sweep that no test declares.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OneOffSweep {
+    /// The model.
+    pub model: String,
+    /// GPUs of a server, where no axis decides it.
+    pub gpus: u8,
+    /// The axes, as on the command line: `--max-num-seqs=8,64`, `concurrency=1,8`.
+    pub axes: Vec<String>,
+    /// Tokens of each prompt.
+    pub input: u32,
+    /// Tokens of each answer.
+    pub output: u32,
+    /// Requests of each cell.
+    pub requests: u32,
+    /// Requests in flight, where no axis decides it.
+    pub concurrency: u32,
+    /// Engine starts for each server.
+    pub starts: u32,
+    /// The profile of the simulated engine.
+    pub simulated_as: Option<String>,
+}
+
 /// What a run of the tests does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -90,6 +126,9 @@ pub struct Settings {
     /// The session whose noise the simulated engine draws; 0 is that of the committed
     /// baselines.
     pub noise: u64,
+    /// The sweep to measure. With it, suites are not measured; without it, sweeps are measured only
+    /// by a plain `cargo test`.
+    pub sweep: Option<SweepRequest>,
     /// The folder for the records. Without it: a fixed folder under the target folder.
     pub run_folder: Option<PathBuf>,
 }
@@ -111,6 +150,7 @@ impl Default for Settings {
             url: None,
             models: BTreeMap::new(),
             noise: 0,
+            sweep: None,
             run_folder: None,
         }
     }

@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(analysis.front, [2, 1, 3]);
         let rows: Vec<usize> =
             analysis.sensitivities.iter().map(|sensitivity| sensitivity.rows.len()).collect();
-        assert_eq!(rows, [3, 2, 3, 2, 2, 2]);
+        assert_eq!(rows, [3, 2, 2, 2]);
     }
 
     #[test]

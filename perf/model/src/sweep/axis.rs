@@ -42,6 +42,11 @@ const NAMES: [(&str, Setting); 8] = [
 ];
 
 impl Setting {
+    /// The setting that a command line calls so; none for the flag of an engine argument.
+    pub fn named(name: &str) -> Option<Self> {
+        NAMES.iter().find(|(known, _)| *known == name).map(|(_, setting)| setting.clone())
+    }
+
     /// The engine's flag, for a setting of the server.
     pub fn flag(&self) -> Option<&str> {
         match self {
@@ -168,9 +173,8 @@ impl FromStr for Axis {
         if name.is_empty() || values.is_empty() {
             return Err(form());
         }
-        let known = NAMES.iter().find(|(known, _)| *known == name);
-        let setting = match known {
-            Some((_, setting)) => setting.clone(),
+        let setting = match Setting::named(name) {
+            Some(setting) => setting,
             None if name.len() > 2 && name.starts_with("--") => Setting::Argument(name.to_owned()),
             None => return Err(AxisError::Name(name.to_owned())),
         };

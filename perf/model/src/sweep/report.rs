@@ -68,7 +68,10 @@ impl SweepReport {
     /// TPOT P50 and E2E P50 that a cell has.
     pub fn front_figures(&self) -> Option<[Figure; 2]> {
         let has = |figure: &Figure| self.cells.iter().any(|cell| cell.value(*figure).is_some());
-        let throughput = Figure::per_gpu(Metric::whole_server(Quantity::OutputThroughput)?);
+        let metric = Metric::whole_server(Quantity::OutputThroughput)?;
+        // Where no server has several GPUs, both are the same.
+        let is_spread = self.cells.iter().any(|cell| cell.gpus > 1);
+        let throughput = if is_spread { Figure::per_gpu(metric) } else { Figure::of(metric) };
         let latency = [Quantity::Ttft, Quantity::Tpot, Quantity::E2e]
             .into_iter()
             .filter_map(|quantity| Metric::of(quantity, Statistic::P50).map(Figure::of))

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use perf_model::spec::metric::Direction;
-use perf_model::spec::plan::{Plan, PlannedLoad};
+use perf_model::spec::plan::{Plan, PlannedLoad, PlannedSweep};
 use perf_model::spec::tier::Tier;
 
 /// A suite's server, its loads with their guards, and the state of each baseline.
@@ -13,6 +13,12 @@ pub fn plan(scenario: &str, plan: &Plan) -> String {
         1 => "1 GPU".to_owned(),
         gpus => format!("{gpus} GPUs"),
     };
+    if let Some(PlannedSweep { cells, servers }) = plan.sweep {
+        return format!(
+            "{scenario}\n  sweep {} · {} · up to {gpus}\n  {cells} cells on {servers} servers: `cargo xtask perf sweep {}`\n",
+            plan.suite, plan.model, plan.suite
+        );
+    }
     let mut text = format!("{scenario}\n  suite {} · {} · {gpus}\n", plan.suite, plan.model);
     if let Some(why) = &plan.skipped {
         let _ = writeln!(text, "  skipped on this machine: {why}");
@@ -75,6 +81,7 @@ mod tests {
                 PlannedLoad { baseline: recorded, tier: Tier::Nightly, ..load },
             ],
             left_out: Vec::new(),
+            sweep: None,
         };
         insta::assert_snapshot!(super::plan("file::test", &plan), @"
         file::test
@@ -88,6 +95,12 @@ mod tests {
             baseline: baselines/simulated/s/chat.snap
             guard: output throughput may drop 2.5 %
             guard: TTFT P50 may rise 2.5 %
+        ");
+        let sweep = Some(PlannedSweep { cells: 40, servers: 10 });
+        insta::assert_snapshot!(super::plan("file::test", &Plan { sweep, ..plan }), @"
+        file::test
+          sweep s · tiny · up to 2 GPUs
+          40 cells on 10 servers: `cargo xtask perf sweep s`
         ");
     }
 }
