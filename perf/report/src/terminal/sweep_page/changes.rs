@@ -1,5 +1,7 @@
 //! How much each figure of a sweep changes along each axis: [`changes`].
 
+use std::fmt::Write;
+
 use perf_model::analysis::statistics::median;
 use perf_model::sweep::analysis::Sensitivity;
 use perf_model::sweep::report::SweepReport;
@@ -19,13 +21,13 @@ pub(super) fn changes(report: &SweepReport, all: &[Sensitivity]) -> String {
         let Some(most) = of_axis.iter().map(|one| one.rows.len()).max() else { continue };
         let axis_values = &report.axes[axis].values;
         let ends = [axis_values.first(), axis_values.last()].map(|end| end.map_or("", |end| end));
-        text.push_str(&format!(
-            "\nchange along {}, from {} to {}{}\n",
-            report.axes[axis].setting,
-            ends[0],
-            ends[1],
-            if is_partial(report, &of_axis, axis) { " or the last that was measured" } else { "" }
-        ));
+        let partial =
+            if is_partial(report, &of_axis, axis) { " or the last that was measured" } else { "" };
+        let _ = writeln!(
+            text,
+            "\nchange along {}, from {} to {}{partial}",
+            report.axes[axis].setting, ends[0], ends[1]
+        );
         text.push_str(&if most <= MOST_ROWS {
             rows(report, &of_axis, axis)
         } else {
