@@ -94,6 +94,7 @@ impl<'a> Asked<'a> {
                 .map(|(name, folder)| (name.clone(), PathBuf::from(folder)))
                 .collect(),
             noise: *noise,
+            sweep: None,
             run_folder: None,
         })
     }
