@@ -5,7 +5,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::exit_code;
 use perf_model::judge::gate as model;
@@ -154,7 +154,11 @@ fn prepare(
         return Ok(ControlFlow::Break(exit_code::INTERRUPTED));
     }
     let left_out = tiers::left_out(&plans, settings.tier)?;
-    let is_measured = plans.iter().map(|plans| tiers::measures(plans)).collect();
+    let is_measured: Vec<bool> = plans.iter().map(|plans| tiers::measures(plans)).collect();
+    let sweep = plans.iter().flatten().find(|plan| plan.sweep.is_some());
+    if let (Some(sweep), false) = (sweep, is_measured.contains(&true)) {
+        bail!("`{0}` is a sweep; measure it with `cargo xtask perf sweep {0}`", sweep.suite);
+    }
     let runnable = plans.into_iter().flatten().filter(|plan| plan.skipped.is_none());
     let loads: Vec<PlannedLoad> = runnable.flat_map(|plan| plan.loads).collect();
     for note in loads.iter().filter_map(|load| load.baseline.note.as_ref()) {

@@ -44,9 +44,9 @@ pub(crate) fn left_out(plans: &[Vec<Plan>], tier: Tier) -> Result<Vec<String>> {
     Ok(left_out)
 }
 
-/// Whether a scenario has anything left that its tier measures.
+/// Whether a scenario has anything left that its tier measures. A sweep has a command of its own.
 pub(crate) fn measures(plans: &[Plan]) -> bool {
-    !plans.iter().all(Plan::is_left_out)
+    plans.iter().any(|plan| !plan.is_left_out() && plan.sweep.is_none())
 }
 
 #[cfg(test)]
@@ -98,6 +98,7 @@ mod tests {
             refused: None,
             skipped: None,
             loads: Vec::new(),
+            sweep: None,
         };
         let error = left_out(&[vec![plan(&["s"])]], Tier::PullRequest).unwrap_err().to_string();
         assert_eq!(error, "tier pr leaves out all of it: s; use --tier full");
