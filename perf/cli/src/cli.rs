@@ -1,6 +1,7 @@
 //! The command line: [`Cli`].
 
 mod measuring;
+mod sweeping;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use perf_model::judge::exit_code;
 use perf_model::spec::suggest::nearest;
 
 pub(crate) use measuring::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
+pub(crate) use sweeping::{OneOff, Sweep};
 
 /// The command line of a repository without other tasks.
 #[derive(Parser)]
@@ -70,6 +72,14 @@ Examples:
   cargo xtask perf compare awq --base vllm/vllm-openai:v0.32.0 -- --max-num-batched-tokens 4096
   cargo xtask perf compare --base vllm/vllm-openai:v0.32.0        an image with itself: must come out even")]
     Compare(Compare),
+    /// Measure a server and load at many settings, and find the best for each goal
+    #[command(after_help = "\
+Examples:
+  cargo xtask perf sweep f2                       a sweep that a test declares
+  cargo xtask perf sweep --resume last            go on with a run that was killed
+  cargo xtask perf sweep --model tiny --axis=--max-num-seqs=8,64 --axis concurrency=1,8,32 --requests 100
+  cargo xtask perf sweep --engine remote --url http://gpu:8000 --model m --axis rate=1,2,4,8 --input 512")]
+    Sweep(Box<Sweep>),
     /// Say what the committed baselines can and cannot detect, guard by guard, and at what cost
     #[command(after_help = "\
 Examples:

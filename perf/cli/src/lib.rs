@@ -29,6 +29,7 @@ mod settings;
 mod show;
 mod staleness;
 mod stdout;
+mod sweep;
 mod tiers;
 
 use std::process::ExitCode;
@@ -81,6 +82,7 @@ fn perf(asked: Perf) -> anyhow::Result<u8> {
         None => measure::gate(&asked.gate),
         Some(PerfCommand::Refresh(asked)) => measure::refresh(&asked),
         Some(PerfCommand::Compare(asked)) => measure::compare(&asked),
+        Some(PerfCommand::Sweep(asked)) => sweep::sweep(&asked),
         Some(PerfCommand::Power(asked)) => power::power(&asked),
         Some(PerfCommand::Judge(asked)) => judge::judge(&asked),
         Some(PerfCommand::Accept(asked)) => accept::accept(&asked),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 use perf_model::judge::report::SuiteReport;
@@ -42,7 +42,7 @@ pub(crate) fn plan(
             bail!(why);
         }
         if found.is_empty() && !interrupt.asked() {
-            let what = format!("{} cannot be planned: {ended}", scenario.name);
+            let what = format!("{} cannot be planned: {}", scenario.name, ended.without_report());
             return Err(Unmeasurable(what).into());
         }
         plans.push(found);
@@ -68,7 +68,8 @@ pub(crate) fn run_scenario(
     }
     if reports.is_empty() && !interrupt.asked() {
         let (name, engine) = (scenario.name.clone(), settings.engine);
-        let report = SuiteReport::unmeasured(name, engine, Verdict::Invalid, ended);
+        let why = ended.without_report();
+        let report = SuiteReport::unmeasured(name, engine, Verdict::Invalid, why);
         // `show` must give the reason too.
         let left = folder.join(scenario.name.replace("::", "-"));
         report_file::write(&left, &report).map_err(unmeasurable)?;
@@ -77,13 +78,29 @@ pub(crate) fn run_scenario(
     Ok(reports)
 }
 
-/// Runs one test in a process of its own. Returns how it ended, for a test that left nothing else.
-fn run_test(
+/// How a test ended.
+pub(crate) struct Ended {
+    pub(crate) succeeded: bool,
+    /// The last lines that it wrote.
+    pub(crate) cause: String,
+    status: ExitStatus,
+}
+
+impl Ended {
+    /// What to say of a test that left nothing else.
+    fn without_report(&self) -> String {
+        let Self { status, cause, .. } = self;
+        format!("the test wrote no report ({status}); its last lines:\n{cause}")
+    }
+}
+
+/// Runs one test in a process of its own.
+pub(crate) fn run_test(
     scenario: &Scenario,
     settings: &Settings,
     folder: &Path,
     interrupt: &Interrupt,
-) -> Result<String> {
+) -> Result<Ended> {
     std::fs::create_dir_all(folder).map_err(WriteError::of(folder)).map_err(unmeasurable)?;
     let log_path = folder.join(format!("{}.log", scenario.name.replace("::", "-")));
     let log = File::create(&log_path).map_err(WriteError::of(&log_path)).map_err(unmeasurable)?;
@@ -101,11 +118,7 @@ fn run_test(
         .with_context(|| format!("cannot run {}", scenario.binary.display()))?;
     let status = interrupt.wait(child)?;
     let log = std::fs::read_to_string(&log_path).unwrap_or_default();
-    Ok(format!(
-        "the test wrote no report ({status}); its last lines:
-{}",
-        cause(&log)
-    ))
+    Ok(Ended { succeeded: status.success(), cause: cause(&log), status })
 }
 
 fn reports_in(folder: &Path) -> Result<BTreeSet<PathBuf>> {

@@ -33,6 +33,11 @@ impl<'a> Asked<'a> {
         Self { base, budget, ..Self::new(&asked.on, Purpose::Gate, variant(&asked.under_test)) }
     }
 
+    /// A sweep is neither judged nor a baseline.
+    pub(crate) fn sweep(on: &'a On, under_test: &UnderTest, budget: Budget) -> Self {
+        Self { budget, ..Self::new(on, Purpose::Gate, variant(under_test)) }
+    }
+
     pub(crate) fn refresh(asked: &'a Refresh) -> Self {
         let of = Self::new(&asked.on, Purpose::Refresh, variant(&asked.under_test));
         Self { starts: asked.starts, runs: asked.runs, adds_session: asked.add_session, ..of }

@@ -6,11 +6,11 @@ use anyhow::{Result, bail};
 use perf_model::judge::exit_code;
 use perf_model::record::file::{Header, Part, Record};
 use perf_report::terminal;
-use perf_store::{record_file, report_file};
+use perf_store::{record_file, report_file, sweep_file};
 
 use crate::cli::Show;
 use crate::stdout::say;
-use crate::{filters, runs};
+use crate::{filters, runs, sweep};
 
 /// Prints the verdicts of the run, then a table of figures for each load. A record that cannot be
 /// read does not hide the others.
@@ -27,9 +27,17 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
             Err(why) => eprintln!("error: {why}"),
         }
     }
+    let has_sweep = sweep::show(&run, &asked.filters)?;
+    has_report |= has_sweep;
     let mut loads: BTreeMap<(String, String, Part), Vec<Record>> = BTreeMap::new();
     let mut unread = 0;
-    for path in perf_store::runs::files(&run, "jsonl")? {
+    // The records of a sweep are too many to be shown unasked.
+    let records = if has_sweep && asked.filters.is_empty() {
+        Vec::new()
+    } else {
+        perf_store::runs::files(&run, "jsonl")?
+    };
+    for path in records.into_iter().filter(|path| !path.ends_with(sweep_file::JOURNAL)) {
         if !filters::matches(
             &path.strip_prefix(&run).unwrap_or(&path).display().to_string(),
             &asked.filters,

@@ -108,6 +108,16 @@ pub fn write_settings(run: &Path, settings: &Settings, complete: bool) -> Result
     atomic::write(&path, &format!("{content:#}"))
 }
 
+/// Reads what a run was asked to do.
+pub fn read_settings(run: &Path) -> Result<Settings, InputError> {
+    let path = run.join(RUN_FILE);
+    let text = input_file::read(&path, Kind::Report)?;
+    let mut content: Value =
+        serde_json::from_str(&text).map_err(|error| InputError::content(&path, &error))?;
+    serde_json::from_value(content["settings"].take())
+        .map_err(|error| InputError::content(&path, &error))
+}
+
 /// Whether a run says that it did not come to its end.
 pub fn was_interrupted(run: &Path) -> bool {
     let text = input_file::read(&run.join(RUN_FILE), Kind::Report).unwrap_or_default();

@@ -15,7 +15,8 @@ use crate::atomic::{self, WriteError};
 use crate::input_file::{self, InputError, Kind};
 use crate::runs;
 
-const JOURNAL: &str = "sweep.jsonl";
+/// The name of a journal's file.
+pub const JOURNAL: &str = "sweep.jsonl";
 const REPORT: &str = "sweep.json";
 const TABLE: &str = "sweep.csv";
 

@@ -8,3 +8,4 @@ mod docker;
 mod gate;
 mod load;
 mod suites;
+mod sweep;

@@ -162,7 +162,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// `8` is starts; `90s`, `90m` and `2h` are GPU time.
-fn budget(text: &str) -> Result<Budget, String> {
+pub(super) fn budget(text: &str) -> Result<Budget, String> {
     let wrong = || format!("`{text}` is no budget: give engine starts (8) or GPU time (90m, 2h)");
     if let Ok(starts) = text.parse::<u32>() {
         return if starts > 0 {

@@ -58,7 +58,9 @@ fn heading(report: &SweepReport) -> String {
     );
     let mut text = format!("sweep {}   {counts}\n", report.name);
     text.push_str(&wrapped(&ran, "  "));
-    text.push_str(&wrapped(&report.load, "  "));
+    let varies = report.axes.iter().any(|axis| axis.setting.flag().is_none());
+    let of = if varies { "first cell: " } else { "" };
+    text.push_str(&wrapped(&format!("{of}{}", report.load), "  "));
     text
 }
 
