@@ -60,7 +60,8 @@ pub(crate) enum PerfCommand {
     /// Measure afresh and write the baselines
     #[command(after_help = "\
 Examples:
-  cargo xtask perf refresh                          every baseline this machine can measure
+  cargo xtask perf refresh                          every baseline of tier pr that this machine can measure
+  cargo xtask perf refresh --tier full              and those of the other tiers
   cargo xtask perf refresh cpu_smoke --starts 10    one of them, on more engine starts
   cargo xtask perf refresh cpu_smoke --add-session  on another day: what differs from day to day counts as noise")]
     Refresh(Refresh),
