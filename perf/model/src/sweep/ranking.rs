@@ -14,7 +14,7 @@ pub struct Ranked {
     /// The loss against the best value, as a factor: 1 is the best, 1.1 is 10 % worse.
     ///
     /// For a goal of several figures it is the geometric mean of their factors. So each counts as
-    /// much as any other, whatever its unit and its range.
+    /// much as any other, in any unit and range.
     pub loss: f64,
 }
 
