@@ -139,6 +139,24 @@ impl LatencyStatistic {
     }
 }
 
+/// The least value of a latency: only shown beside a published one.
+#[derive(Clone, Copy, Debug)]
+pub struct LatencyMinimum(Metric);
+
+impl LatencyMinimum {
+    /// What somebody else published for it.
+    pub fn was(self, value: Duration) -> Published {
+        Published { metric: self.0, value: as_millis(value) }
+    }
+}
+
+impl Latency {
+    /// The least value, of TTFT. Nothing can guard it: it says nothing about what users see.
+    pub fn min(self) -> LatencyMinimum {
+        LatencyMinimum(self.statistic(Statistic::Min))
+    }
+}
+
 /// The statistics of a distribution, for each kind of distribution the one type that says which way
 /// is better.
 macro_rules! statistics {

@@ -59,6 +59,7 @@ impl Load {
             arrivals: one_at_a_time(),
             requests: 20,
             warmup: 1,
+            samples_kv_cache: false,
             objectives: Vec::new(),
             stall_limit: STALL_LIMIT,
             lateness_limit: LATENESS_LIMIT,
@@ -134,6 +135,14 @@ impl Load {
     #[must_use]
     pub fn once_per_start(mut self) -> Self {
         self.once_per_start = true;
+        self
+    }
+
+    /// Samples how much of the KV cache is in use, every 100 ms during the load, and shows the
+    /// most. It costs the server an answer of `/metrics` each time.
+    #[must_use]
+    pub fn sample_kv_cache(mut self) -> Self {
+        self.declared.samples_kv_cache = true;
         self
     }
 

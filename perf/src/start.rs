@@ -123,6 +123,7 @@ impl Start<'_> {
             (1..=self.runs).flat_map(|number| (0..loads.len()).map(move |at| (number, at)))
         {
             let load = loads[at];
+            // The second run of a start finds a warm server.
             if number > 1 && load.once_per_start {
                 continue;
             }

@@ -42,6 +42,7 @@ pub fn load() -> Load {
         request_limit: Duration::from_mins(10),
         contents: None,
         pause_ms: None,
+        samples_kv_cache: false,
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct ApiSettings {
     pub(crate) model: String,
     pub(crate) max_model_len: usize,
     pub(crate) tokenizer: Tokenizer,
+    /// What the model's chat template adds to a conversation without a system message.
+    pub(crate) system_message: Option<String>,
     pub(crate) seed: u64,
     pub(crate) injection: Injection,
     pub(crate) stream_interval: usize,

@@ -64,6 +64,8 @@ pub struct Model {
     pub graph_gib: f64,
     /// Memory per GPU that CUDA graphs take for each 1,024 tokens of max-model-len, in GiB.
     pub graph_gib_per_1k_len: f64,
+    /// The system message that the model's chat template adds to a conversation without one.
+    pub system_message: Option<String>,
 }
 
 /// What vLLM chooses when no argument says otherwise.
@@ -138,6 +140,12 @@ pub struct Startup {
     /// Compilation, profiling, and capture of CUDA graphs; the last two thirds are skipped by
     /// `--enforce-eager`.
     pub capture_s: f64,
+    /// The part of `capture_s` in which CUDA graphs are captured; a third if absent.
+    pub graphs_s: Option<f64>,
+    /// What the first step after the start takes in addition to its time: kernels are loaded and
+    /// compiled when they are first used.
+    #[serde(default)]
+    pub first_step_s: f64,
 }
 
 /// Why a profile cannot be used.
@@ -175,13 +183,18 @@ macro_rules! built_in {
 }
 
 /// Name and text of each built-in profile; `generic` is the default.
-const BUILT_IN: [(&str, &str); 8] = built_in![
+const BUILT_IN: [(&str, &str); 13] = built_in![
     "generic",
+    "qwen2-1.5b-bf16-1x3090",
+    "qwen2.5-14b-awq-1x32gb",
     "qwen2.5-14b-awq-marlin-1x4090",
+    "qwen2.5-14b-fp16-1x32gb",
     "qwen2.5-14b-fp16-2x4090",
     "qwen2.5-14b-fp16-tuned-2x4090",
+    "qwen2.5-14b-gptq-int8-1x32gb",
     "qwen2.5-32b-awq-marlin-2x4090",
     "qwen2.5-32b-fp16-4x4090",
+    "qwen2.5-7b-awq-1x5060ti",
     "qwen2.5-7b-bf16-1xh200",
     "tiny-cpu",
 ];
@@ -236,6 +249,8 @@ impl Profile {
             self.startup.init_s,
             self.startup.weights_s,
             self.startup.capture_s,
+            self.startup.first_step_s,
+            self.startup.graphs_s.unwrap_or_default(),
         ];
         if waits.iter().any(|wait| !wait.is_finite() || *wait < 0.0) {
             return wrong("http and startup", "hold a time that is negative or not finite");
@@ -282,7 +297,7 @@ mod tests {
     fn the_error_for_an_unknown_name_lists_the_nearest_and_all_names() {
         let error = profile("tiny-gpu").unwrap_err().to_string();
         assert!(error.contains("the nearest is `tiny-cpu`"), "{error}");
-        assert!(error.contains("generic, qwen2.5-14b-awq-marlin-1x4090"), "{error}");
+        assert!(error.contains("generic, qwen2-1.5b-bf16-1x3090"), "{error}");
     }
 
     #[test]

@@ -63,6 +63,7 @@ impl SimServer {
             model,
             max_model_len,
             tokenizer,
+            system_message: profile.model.system_message,
             seed,
             injection,
             stream_interval: args.stream_interval,

@@ -158,7 +158,7 @@ pub(crate) async fn start_up(
     log.info("EngineCore", "kv_cache_utils.py:2327", &size);
     clock.sleep(time.capture).await;
     if !is_cpu && !args.enforce_eager {
-        let seconds = time.capture.as_secs_f64() / 3.0;
+        let seconds = time.graphs.as_secs_f64();
         let text = format!(
             "Graph capturing finished in {seconds:.0} secs, took {:.2} GiB",
             profile.model.graph_gib
@@ -187,6 +187,8 @@ struct StageTimes {
     init: Duration,
     weights: Duration,
     capture: Duration,
+    /// The part of `capture` in which CUDA graphs are captured.
+    graphs: Duration,
 }
 
 impl StageTimes {
@@ -203,6 +205,7 @@ impl StageTimes {
             init: stage(startup.init_s),
             weights: stage(startup.weights_s),
             capture: stage(capture),
+            graphs: stage(startup.graphs_s.unwrap_or(startup.capture_s / 3.0)),
         }
     }
 }

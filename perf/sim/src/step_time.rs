@@ -34,6 +34,8 @@ pub(crate) struct StepTimer {
     noise: Noise,
     drift_seed: u64,
     steps: ChaCha8Rng,
+    /// What the first step takes in addition; zero afterwards.
+    first_step: Duration,
 }
 
 impl StepTimer {
@@ -55,6 +57,7 @@ impl StepTimer {
             noise: profile.noise.clone(),
             drift_seed: seed_for(seed, Stream::Drift),
             steps: ChaCha8Rng::seed_from_u64(seed_for(seed, Stream::Step)),
+            first_step: Duration::from_secs_f64(profile.startup.first_step_s),
         }
     }
 
@@ -71,7 +74,7 @@ impl StepTimer {
         };
         let noise =
             self.start_factor * self.drift(now) * log_normal(&mut self.steps, self.noise.step_cv);
-        Duration::from_secs_f64(ms * noise / 1e3)
+        Duration::from_secs_f64(ms * noise / 1e3) + std::mem::take(&mut self.first_step)
     }
 
     /// The factor of the drift interval that contains `now`.
@@ -123,6 +126,16 @@ mod tests {
             assert!((ratio(PREFILL) - prefill).abs() < 1e-6, "{injection}");
         }
         assert!((time("", true, 4, DECODE) / time("", false, 4, DECODE) - 1.3).abs() < 1e-6);
+    }
+
+    #[test]
+    fn only_the_first_step_of_a_start_is_cold() {
+        let mut profile = profile("generic").unwrap();
+        let mut warm = StepTimer::new(&profile, &Injection::default(), false, 4);
+        profile.startup.first_step_s = 0.7;
+        let mut cold = StepTimer::new(&profile, &Injection::default(), false, 4);
+        let mut more = || cold.time(DECODE, Duration::ZERO) - warm.time(DECODE, Duration::ZERO);
+        assert_eq!([more(), more()], [Duration::from_millis(700), Duration::ZERO]);
     }
 
     #[test]

@@ -198,6 +198,7 @@ impl Cli {
             request_limit: Duration::from_secs(self.request_limit),
             contents: None,
             pause_ms: self.pause,
+            samples_kv_cache: false,
         };
         self.warm(&mut load);
         load

@@ -13,6 +13,7 @@ use crate::openai::call::{Call, Limits};
 use crate::openai::request::{Part, calls};
 use crate::run::client_monitor::ClientMonitor;
 use crate::run::scheduler::Scheduler;
+use crate::server::kv_cache::KvCacheUse;
 use crate::server::metrics::MetricsReader;
 use crate::server::prefix_cache;
 use crate::server::tokenize;
@@ -103,10 +104,17 @@ pub async fn measure(
     let scheduler = Scheduler::begin(endpoint, clock, &mut look);
     let began = scheduler.origin();
     let watch = ClientMonitor::begin(clock, scheduler.busy_wait());
-    scheduler.run(load.arrivals, measured_calls, moments).await;
+    let mut kv_use = KvCacheUse::default();
+    tokio::select! {
+        () = scheduler.run(load.arrivals, measured_calls, moments) => {}
+        () = kv_use.sample(endpoint, clock), if load.samples_kv_cache => {}
+    }
     let client = watch.map(ClientMonitor::end);
 
-    let server = meter.growth(tally.output_tokens, tally.requests, endpoint, clock).await;
+    let mut server = meter.growth(tally.output_tokens, tally.requests, endpoint, clock).await;
+    if let Some(counts) = &mut server {
+        counts.kv_use_max_ppm = kv_use.max_ppm;
+    }
     Ok(Measured { began, server, client, cache_reset })
 }
 

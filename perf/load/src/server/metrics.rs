@@ -87,6 +87,7 @@ fn difference(before: &ServerCounts, after: &ServerCounts) -> ServerCounts {
         ttft_count: grown(|counts| counts.ttft_count),
         e2e_sum_us: grown(|counts| counts.e2e_sum_us),
         e2e_count: grown(|counts| counts.e2e_count),
+        kv_use_max_ppm: None,
         lost: COUNTED
             .into_iter()
             .any(|counter| counter(before).is_some() && grown(counter).is_none()),
@@ -137,7 +138,7 @@ pub(crate) fn parse(text: &str) -> ServerCounts {
 
 /// Name, labels and value of a line; `None` for comments, blank lines and values that are no
 /// number.
-fn sample(line: &str) -> Option<(&str, &str, f64)> {
+pub(crate) fn sample(line: &str) -> Option<(&str, &str, f64)> {
     let name_end = line.find(['{', ' ']).filter(|_| !line.starts_with('#'))?;
     let (name, rest) = line.split_at(name_end);
     let (labels, rest) = match rest.strip_prefix('{') {

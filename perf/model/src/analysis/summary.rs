@@ -27,6 +27,9 @@ pub struct Summary {
     pub output_tokens: u64,
     /// The shortest, mean and longest output of a request that succeeded, in tokens.
     pub output_length: Option<Lengths>,
+    /// Requests that met every objective; absent for a load without objectives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub met: Option<usize>,
     /// The figures.
     pub values: BTreeMap<Metric, f64>,
 }
@@ -94,6 +97,7 @@ pub fn summarize(samples: &[Sample], objectives: &[Objective]) -> Summary {
     summary.rate(Quantity::RequestThroughput, succeeded.len() as f64);
     if !objectives.is_empty() {
         summary.rate(Quantity::Goodput, met as f64);
+        summary.met = Some(met);
     }
     summary.values.extend(latencies(&succeeded));
     summary
@@ -115,6 +119,10 @@ pub(crate) fn latencies(succeeded: &[&Sample]) -> BTreeMap<Metric, f64> {
     ] {
         distribution(quantity, &of_each, &mut values);
     }
+    let first_tokens = succeeded.iter().filter_map(|sample| sample.ttft_ms());
+    if let Some(least) = first_tokens.min_by(f64::total_cmp) {
+        values.extend(Metric::minima().map(|metric| (metric, least)));
+    }
     values
 }
 
@@ -131,6 +139,7 @@ fn distribution(quantity: Quantity, of_each: &[f64], values: &mut BTreeMap<Metri
     let of_each = sorted(of_each);
     for statistic in STATISTICS {
         let value = match statistic {
+            Statistic::Min => of_each.first().copied(),
             Statistic::Mean => mean(&of_each),
             Statistic::P50 => quantile(&of_each, 0.50),
             Statistic::P90 => quantile(&of_each, 0.90),

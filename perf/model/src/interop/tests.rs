@@ -62,6 +62,7 @@ fn record(arrivals: Arrivals) -> String {
         ttft_count: Some(10),
         e2e_sum_us: Some(25_000),
         e2e_count: Some(10),
+        kv_use_max_ppm: None,
         lost: false,
     };
     let client =

@@ -246,9 +246,10 @@ fn rows(
     let guarded = |metric: Metric| evidence.guards.iter().any(|guard| guard.metric == metric);
     let published = |metric: Metric| evidence.published.iter().any(|there| there.metric == metric);
     let measured = evidence.metrics();
-    let others = Metric::all().filter(|metric| !guarded(*metric)).filter(|metric| {
-        published(*metric) || (is_headline(*metric) && measured.contains_key(metric))
-    });
+    let others =
+        Metric::all().chain(Metric::minima()).filter(|metric| !guarded(*metric)).filter(|metric| {
+            published(*metric) || (is_headline(*metric) && measured.contains_key(metric))
+        });
     evidence
         .guards
         .iter()

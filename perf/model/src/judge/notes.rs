@@ -58,6 +58,29 @@ pub(crate) fn notes(results: &LoadResults<'_>) -> Vec<Finding> {
             format!("prefix cache: {:.1} % of prompt tokens were hits", rate * 100.0),
         ));
     }
+    let used: Vec<f64> =
+        starts.iter().filter_map(|start| start.server.as_ref()?.kv_use_max()).collect();
+    if let Some(share) = median(&used) {
+        notes.push(Finding::new(
+            FindingCode::KvCacheUse,
+            format!("KV cache: at most {:.1} % in use", share * 100.0),
+        ));
+    }
+    let met: Option<Vec<usize>> = starts.iter().map(|start| start.summary.met).collect();
+    if let Some(met) = met.filter(|met| !met.is_empty()) {
+        let met: usize = met.iter().sum();
+        let all: usize = starts.iter().map(|start| start.summary.requests).sum();
+        let share = met as f64 / all.max(1) as f64 * 100.0;
+        notes.push(Finding::new(
+            FindingCode::ObjectivesMet,
+            format!("objectives met by {met} of {all} requests, {share:.1} %"),
+        ));
+    }
+    if results.load.warmup == 0 {
+        let cold =
+            "no warm-up: the first requests, which a fresh server answers cold, are in the figures";
+        notes.push(Finding::new(FindingCode::NotWarmedUp, cold));
+    }
     // Of several starts the one whose client was the busiest.
     if let Some(client) =
         starts.iter().filter_map(|start| start.client).max_by_key(|client| client.lag_p99_us)

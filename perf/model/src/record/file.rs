@@ -142,6 +142,10 @@ pub struct ServerCounts {
     /// The count of the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub e2e_count: Option<u64>,
+    /// The largest `vllm:kv_cache_usage_perc` of the samples during the load, in millionths of the
+    /// cache; absent where nobody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv_use_max_ppm: Option<u64>,
     /// Whether counters that were there before the load could not be read behind it, or had shrunk.
     #[serde(default, skip_serializing_if = "is_false")]
     pub lost: bool,
@@ -158,6 +162,11 @@ impl ServerCounts {
     pub fn prefix_hit_rate(&self) -> Option<f64> {
         let queries = self.prefix_queries.filter(|queries| *queries > 0)?;
         Some(self.prefix_hits? as f64 / queries as f64)
+    }
+
+    /// The largest share of the KV cache that was in use; absent where it was not sampled.
+    pub fn kv_use_max(&self) -> Option<f64> {
+        Some(self.kv_use_max_ppm? as f64 / 1e6)
     }
 
     /// The mean TTFT as the server measured it, in milliseconds.

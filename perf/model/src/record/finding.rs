@@ -120,6 +120,12 @@ codes! {
         SteadyState,
         /// How much the prefix cache served.
         PrefixCache,
+        /// How much of the KV cache was in use at most.
+        KvCacheUse,
+        /// How many requests met every objective.
+        ObjectivesMet,
+        /// The requests of a cold server are in the figures.
+        NotWarmedUp,
         /// What the load generator used of its machine.
         ClientUse,
         /// Where the server's log is.

@@ -99,6 +99,9 @@ pub struct Load {
     pub requests: u32,
     /// The number of warm-up requests before them, which are not measured.
     pub warmup: u32,
+    /// Whether `vllm:kv_cache_usage_perc` is sampled during the load.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub samples_kv_cache: bool,
     /// The bounds that a request must meet to count for goodput; without any there is no goodput.
     pub objectives: Vec<Objective>,
     /// A request that receives no event for this long is a failure. Comments that keep a
@@ -116,6 +119,11 @@ pub struct Load {
     /// The share of requests that may fail before the run is invalid. Failed requests count
     /// in no figure.
     pub failures_allowed: Percent,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl Load {

@@ -35,6 +35,9 @@ pub enum Quantity {
 /// A statistic of a quantity that has a value per request or per gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Statistic {
+    /// The least value. Some reports give it; it says nothing about what users see, so that nothing
+    /// can guard it and no baseline has it.
+    Min,
     /// The arithmetic mean.
     Mean,
     /// The median.
@@ -67,7 +70,7 @@ pub const QUANTITIES: [Quantity; 9] = [
     Quantity::E2e,
 ];
 
-/// All statistics, in the order of reports.
+/// All statistics that can be guarded, in the order of reports.
 pub const STATISTICS: [Statistic; 5] =
     [Statistic::Mean, Statistic::P50, Statistic::P90, Statistic::P95, Statistic::P99];
 
@@ -157,6 +160,7 @@ impl Statistic {
     /// The name in baselines and records.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Min => "min",
             Self::Mean => "mean",
             Self::P50 => "p50",
             Self::P90 => "p90",
@@ -168,6 +172,7 @@ impl Statistic {
     /// The name in tables.
     pub fn label(self) -> &'static str {
         match self {
+            Self::Min => "min",
             Self::Mean => "mean",
             Self::P50 => "P50",
             Self::P90 => "P90",
@@ -221,7 +226,12 @@ impl Metric {
         }
     }
 
-    /// Every metric, in the order of reports.
+    /// The minima that are measured beside [`Metric::all`], to stand next to published ones.
+    pub fn minima() -> impl Iterator<Item = Self> {
+        Self::of(Quantity::Ttft, Statistic::Min).into_iter()
+    }
+
+    /// Every metric that a baseline has, in the order of reports.
     pub fn all() -> impl Iterator<Item = Self> {
         QUANTITIES.into_iter().flat_map(|quantity| {
             let statistics: Vec<Option<Statistic>> = if quantity.is_whole_server() {
@@ -256,6 +266,7 @@ impl FromStr for Metric {
 
     fn from_str(key: &str) -> Result<Self, Self::Err> {
         Self::all()
+            .chain(Self::minima())
             .find(|metric| metric.to_string() == key)
             .ok_or_else(|| UnknownMetric(key.to_owned()))
     }
@@ -280,7 +291,7 @@ mod tests {
 
     #[test]
     fn every_key_names_its_unit_and_parses_back() {
-        for metric in Metric::all() {
+        for metric in Metric::all().chain(Metric::minima()) {
             let key = metric.to_string();
             assert!(
                 ["_tok_per_s", "_req_per_s", "_ms"].iter().any(|unit| key.ends_with(unit)),

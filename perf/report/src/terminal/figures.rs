@@ -99,7 +99,7 @@ pub fn figures(records: &[Record]) -> String {
             line(name.to_owned(), values);
         }
     }
-    for metric in Metric::all() {
+    for metric in Metric::all().chain(Metric::minima()) {
         let values: Vec<Option<f64>> =
             summaries.iter().map(|summary| summary.values.get(&metric).copied()).collect();
         if values.iter().any(Option::is_some) {

@@ -112,6 +112,11 @@ pub(super) fn prompt(fields: &Fields, api: &Api) -> Result<Vec<u32>, ApiError> {
         return Err(ApiError::plain("You must pass at least one message"));
     }
     let mut said = Vec::new();
+    let has_system =
+        messages.iter().any(|message| message.get("role").is_some_and(|role| role == "system"));
+    if let (Some(text), false) = (&api.settings().system_message, has_system) {
+        said.push(("system", text.clone()));
+    }
     for message in messages {
         let role = message
             .get("role")
