@@ -39,7 +39,6 @@ fn wave_of(requests: u32, name: &str) -> Load {
 fn warm_wave_of(requests: u32) -> Load {
     wave_of(requests, &format!("wave_of_{requests}"))
         .guard(output_throughput().may_drop(percent(5.0)))
-        .guard(e2e().mean().may_rise(percent(5.0)))
 }
 
 /// Without help from the prefix cache, and with outputs of one length.
