@@ -134,7 +134,8 @@ mod tests {
         let mut warm = StepTimer::new(&profile, &Injection::default(), false, 4);
         profile.startup.first_step_s = 0.7;
         let mut cold = StepTimer::new(&profile, &Injection::default(), false, 4);
-        let mut more = || cold.time(DECODE, Duration::ZERO) - warm.time(DECODE, Duration::ZERO);
+        let mut more =
+            || cold.time(DECODE, Duration::ZERO).saturating_sub(warm.time(DECODE, Duration::ZERO));
         assert_eq!([more(), more()], [Duration::from_millis(700), Duration::ZERO]);
     }
 
