@@ -149,7 +149,7 @@ impl Suite {
             return Ok(Outcome { report, purpose, reports_skips: true });
         }
         if left_out.contains(&self.name) {
-            // Whoever asked for the tier names what it leaves out. A report would count it as
+            // The command names what a tier leaves out. A report would count it as
             // skipped for lack of hardware.
             let (tier, purpose) = (session.settings.tier, session.settings.purpose);
             let why = format!("left out by tier {tier}");
