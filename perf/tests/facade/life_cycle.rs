@@ -93,7 +93,7 @@ fn a_tier_leaves_out_what_is_of_a_later_one_and_says_it_in_the_plan() {
         place.has("run/inner/start-1/few.jsonl") && !place.has("run/inner/start-1/later.jsonl")
     );
 
-    // Nobody asks for a tier in a plain `cargo test`: all of it runs.
+    // A plain `cargo test` asks for no tier: all of it runs.
     place.simulated("tiers").refresh().run().assert_success();
     assert!(place.has("run/inner/start-1/later.jsonl"));
 }
