@@ -43,6 +43,18 @@ pub fn goodput() -> Rate {
     Rate(Quantity::Goodput)
 }
 
+/// The highest rate of arrivals at which enough requests meet every objective of the load. Only a
+/// load with a [search](crate::Load::search) of [rates](crate::prelude::rates) has it.
+pub fn max_rate() -> Rate {
+    Rate(Quantity::MaxRate)
+}
+
+/// The most requests at once of which enough meet every objective of the load. Only a load with a
+/// [search](crate::Load::search) of [concurrencies](crate::prelude::concurrencies) has it.
+pub fn max_concurrency() -> Rate {
+    Rate(Quantity::MaxConcurrency)
+}
+
 /// Output tokens per second that one request saw.
 pub fn request_output_rate() -> RequestRate {
     RequestRate(Quantity::RequestOutputRate)

@@ -40,6 +40,7 @@ mod error;
 mod guards;
 mod interrupt;
 mod load;
+mod load_search;
 mod load_state;
 mod measure;
 mod plan;
@@ -47,6 +48,7 @@ mod preflight;
 mod refresh;
 mod rounds;
 mod run;
+mod search;
 mod session;
 mod stall_detector;
 mod start;
@@ -67,12 +69,13 @@ pub use vllm::Vllm;
 pub mod prelude {
     pub use perf_engine::StartFailure;
     pub use perf_model::spec::load::{Arrivals, Length, OutputLength, Prompts};
+    pub use perf_model::spec::load_search::LoadSearch;
     pub use perf_model::spec::tier::Tier;
     pub use perf_model::spec::units::{millis, per_second, percent};
 
     pub use crate::guards::{
-        e2e, goodput, itl, output_throughput, request_output_rate, request_throughput,
-        total_throughput, tpot, ttft,
+        e2e, goodput, itl, max_concurrency, max_rate, output_throughput, request_output_rate,
+        request_throughput, total_throughput, tpot, ttft,
     };
     pub use crate::load::{
         Load, as_recorded, as_recorded_at, at_most, at_most_of, concurrent, constant_rate,
@@ -80,6 +83,7 @@ pub mod prelude {
         prose, ramp, random_tokens, random_tokens_of, repeated_sentence, share_gpt, shared_prefix,
         text, trace, uniform, verse, verse_of, waves_of,
     };
+    pub use crate::load_search::{concurrencies, rates};
     pub use crate::suite::{Outcome, Suite};
     pub use crate::sweep::{Sweep, SweepOutcome};
     pub use crate::vllm::Vllm;

@@ -67,6 +67,7 @@ impl Load {
             request_limit: REQUEST_LIMIT,
             contents: None,
             pause_ms: None,
+            search: None,
         };
         Self {
             declared,
@@ -229,6 +230,11 @@ impl Load {
 
     /// The load with what was left open filled in.
     pub(crate) fn finished(mut self) -> Self {
+        if let Some(search) = self.declared.search
+            && self.declared.arrivals == one_at_a_time()
+        {
+            self.declared.arrivals = search.usual_arrivals();
+        }
         self.declared.warmup = self.warmup.unwrap_or_else(|| self.declared.arrivals.width());
         self
     }

@@ -6,13 +6,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use perf_clock::Clock;
 use perf_load::{Endpoint, Measured};
 use perf_model::analysis::run_analysis::RunAnalysis;
+use perf_model::analysis::search::Searcher;
 use perf_model::analysis::summary::Summary;
 use perf_model::judge::results::RepetitionResult;
 use perf_model::record::file::{End, Header, Part, Record};
+use perf_model::record::finding::Finding;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::record::hash::fnv_1a;
 use perf_model::record::sample::Sample;
+use perf_model::record::search_probe::SearchProbe;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::load::Load as Declared;
 use perf_store::record_file::RecordWriter;
 use tokio::sync::Notify;
 
@@ -44,15 +48,53 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Measures it, and keeps its record.
+    /// Measures it, and keeps its record; of a search, the record of every probe.
     pub(crate) async fn measure(&self) -> Result<RepetitionResult> {
-        let declared = &self.load.declared;
-        let seed = self.seed();
+        if let Some(searcher) = Searcher::new(&self.load.declared) {
+            let searcher = searcher.map_err(|error| Error::Usage(error.to_string()))?;
+            return self.search(searcher).await;
+        }
+        let record = self.record(&self.load.declared, None).await?;
+        let RunAnalysis { summary, steady, faults, remarks, .. } = RunAnalysis::of(&record);
+        self.session.tell(self.suite, &self.one_line(&summary));
+        let (server, client) = record.end.map_or((None, None), |end| (end.server, end.client));
+        let result = self.result(summary, faults, remarks);
+        Ok(RepetitionResult { steady, server, client, ..result })
+    }
+
+    /// What it gave, without what only a single record has.
+    pub(crate) fn result(
+        &self,
+        summary: Summary,
+        faults: Vec<Finding>,
+        remarks: Vec<Finding>,
+    ) -> RepetitionResult {
+        RepetitionResult {
+            start: self.start,
+            fingerprint: self.fingerprint.clone(),
+            summary,
+            steady: None,
+            server: None,
+            gpu_s: 0.0,
+            client: None,
+            remarks,
+            faults,
+        }
+    }
+
+    /// Puts a load on the server once, as declared or as a probe of a search, and keeps the record.
+    pub(crate) async fn record(
+        &self,
+        declared: &Declared,
+        search: Option<SearchProbe>,
+    ) -> Result<Record> {
+        let seed = self.seed(search.as_ref().map(|probe| probe.number));
         let header = Header {
             part: self.part,
             start: self.start,
             run: self.number,
             seed,
+            search,
             calibration: perf_load::calibration(self.clock).await,
             ..Header::of(declared, self.suite, self.fingerprint.clone())
         };
@@ -82,7 +124,7 @@ impl Run<'_> {
             return Err(error.into());
         }
         if let Some((why, count)) = stalled {
-            return Err(self.silent(why, count).await);
+            return Err(self.silent(declared, why, count).await);
         }
         let cannot = |cause| Error::Load { load: declared.name.clone(), cause, log: None };
         let Some(Measured { server, client, cache_reset, .. }) =
@@ -95,27 +137,11 @@ impl Run<'_> {
         };
         let end = End { complete: true, reason: None, server, client, cache_reset };
         record.finish(&end)?;
-
-        let RunAnalysis { summary, steady, faults, remarks, .. } =
-            RunAnalysis::of(&Record { header, samples, end: Some(end) });
-        self.session.tell(self.suite, &self.one_line(&summary));
-        let fingerprint = self.fingerprint.clone();
-        Ok(RepetitionResult {
-            start: self.start,
-            fingerprint,
-            summary,
-            steady,
-            server,
-            gpu_s: 0.0,
-            client,
-            remarks,
-            faults,
-        })
+        Ok(Record { header, samples, end: Some(end) })
     }
 
     /// The error of a run that is given up because requests fell silent.
-    async fn silent(&self, why: GiveUp, stalled: u32) -> Error {
-        let Load { declared, .. } = self.load;
+    async fn silent(&self, declared: &Declared, why: GiveUp, stalled: u32) -> Error {
         let (load, limit) = (declared.name.clone(), declared.stall_limit);
         if why == GiveUp::Hangs || !perf_load::is_healthy(self.endpoint, self.clock).await {
             return Error::ServerHangs { load, stalled, limit, log: None };
@@ -130,13 +156,16 @@ impl Run<'_> {
         }
     }
 
-    /// Another for each load, start and run, the same in every run: a run can be repeated, and none
+    /// Another for each load, start, run and probe, the same in every run: a run can be repeated, and none
     /// finds the prompts of another in a cache. A remote server outlives the run, so there each run
     /// has seeds of its own.
-    fn seed(&self) -> u64 {
+    fn seed(&self, probe: Option<u32>) -> u64 {
         let mut name = format!("{}/{}/{}", self.suite, self.load.declared.name, self.start);
         if self.number > 1 {
             let _ = write!(name, "/{}", self.number);
+        }
+        if let Some(probe) = probe {
+            let _ = write!(name, "/probe-{probe}");
         }
         let seed = fnv_1a(name.as_bytes());
         if self.fingerprint.engine != EngineKind::Remote {
@@ -146,11 +175,16 @@ impl Run<'_> {
         seed.wrapping_add(now.as_secs())
     }
 
+    /// Which run of which load it is, for a line of progress.
+    pub(crate) fn title(&self) -> String {
+        let place = self.part.folder(self.start, self.number).replace('-', " ").replace('/', ", ");
+        format!("{place}, {}", self.load.declared.name)
+    }
+
     fn one_line(&self, summary: &Summary) -> String {
         format!(
-            "{}, {}: {} requests, {} failed, {} output tokens in {:.1} s",
-            self.part.folder(self.start, self.number).replace('-', " ").replace('/', ", "),
-            self.load.declared.name,
+            "{}: {} requests, {} failed, {} output tokens in {:.1} s",
+            self.title(),
             summary.requests,
             summary.failed(),
             summary.output_tokens,

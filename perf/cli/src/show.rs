@@ -57,7 +57,15 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
     }
     for records in loads.values_mut() {
         records.sort_by_key(|record| (record.header.start, record.header.run));
-        say(terminal::figures(records));
+        if records.iter().all(|record| record.header.search.is_none()) {
+            say(terminal::figures(records));
+            continue;
+        }
+        // The probes of a search make one figure.
+        let run = |record: &Record| (record.header.start, record.header.run);
+        for probes in records.chunk_by(|one, next| run(one) == run(next)) {
+            say(terminal::search(probes));
+        }
     }
     match (unread, loads.is_empty()) {
         (0, true) if has_report => Ok(exit_code::HELD),

@@ -32,10 +32,12 @@ impl Prior {
     }
 
     /// By a metric's name: [`Prior::tail`] if it is a percentile from the 90th on or a maximum
-    /// (`itl_p99_ms`, `ttft_max_ms`), [`Prior::central`] otherwise.
+    /// (`itl_p99_ms`, `ttft_max_ms`), [`Prior::central`] otherwise. A name that begins with `max`
+    /// is of a limit (`max_rate`), not of the largest of many values.
     pub fn of_metric(name: &str) -> Self {
-        let is_tail = |part: &str| part.starts_with("p9") || part == "max";
-        if name.to_ascii_lowercase().split('_').any(is_tail) {
+        let is_tail =
+            |(at, part): (usize, &str)| part.starts_with("p9") || (part == "max" && at > 0);
+        if name.to_ascii_lowercase().split('_').enumerate().any(is_tail) {
             Self::tail()
         } else {
             Self::central()
@@ -64,7 +66,9 @@ mod tests {
         for name in ["itl_p99_ms", "ttft_p95_ms", "e2e_max_ms", "ITL_P99.9_MS"] {
             assert_eq!(Prior::of_metric(name), Prior::tail(), "{name}");
         }
-        for name in ["itl_p50_ms", "ttft_mean_ms", "output_throughput_tok_per_s"] {
+        for name in
+            ["itl_p50_ms", "ttft_mean_ms", "output_throughput_tok_per_s", "max_rate_req_per_s"]
+        {
             assert_eq!(Prior::of_metric(name), Prior::central(), "{name}");
         }
     }

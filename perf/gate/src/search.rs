@@ -10,9 +10,13 @@
 //! An answer is two probes, one sustained and one not, that lie at most twice the resolution apart,
 //! and the estimate between them. Everything else is unresolved, with the reason.
 
+mod plan;
+
 use serde::{Deserialize, Serialize};
 
-use crate::share::{Block, Share, fewest};
+use crate::share::Block;
+
+pub use plan::{SearchError, SearchPlan};
 
 /// The blocks into which the requests of a probe are cut.
 pub const BLOCKS: usize = 20;
@@ -24,47 +28,11 @@ pub const LEAST_LENGTH: f64 = 10.0;
 /// Above the throughput of an overloaded probe, by this factor, nothing is looked for first.
 const ABOVE_CAPACITY: f64 = 1.05;
 
+/// Below the throughput of an overloaded probe, by this factor or less, the answer usually is.
+const BELOW_CAPACITY: f64 = 0.8;
+
 /// The most by which the requests of later probes grow.
 const MOST_SCALE: u32 = 4;
-
-/// What is searched for, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SearchPlan {
-    /// The lowest load: requests per second, or requests at once.
-    pub from: f64,
-    /// The highest load.
-    pub to: f64,
-    /// Whether a load is a whole number.
-    pub is_whole: bool,
-    /// The share of requests that must meet every objective, between 0 and 1.
-    pub share: f64,
-    /// How far the truth may be from the answer, relative to it.
-    pub resolution: f64,
-    /// The most probes.
-    pub probes: u32,
-    /// The probability with which a probe at a load that is not sustained is called sustained, or
-    /// the other way round.
-    pub error: f64,
-}
-
-/// Why a search cannot be made.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum SearchError {
-    /// The range is none.
-    #[error("a search needs a range of positive loads, the lower end first, not {0} to {1}")]
-    Range(f64, f64),
-    /// The share cannot be reached or missed.
-    #[error(
-        "the share of requests that must meet the objectives is {0} %; it must be above 0 % and below 100 %"
-    )]
-    Share(f64),
-    /// The resolution is too fine or too coarse.
-    #[error("the resolution of a search is {0} %; it must be from 0.5 % to 50 %")]
-    Resolution(f64),
-    /// Two probes at least make an answer.
-    #[error("a search of {0} probes finds nothing; allow at least 3")]
-    Probes(u32),
-}
 
 /// What a probe found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -158,60 +126,6 @@ pub struct Search {
     probes: Vec<(Probe, ProbeVerdict)>,
 }
 
-impl SearchPlan {
-    /// Refuses a plan that cannot be followed.
-    pub fn check(&self) -> Result<(), SearchError> {
-        let Self { from, to, share, resolution, probes, .. } = *self;
-        let is_range = from.is_finite() && to.is_finite() && from > 0.0 && from < to;
-        if !is_range || (self.is_whole && from < 1.0) {
-            return Err(SearchError::Range(from, to));
-        }
-        if !(share > 0.0 && share < 1.0) {
-            return Err(SearchError::Share(share * 100.0));
-        }
-        if !(0.005..=0.5).contains(&resolution) {
-            return Err(SearchError::Resolution(resolution * 100.0));
-        }
-        if probes < 3 {
-            return Err(SearchError::Probes(probes));
-        }
-        Ok(())
-    }
-
-    /// The fewest requests of a probe, without those of its ramp, that can show the share.
-    pub fn fewest_requests(&self) -> f64 {
-        fewest(self.share, BLOCKS, self.error)
-    }
-
-    /// The share of a probe, with the limits that decide it.
-    pub fn share_of(&self, probe: &Probe) -> Option<Share> {
-        Share::of(&probe.blocks, self.error)
-    }
-
-    /// What a probe says of its load.
-    pub fn verdict(&self, probe: &Probe) -> ProbeVerdict {
-        match self.share_of(probe) {
-            Some(share) if share.high < self.share => ProbeVerdict::NotSustained,
-            Some(share)
-                if share.low >= self.share && !probe.grew && probe.length >= LEAST_LENGTH =>
-            {
-                ProbeVerdict::Sustained
-            }
-            _ => ProbeVerdict::Undecided,
-        }
-    }
-
-    /// By how much the two probes of an answer may be apart.
-    fn widest(&self) -> f64 {
-        (1.0 + self.resolution).powi(2)
-    }
-
-    /// Whether these two loads are close enough together to be an answer.
-    fn is_close(&self, low: f64, high: f64) -> bool {
-        high / low <= self.widest() * (1.0 + 1e-9) || (self.is_whole && high - low < 1.5)
-    }
-}
-
 impl Search {
     /// A search that has not begun.
     pub fn new(plan: SearchPlan) -> Result<Self, SearchError> {
@@ -255,7 +169,7 @@ impl Search {
         match (low, high) {
             (Some(low), Some(high)) if low >= high => unresolved(Unresolved::Contradictory),
             (Some(low), Some(high)) if self.plan.is_close(low, high) => {
-                Answer::Found { value: self.estimate(low, high), low, high }
+                Answer::Found { value: self.value(low, high), low, high }
             }
             (_, Some(high)) if high <= self.plan.from => unresolved(Unresolved::TooHigh),
             (Some(low), _) if low >= self.plan.to => unresolved(Unresolved::TooLow),
@@ -304,7 +218,10 @@ impl Search {
         let step = 1.0 + self.plan.resolution * 0.9;
         let (Some(lowest), Some(highest)) = (near.first(), near.last()) else {
             return match () {
-                () if !self.plan.is_close(floor, ceiling) => (floor * ceiling).sqrt(),
+                () if !self.plan.is_close(floor, ceiling) => {
+                    let usual = if ceiling < top { ceiling * BELOW_CAPACITY } else { 0.0 };
+                    (floor * ceiling).sqrt().max(usual)
+                }
                 // The ends are close together: each that is not decided yet is looked at itself.
                 () if low.is_none() => floor,
                 () => ceiling,
@@ -328,6 +245,18 @@ impl Search {
         let least = low.map_or(self.plan.from, |low| low + 1.0);
         let most = high.map_or(self.plan.to, |high| high - 1.0);
         at.round().clamp(least.min(most), most.max(least))
+    }
+
+    /// The answer between two probes: the estimate as far as the whole bracket is within the
+    /// resolution of it. Of neighbouring whole loads it is the one that was sustained.
+    fn value(&self, low: f64, high: f64) -> f64 {
+        let step = 1.0 + self.plan.resolution;
+        let (least, most) = (high / step, low * step);
+        match () {
+            () if self.plan.is_whole && high - low < 1.5 => low,
+            () if least >= most => (low * high).sqrt(),
+            () => self.estimate(low, high).clamp(least.max(low), most.min(high)),
+        }
     }
 
     /// Where the share is reached between two probes: the crossing of a line through the shares of

@@ -8,8 +8,8 @@
 //! that number.
 //!
 //! Where few or no requests missed, their clusters cannot be seen. The same scatter is therefore
-//! also taken for the slowest tenth of the requests, for any objectives, and the larger
-//! design effect counts.
+//! also taken for the near misses, and the larger design effect counts. The slowest tenth of the
+//! requests are near misses, unless the limits are far out in their tail.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub struct Block {
     pub requests: u32,
     /// How many of them met every objective.
     pub met: u32,
-    /// How many of them are among the slowest tenth of the probe.
+    /// How many of them are among the slowest tenth of the probe; 0 where these are no near misses.
     pub slow: u32,
 }
 

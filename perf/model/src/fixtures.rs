@@ -43,6 +43,7 @@ pub fn load() -> Load {
         contents: None,
         pause_ms: None,
         samples_kv_cache: false,
+        search: None,
     }
 }
 

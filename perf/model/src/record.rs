@@ -9,3 +9,4 @@ pub mod finding;
 pub mod fingerprint;
 pub mod hash;
 pub mod sample;
+pub mod search_probe;

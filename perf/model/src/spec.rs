@@ -7,6 +7,7 @@ pub mod gpu_time;
 pub mod guard;
 pub mod image_reference;
 pub mod load;
+pub mod load_search;
 pub mod metric;
 pub mod plan;
 pub mod secret_name;

@@ -46,7 +46,10 @@ impl RecordWriter {
         let start = header.part.folder(header.start, header.run);
         let folder = run.join(&header.suite).join(start);
         std::fs::create_dir_all(&folder).map_err(WriteError::of(&folder))?;
-        let path = folder.join(format!("{}.jsonl", header.load));
+        let path = folder.join(header.file_name());
+        if header.search.as_ref().is_some_and(|probe| probe.number == 1) {
+            remove_probes(&folder, &header.load)?;
+        }
         let file = File::create(&path).map_err(WriteError::of(&path))?;
         let mut writer = Self { path, file: Some(file) };
         writer.append(Line::Header(header))?;
@@ -81,6 +84,19 @@ impl RecordWriter {
             cannot(cause)
         })
     }
+}
+
+/// Removes the probes that an earlier search of a load left: it may have had more.
+fn remove_probes(folder: &Path, load: &str) -> Result<(), WriteError> {
+    let cannot = WriteError::of(folder);
+    let begins = format!("{load}.probe-");
+    for entry in std::fs::read_dir(folder).map_err(&cannot)? {
+        let name = entry.map_err(&cannot)?.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(&begins) && name.ends_with(".jsonl")) {
+            std::fs::remove_file(folder.join(&name)).map_err(&cannot)?;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for RecordWriter {
@@ -118,6 +134,23 @@ mod tests {
         assert!(second.contains("an earlier line could not be written"), "{second}");
         drop(writer);
         assert_eq!(std::fs::read_to_string(path).unwrap(), "");
+    }
+
+    #[test]
+    fn a_search_that_begins_again_leaves_no_probe_of_an_earlier_one() {
+        use perf_model::record::search_probe::SearchProbe;
+        use perf_model::spec::load_search::{Axis, LoadSearch};
+
+        let run = tempfile::tempdir().unwrap();
+        let of = LoadSearch::along(Axis::Concurrency { from: 1, to: 8 });
+        let begin = |number: u32| {
+            let search = Some(SearchProbe { number, at: 1.0, of });
+            RecordWriter::begin(run.path(), &Header { search, ..header() }).unwrap().path.clone()
+        };
+        let (first, second) = (begin(1), begin(2));
+        assert!(first.ends_with("start-1/chat.probe-01.jsonl") && second.is_file(), "{first:?}");
+        assert_eq!(begin(1), first);
+        assert!(first.is_file() && !second.exists());
     }
 
     #[test]

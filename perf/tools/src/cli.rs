@@ -199,6 +199,7 @@ impl Cli {
             contents: None,
             pause_ms: self.pause,
             samples_kv_cache: false,
+            search: None,
         };
         self.warm(&mut load);
         load

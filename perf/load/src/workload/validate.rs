@@ -41,7 +41,19 @@ fn fault(load: &Load) -> Option<String> {
             "its stall limit or request limit is zero, so that every request would fail".to_owned(),
         );
     }
-    empty(&workload.prompts).or_else(|| unfit(load).map(str::to_owned)).or_else(|| excess(load))
+    empty(&workload.prompts)
+        .or_else(|| unfit(load).map(str::to_owned))
+        .or_else(|| excess(load))
+        .or_else(|| unsearchable(load))
+}
+
+/// A search that cannot be made, or whose highest load is too much.
+fn unsearchable(load: &Load) -> Option<String> {
+    let search = load.search?;
+    search.fault(load).or_else(|| {
+        let arrivals = search.arrivals(load.arrivals, search.plan().to)?;
+        fault(&Load { arrivals, search: None, ..load.clone() })
+    })
 }
 
 /// What is wrong with a pause, whose lengths are in milliseconds. Only a fixed one may be 0.

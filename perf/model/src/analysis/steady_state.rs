@@ -68,6 +68,14 @@ pub fn never_steady(samples: &[Sample], arrivals: Arrivals) -> Option<String> {
     ))
 }
 
+/// Whether the number of requests under way grew from one end of an open loop's window to the
+/// other.
+pub(crate) fn queue_grew(samples: &[Sample], arrivals: Arrivals) -> bool {
+    let window = window(samples, arrivals);
+    let drift = window.and_then(|(from, to)| drift(samples, arrivals, from, to));
+    drift.is_some_and(|(first, last)| last > first)
+}
+
 /// The figures of the steady window. `None` when there is no such window, or nothing happened in
 /// it.
 pub fn steady(samples: &[Sample], arrivals: Arrivals) -> Option<Steady> {

@@ -170,16 +170,33 @@ fn lengths(succeeded: &[&Sample]) -> Option<Lengths> {
 }
 
 /// Whether a request met every objective; a quantity that could not be measured does not meet it.
-fn meets_all(sample: &Sample, objectives: &[Objective]) -> bool {
+pub(crate) fn meets_all(sample: &Sample, objectives: &[Objective]) -> bool {
     objectives.iter().all(|objective| {
-        let value = match objective.quantity {
-            Quantity::Ttft => sample.ttft_ms(),
-            Quantity::Tpot => sample.tpot_ms(),
-            Quantity::E2e => Some(sample.e2e_ms()),
-            _ => None,
-        };
-        value.is_some_and(|value| value <= as_millis(objective.limit))
+        value_of(sample, objective).is_some_and(|value| value <= as_millis(objective.limit))
     })
+}
+
+/// How slow a request is: the largest part that it took of any objective's limit. A request that
+/// failed is infinitely slow.
+pub(crate) fn severity(sample: &Sample, objectives: &[Objective]) -> f64 {
+    if !sample.succeeded() {
+        return f64::INFINITY;
+    }
+    let parts = objectives.iter().map(|objective| {
+        let limit = as_millis(objective.limit);
+        value_of(sample, objective).map_or(f64::INFINITY, |value| value / limit.max(1e-9))
+    });
+    parts.fold(0.0, f64::max)
+}
+
+/// What a request has of an objective's quantity, in milliseconds.
+fn value_of(sample: &Sample, objective: &Objective) -> Option<f64> {
+    match objective.quantity {
+        Quantity::Ttft => sample.ttft_ms(),
+        Quantity::Tpot => sample.tpot_ms(),
+        Quantity::E2e => Some(sample.e2e_ms()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

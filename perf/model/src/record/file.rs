@@ -9,6 +9,7 @@ use crate::record::bounds;
 use crate::record::client_load::{Calibration, ClientUse};
 use crate::record::fingerprint::Fingerprint;
 use crate::record::sample::Sample;
+use crate::record::search_probe::SearchProbe;
 use crate::spec::load::{Arrivals, Load, Objective};
 
 /// The version of the format that this code writes.
@@ -81,9 +82,20 @@ pub struct Header {
     /// somebody else measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Load>,
+    /// The search that it is a probe of; absent for a load that is put on the server as declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchProbe>,
 }
 
 impl Header {
+    /// The name of the record's file: the load's, with the probe's number where it is one.
+    pub fn file_name(&self) -> String {
+        match &self.search {
+            Some(probe) => format!("{}.probe-{:02}.jsonl", self.load, probe.number),
+            None => format!("{}.jsonl", self.load),
+        }
+    }
+
     /// The header of a declared load that is judged, in its first run of the first start.
     pub fn of(load: &Load, suite: &str, fingerprint: Fingerprint) -> Self {
         Self {
@@ -101,6 +113,7 @@ impl Header {
             fingerprint,
             calibration: None,
             declared: Some(load.clone()),
+            search: None,
         }
     }
 }

@@ -72,6 +72,8 @@ codes! {
         PrefixCacheWarm,
         /// A start ran with another configuration than the first.
         ConfigurationChanged,
+        /// A search found no highest load.
+        SearchUnresolved,
         /// The file of the baseline or its anchor cannot be used.
         BaselineUnusable,
     }

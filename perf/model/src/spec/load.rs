@@ -15,6 +15,7 @@ pub use arrivals::Arrivals;
 pub use length::Length;
 pub use prompts::Prompts;
 
+use crate::spec::load_search::LoadSearch;
 use crate::spec::metric::Quantity;
 use crate::spec::units::{Percent, as_millis};
 
@@ -119,6 +120,10 @@ pub struct Load {
     /// The share of requests that may fail before the run is invalid. Failed requests count
     /// in no figure.
     pub failures_allowed: Percent,
+    /// The search for the highest rate or concurrency, for a load that is one: its arrivals are
+    /// the pattern, and its requests those of a probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<LoadSearch>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -153,6 +158,14 @@ impl Load {
 
     /// The arrivals and the counts on one line: `waves of 32, 160 requests after 32 to warm up`.
     pub fn describe_arrivals(&self) -> String {
+        if let Some(search) = self.search {
+            return format!(
+                "{search}, each of {} requests or more, {}, after {} to warm up",
+                self.requests,
+                self.arrivals.pattern(),
+                self.warmup
+            );
+        }
         let plural = if self.requests == 1 { "" } else { "s" };
         let pause = self.pause_ms.map_or(String::new(), |millis| {
             format!(", each turn {millis} ms after the answer before it")

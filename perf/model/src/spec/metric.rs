@@ -20,6 +20,10 @@ pub enum Quantity {
     RequestThroughput,
     /// Requests that succeeded and met every objective, per second of the run.
     Goodput,
+    /// The highest rate of arrivals at which a share of the requests meets every objective.
+    MaxRate,
+    /// The most requests at once, of which a share meets every objective.
+    MaxConcurrency,
     /// Output tokens of one request over its own E2E: what one user sees.
     RequestOutputRate,
     /// Time to first token.
@@ -58,11 +62,13 @@ pub struct Metric {
 }
 
 /// All quantities, in the order of reports.
-pub const QUANTITIES: [Quantity; 9] = [
+pub const QUANTITIES: [Quantity; 11] = [
     Quantity::OutputThroughput,
     Quantity::TotalThroughput,
     Quantity::RequestThroughput,
     Quantity::Goodput,
+    Quantity::MaxRate,
+    Quantity::MaxConcurrency,
     Quantity::RequestOutputRate,
     Quantity::Ttft,
     Quantity::Tpot,
@@ -82,6 +88,8 @@ impl Quantity {
             Self::TotalThroughput => "total_throughput",
             Self::RequestThroughput => "request_throughput",
             Self::Goodput => "goodput",
+            Self::MaxRate => "max_rate",
+            Self::MaxConcurrency => "max_concurrency",
             Self::RequestOutputRate => "request_output_rate",
             Self::Ttft => "ttft",
             Self::Tpot => "tpot",
@@ -97,6 +105,8 @@ impl Quantity {
             Self::TotalThroughput => "total throughput",
             Self::RequestThroughput => "request throughput",
             Self::Goodput => "goodput",
+            Self::MaxRate => "max rate",
+            Self::MaxConcurrency => "max concurrency",
             Self::RequestOutputRate => "output rate per request",
             Self::Ttft => "TTFT",
             Self::Tpot => "TPOT",
@@ -109,7 +119,8 @@ impl Quantity {
     pub fn unit(self) -> &'static str {
         match self {
             Self::OutputThroughput | Self::TotalThroughput | Self::RequestOutputRate => "tok/s",
-            Self::RequestThroughput | Self::Goodput => "req/s",
+            Self::RequestThroughput | Self::Goodput | Self::MaxRate => "req/s",
+            Self::MaxConcurrency => "requests",
             Self::Ttft | Self::Tpot | Self::Itl | Self::E2e => "ms",
         }
     }
@@ -122,6 +133,8 @@ impl Quantity {
                 | Self::TotalThroughput
                 | Self::RequestThroughput
                 | Self::Goodput
+                | Self::MaxRate
+                | Self::MaxConcurrency
         )
     }
 
@@ -137,6 +150,7 @@ impl Quantity {
         match self.unit() {
             "tok/s" => "tok_per_s",
             "req/s" => "req_per_s",
+            "requests" => "requests",
             _ => "ms",
         }
     }
@@ -294,12 +308,14 @@ mod tests {
         for metric in Metric::all().chain(Metric::minima()) {
             let key = metric.to_string();
             assert!(
-                ["_tok_per_s", "_req_per_s", "_ms"].iter().any(|unit| key.ends_with(unit)),
+                ["_tok_per_s", "_req_per_s", "_requests", "_ms"]
+                    .iter()
+                    .any(|unit| key.ends_with(unit)),
                 "{key}"
             );
             assert_eq!(key.parse(), Ok(metric));
         }
-        assert_eq!(Metric::all().count(), 4 + 5 * 5);
+        assert_eq!(Metric::all().count(), 6 + 5 * 5);
     }
 
     #[test]

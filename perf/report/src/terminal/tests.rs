@@ -210,6 +210,7 @@ fn figures_are_recomputed_from_records() {
                 requests: 2,
                 ..perf_model::fixtures::load()
             }),
+            search: None,
         },
         samples: vec![Sample {
             sent_us: 5,

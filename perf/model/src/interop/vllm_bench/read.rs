@@ -171,6 +171,7 @@ fn header(file: &File, load: &str, pace: &arrivals::Pace) -> Header {
         },
         calibration: None,
         declared: None,
+        search: None,
     }
 }
 

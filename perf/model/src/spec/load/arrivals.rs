@@ -57,6 +57,19 @@ impl Arrivals {
         }
     }
 
+    /// Its name without the rate or the number at once: `poisson`, `gamma of shape 0.5`.
+    pub fn pattern(self) -> String {
+        match self {
+            Self::OneAtATime | Self::Concurrency(_) => "concurrent".to_owned(),
+            Self::Waves(_) => "waves".to_owned(),
+            Self::ConstantRate(_) => "constant".to_owned(),
+            Self::Poisson(_) => "poisson".to_owned(),
+            Self::Gamma { shape, .. } => format!("gamma of shape {shape}"),
+            Self::Ramp { .. } => "ramp".to_owned(),
+            Self::Recorded { .. } => "as recorded".to_owned(),
+        }
+    }
+
     /// The reason why no run can follow it, if there is one: text for an error message.
     pub fn fault(self) -> Option<&'static str> {
         let is_positive = |number: f64| number.is_finite() && number > 0.0;
