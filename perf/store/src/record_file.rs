@@ -92,7 +92,7 @@ fn remove_probes(folder: &Path, load: &str) -> Result<(), WriteError> {
     let begins = format!("{load}.probe-");
     for entry in std::fs::read_dir(folder).map_err(&cannot)? {
         let name = entry.map_err(&cannot)?.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with(&begins) && name.ends_with(".jsonl")) {
+        if name.to_str().is_some_and(|name| name.starts_with(&begins)) {
             std::fs::remove_file(folder.join(&name)).map_err(&cannot)?;
         }
     }

@@ -62,10 +62,8 @@ impl Searcher {
     pub fn next_probe(&self) -> Option<(Load, SearchProbe)> {
         let next = self.search.next_probe()?;
         let number = u32::try_from(self.search.probes().len()).unwrap_or(u32::MAX) + 1;
-        let turns = match self.of.plan().is_whole {
-            true => next.at,
-            false => next.at * self.e2e_s,
-        };
+        let is_whole = self.of.plan().is_whole;
+        let turns = if is_whole { next.at } else { next.at * self.e2e_s };
         let needed = (turns * LEAST_LENGTH * MARGIN).ceil();
         let requests =
             (f64::from(self.load.requests) * f64::from(next.scale)).max(needed).min(MOST_REQUESTS);
@@ -310,7 +308,9 @@ fn probe(
     });
     let mut blocks: Vec<Block> = blocks.collect();
     if is_far(&severities, limit, &blocks, 1.0 - share) {
-        blocks.iter_mut().for_each(|block| block.slow = 0);
+        for block in &mut blocks {
+            block.slow = 0;
+        }
     }
     let e2e: Vec<f64> = judged
         .iter()

@@ -7,7 +7,7 @@ use perf_gate::SearchPlan;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::load::{Arrivals, Load};
-use crate::spec::metric::{Metric, Quantity};
+use crate::spec::metric::Metric;
 use crate::spec::units::{PerSecond, Percent, per_second, percent};
 
 /// The probability with which a probe is decided the wrong way.
@@ -75,11 +75,10 @@ impl LoadSearch {
 
     /// The metric that it measures.
     pub fn metric(self) -> Metric {
-        let quantity = match self.axis {
-            Axis::Rate { .. } => Quantity::MaxRate,
-            Axis::Concurrency { .. } => Quantity::MaxConcurrency,
-        };
-        Metric::whole_server(quantity).expect("what is searched for is of the whole server")
+        match self.axis {
+            Axis::Rate { .. } => Metric::MAX_RATE,
+            Axis::Concurrency { .. } => Metric::MAX_CONCURRENCY,
+        }
     }
 
     /// The plan that the statistics follow.

@@ -197,6 +197,12 @@ impl Statistic {
 }
 
 impl Metric {
+    /// The highest rate under objectives.
+    pub const MAX_RATE: Self = Self { quantity: Quantity::MaxRate, statistic: None };
+
+    /// The highest concurrency under objectives.
+    pub const MAX_CONCURRENCY: Self = Self { quantity: Quantity::MaxConcurrency, statistic: None };
+
     /// A whole-server quantity. `None` if the quantity is a distribution and needs a statistic.
     pub fn whole_server(quantity: Quantity) -> Option<Self> {
         quantity.is_whole_server().then_some(Self { quantity, statistic: None })

@@ -84,7 +84,9 @@ fn only_the_first_probe_warms_up_and_a_slow_server_gets_longer_probes() {
     assert_eq!((first.warmup, first.requests, first.search), (8, 1_000, None));
     assert_eq!(first.arrivals, Arrivals::ConstantRate(per_second(10.0)));
     let mut samples = serve(&first, probe.at, &|_| 0);
-    samples.iter_mut().for_each(|sample| sample.end_us = sample.intended_us + 40_000);
+    for sample in &mut samples {
+        sample.end_us = sample.intended_us + 40_000;
+    }
     let at = probe.at;
     assert_eq!(searcher.take(at, &record(&first, probe, samples)), ProbeVerdict::Sustained);
     let (second, probe) = searcher.next_probe().unwrap();
