@@ -88,14 +88,6 @@ pub struct Header {
 }
 
 impl Header {
-    /// The name of the record's file: the load's, with the probe's number where it is one.
-    pub fn file_name(&self) -> String {
-        match &self.search {
-            Some(probe) => format!("{}.probe-{:02}.jsonl", self.load, probe.number),
-            None => format!("{}.jsonl", self.load),
-        }
-    }
-
     /// The header of a declared load that is judged, in its first run of the first start.
     pub fn of(load: &Load, suite: &str, fingerprint: Fingerprint) -> Self {
         Self {
