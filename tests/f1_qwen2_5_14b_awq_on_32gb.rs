@@ -24,9 +24,8 @@ fn awq() -> Vllm {
 }
 
 /// So many requests at once, as the report sends them.
-fn wave_of(requests: u32, name: &str) -> Load {
-    Load::new(name)
-        .prompts(text("Write a short paragraph explaining why GPUs are good for AI."))
+fn wave_of(requests: u32, load: Load) -> Load {
+    load.prompts(text("Write a short paragraph explaining why GPUs are good for AI."))
         .output_tokens(at_most(200))
         .chat()
         .not_streamed()
@@ -36,9 +35,8 @@ fn wave_of(requests: u32, name: &str) -> Load {
 }
 
 /// As [`wave_of`], on a warm server, and guarded.
-fn warm_wave_of(requests: u32) -> Load {
-    wave_of(requests, &format!("wave_of_{requests}"))
-        .guard(output_throughput().may_drop(percent(5.0)))
+fn warm(wave: Load) -> Load {
+    wave.guard(output_throughput().may_drop(percent(5.0)))
 }
 
 /// Without help from the prefix cache, and with outputs of one length.
@@ -56,15 +54,15 @@ fn distinct_prompts() -> Load {
 #[test]
 fn awq_at_40_60_and_80_requests_at_once() -> perf::Result {
     Suite::new("qwen2.5-14b-awq-32gb")
-        .load(warm_wave_of(40))
+        .load(warm(wave_of(40, Load::new("wave_of_40"))))
         .load(
-            warm_wave_of(60)
+            warm(wave_of(60, Load::new("wave_of_60")))
                 .published(output_throughput().was(2529.38))
                 .published(request_throughput().was(20.09))
                 .published(e2e().mean().was(millis(2050.0))),
         )
         .load(
-            warm_wave_of(80)
+            warm(wave_of(80, Load::new("wave_of_80")))
                 .published(output_throughput().was(2427.98))
                 .published(request_throughput().was(19.34))
                 .published(e2e().mean().was(millis(2480.0))),
@@ -88,7 +86,7 @@ fn awq_at_40_60_and_80_requests_at_once() -> perf::Result {
 fn awq_at_40_requests_at_once_on_a_cold_server() -> perf::Result {
     Suite::new("qwen2.5-14b-awq-32gb-cold")
         .load(
-            wave_of(40, "cold_first_wave")
+            wave_of(40, Load::new("cold_first_wave"))
                 .warmup(0)
                 .once_per_start()
                 .guard(output_throughput().may_drop(percent(5.0)))
@@ -103,7 +101,7 @@ fn awq_at_40_requests_at_once_on_a_cold_server() -> perf::Result {
 #[test]
 fn gptq_int8_at_60_requests_at_once() -> perf::Result {
     Suite::new("qwen2.5-14b-gptq-int8-32gb")
-        .load(warm_wave_of(60))
+        .load(warm(wave_of(60, Load::new("wave_of_60"))))
         .load(distinct_prompts())
         .run_on(
             server("Qwen2.5-14B-Instruct-GPTQ-Int8").simulated_as("qwen2.5-14b-gptq-int8-1x32gb"),

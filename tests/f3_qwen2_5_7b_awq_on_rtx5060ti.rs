@@ -33,9 +33,8 @@ fn server() -> Vllm {
 
 /// One at a time, with answers of so many tokens. The spread of the output rate is the report's own
 /// finding: ±0.5 %.
-fn one_at_a_time_with(name: &str, tokens: u32, published: f64) -> Load {
-    Load::new(name)
-        .prompts(text(MEDIUM))
+fn one_at_a_time_with(load: Load, tokens: u32, published: f64) -> Load {
+    load.prompts(text(MEDIUM))
         .output_tokens(exactly(tokens))
         .chat()
         .requests(10)
@@ -44,9 +43,8 @@ fn one_at_a_time_with(name: &str, tokens: u32, published: f64) -> Load {
 }
 
 /// TTFT of a prompt.
-fn first_token(name: &str, prompt: &str, mean_ms: f64, min_ms: f64) -> Load {
-    Load::new(name)
-        .prompts(text(prompt))
+fn first_token(load: Load, prompt: &str, mean_ms: f64, min_ms: f64) -> Load {
+    load.prompts(text(prompt))
         .output_tokens(exactly(16))
         .chat()
         .requests(20)
@@ -56,9 +54,8 @@ fn first_token(name: &str, prompt: &str, mean_ms: f64, min_ms: f64) -> Load {
 }
 
 /// Four developers who each wait for their answers, held to an objective for the first token.
-fn first_token_within(name: &str, limit_ms: f64) -> Load {
-    Load::new(name)
-        .prompts(random_tokens(256))
+fn first_token_within(load: Load, limit_ms: f64) -> Load {
+    load.prompts(random_tokens(256))
         .output_tokens(exactly(128))
         .arrivals(concurrent(4))
         .requests(120)
@@ -69,10 +66,10 @@ fn first_token_within(name: &str, limit_ms: f64) -> Load {
 #[test]
 fn one_request_at_a_time() -> perf::Result {
     Suite::new("qwen2.5-7b-awq-5060ti")
-        .load(one_at_a_time_with("short_chat", 100, 78.51))
-        .load(one_at_a_time_with("medium_code", 300, 78.91))
-        .load(one_at_a_time_with("long_code", 800, 78.75))
-        .load(one_at_a_time_with("code_review", 400, 78.72))
+        .load(one_at_a_time_with(Load::new("short_chat"), 100, 78.51))
+        .load(one_at_a_time_with(Load::new("medium_code"), 300, 78.91))
+        .load(one_at_a_time_with(Load::new("long_code"), 800, 78.75))
+        .load(one_at_a_time_with(Load::new("code_review"), 400, 78.72))
         .load(
             Load::new("distinct_prompts")
                 .prompts(random_tokens(64))
@@ -87,9 +84,9 @@ fn one_request_at_a_time() -> perf::Result {
 #[test]
 fn first_token_by_the_length_of_the_prompt() -> perf::Result {
     Suite::new("qwen2.5-7b-awq-5060ti-ttft")
-        .load(first_token("prompt_of_5_characters", "Hello", 21.31, 18.95))
-        .load(first_token("prompt_of_105_characters", MEDIUM, 20.22, 19.71))
-        .load(first_token("prompt_of_244_characters", LONG, 21.47, 20.00))
+        .load(first_token(Load::new("prompt_of_5_characters"), "Hello", 21.31, 18.95))
+        .load(first_token(Load::new("prompt_of_105_characters"), MEDIUM, 20.22, 19.71))
+        .load(first_token(Load::new("prompt_of_244_characters"), LONG, 21.47, 20.00))
         .load(
             Load::new("distinct_prompts")
                 .prompts(random_tokens(64))
@@ -123,8 +120,8 @@ fn two_requests_in_parallel() -> perf::Result {
                 .requests(20)
                 .guard(output_throughput().may_drop(percent(2.5))),
         )
-        .load(first_token_within("first_token_within_100_ms", 100.0))
-        .load(first_token_within("first_token_within_200_ms", 200.0))
+        .load(first_token_within(Load::new("first_token_within_100_ms"), 100.0))
+        .load(first_token_within(Load::new("first_token_within_200_ms"), 200.0))
         .run_on(server())?
         .hold()
 }

@@ -126,6 +126,13 @@ Examples:
   cargo xtask perf import before.json
   cargo xtask perf show last")]
     Import(Import),
+    /// Measure the published reports' suites on the simulated engine; show their figures beside the
+    /// published ones
+    #[command(after_help = "\
+Examples:
+  cargo xtask perf published        all reports
+  cargo xtask perf published F1     one of them")]
+    Published(Published),
     /// List the scenarios
     List,
     /// Print the JSON schema of perf.toml
@@ -180,6 +187,13 @@ pub(crate) struct Judge {
     /// Print every number, as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Published {
+    /// Reports by their short names, such as F1; all by default
+    #[arg(value_name = "REPORT")]
+    pub(crate) reports: Vec<String>,
 }
 
 #[derive(Args)]

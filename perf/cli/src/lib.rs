@@ -20,6 +20,7 @@ mod list;
 mod load;
 mod measure;
 mod power;
+mod published;
 mod refresh_summary;
 mod repository;
 mod runs;
@@ -89,6 +90,7 @@ fn perf(asked: Perf) -> anyhow::Result<u8> {
         Some(PerfCommand::Show(asked)) => show::show(&asked),
         Some(PerfCommand::Load { options }) => load::load(&options),
         Some(PerfCommand::Import(asked)) => import::import(&asked),
+        Some(PerfCommand::Published(asked)) => published::published(&asked),
         Some(PerfCommand::List) => list::list(),
         Some(PerfCommand::Schema) => Ok(schema()),
     }

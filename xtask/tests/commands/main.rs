@@ -7,5 +7,6 @@ mod common;
 mod docker;
 mod gate;
 mod load;
+mod published;
 mod suites;
 mod sweep;
