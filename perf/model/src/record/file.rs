@@ -148,7 +148,7 @@ pub struct ServerCounts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub e2e_count: Option<u64>,
     /// The largest `vllm:kv_cache_usage_perc` of the samples during the load, in millionths of the
-    /// cache; absent where nobody asked for it.
+    /// cache; absent where the load does not ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kv_use_max_ppm: Option<u64>,
     /// Whether counters that were there before the load could not be read behind it, or had shrunk.
