@@ -21,5 +21,5 @@ pub fn read(stream: &[u8]) -> usize {
     let mut response = Response::default();
     let _ =
         Splitter::default().push(stream, Duration::ZERO, |_, data| response.take_event(0, data));
-    response.chunks.len()
+    response.split.chunks.len()
 }

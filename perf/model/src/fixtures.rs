@@ -76,6 +76,7 @@ pub fn sample() -> Sample {
         finish_reason: None,
         resent: false,
         estimated: false,
+        oddities: Vec::new(),
         server: None,
         outcome: Outcome::Succeeded,
     }

@@ -8,5 +8,6 @@ pub mod file;
 pub mod finding;
 pub mod fingerprint;
 pub mod hash;
+pub mod oddity;
 pub mod sample;
 pub mod search_probe;

@@ -59,11 +59,24 @@ pub(crate) fn content_of(data: &[u8]) -> Option<String> {
     }
     #[derive(Deserialize)]
     struct Content {
-        content: Option<String>,
+        content: Option<Text>,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Text {
+        Whole(String),
+        Parts(Vec<Part>),
+    }
+    #[derive(Deserialize)]
+    struct Part {
+        text: Option<String>,
     }
     let chunk: Chunk = serde_json::from_slice(data).ok()?;
     let choice = chunk.choices.into_iter().next()?;
-    choice.delta.or(choice.message)?.content
+    Some(match choice.delta.or(choice.message)?.content? {
+        Text::Whole(text) => text,
+        Text::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
+    })
 }
 
 #[cfg(test)]
@@ -81,6 +94,9 @@ mod tests {
             content_of(br#"{"choices":[{"delta":{"content":"a \"b\""}}]}"#).as_deref(),
             Some("a \"b\"")
         );
+        let parts =
+            br#"{"choices":[{"delta":{"content":[{"type":"text","text":"a"},{"text":"b"}]}}]}"#;
+        assert_eq!(content_of(parts).as_deref(), Some("ab"));
         assert_eq!(content_of(br#"{"choices":[]}"#), None);
         assert_eq!(content_of(b"[DONE]"), None);
     }

@@ -13,6 +13,14 @@ pub(crate) fn server_message(body: &[u8]) -> String {
     message_of(value.get("error").unwrap_or(&value))
 }
 
+/// Whether a text is an error in JSON, as servers send it.
+pub(crate) fn is_error(text: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(text).is_ok_and(|value| {
+        value.get("error").is_some_and(|error| !error.is_null())
+            || value.get("object").and_then(Value::as_str) == Some("error")
+    })
+}
+
 /// The message in a value that stands for an error.
 pub(crate) fn message_of(error: &Value) -> String {
     let inner = error.get("message").or_else(|| error.get("detail")).unwrap_or(error);

@@ -5,6 +5,30 @@ use perf_model::spec::load::OutputLength;
 
 use crate::openai::response::{Failure, Response};
 
+/// Finish reasons of a response that reached its length, as servers name them.
+const LENGTH: [&str; 4] = ["length", "max_tokens", "max_length", "MAX_TOKENS"];
+
+/// Finish reasons of a response that the model ended.
+const STOP: [&str; 8] = [
+    "stop",
+    "eos",
+    "eos_token",
+    "end_turn",
+    "stop_sequence",
+    "tool_calls",
+    "function_call",
+    "STOP",
+];
+
+/// Finish reasons of a response that did not end well.
+const BROKEN: [&str; 7] =
+    ["abort", "aborted", "cancelled", "canceled", "content_filter", "error", "timeout"];
+
+/// Whether a finish reason is one that the checks know.
+pub(crate) fn is_known(reason: &str) -> bool {
+    [&LENGTH[..], &STOP, &BROKEN].iter().any(|known| known.contains(&reason))
+}
+
 /// What a response is held against.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Expected {
@@ -34,16 +58,19 @@ impl Expected {
             |reason| format!("finish reason {reason}"),
         );
         let limit = self.output.limit();
+        let is = |known: &[&str]| reason.is_some_and(|reason| known.contains(&reason));
+        // What the client does not know is noted and judged by the count alone.
+        let is_unknown = reason.is_some_and(|reason| !is_known(reason));
         let (word, is_wrong_length, fits) = match self.output {
             OutputLength::Exactly(_) | OutputLength::ExactlyOf(_) => {
-                ("exactly", came != limit, reason == Some("length"))
+                ("exactly", came != limit, is(&LENGTH) || is_unknown)
             }
             // "length" below the limit: the server shortened the request by itself, to its context
             // length for one.
             OutputLength::AtMost(_) | OutputLength::AtMostOf(_) => (
                 "at most",
-                came > limit || (came < limit && reason == Some("length")),
-                matches!(reason, Some("length" | "stop")),
+                came > limit || (came < limit && is(&LENGTH)),
+                is(&LENGTH) || is(&STOP) || is_unknown,
             ),
         };
         if is_wrong_length {
@@ -66,8 +93,8 @@ impl Expected {
         let empty = |what: String| Err(Failure::new(FailureKind::Empty, what));
         match response.last_total() {
             Some(0) => empty("the server counted 0 output tokens".to_owned()),
-            Some(came) if self.streamed && response.chunks.is_empty() => {
-                empty(format!("the server counted {came} tokens and sent none"))
+            Some(came) if self.streamed && response.split.chunks.is_empty() => {
+                empty(format!("the server counted {came} tokens, but no chunk carried output"))
             }
             Some(came) => Ok(came),
             None if !response.saw_choice => empty("the response was empty".to_owned()),
@@ -118,5 +145,10 @@ mod tests {
         assert_eq!(judge(3, Some("abort"), at_most), Some(FailureKind::WrongFinishReason));
         assert_eq!(judge(3, None, at_most), Some(FailureKind::WrongFinishReason));
         assert_eq!(judge(0, Some("stop"), at_most), Some(FailureKind::Empty));
+        assert_eq!(judge(8, Some("max_tokens"), exactly), None);
+        assert_eq!(judge(3, Some("tool_calls"), at_most), None);
+        // One that is not known is judged by the count.
+        assert_eq!(judge(8, Some("a_new_reason"), exactly), None);
+        assert_eq!(judge(7, Some("a_new_reason"), exactly), Some(FailureKind::WrongLength));
     }
 }

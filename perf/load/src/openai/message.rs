@@ -1,12 +1,13 @@
 //! The fields of a response that matter: [`Message`], which is a chunk of a stream or a whole body.
 
-use std::fmt;
 use std::time::Duration;
 
 use perf_model::record::sample::ServerTimes;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, Visitor};
+use serde::de::{Deserializer, IgnoredAny};
 use serde_json::Value;
+
+use crate::openai::output_text::{Delta, OutputText};
 
 /// The fields we need of a chunk, and of a response that is not streamed.
 #[derive(Deserialize)]
@@ -21,14 +22,10 @@ pub(crate) struct Message {
 #[derive(Deserialize)]
 pub(crate) struct Choice {
     pub(crate) finish_reason: Option<String>,
+    text: Option<OutputText>,
     delta: Option<Delta>,
+    message: Option<Delta>,
     token_ids: Option<Count>,
-}
-
-#[derive(Deserialize)]
-struct Delta {
-    role: Option<IgnoredAny>,
-    content: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -37,33 +34,16 @@ pub(crate) struct Usage {
     pub(crate) completion_tokens: Option<u32>,
 }
 
-/// A text of which only matters whether there is any; it is not copied.
-struct Text {
-    is_empty: bool,
-}
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Look;
-        impl Visitor<'_> for Look {
-            type Value = Text;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
-                Ok(Text { is_empty: text.is_empty() })
-            }
-        }
-        deserializer.deserialize_str(Look)
-    }
-}
-
 impl Choice {
-    /// Whether it is the chunk that opens a chat.
-    pub(crate) fn only_names_the_role(&self) -> bool {
-        self.delta.as_ref().is_some_and(|delta| {
-            delta.role.is_some() && delta.content.as_ref().is_none_or(|content| content.is_empty)
-        })
+    /// Whether any of its fields carries output.
+    pub(crate) fn has_output(&self) -> bool {
+        let delta = self.delta.or(self.message).unwrap_or_default();
+        delta.has_output || self.text.unwrap_or_default().0
+    }
+
+    /// Whether it carries reasoning.
+    pub(crate) fn has_reasoning(&self) -> bool {
+        self.delta.or(self.message).is_some_and(|delta| delta.has_reasoning)
     }
 }
 

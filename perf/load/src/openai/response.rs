@@ -5,14 +5,11 @@
 //! chunk that opens a chat or for the usage chunk that closes a stream, several for a chunk the
 //! server glued together, one for half a UTF-8 character without any text.
 //!
-//! A server that gives only the total at the end leaves the tokens of each chunk unknown, unless it
-//! lists their ids (`return_token_ids`), which count as well. Without them each chunk with a choice
-//! counts as one, the role chunk excepted, and the difference to the total is put right at the end:
-//! missing tokens are spread evenly over the chunks, excess ones taken from the last. Totals and
-//! latencies stay exact, gaps between tokens become approximate, and the sample says so.
+//! A chunk that carries output counts even where the total did not grow: the answer ends with the
+//! last of them. A server that gives only the total at the end leaves the tokens of each chunk
+//! unknown; [`TokenSplit`] says what becomes of them, and the sample says that it is an estimate.
 
-use perf_model::record::chunks::Chunk;
-use perf_model::record::chunks::Chunks;
+use perf_model::record::oddity::{Oddity, OddityKind};
 use perf_model::record::sample::FailureKind;
 use perf_model::record::sample::ServerTimes;
 use serde::Deserialize;
@@ -20,7 +17,9 @@ use serde_json::error::Category;
 
 use crate::openai::chat_message::content_of;
 use crate::openai::error_message::{excerpt, message_of, server_message};
+use crate::openai::expectation::is_known;
 use crate::openai::message::{Choice, Message, listed_in, server_times};
+use crate::openai::token_split::{Piece, TokenSplit};
 
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +37,8 @@ impl Failure {
 /// What has been read of one response.
 #[derive(Debug, Default)]
 pub(crate) struct Response {
-    /// The chunks that carried tokens.
-    pub(crate) chunks: Chunks,
+    /// The chunks with output.
+    pub(crate) split: TokenSplit,
     pub(crate) prompt_tokens: Option<u32>,
     pub(crate) output_tokens: Option<u32>,
     pub(crate) finish_reason: Option<String>,
@@ -48,25 +47,11 @@ pub(crate) struct Response {
     pub(crate) is_done: bool,
     /// The text, kept only where a conversation goes on from it.
     pub(crate) said: Option<String>,
-    /// The tokens of all chunks.
-    counted: u32,
+    /// What the server did beside the protocol, one of each kind.
+    pub(crate) oddities: Vec<Oddity>,
     /// Whether nothing has come since the server last gave its total.
     total_is_last: bool,
     pub(crate) saw_choice: bool,
-    split: Split,
-}
-
-/// What is known of how the tokens are split over the chunks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Split {
-    /// The server has counted them so far.
-    #[default]
-    Counted,
-    /// A chunk was counted as one token because the server gave no count, and no total has
-    /// contradicted it.
-    Guessed,
-    /// The chunks had to be made to add up to the total.
-    Estimated,
 }
 
 impl Response {
@@ -77,7 +62,13 @@ impl Response {
 
     /// Takes the data of one event of a stream, whose first byte had arrived at `at_us`.
     pub(crate) fn take_event(&mut self, at_us: u64, data: &[u8]) -> Result<(), Failure> {
+        let data = data.trim_ascii();
+        if data.is_empty() {
+            self.note(Oddity::plain(OddityKind::EmptyEvent));
+            return Ok(());
+        }
         if self.is_done {
+            self.note(Oddity::with(OddityKind::DataAfterDone, excerpt(data)));
             return Ok(());
         }
         if data == b"[DONE]" {
@@ -85,41 +76,44 @@ impl Response {
             return Ok(());
         }
         let message: Message = serde_json::from_slice(data).map_err(|error| {
-            Failure::new(
-                FailureKind::Malformed,
-                format!("an event is not a chunk: {error}: {}", excerpt(data)),
-            )
+            let what = format!("an event is not a chunk: {error}: {}", excerpt(data));
+            Failure::new(FailureKind::Malformed, what)
         })?;
+        let before = self.split.counted;
         let (choices, total) = self.take(&message, data)?;
         self.keep_text(data);
         if choices.is_empty() {
             return Ok(());
         }
-        let counted =
-            total.map(|total| total.saturating_sub(self.counted)).or_else(|| listed_in(choices));
-        if counted.is_none() {
-            self.split = Split::Guessed;
-        }
-        let tokens =
-            counted.unwrap_or_else(|| u32::from(!choices.iter().all(Choice::only_names_the_role)));
-        self.total_is_last = total.is_some();
-        if tokens > 0 {
-            self.chunks.push(Chunk { at_us, tokens });
-            // A server may claim any number; the sum is held against the limit later.
-            self.counted = self.counted.saturating_add(tokens);
+        let carried = self.split.push(Piece {
+            at_us,
+            has_output: choices.iter().any(Choice::has_output),
+            has_reasoning: choices.iter().any(Choice::has_reasoning),
+            growth: total.map(|total| total.saturating_sub(before)),
+            ids: listed_in(choices),
+        });
+        if carried {
+            self.total_is_last = total.is_some();
         }
         Ok(())
+    }
+
+    /// Notes what the server did beside the protocol, once for each kind.
+    pub(crate) fn note(&mut self, oddity: Oddity) {
+        if self.oddities.iter().all(|there| there.kind != oddity.kind) {
+            self.oddities.push(oddity);
+        }
     }
 
     /// Takes the body of a response that is not streamed.
     pub(crate) fn take_whole(&mut self, body: &[u8]) -> Result<(), Failure> {
         let message: Message = serde_json::from_slice(body).map_err(|error| {
-            let kind = if error.classify() == Category::Eof {
-                FailureKind::CutShort
-            } else {
-                FailureKind::Malformed
+            let what = format!("the response is not complete JSON: {error}: {}", excerpt(body));
+            let kind = match error.classify() {
+                Category::Eof => FailureKind::CutShort,
+                Category::Io | Category::Syntax | Category::Data => FailureKind::Malformed,
             };
-            Failure::new(kind, format!("the response is not complete JSON: {error}"))
+            Failure::new(kind, what)
         })?;
         self.take(&message, body)?;
         self.keep_text(body);
@@ -143,7 +137,14 @@ impl Response {
         if let Some(error) = &message.error {
             return Err(Failure::new(FailureKind::ErrorInBand, message_of(error)));
         }
-        let Some(choices) = &message.choices else { return Err(no_choices(bytes)) };
+        let choices = match &message.choices {
+            Some(choices) => choices.as_slice(),
+            None if message.usage.is_some() => {
+                self.note(Oddity::plain(OddityKind::NoChoices));
+                &[]
+            }
+            None => return Err(no_choices(bytes)),
+        };
         if choices.len() > 1 {
             let (count, data) = (choices.len(), excerpt(bytes));
             return Err(Failure::new(
@@ -163,7 +164,7 @@ impl Response {
         if let Some(total) = usage.completion_tokens {
             if let Some(before) = self.output_tokens.filter(|before| *before > total) {
                 return Err(Failure::new(
-                    FailureKind::Malformed,
+                    FailureKind::Contradiction,
                     format!("the server's count of output tokens fell from {before} to {total}"),
                 ));
             }
@@ -178,55 +179,30 @@ impl Response {
         self.output_tokens.filter(|_| self.total_is_last)
     }
 
-    /// Makes the chunks add up to the server's total, where that is the last word.
-    pub(crate) fn settle(&mut self) {
-        let Some(total) = self.last_total().filter(|total| *total != self.counted) else { return };
-        let mut chunks: Vec<Chunk> = self.chunks.iter().collect();
-        let is_guess = self.split == Split::Guessed;
-        if !chunks.is_empty() {
-            self.split = Split::Estimated;
+    /// Makes the chunks add up to the server's total, where that is the last word, and notes what
+    /// is odd about the end.
+    ///
+    /// # Errors
+    /// When the total contradicts what came.
+    pub(crate) fn settle(&mut self) -> Result<(), Failure> {
+        if let Some(reason) = self.finish_reason.clone().filter(|reason| !is_known(reason)) {
+            self.note(Oddity::with(OddityKind::FinishReason, excerpt(reason.as_bytes())));
         }
-        if let (Some(last), Some(missing)) =
-            (chunks.len().checked_sub(1), total.checked_sub(self.counted))
-        {
-            if is_guess {
-                spread(missing, &mut chunks);
-            } else {
-                // Running totals were right until then.
-                chunks[last].tokens += missing;
-            }
-            self.counted = total;
+        let Some(total) = self.last_total() else { return Ok(()) };
+        if let Some(oddity) = self.split.settle(total)? {
+            self.note(oddity);
         }
-        while self.counted > total
-            && let Some(last) = chunks.last_mut()
-        {
-            let excess = last.tokens.min(self.counted - total);
-            last.tokens -= excess;
-            self.counted -= excess;
-            if last.tokens == 0 {
-                chunks.pop();
-            }
-        }
-        self.chunks = chunks.into_iter().collect();
+        Ok(())
     }
 
-    /// Whether it is not known how many tokens came with each chunk.
-    pub(crate) fn is_estimated(&self) -> bool {
-        self.split == Split::Estimated
+    /// Whether everything has come that a complete response has: a finish reason and the counts.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.finish_reason.is_some() && self.last_total().is_some()
     }
 
     /// How many output tokens are known to have come.
     pub(crate) fn tokens(&self) -> u32 {
-        self.output_tokens.unwrap_or(self.counted)
-    }
-}
-
-/// Spreads tokens over the chunks evenly, where the chunk of each is unknown.
-fn spread(tokens: u32, chunks: &mut [Chunk]) {
-    let count = chunks.len() as u64;
-    let until = |place: u64| place * u64::from(tokens) / count.max(1);
-    for (place, chunk) in (0..).zip(chunks) {
-        chunk.tokens += u32::try_from(until(place + 1) - until(place)).unwrap_or(0);
+        self.output_tokens.unwrap_or(self.split.counted)
     }
 }
 
@@ -252,7 +228,7 @@ mod tests {
         for (at_us, event) in (0..).zip(events) {
             response.take_event(at_us, event.as_bytes()).unwrap();
         }
-        response.settle();
+        response.settle().unwrap();
         response
     }
 
@@ -263,7 +239,7 @@ mod tests {
     }
 
     fn pairs(response: &Response) -> Vec<(u64, u32)> {
-        response.chunks.iter().map(Into::into).collect()
+        response.split.chunks.iter().map(Into::into).collect()
     }
 
     const BARE: &str = "{\"choices\":[{\"text\":\"x\"}],\"usage\":null}";
@@ -291,14 +267,17 @@ mod tests {
     fn without_running_totals_missing_tokens_are_spread_over_the_chunks_and_that_is_known() {
         let response = read(&[ROLE, BARE, BARE, LAST, &total(8)]);
         assert_eq!(
-            (pairs(&response), response.is_estimated()),
+            (pairs(&response), response.split.is_estimated()),
             (vec![(1, 2), (2, 3), (3, 3)], true)
         );
         let exact = read(&[ROLE, BARE, BARE, LAST, &total(3)]);
-        assert_eq!((pairs(&exact), exact.is_estimated()), (vec![(1, 1), (2, 1), (3, 1)], false));
+        assert_eq!(
+            (pairs(&exact), exact.split.is_estimated()),
+            (vec![(1, 1), (2, 1), (3, 1)], false)
+        );
         // Tokens that a running total counted are not guessed; only the rest is.
         let lost = read(&[&chunk(1), &chunk(2), &total(5)]);
-        assert_eq!((pairs(&lost), lost.is_estimated()), (vec![(0, 1), (1, 4)], true));
+        assert_eq!((pairs(&lost), lost.split.is_estimated()), (vec![(0, 1), (1, 4)], true));
     }
 
     #[test]
@@ -313,7 +292,7 @@ mod tests {
             &total(6),
             "[DONE]",
         ]);
-        assert_eq!(pairs(&response), [(1, 1), (3, 3), (4, 2)]);
+        assert_eq!(pairs(&response), [(1, 1), (2, 0), (3, 3), (4, 2)]);
         // A running total is preferred, and a value that is not a list is ignored.
         let with_total = chunk(4).replacen("\"text\"", "\"token_ids\":[1,2],\"text\"", 1);
         let response =
@@ -322,9 +301,32 @@ mod tests {
     }
 
     #[test]
-    fn without_running_totals_excess_tokens_are_taken_from_the_last_chunks() {
-        assert_eq!(pairs(&read(&[BARE, BARE, BARE, LAST, &total(2)])), [(0, 1), (1, 1)]);
-        assert_eq!(pairs(&read(&[BARE, BARE, &total(0)])), []);
+    fn a_total_below_the_chunks_with_output_is_a_contradiction() {
+        let mut response = Response::default();
+        for (at_us, event) in (0..).zip([BARE, BARE, LAST, &total(2)]) {
+            response.take_event(at_us, event.as_bytes()).unwrap();
+        }
+        assert_eq!(response.settle().unwrap_err().kind, FailureKind::Contradiction);
+    }
+
+    #[test]
+    fn what_real_servers_send_beside_the_protocol_is_read_and_noted() {
+        let no_list = total(2).replace("[]", "null");
+        let response = read(&[ROLE, BARE, " ", "", LAST, &no_list, " [DONE] ", "more"]);
+        assert_eq!(pairs(&response), [(1, 1), (4, 1)]);
+        let kinds: Vec<OddityKind> = response.oddities.iter().map(|oddity| oddity.kind).collect();
+        assert_eq!(
+            kinds,
+            [OddityKind::EmptyEvent, OddityKind::NoChoices, OddityKind::DataAfterDone]
+        );
+        assert!(response.is_done && response.is_complete());
+    }
+
+    #[test]
+    fn a_chunk_without_output_after_the_total_leaves_the_total_the_last_word() {
+        let last = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+        let response = read(&[&chunk(1), &chunk(2), last, "[DONE]"]);
+        assert_eq!((response.last_total(), pairs(&response).len()), (Some(2), 2));
     }
 
     #[test]

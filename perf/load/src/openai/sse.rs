@@ -3,9 +3,14 @@
 //! The network cuts the stream anywhere and glues events together, so nothing is assumed about
 //! where a read ends. An event remembers when its first byte had arrived. Only `data` matters to
 //! us: comments (vLLM sends them to keep idle connections open) and other fields are skipped,
-//! several data lines of one event are joined by line feeds, and lines end with LF or CRLF.
+//! several data lines of one event are joined by line feeds, and lines end with LF, CRLF or CR. The
+//! end of the stream completes an event as a blank line does. Lines that are none of these are kept
+//! apart: some servers send errors in this way.
 
 use perf_clock::Stamp;
+
+/// How much is kept of lines that are not server-sent events.
+const FOREIGN: usize = 8 * 1024;
 
 /// Cuts a byte stream into the data of its events.
 #[derive(Debug, Default)]
@@ -16,6 +21,21 @@ pub(crate) struct Splitter {
     /// The data lines of an event whose end has not arrived, and when its first byte had.
     data: Vec<u8>,
     data_since: Option<Stamp>,
+    /// The last line ended with a carriage return, and the line feed that may belong to it has not
+    /// arrived.
+    after_return: bool,
+    /// Whether a line has been read: only the first may begin with a byte order mark.
+    has_begun: bool,
+    foreign: Foreign,
+}
+
+/// Lines that are not server-sent events.
+#[derive(Debug, Default)]
+pub(crate) struct Foreign {
+    /// Their text, at most [`FOREIGN`] bytes of it.
+    pub(crate) text: Vec<u8>,
+    /// How many there were.
+    pub(crate) lines: usize,
 }
 
 impl Splitter {
@@ -27,19 +47,21 @@ impl Splitter {
         now: Stamp,
         mut event: impl FnMut(Stamp, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        while let Some(end) = memchr::memchr(b'\n', read) {
-            let (line, rest) = (&read[..end], &read[end + 1..]);
+        if self.after_return && !read.is_empty() {
+            self.after_return = false;
+            read = read.strip_prefix(b"\n").unwrap_or(read);
+        }
+        while let Some(end) = memchr::memchr2(b'\n', b'\r', read) {
+            let line = &read[..end];
+            let rest = self.after_line_end(&read[end..]);
             read = rest;
             if self.line.is_empty() {
                 // The usual case, without a copy: a data line and the blank line after it in one
                 // read.
-                let blank = if rest.starts_with(b"\r\n") {
-                    2
-                } else {
-                    usize::from(rest.starts_with(b"\n"))
-                };
-                if let (Some(data), None, 1..) = (data_of(line), self.data_since, blank) {
-                    read = &rest[blank..];
+                let is_blank = matches!(rest.first(), Some(b'\n' | b'\r'));
+                if let (Some(data), None, true) = (data_of(line), self.data_since, is_blank) {
+                    read = self.after_line_end(rest);
+                    self.has_begun = true;
                     event(now, data)?;
                 } else {
                     self.take_line(line, now, &mut event)?;
@@ -62,22 +84,53 @@ impl Splitter {
         Ok(())
     }
 
+    /// Hands over the event that the end of the stream completes in place of a blank line. Gives
+    /// whether there was one.
+    pub(crate) fn finish<E>(
+        &mut self,
+        mut event: impl FnMut(Stamp, &[u8]) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let line = std::mem::take(&mut self.line);
+        if !line.is_empty() {
+            self.take_line(&line, self.line_since, &mut event)?;
+        }
+        let Some(since) = self.data_since.take() else { return Ok(false) };
+        event(since, &std::mem::take(&mut self.data))?;
+        Ok(true)
+    }
+
     /// How many bytes it holds of an event that has not ended. The caller bounds it.
     pub(crate) fn held(&self) -> usize {
         self.line.len() + self.data.len()
     }
 
-    /// Whether an event has begun and not ended.
-    pub(crate) fn is_inside_event(&self) -> bool {
-        self.data_since.is_some() || !self.line.is_empty()
+    /// The lines that are not server-sent events.
+    pub(crate) fn foreign(&self) -> &Foreign {
+        &self.foreign
+    }
+
+    /// What follows the line end that `read` begins with: a line feed, a carriage return, or both.
+    fn after_line_end<'a>(&mut self, read: &'a [u8]) -> &'a [u8] {
+        match read {
+            [b'\r', b'\n', rest @ ..] => rest,
+            [b'\r'] => {
+                self.after_return = true;
+                &[]
+            }
+            [_, rest @ ..] => rest,
+            [] => read,
+        }
     }
 
     fn take_line<E>(
         &mut self,
-        line: &[u8],
+        mut line: &[u8],
         since: Stamp,
         event: &mut impl FnMut(Stamp, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+        }
         if let Some(data) = data_of(line) {
             if self.data_since.is_some() {
                 self.data.push(b'\n');
@@ -85,20 +138,27 @@ impl Splitter {
                 self.data_since = Some(since);
             }
             self.data.extend_from_slice(data);
-        } else if without_cr(line).is_empty()
-            && let Some(since) = self.data_since.take()
-        {
-            let result = event(since, &self.data);
-            self.data.clear();
-            return result;
+        } else if line.is_empty() {
+            if let Some(since) = self.data_since.take() {
+                let result = event(since, &self.data);
+                self.data.clear();
+                return result;
+            }
+        } else if !is_without_data(line) {
+            self.foreign.lines += 1;
+            let room = FOREIGN.saturating_sub(self.foreign.text.len());
+            self.foreign.text.extend_from_slice(&line[..line.len().min(room)]);
+            self.foreign.text.push(b'\n');
         }
         Ok(())
     }
 }
 
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// The value of a `data` line.
 fn data_of(line: &[u8]) -> Option<&[u8]> {
-    let value = without_cr(line).strip_prefix(b"data")?;
+    let value = line.strip_prefix(b"data")?;
     if value.is_empty() {
         return Some(value);
     }
@@ -106,8 +166,10 @@ fn data_of(line: &[u8]) -> Option<&[u8]> {
     Some(value.strip_prefix(b" ").unwrap_or(value))
 }
 
-fn without_cr(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
+/// Whether a line is a comment or a field that carries no data: both belong to the format.
+fn is_without_data(line: &[u8]) -> bool {
+    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    matches!(name, b"" | b"event" | b"id" | b"retry")
 }
 
 #[cfg(test)]
@@ -159,15 +221,46 @@ mod tests {
     }
 
     #[test]
-    fn an_event_without_its_blank_line_has_not_ended() {
-        let mut splitter = Splitter::default();
-        for (piece, inside) in
-            [("data: a", true), ("\n", true), ("\n", false), (": c\n", false), ("d", true)]
-        {
+    fn the_end_of_the_stream_completes_an_event() {
+        for (stream, last) in [
+            ("data: a\n\n", None),
+            ("data: a\n\ndata: b", Some("b")),
+            ("data: b\n", Some("b")),
+            ("", None),
+        ] {
+            let mut splitter = Splitter::default();
             let Ok(()) =
-                splitter.push(piece.as_bytes(), Duration::ZERO, |_, _| Ok::<(), Infallible>(()));
-            assert_eq!(splitter.is_inside_event(), inside, "after {piece:?}");
+                splitter.push(stream.as_bytes(), Duration::ZERO, |_, _| Ok::<(), Infallible>(()));
+            let mut seen = None;
+            let Ok(there) = splitter.finish(|_, data| {
+                seen = Some(String::from_utf8_lossy(data).into_owned());
+                Ok::<(), Infallible>(())
+            });
+            assert_eq!((seen.as_deref(), there), (last, last.is_some()), "after {stream:?}");
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_opens_a_stream_and_carriage_returns_end_lines() {
+        assert_eq!(texts("\u{feff}data: a\r\rdata: b\r\r"), ["a", "b"]);
+        let pieces: [&[u8]; 5] = [b"data: a\r", b"\n\r", b"\ndata: b\r", b"data: c\r\n", b"\r\n"];
+        let seen: Vec<String> = events(pieces).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(seen, ["a", "b\nc"]);
+    }
+
+    #[test]
+    fn lines_that_are_no_events_are_kept_apart() {
+        let mut splitter = Splitter::default();
+        let stream =
+            "error: {\"a\":1}\n: comment\nid: 3\nevent: x\n\ndata: a\n\n<html>\nretry: 1\n";
+        let Ok(()) =
+            splitter.push(stream.as_bytes(), Duration::ZERO, |_, _| Ok::<(), Infallible>(()));
+        assert_eq!(splitter.foreign().lines, 2);
+        assert_eq!(splitter.foreign().text, b"error: {\"a\":1}\n<html>\n");
+        let long = "x".repeat(FOREIGN) + "\nmore\n";
+        let Ok(()) =
+            splitter.push(long.as_bytes(), Duration::ZERO, |_, _| Ok::<(), Infallible>(()));
+        assert!(splitter.foreign().text.len() < FOREIGN + 8 && splitter.foreign().lines == 4);
     }
 
     #[test]
@@ -191,7 +284,8 @@ mod tests {
     fn a_real_stream_split_at_any_byte_gives_the_same_events() {
         for name in ["completion-stream", "chat-stream", "completion-stream-interval10"] {
             let bytes = capture(name);
-            for stream in [body_of(&bytes).to_vec(), with_crlf(body_of(&bytes))] {
+            for end in [b"\n".as_slice(), b"\r\n", b"\r"] {
+                let stream = with_line_end(body_of(&bytes), end);
                 let whole: Vec<String> =
                     events([&stream[..]]).into_iter().map(|(_, text)| text).collect();
                 assert_eq!(whole.last().map(String::as_str), Some("[DONE]"));
@@ -210,11 +304,9 @@ mod tests {
         }
     }
 
-    fn with_crlf(stream: &[u8]) -> Vec<u8> {
-        stream
-            .iter()
-            .flat_map(|byte| if *byte == b'\n' { b"\r\n".to_vec() } else { vec![*byte] })
-            .collect()
+    fn with_line_end(stream: &[u8], end: &[u8]) -> Vec<u8> {
+        let lines: Vec<&[u8]> = stream.split(|byte| *byte == b'\n').collect();
+        lines.join(end)
     }
 
     proptest! {

@@ -9,12 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use perf_clock::{Clock, Stamp, Watchdog};
+use perf_model::record::oddity::{Oddity, OddityKind};
 use perf_model::record::sample::{FailureKind, Outcome, Sample};
 
 use crate::http::endpoint::{Endpoint, Incoming, too_long};
 use crate::http::error::{Cause, ConnectionError};
 use crate::openai::call::{Call, Limits};
 use crate::openai::error_message::server_message;
+use crate::openai::foreign_lines::explain;
 use crate::openai::response::{Failure, Response};
 use crate::openai::sse::Splitter;
 
@@ -99,11 +101,10 @@ pub(crate) async fn exchange(
     let mut result = exchange.run(&endpoint, body).await;
     result = result.and_then(|()| exchange.check_count());
     let Exchange { mut response, end, resent, .. } = exchange;
-    response.settle();
-    response.chunks.shrink();
-    let estimated = response.is_estimated();
+    let settled = response.settle();
+    response.split.chunks.shrink();
     if result.is_ok() {
-        result = call.expected.check(&response);
+        result = settled.and_then(|()| call.expected.check(&response));
     }
     let outcome = match result {
         Ok(()) => Outcome::Succeeded,
@@ -113,13 +114,14 @@ pub(crate) async fn exchange(
         index: call.index,
         intended_us,
         sent_us: micros(origin, sent),
-        chunks: response.chunks,
+        estimated: response.split.is_estimated(),
+        chunks: response.split.chunks,
         end_us: micros(origin, end),
         prompt_tokens: response.prompt_tokens,
         output_tokens: response.output_tokens,
         finish_reason: response.finish_reason,
         resent,
-        estimated,
+        oddities: response.oddities,
         server: response.server_times,
         outcome,
     };
@@ -167,23 +169,29 @@ impl Exchange<'_> {
     }
 
     async fn read_stream(&mut self, mut incoming: Incoming) -> Result<(), Failure> {
-        // A missing type is accepted; another type is not.
-        let mime = incoming
-            .content_type
-            .as_ref()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        if let Some(other) = mime.filter(|mime| !mime.starts_with("text/event-stream")) {
-            return Err(Failure::new(
-                FailureKind::Malformed,
-                format!("the response is {other}, not a stream of events"),
-            ));
-        }
+        let mime = incoming.content_type.as_ref().map(|value| value.as_bytes());
+        let mime = mime.map(|value| String::from_utf8_lossy(value).into_owned());
+        // A missing type is that of events.
+        let other_type = mime.filter(|mime| !mime.starts_with("text/event-stream"));
         let mut splitter = Splitter::default();
-        while self.piece(&mut incoming).await? {
+        let result = self.read_events(&mut incoming, &mut splitter).await;
+        if self.response.is_done {
+            self.linger(incoming).await;
+        }
+        explain(result, splitter.foreign(), other_type.as_deref(), &mut self.response)
+    }
+
+    /// Reads events until the end is announced or the body ends.
+    async fn read_events(
+        &mut self,
+        incoming: &mut Incoming,
+        splitter: &mut Splitter,
+    ) -> Result<(), Failure> {
+        while self.piece(incoming).await? {
             let (origin, response) = (self.origin, &mut self.response);
             let mut is_heard = false;
             splitter.push(&self.read, self.end, |since, data| {
-                is_heard = true;
+                is_heard |= !data.trim_ascii().is_empty();
                 response.take_event(micros(origin, since), data)
             })?;
             // Only a whole event counts: a server whose engine hangs may go on to send comments,
@@ -195,11 +203,30 @@ impl Exchange<'_> {
                 return Err(self.oversized("an event", EVENT));
             }
             if self.response.is_done {
-                self.linger(incoming).await;
                 return Ok(());
             }
         }
-        let place = if splitter.is_inside_event() { "inside an event" } else { "without [DONE]" };
+        let (origin, response) = (self.origin, &mut self.response);
+        let last = splitter.finish(|since, data| response.take_event(micros(origin, since), data));
+        let is_cut = match last {
+            Ok(is_there) => {
+                if is_there {
+                    self.response.note(Oddity::plain(OddityKind::UnterminatedEvent));
+                }
+                false
+            }
+            // Half an event is not JSON.
+            Err(Failure { kind: FailureKind::Malformed, .. }) => true,
+            Err(other) => return Err(other),
+        };
+        if self.response.is_done {
+            return Ok(());
+        }
+        if self.response.is_complete() {
+            self.response.note(Oddity::plain(OddityKind::NoDone));
+            return Ok(());
+        }
+        let place = if is_cut { "inside an event" } else { "without [DONE]" };
         Err(Failure::new(
             FailureKind::CutShort,
             format!("the stream ended {place}; {}", self.progress()),

@@ -179,6 +179,7 @@ impl<'a> Scheduler<'a> {
             finish_reason: None,
             resent: false,
             estimated: false,
+            oddities: Vec::new(),
             server: None,
             outcome: Outcome::Failed { kind: FailureKind::NotSent, detail },
         })

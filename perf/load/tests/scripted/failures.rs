@@ -1,6 +1,7 @@
 //! Every way in which a request can fail is recognised, and what came before it is kept.
 
 use perf_load::{Endpoint, measure, version};
+use perf_model::record::oddity::{Oddity, OddityKind};
 use perf_model::record::sample::{FailureKind, Sample};
 use perf_model::spec::load::{Arrivals, Load, OutputLength};
 
@@ -66,8 +67,12 @@ fn a_stream_without_its_announced_end_is_cut_short() {
     let sample = answered(&one(), begun(""));
     assert_kept(&sample, FailureKind::CutShort, 30);
     assert_eq!(failure(&sample).1, "the stream ended without [DONE]; 2 of 4 tokens had come");
+    let without_the_counts = stream(chunk(2, None) + &chunk(4, None));
+    assert_eq!(failure(&answered(&one(), without_the_counts)).0, FailureKind::CutShort);
     let complete_but_for_the_end = stream(chunk(4, Some("length")) + &usage(4));
-    assert_eq!(failure(&answered(&one(), complete_but_for_the_end)).0, FailureKind::CutShort);
+    let sample = answered(&one(), complete_but_for_the_end);
+    assert!(sample.succeeded());
+    assert_eq!(sample.oddities, [Oddity::plain(OddityKind::NoDone)]);
     assert!(
         failure(&answered(&one(), begun("data: {\"cho")))
             .1
@@ -210,7 +215,7 @@ fn an_answer_without_tokens_is_empty() {
     for text in [
         DONE.to_owned(),
         usage(0) + DONE,
-        chunk(0, Some("stop")) + &usage(0) + DONE,
+        chunk(0, Some("stop")).replace("\"x\"", "\"\"") + &usage(0) + DONE,
         usage(4) + DONE,
     ] {
         assert_eq!(
@@ -219,6 +224,9 @@ fn an_answer_without_tokens_is_empty() {
             "{text}"
         );
     }
+    let counted_wrong = chunk(0, Some("stop")) + &usage(0) + DONE;
+    let sample = answered(&one(), stream(counted_wrong));
+    assert_eq!(failure(&sample).0, FailureKind::Contradiction);
 }
 
 #[test]
@@ -258,11 +266,15 @@ fn bytes_that_break_the_protocol_are_malformed() {
         failure(&answered(&one(), stream("data: \u{fffd}\n\n".to_owned()))).0,
         FailureKind::Malformed
     );
-    let page = Reply { content_type: Some("text/html".to_owned()), ..begun("") };
+    let html = |reply| Reply { content_type: Some("text/html".to_owned()), ..reply };
     assert_eq!(
-        failure(&answered(&one(), page)).1,
-        "the response is text/html, not a stream of events"
+        failure(&answered(&one(), html(stream("<html>\nBad Gateway".to_owned())))).1,
+        "the response is text/html, not a stream of events; the server sent: <html> Bad Gateway"
     );
+    // A stream under a wrong name is a stream.
+    let sample = answered(&one(), html(stream(chunk(4, Some("length")) + &usage(4) + DONE)));
+    assert_eq!(sample.oddities, [Oddity::with(OddityKind::ContentType, "text/html")]);
+    assert!(sample.succeeded());
     assert_eq!(failure(&answered(&whole(), Reply::json(200, "<html>"))).0, FailureKind::Malformed);
 }
 

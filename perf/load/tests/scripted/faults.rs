@@ -60,8 +60,7 @@ pub(crate) const ERRORS: [&str; 4] = [
     r#"{"object":"error","message":"as older servers said it","code":400}"#,
 ];
 
-const GARBAGE: [&str; 9] = [
-    "",
+const GARBAGE: [&str; 8] = [
     "nonsense",
     "{\"choices\":[{\"text\":\"x\"}",
     "{\"choices\": 7}",
@@ -96,7 +95,8 @@ impl Fault {
             Self::WrongReason => Some(FailureKind::WrongFinishReason),
             Self::NoUsage => Some(FailureKind::MissingUsage),
             Self::Empty => Some(FailureKind::Empty),
-            Self::Malformed | Self::FallingTotal | Self::WrongType => Some(FailureKind::Malformed),
+            Self::FallingTotal => Some(FailureKind::Contradiction),
+            Self::Malformed | Self::WrongType => Some(FailureKind::Malformed),
             Self::WrongPrompt => Some(FailureKind::WrongPromptLength),
             Self::Refused => Some(FailureKind::Refused),
         }
@@ -161,7 +161,7 @@ impl Fault {
             ),
             (Self::WrongReason, OutputLength::AtMost(_)) => (
                 fitting.0,
-                [Some("abort"), Some("tool_calls"), Some("error"), None]
+                [Some("abort"), Some("cancelled"), Some("error"), None]
                     .choose(rng)
                     .copied()
                     .unwrap(),
@@ -209,7 +209,8 @@ impl Fault {
         claims: &Claims,
         events: &mut Vec<Event>,
     ) -> Option<(usize, FailureKind)> {
-        let done = events.len() - 1;
+        let is_announced = events.last().is_some_and(|event| event.says.is_done);
+        let done = events.len() - usize::from(is_announced);
         let wrong = match self {
             Self::InBand => {
                 Some((rng.random_range(0..=done), (*ERRORS.choose(rng).unwrap()).to_owned()))
@@ -238,7 +239,7 @@ impl Fault {
             (place, self.kind().unwrap())
         });
         // What a server says after the end counts for nothing.
-        if failing.is_none() && rng.random_bool(0.1) {
+        if failing.is_none() && is_announced && rng.random_bool(0.1) {
             let late =
                 ["{\"error\":\"late\"}", "nonsense", "[DONE]", "{\"choices\":[{\"text\":\"x\"}]}"];
             let data = late.choose(rng).unwrap();

@@ -104,9 +104,8 @@ fn written(rng: &mut ChaCha8Rng, style: &Style, claims: &Claims) -> Vec<Event> {
         let usage = said(0).map(|total| claims.usage(total));
         events.push(style.role(rng, usage.as_deref(), Says { total: said(0), ..Says::default() }));
     }
-    // A finish reason may come with the last token or in a chunk of its own; without a total that
-    // chunk would count.
-    let reason_apart = is_running && rng.random_bool(0.2);
+    // A finish reason may come with the last token or in a chunk of its own.
+    let reason_apart = claims.counting != Counting::Lapses && rng.random_bool(0.2);
     let mut total = 0;
     while total < claims.output_tokens {
         let tokens = rng.random_range(1..=largest).min(claims.output_tokens - total);
@@ -122,26 +121,39 @@ fn written(rng: &mut ChaCha8Rng, style: &Style, claims: &Claims) -> Vec<Event> {
         let usage = says.total.map(|total| claims.usage(total));
         let usage = usage.or_else(|| rng.random_bool(0.5).then(|| "null".to_owned()));
         events.push(style.chunk(rng, usage.as_deref(), says));
-        if is_running && !is_last && rng.random_bool(0.1) {
-            // Half a character: a chunk, and no token more than before.
-            events.push(style.chunk(
-                rng,
-                Some(&claims.usage(total)),
-                Says { total: said(total), ..Says::default() },
-            ));
+        if !is_last && rng.random_bool(0.1) {
+            // A chunk without output, and no token more than before.
+            let usage = said(total).map(|total| claims.usage(total));
+            let says = Says { total: said(total), ..Says::default() };
+            events.push(style.chunk(rng, usage.as_deref(), says));
         }
     }
     let total = said(total).filter(|_| claims.counting != Counting::Lapses);
-    if reason_apart && total.is_some() {
+    if reason_apart {
         let says = Says { total, reason: claims.reason, ..Says::default() };
-        events.push(style.chunk(rng, Some(&claims.usage(claims.output_tokens)), says));
+        let usage = total.map(|total| claims.usage(total));
+        events.push(style.chunk(rng, usage.as_deref(), says));
     }
     if claims.counting == Counting::AtTheEnd || (total.is_some() && rng.random_bool(0.8)) {
         let says = Says { total: Some(claims.output_tokens), ..Says::default() };
         events.push(style.totals(rng, &claims.usage(claims.output_tokens), says));
     }
-    events.push(style.done(rng));
+    // Some servers end without the announcement.
+    if completed_by(&events).is_none() || rng.random_bool(0.9) {
+        events.push(style.done(rng));
+    }
     events
+}
+
+/// The first event after which the response is complete: a finish reason has come, and the total is
+/// the last word on the tokens.
+fn completed_by(events: &[Event]) -> Option<usize> {
+    let (mut has_reason, mut total_is_last) = (false, false);
+    events.iter().position(|Event { says, .. }| {
+        has_reason |= says.reason.is_some();
+        total_is_last = says.total.is_some() || (total_is_last && says.tokens == 0);
+        has_reason && total_is_last
+    })
 }
 
 /// Cuts a byte string into pieces: whole, byte by byte, or anywhere.
@@ -173,8 +185,16 @@ fn play(
             .map_or(events.len(), |done| done + 1);
         events[..end].iter().map(|event| event.bytes.len()).sum()
     };
-    // Everything before this byte is sent.
-    let stop = if fault.stops() { rng.random_range(0..done_at) } else { bytes };
+    // Everything before this byte is sent. A body that ends well is only too short if it ends
+    // before the response is complete.
+    let complete = completed_by(events).filter(|_| fault == Fault::Ends);
+    let complete_at: Option<usize> = complete.map(|complete| {
+        events[..complete].iter().map(|event| event.bytes.len()).sum::<usize>() + 1
+    });
+    let stop = match fault.stops() {
+        true => rng.random_range(0..complete_at.unwrap_or(done_at)),
+        false => bytes,
+    };
     // Byte by byte is for short streams: each byte is a moment of its own.
     let how = if bytes < 2_000 { rng.random_range(0..3) } else { *[0, 2].choose(rng).unwrap() };
     let (between, dribble) = (rng.random_bool(0.5), *[0_u64, 1, 7, 300].choose(rng).unwrap());
@@ -208,7 +228,7 @@ fn play(
             if place == event.data_at {
                 first_us = now;
             }
-            if place + 1 == event.bytes.len() {
+            if place + 1 == event.complete_at {
                 heard = now;
             }
         }
@@ -217,13 +237,19 @@ fn play(
             continue;
         }
         expected.end_us = now;
-        if length == event.bytes.len() {
+        if length >= event.complete_at {
             let failure = failing.filter(|(failing, _)| *failing == index).map(|(_, kind)| kind);
             is_over = failure.is_some() || event.says.is_done;
             expected.failure = failure;
+            if is_over {
+                expected.end_us = heard;
+            }
             if failure.is_none() {
                 expected.hear(&event.says, first_us, claims);
             }
+        } else if fault == Fault::Ends && length >= event.data_end {
+            // The end of the stream completes an event.
+            expected.hear(&event.says, first_us, claims);
         }
     }
     let ending = fault.ending(rng, is_over);

@@ -90,7 +90,10 @@ pub(crate) fn of_another_type(rng: &mut ChaCha8Rng, fault: Fault, world: &World)
     let body = Body::draw(rng, delay, text, text.len());
     let content_type =
         ["text/html", "application/json", "text/plain; charset=utf-8"].choose(rng).copied();
-    let expected = Expected { failure: fault.kind(), end_us: delay, ..Expected::default() };
+    // An error that is sent in place of a stream is one.
+    let is_error = text.starts_with("{\"error\"");
+    let failure = if is_error { Some(FailureKind::ErrorInBand) } else { fault.kind() };
+    let expected = Expected { failure, end_us: body.end_us, ..Expected::default() };
     Truth { fault, reply: body.reply(delay, 200, content_type, Ending::Closes), expected }
 }
 

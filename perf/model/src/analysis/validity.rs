@@ -1,6 +1,8 @@
 //! Whether a run may be judged at all: [`faults`] names every reason why not; [`remarks`] what a
 //! reader should know.
 
+use std::collections::BTreeMap;
+
 use crate::analysis::engine_times::{self, WAY_MS, WAY_SHARE};
 use crate::analysis::lateness::Lateness;
 use crate::analysis::steady_state;
@@ -8,6 +10,7 @@ use crate::analysis::summary::Summary;
 use crate::record::client_load::{Calibration, ClientUse, ENOUGH_TICKS};
 use crate::record::file::{CacheReset, ServerCounts};
 use crate::record::finding::{Finding, FindingCode};
+use crate::record::oddity::OddityKind;
 use crate::record::sample::Sample;
 use crate::spec::load::Load;
 use crate::spec::metric::{Metric, Quantity, Statistic};
@@ -71,6 +74,7 @@ pub fn remarks(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> V
                 .map(|what| Finding::new(FindingCode::FailuresAllowed, what)),
         );
     }
+    remarks.extend(oddities(inputs.samples));
     remarks.extend(engine_times::remarks(inputs.samples));
     remarks.extend(
         steady_state::never_steady(inputs.samples, load.arrivals)
@@ -169,6 +173,25 @@ pub(crate) fn estimated(samples: &[Sample]) -> Option<Finding> {
             samples.len()
         ))
     })
+}
+
+/// What the server did beside the protocol, a remark for each kind with an example.
+pub(crate) fn oddities(samples: &[Sample]) -> Vec<Finding> {
+    let mut kinds: BTreeMap<OddityKind, (usize, Option<&str>)> = BTreeMap::new();
+    for oddity in samples.iter().flat_map(|sample| &sample.oddities) {
+        let (count, example) = kinds.entry(oddity.kind).or_default();
+        *count += 1;
+        *example = example.or(oddity.detail.as_deref());
+    }
+    let remark = |(kind, (count, example)): (OddityKind, (usize, Option<&str>))| {
+        let example = example.map_or_else(String::new, |example| format!(": {example}"));
+        let of = samples.len();
+        Finding::new(
+            FindingCode::ServerOddity,
+            format!("{count} of {of} responses: {kind}{example}"),
+        )
+    };
+    kinds.into_iter().map(remark).collect()
 }
 
 /// How many requests failed, kind by kind.

@@ -88,6 +88,8 @@ codes! {
         TimesEstimated,
         /// The load has fewer requests than it keeps in flight.
         TooFewRequests,
+        /// The server did something beside the protocol.
+        ServerOddity,
         /// What should be checked could not be.
         Unchecked,
         /// The server refused to reset its prefix cache.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::record::chunks::Chunks;
+use crate::record::oddity::Oddity;
 
 /// Why a request is not a success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,6 +35,8 @@ pub enum FailureKind {
     WrongLength,
     /// Another finish reason than the load calls for.
     WrongFinishReason,
+    /// The server's counts of tokens contradict each other or what it sent.
+    Contradiction,
     /// Bytes that are not what the protocol says.
     Malformed,
     /// Nothing arrived for longer than the load allows.
@@ -61,6 +64,7 @@ impl fmt::Display for FailureKind {
             Self::WrongPromptLength => "wrong prompt length",
             Self::WrongLength => "wrong output length",
             Self::WrongFinishReason => "wrong finish reason",
+            Self::Contradiction => "contradictory token counts",
             Self::Malformed => "malformed response",
             Self::Stalled => "stalled",
             Self::TimedOut => "timed out",
@@ -146,6 +150,9 @@ pub struct Sample {
     /// What the server says of its own time for it, where it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerTimes>,
+    /// What the server did beside the protocol, one of each kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub oddities: Vec<Oddity>,
     /// How it ended.
     pub outcome: Outcome,
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fixtures::sentences;
+use crate::record::oddity::Oddity;
 use crate::record::sample::FailureKind;
 use crate::spec::load::{Arrivals, Prompts};
 
@@ -213,5 +214,25 @@ fn a_refused_cache_reset_is_reported() {
     assert_eq!(
         sentences(&found(CacheReset::Refused("500: no".into()))),
         ["the server refused to reset its prefix cache before the load: 500: no"]
+    );
+}
+
+#[test]
+fn what_a_server_did_beside_the_protocol_is_a_remark_for_each_kind() {
+    let odd = |oddities| Sample { oddities, ..crate::fixtures::sample() };
+    let samples = [
+        odd(vec![Oddity::plain(OddityKind::NoDone)]),
+        odd(vec![
+            Oddity::plain(OddityKind::NoDone),
+            Oddity::with(OddityKind::FinishReason, "eos_reached"),
+        ]),
+        odd(vec![]),
+    ];
+    assert_eq!(
+        sentences(&oddities(&samples)),
+        [
+            "2 of 3 responses: the stream ended without [DONE]",
+            "1 of 3 responses: the finish reason is unknown: eos_reached"
+        ]
     );
 }

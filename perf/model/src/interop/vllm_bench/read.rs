@@ -242,6 +242,7 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
             finish_reason: None,
             resent: false,
             estimated,
+            oddities: Vec::new(),
             server: None,
             outcome: if succeeded { Outcome::Succeeded } else { failed() },
         }

@@ -1,0 +1,197 @@
+//! How the tokens of a response are split over its chunks: [`TokenSplit`].
+//!
+//! The server's running total, or its list of token ids, counts the tokens of each chunk. Without
+//! either, a chunk with output counts as one token, and the split is made to add up to the total at
+//! the end: missing tokens are spread evenly over the chunks, and where there are more chunks than
+//! tokens some chunks carry none. No chunk is ever dropped: its time stamp is when output came.
+
+use perf_model::record::chunks::{Chunk, Chunks};
+use perf_model::record::oddity::{Oddity, OddityKind};
+use perf_model::record::sample::FailureKind;
+
+use crate::openai::response::Failure;
+
+/// The chunks with output, and what is known of their tokens.
+#[derive(Debug, Default)]
+pub(crate) struct TokenSplit {
+    /// The chunks that carried output.
+    pub(crate) chunks: Chunks,
+    /// The tokens of all chunks.
+    pub(crate) counted: u32,
+    /// Chunks that the server gave no count for.
+    guessed: usize,
+    /// Chunks with output in which the server's running total did not grow.
+    uncounted: usize,
+    /// Chunks that were counted by the ids of their tokens.
+    by_ids: usize,
+    /// Chunks that carried reasoning.
+    reasoning: usize,
+    /// Whether the split had to be made to add up to the total.
+    is_estimated: bool,
+}
+
+/// One chunk of a stream, as far as its tokens are concerned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece {
+    /// When its first byte had arrived, in microseconds.
+    pub(crate) at_us: u64,
+    /// Whether it carries output.
+    pub(crate) has_output: bool,
+    /// Whether it carries reasoning.
+    pub(crate) has_reasoning: bool,
+    /// How much the server's running total grew with it.
+    pub(crate) growth: Option<u32>,
+    /// How many token ids it lists.
+    pub(crate) ids: Option<u32>,
+}
+
+impl TokenSplit {
+    /// Takes a chunk in. Gives whether it carried anything.
+    pub(crate) fn push(&mut self, piece: Piece) -> bool {
+        let Piece { at_us, has_output, has_reasoning, growth, ids } = piece;
+        let tokens = growth.or(ids).unwrap_or_else(|| u32::from(has_output));
+        if tokens == 0 && !has_output {
+            return false;
+        }
+        match (growth, ids) {
+            (None, None) => self.guessed += 1,
+            (Some(_), _) => self.uncounted += usize::from(tokens == 0),
+            (None, Some(_)) => self.by_ids += 1,
+        }
+        self.reasoning += usize::from(has_reasoning);
+        self.chunks.push(Chunk { at_us, tokens });
+        // A server may claim any number; the sum is held against the limit later.
+        self.counted = self.counted.saturating_add(tokens);
+        true
+    }
+
+    /// Makes the chunks add up to the server's total. Gives what is odd about it.
+    ///
+    /// # Errors
+    /// When the total contradicts what came.
+    pub(crate) fn settle(&mut self, total: u32) -> Result<Option<Oddity>, Failure> {
+        let (counted, chunks) = (self.counted, self.chunks.len());
+        if self.by_ids == chunks && chunks > 0 && counted != total {
+            return Err(Failure::new(
+                FailureKind::Contradiction,
+                format!("the server sent the ids of {counted} tokens and counted {total}"),
+            ));
+        }
+        if counted != total && chunks > 0 {
+            self.fit(total);
+        }
+        let (silent, few) = if self.guessed > 0 {
+            let fewer = chunks.saturating_sub(total as usize);
+            (fewer, fewer > 0)
+        } else {
+            // A parser that holds text back sends some of it without a new token.
+            (self.uncounted, self.uncounted * 2 > chunks)
+        };
+        if !few {
+            return Ok(None);
+        }
+        let what = format!("{total} tokens were counted in {chunks} chunks with output");
+        // The answer's own tokens are counted then, and what came before it is not.
+        if self.reasoning >= silent {
+            self.is_estimated = true;
+            return Ok(Some(Oddity::with(OddityKind::UncountedReasoning, what)));
+        }
+        Err(Failure::new(
+            FailureKind::Contradiction,
+            format!("{what}; check how this server or a proxy before it counts"),
+        ))
+    }
+
+    /// Whether it is not known how many tokens came with each chunk.
+    pub(crate) fn is_estimated(&self) -> bool {
+        self.is_estimated
+    }
+
+    fn fit(&mut self, total: u32) {
+        let mut chunks: Vec<Chunk> = self.chunks.iter().collect();
+        match total.checked_sub(self.counted) {
+            // Running totals were right until then.
+            Some(missing) if self.guessed == 0 => {
+                if let Some(last) = chunks.last_mut() {
+                    last.tokens += missing;
+                }
+            }
+            Some(missing) => spread(missing, &mut chunks),
+            None => {
+                chunks.iter_mut().for_each(|chunk| chunk.tokens = 0);
+                spread(total, &mut chunks);
+            }
+        }
+        self.is_estimated = true;
+        self.counted = total;
+        self.chunks = chunks.into_iter().collect();
+    }
+}
+
+/// Spreads tokens over the chunks evenly, where the chunk of each is unknown.
+fn spread(tokens: u32, chunks: &mut [Chunk]) {
+    let count = chunks.len() as u64;
+    let until = |place: u64| place * u64::from(tokens) / count.max(1);
+    for (place, chunk) in (0..).zip(chunks) {
+        chunk.tokens += u32::try_from(until(place + 1) - until(place)).unwrap_or(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(pieces: &[(bool, bool, Option<u32>)]) -> TokenSplit {
+        let mut split = TokenSplit::default();
+        for (at_us, (has_output, has_reasoning, growth)) in (0..).zip(pieces.iter().copied()) {
+            split.push(Piece { at_us, has_output, has_reasoning, growth, ids: None });
+        }
+        split
+    }
+
+    const ANSWER: (bool, bool, Option<u32>) = (true, false, None);
+    const THOUGHT: (bool, bool, Option<u32>) = (true, true, None);
+    const EMPTY: (bool, bool, Option<u32>) = (false, false, None);
+
+    fn pairs(split: &TokenSplit) -> Vec<(u64, u32)> {
+        split.chunks.iter().map(Into::into).collect()
+    }
+
+    #[test]
+    fn a_chunk_without_output_is_no_token_at_any_place() {
+        let mut split = split(&[EMPTY, ANSWER, EMPTY, ANSWER, EMPTY]);
+        assert_eq!(split.settle(2), Ok(None));
+        assert_eq!((pairs(&split), split.is_estimated()), (vec![(1, 1), (3, 1)], false));
+    }
+
+    #[test]
+    fn no_chunk_is_dropped_where_the_reasoning_is_not_counted() {
+        let mut split = split(&[THOUGHT, THOUGHT, THOUGHT, ANSWER]);
+        let oddity = split.settle(1).unwrap().unwrap();
+        assert_eq!(oddity.kind, OddityKind::UncountedReasoning);
+        assert_eq!(oddity.detail.as_deref(), Some("1 tokens were counted in 4 chunks with output"));
+        assert_eq!((split.chunks.last_us(), split.chunks.len(), split.counted), (Some(3), 4, 1));
+        assert!(split.is_estimated());
+    }
+
+    #[test]
+    fn fewer_tokens_than_chunks_are_a_contradiction_without_reasoning() {
+        let mut split = split(&[ANSWER, ANSWER, ANSWER, THOUGHT]);
+        let failure = split.settle(2).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Contradiction);
+        assert!(failure.detail.starts_with("2 tokens were counted in 4 chunks with output"));
+        assert_eq!(split.chunks.last_us(), Some(3));
+    }
+
+    #[test]
+    fn a_running_total_that_does_not_grow_with_the_output_is_a_contradiction() {
+        let grows = |by| (true, false, Some(by));
+        let mut stuck = split(&[grows(1), grows(0), grows(0), grows(0)]);
+        assert_eq!(stuck.settle(4).unwrap_err().kind, FailureKind::Contradiction);
+        // Text that a parser held back comes without a new token.
+        let mut held_back = split(&[grows(1), grows(2), grows(0)]);
+        assert_eq!(held_back.settle(3), Ok(None));
+        assert_eq!(pairs(&held_back), [(0, 1), (1, 2), (2, 0)]);
+        assert!(!held_back.is_estimated());
+    }
+}
