@@ -28,6 +28,11 @@ pub enum ReadError {
         "it holds no `{0}`, so no single requests; run `vllm bench serve` with --save-detailed"
     )]
     NoDetail(&'static str),
+    /// It has single requests, and not when they were sent.
+    #[error(
+        "it has no `start_times`, which vLLM saves since January 2026; run `vllm bench serve` of a newer vLLM with --save-detailed"
+    )]
+    NoStartTimes,
     /// Its lists are of different lengths.
     #[error("its `{key}` has {found} entries for {requests} requests; the file is damaged")]
     Ragged {
@@ -177,7 +182,10 @@ fn header(file: &File, load: &str, pace: &arrivals::Pace) -> Header {
 
 /// The lists of the file, one entry a request.
 fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
-    let starts = file.start_times.as_ref().ok_or(ReadError::NoDetail("start_times"))?;
+    let starts = file.start_times.as_ref().ok_or(match file.ttfts {
+        Some(_) => ReadError::NoStartTimes,
+        None => ReadError::NoDetail("start_times"),
+    })?;
     let requests = starts.len();
     let inputs = whole("input_lens", file.input_lens.as_ref(), requests)?;
     let outputs = whole("output_lens", file.output_lens.as_ref(), requests)?;
@@ -292,7 +300,7 @@ fn excess(key: &'static str, request: Option<usize>, value: f64, most: f64) -> R
 /// One token a chunk; what is missing to the total is spread over them, and what is too much is not
 /// counted.
 fn counted(moments: &[u64], total: u32) -> Chunks {
-    let places = moments.len().min(total as usize) as u64;
+    let places = moments.len() as u64;
     let until = |place: u64| place * u64::from(total) / places.max(1);
     let chunk = |(at_us, place): (&u64, u64)| Chunk {
         at_us: *at_us,
