@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn what_describes_a_chunk_is_no_output() {
         for delta in [
-            r#"{}"#,
+            "{}",
             r#"{"role":"assistant"}"#,
             r#"{"role":"assistant","content":""}"#,
             r#"{"content":null,"refusal":null,"tool_calls":[],"function_call":null,"audio":null}"#,

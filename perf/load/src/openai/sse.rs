@@ -112,12 +112,11 @@ impl Splitter {
     /// What follows the line end that `read` begins with: a line feed, a carriage return, or both.
     fn after_line_end<'a>(&mut self, read: &'a [u8]) -> &'a [u8] {
         match read {
-            [b'\r', b'\n', rest @ ..] => rest,
             [b'\r'] => {
                 self.after_return = true;
                 &[]
             }
-            [_, rest @ ..] => rest,
+            [b'\r', b'\n', rest @ ..] | [_, rest @ ..] => rest,
             [] => read,
         }
     }

@@ -118,7 +118,9 @@ impl TokenSplit {
             }
             Some(missing) => spread(missing, &mut chunks),
             None => {
-                chunks.iter_mut().for_each(|chunk| chunk.tokens = 0);
+                for chunk in &mut chunks {
+                    chunk.tokens = 0;
+                }
                 spread(total, &mut chunks);
             }
         }

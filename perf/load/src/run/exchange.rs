@@ -169,7 +169,7 @@ impl Exchange<'_> {
     }
 
     async fn read_stream(&mut self, mut incoming: Incoming) -> Result<(), Failure> {
-        let mime = incoming.content_type.as_ref().map(|value| value.as_bytes());
+        let mime = incoming.content_type.as_ref().map(http::HeaderValue::as_bytes);
         let mime = mime.map(|value| String::from_utf8_lossy(value).into_owned());
         // A missing type is that of events.
         let other_type = mime.filter(|mime| !mime.starts_with("text/event-stream"));
