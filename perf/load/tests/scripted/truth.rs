@@ -191,10 +191,8 @@ fn play(
     let complete_at: Option<usize> = complete.map(|complete| {
         events[..complete].iter().map(|event| event.bytes.len()).sum::<usize>() + 1
     });
-    let stop = match fault.stops() {
-        true => rng.random_range(0..complete_at.unwrap_or(done_at)),
-        false => bytes,
-    };
+    let stop =
+        if fault.stops() { rng.random_range(0..complete_at.unwrap_or(done_at)) } else { bytes };
     // Byte by byte is for short streams: each byte is a moment of its own.
     let how = if bytes < 2_000 { rng.random_range(0..3) } else { *[0, 2].choose(rng).unwrap() };
     let (between, dribble) = (rng.random_bool(0.5), *[0_u64, 1, 7, 300].choose(rng).unwrap());
