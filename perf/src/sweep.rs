@@ -180,6 +180,14 @@ impl Sweep {
         self
     }
 
+    /// A goal: a balance of these metrics, each of the same weight.
+    #[must_use]
+    pub fn balance_of(mut self, name: &str, metrics: impl IntoIterator<Item = Metric>) -> Self {
+        let figures = metrics.into_iter().map(Figure::of).collect();
+        self.goals.push(Goal::balance(name, figures));
+        self
+    }
+
     /// Engine starts for each server; one by default, which shows no noise.
     #[must_use]
     pub fn starts(mut self, starts: u32) -> Self {

@@ -20,17 +20,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use perf_clock::Clock;
-use tokio::sync::mpsc::UnboundedSender;
 
 use chat::Chat;
 use completions::Completion;
 
 use crate::draw::{Stream, mix, seed_for};
-use crate::engine::{Command, EngineState};
+use crate::engine::EngineState;
 use crate::injection::Injection;
 use crate::lengths::NaturalLengths;
 use crate::metrics::CacheConfig;
 use crate::profile::NaturalLength;
+use crate::replicas::Replicas;
 use crate::tokenizer::Tokenizer;
 
 /// What the API needs to know about its server.
@@ -68,7 +68,7 @@ struct Shared {
     settings: ApiSettings,
     clock: Clock,
     engine: Arc<EngineState>,
-    commands: UnboundedSender<Command>,
+    replicas: Replicas,
     /// Generation requests so far.
     requests: AtomicU64,
     /// Sequences sent to the engine so far.
@@ -81,7 +81,7 @@ impl Api {
         settings: ApiSettings,
         clock: Clock,
         engine: Arc<EngineState>,
-        commands: UnboundedSender<Command>,
+        replicas: Replicas,
     ) -> Self {
         let lengths =
             Mutex::new(NaturalLengths::new(&settings.natural_length.quantiles, settings.seed));
@@ -91,7 +91,7 @@ impl Api {
                 settings,
                 clock,
                 engine,
-                commands,
+                replicas,
                 requests,
                 sequences,
                 lengths,
@@ -120,9 +120,8 @@ impl Api {
         self.settings().epoch + self.clock().now()
     }
 
-    /// Sends a command to the engine; false when the engine is dead.
-    fn command(&self, command: Command) -> bool {
-        self.shared.commands.send(command).is_ok()
+    fn replicas(&self) -> &Replicas {
+        &self.shared.replicas
     }
 
     fn next_request(&self) -> u64 {

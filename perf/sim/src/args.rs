@@ -22,6 +22,8 @@ pub struct ServeArgs {
     pub max_model_len: Option<usize>,
     /// GPUs that share the weights.
     pub tensor_parallel_size: u32,
+    /// Replicas of the model, each with GPUs, scheduler and cache of its own.
+    pub data_parallel_size: u32,
     /// Share of the GPU's memory that vLLM may use.
     pub gpu_memory_utilization: f64,
     /// Requests in one batch.
@@ -73,6 +75,7 @@ impl Default for ServeArgs {
             served_model_names: Vec::new(),
             max_model_len: None,
             tensor_parallel_size: 1,
+            data_parallel_size: 1,
             gpu_memory_utilization: DEFAULT_UTILISATION,
             max_num_seqs: None,
             max_num_batched_tokens: None,
@@ -167,13 +170,8 @@ impl ServeArgs {
                 self.port = value.parse().map_err(|_| ArgsError::invalid(name, "int", &value))?;
             }
             "max-model-len" => self.max_model_len = Some(readable_int(name, &value)?),
-            "tensor-parallel-size" => {
-                self.tensor_parallel_size = value
-                    .parse()
-                    .ok()
-                    .filter(|n| *n > 0)
-                    .ok_or_else(|| ArgsError::invalid(name, "int", &value))?;
-            }
+            "tensor-parallel-size" => self.tensor_parallel_size = size(name, &value)?,
+            "data-parallel-size" => self.data_parallel_size = size(name, &value)?,
             "gpu-memory-utilization" => {
                 self.gpu_memory_utilization = value
                     .parse()
@@ -207,6 +205,10 @@ impl ServeArgs {
 /// Whether argparse would take this word for a flag rather than for a value.
 fn is_flag(word: &str) -> bool {
     word.starts_with('-') && word.len() > 1 && word.parse::<f64>().is_err()
+}
+
+fn size(name: &str, value: &str) -> Result<u32, ArgsError> {
+    value.parse().ok().filter(|n| *n > 0).ok_or_else(|| ArgsError::invalid(name, "int", value))
 }
 
 fn positive(name: &str, value: &str) -> Result<usize, ArgsError> {

@@ -1,15 +1,16 @@
 //! The step loop that drives the scheduler through time: [`Engine`].
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use perf_clock::Clock;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, oneshot};
 
 use crate::metrics::{FinishReason, Finished, Metrics};
+use crate::replicas::Replicas;
 use crate::request::{Progress, Submission, Times};
 use crate::scheduler::{Scheduler, StepPlan};
 use crate::step_time::StepTimer;
@@ -27,10 +28,12 @@ pub(crate) enum Command {
     ResetPrefixCache(oneshot::Sender<bool>),
 }
 
-/// The engine's state, as the API sees it.
+/// The engine's state, as the API sees it: that of all replicas together.
 #[derive(Debug)]
 pub(crate) struct EngineState {
     metrics: Mutex<Metrics>,
+    /// The gauges of each replica.
+    gauges: Mutex<Vec<Gauges>>,
     dead: AtomicBool,
     death: Notify,
 }
@@ -51,6 +54,14 @@ impl EngineState {
             death.await;
         }
     }
+}
+
+/// What a replica shows of itself.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gauges {
+    running: usize,
+    waiting: usize,
+    kv_cache_usage: f64,
 }
 
 /// A sequence in the engine, with its times so far.
@@ -87,31 +98,39 @@ pub(crate) struct Engine {
     state: Arc<EngineState>,
     commands: UnboundedReceiver<Command>,
     tracked: BTreeMap<u64, Tracked>,
+    /// Its number among the replicas.
+    replica: usize,
+    /// Requests that were sent to it and have not ended.
+    in_flight: Arc<AtomicUsize>,
+}
+
+/// An engine for each replica, the state that they share, and the way to them.
+pub(crate) fn engines(
+    clock: Clock,
+    parts: Vec<(Scheduler, StepTimer)>,
+) -> (Vec<Engine>, Arc<EngineState>, Replicas) {
+    let state = Arc::new(EngineState {
+        metrics: Mutex::new(Metrics::new()),
+        gauges: Mutex::new(vec![Gauges::default(); parts.len()]),
+        dead: AtomicBool::new(false),
+        death: Notify::new(),
+    });
+    let mut replicas = Replicas::default();
+    let engine = |(replica, (scheduler, timer))| Engine {
+        clock,
+        scheduler,
+        timer,
+        state: Arc::clone(&state),
+        commands: replicas.add(),
+        tracked: BTreeMap::new(),
+        replica,
+        in_flight: replicas.last_in_flight(),
+    };
+    let engines = parts.into_iter().enumerate().map(engine).collect();
+    (engines, state, replicas)
 }
 
 impl Engine {
-    pub(crate) fn new(
-        clock: Clock,
-        scheduler: Scheduler,
-        timer: StepTimer,
-    ) -> (Self, Arc<EngineState>, UnboundedSender<Command>) {
-        let (sender, commands) = unbounded_channel();
-        let state = Arc::new(EngineState {
-            metrics: Mutex::new(Metrics::new()),
-            dead: AtomicBool::new(false),
-            death: Notify::new(),
-        });
-        let engine = Self {
-            clock,
-            scheduler,
-            timer,
-            state: Arc::clone(&state),
-            commands,
-            tracked: BTreeMap::new(),
-        };
-        (engine, state, sender)
-    }
-
     /// Runs until the API is dropped, or until an injected fault kills it.
     pub(crate) async fn run(mut self) {
         loop {
@@ -139,6 +158,10 @@ impl Engine {
         loop {
             while let Ok(command) = self.commands.try_recv() {
                 self.obey(command);
+            }
+            // One replica that dies takes the server with it.
+            if self.state.is_dead() {
+                return Err(Died);
             }
             self.drop_abandoned();
             let plan = self.scheduler.step();
@@ -263,6 +286,7 @@ impl Engine {
 
     fn finish(&mut self, id: u64, reason: FinishReason, now: Duration) {
         let Some(tracked) = self.tracked.remove(&id) else { return };
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
         let arrived = tracked.submission.arrived;
         let scheduled = tracked.scheduled.unwrap_or(now);
         let first_token = tracked.first_token.unwrap_or(now);
@@ -281,10 +305,17 @@ impl Engine {
     }
 
     fn show_gauges(&self) {
+        let mut all = self.state.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        all[self.replica] = Gauges {
+            running: self.scheduler.running(),
+            waiting: self.scheduler.waiting(),
+            kv_cache_usage: self.scheduler.cache_usage(),
+        };
         let mut metrics = self.state.metrics();
-        metrics.running = self.scheduler.running();
-        metrics.waiting = self.scheduler.waiting();
-        metrics.kv_cache_usage = self.scheduler.cache_usage();
+        metrics.running = all.iter().map(|gauges| gauges.running).sum();
+        metrics.waiting = all.iter().map(|gauges| gauges.waiting).sum();
+        let usage: f64 = all.iter().map(|gauges| gauges.kv_cache_usage).sum();
+        metrics.kv_cache_usage = usage / all.len() as f64;
     }
 }
 

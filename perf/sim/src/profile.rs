@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::nearest::nearest;
+use crate::parallel::Parallel;
 
 /// Everything that distinguishes one simulated deployment from another.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -28,6 +29,9 @@ pub struct Profile {
     pub natural_length: NaturalLength,
     /// How long a start takes.
     pub startup: Startup,
+    /// How it behaves when it is spread over GPUs; without it, its step times hold for any size.
+    #[serde(default)]
+    pub parallel: Option<Parallel>,
 }
 
 /// The device.
@@ -183,7 +187,7 @@ macro_rules! built_in {
 }
 
 /// Name and text of each built-in profile; `generic` is the default.
-const BUILT_IN: [(&str, &str); 13] = built_in![
+const BUILT_IN: [(&str, &str); 14] = built_in![
     "generic",
     "qwen2-1.5b-bf16-1x3090",
     "qwen2.5-14b-awq-1x32gb",
@@ -196,6 +200,7 @@ const BUILT_IN: [(&str, &str); 13] = built_in![
     "qwen2.5-32b-fp16-4x4090",
     "qwen2.5-7b-awq-1x5060ti",
     "qwen2.5-7b-bf16-1xh200",
+    "qwen3-8b-8gpus",
     "tiny-cpu",
 ];
 
@@ -266,6 +271,9 @@ impl Profile {
             || self.model.kv_bytes_per_token == 0
         {
             return wrong("model", "has a vocabulary below 256, or a length or KV size of 0");
+        }
+        if let Some(fault) = self.parallel.as_ref().and_then(Parallel::fault) {
+            return wrong("parallel", fault);
         }
         let points = &self.natural_length.quantiles;
         let ascending =

@@ -6,9 +6,10 @@ use perf_clock::Clock;
 use tokio::task::JoinHandle;
 
 use crate::api::{self, Api, ApiSettings};
-use crate::engine::Engine;
+use crate::engine::engines;
 use crate::metrics::CacheConfig;
 use crate::options::{Environment, Options};
+use crate::parallel::Spread;
 use crate::scheduler::{Limits, Scheduler};
 use crate::startup::{StartFailure, start_up};
 use crate::step_time::StepTimer;
@@ -22,7 +23,8 @@ const VIRTUAL_EPOCH: Duration = Duration::from_hours(20_454 * 24);
 pub struct SimServer {
     api: Api,
     log: Vec<String>,
-    engine: JoinHandle<()>,
+    /// One for each replica.
+    engines: Vec<JoinHandle<()>>,
 }
 
 impl SimServer {
@@ -50,9 +52,15 @@ impl SimServer {
             prefix_caching: args.prefix_caching,
         };
         let tokenizer = Tokenizer::new(profile.model.vocab_size);
-        let timer = StepTimer::new(&profile, &injection, args.enforce_eager, seed);
-        let (engine, state, commands) =
-            Engine::new(clock, Scheduler::new(limits, tokenizer), timer);
+        let spread = Spread::of(&profile, &args);
+        let timer = |replica: u32| {
+            // Each replica is an engine process with noise of its own.
+            let seed = seed.wrapping_add(u64::from(replica) << 48);
+            StepTimer::new(&profile, &spread, &injection, args.enforce_eager, seed)
+        };
+        let parts =
+            (0..spread.replicas).map(|replica| (Scheduler::new(limits, tokenizer), timer(replica)));
+        let (engines, state, commands) = engines(clock, parts.collect());
         let max_model_len = args.context_len(&profile);
         let settings = ApiSettings {
             names: if args.served_model_names.is_empty() {
@@ -83,7 +91,8 @@ impl SimServer {
             },
         };
         let api = Api::new(settings, clock, state, commands);
-        Ok(Self { api, log, engine: tokio::spawn(engine.run()) })
+        let engines = engines.into_iter().map(|engine| tokio::spawn(engine.run())).collect();
+        Ok(Self { api, log, engines })
     }
 
     /// The HTTP API: a tower service that can be called in process or served on a port.
@@ -109,7 +118,7 @@ impl SimServer {
 
 impl Drop for SimServer {
     fn drop(&mut self) {
-        self.engine.abort();
+        self.engines.iter().for_each(JoinHandle::abort);
     }
 }
 

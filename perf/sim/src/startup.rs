@@ -96,11 +96,10 @@ pub(crate) async fn start_up(
     log.info("APIServer", "api_utils.py:286", &format!("non-default args: {:?}", options.args));
     clock.sleep(time.init).await;
 
-    let planned = if options.injection.oom {
-        Err(injected_oom(profile, &args))
-    } else {
-        plan(profile, &args)
-    };
+    if let Some(reason) = profile.parallel.as_ref().and_then(|parallel| parallel.failure(&args)) {
+        return Err(StartFailure::new(1, reason, log));
+    }
+    let planned = planned(options, &args);
     if let Err(Misfit::ContextOverModel { asked, model }) = planned {
         return Err(StartFailure::new(1, &context_over_model(asked, model), log));
     }
@@ -208,6 +207,13 @@ impl StageTimes {
             graphs: stage(startup.graphs_s.unwrap_or(startup.capture_s / 3.0)),
         }
     }
+}
+
+fn planned(options: &Options, args: &ServeArgs) -> Result<KvCache, Misfit> {
+    if options.injection.oom {
+        return Err(injected_oom(&options.profile, args));
+    }
+    plan(&options.profile, args)
 }
 
 fn injected_oom(profile: &Profile, args: &ServeArgs) -> Misfit {

@@ -8,6 +8,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::draw::{Stream, mix, seed_for};
 use crate::injection::Injection;
+use crate::parallel::Spread;
 use crate::profile::{Noise, Profile};
 
 /// What one step computes.
@@ -39,8 +40,14 @@ pub(crate) struct StepTimer {
 }
 
 impl StepTimer {
-    pub(crate) fn new(profile: &Profile, injection: &Injection, eager: bool, seed: u64) -> Self {
-        let step = &profile.step;
+    pub(crate) fn new(
+        profile: &Profile,
+        spread: &Spread,
+        injection: &Injection,
+        eager: bool,
+        seed: u64,
+    ) -> Self {
+        let step = &spread.step;
         let eager_factor = if eager { step.eager_factor } else { 1.0 };
         let start = log_normal(
             &mut ChaCha8Rng::seed_from_u64(seed_for(seed, Stream::Start)),
@@ -51,8 +58,8 @@ impl StepTimer {
             prefill_token_ms: step.prefill_token_us / 1e3,
             decode_seq_ms: step.decode_seq_us / 1e3,
             context_token_ms: step.context_token_ns / 1e6,
-            decode_factor: injection.decode.unwrap_or(1.0) * eager_factor,
-            prefill_factor: injection.prefill.unwrap_or(1.0),
+            decode_factor: injection.decode.unwrap_or(1.0) * eager_factor * spread.decode,
+            prefill_factor: injection.prefill.unwrap_or(1.0) * spread.prefill,
             start_factor: start * (1.0 + injection.start.unwrap_or(0.0)),
             noise: profile.noise.clone(),
             drift_seed: seed_for(seed, Stream::Drift),
@@ -105,6 +112,7 @@ fn log_normal(rng: &mut ChaCha8Rng, cv: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::ServeArgs;
     use crate::profile::profile;
 
     const DECODE: StepLoad = StepLoad { prefill_tokens: 0, decode_seqs: 8, context_tokens: 800 };
@@ -112,7 +120,8 @@ mod tests {
 
     fn time(injection: &str, eager: bool, seed: u64, load: StepLoad) -> f64 {
         let profile = profile("generic").unwrap();
-        let mut timer = StepTimer::new(&profile, &injection.parse().unwrap(), eager, seed);
+        let spread = Spread::of(&profile, &ServeArgs::default());
+        let mut timer = StepTimer::new(&profile, &spread, &injection.parse().unwrap(), eager, seed);
         timer.time(load, Duration::from_secs(40)).as_secs_f64()
     }
 

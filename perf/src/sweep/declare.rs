@@ -38,9 +38,10 @@ impl Sweep {
             report_file::write_plan(&folder, &self.as_plan(session, &prepared))?;
         }
         let (plan, engine) = prepared?;
-        let is_asked = session.settings.run_folder.is_none() || session.settings.sweep.is_some();
+        let is_of_command = session.settings.run_folder.is_some();
+        let is_asked = !is_of_command || session.settings.sweep.is_some();
         if session.settings.plans || !is_asked {
-            return Ok(SweepOutcome { report: None });
+            return Ok(SweepOutcome { report: None, is_of_command });
         }
         let declaration = self.declaration(session, &plan);
         let measurement = Measurement { sweep: &self, plan: &plan, engine: &engine, session };
@@ -50,7 +51,7 @@ impl Sweep {
         if matches!(report, Err(Error::Interrupted(_))) {
             under_way.end_interrupted();
         }
-        Ok(SweepOutcome { report: Some(report?) })
+        Ok(SweepOutcome { report: Some(report?), is_of_command })
     }
 
     /// Refuses what cannot be run, before anything is started.

@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 pub struct SweepOutcome {
     /// None where the sweep was only planned, or is not what the command measures.
     pub(crate) report: Option<SweepReport>,
+    /// Whether a command measured it, which may inject faults and draw other noise.
+    pub(crate) is_of_command: bool,
 }
 
 impl SweepOutcome {
@@ -36,9 +38,9 @@ impl SweepOutcome {
         self.report.as_ref()
     }
 
-    /// The report, if it was measured on the simulated engine: what a test may assert.
+    /// The report of a plain `cargo test`, which is the same in every run: what a test may assert.
     pub fn simulated(&self) -> Option<&SweepReport> {
-        self.report().filter(|report| report.engine == EngineKind::Simulated)
+        self.report().filter(|report| report.engine == EngineKind::Simulated && !self.is_of_command)
     }
 
     /// The report as the command prints it.

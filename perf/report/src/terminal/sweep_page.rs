@@ -14,7 +14,10 @@ use perf_model::sweep::report::SweepReport;
 
 use super::table::{align_right, number, optional, plain, trimmed};
 use changes::changes;
-use wrap::{head, wrapped};
+use wrap::{broken, head, wrapped};
+
+/// The widest name of a figure beside the best cell.
+const OF: usize = 23;
 
 /// The page of a sweep, 80 columns wide as long as its axes and goals allow.
 pub fn sweep_page(report: &SweepReport) -> String {
@@ -142,8 +145,8 @@ fn best(report: &SweepReport, analysis: &Analysis) -> String {
             row.push(published(report, figure, best.map(|best| best.cell)).unwrap_or_default());
         }
         row.push(figure.map_or_else(
-            || "mean distance from the best".to_owned(),
-            |figure| format!("{figure}\n[{}]", figure.unit()),
+            || broken("mean distance from the best", OF),
+            |figure| broken(&format!("{figure} [{}]", figure.unit()), OF),
         ));
         table.add_row(row);
     }

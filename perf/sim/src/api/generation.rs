@@ -10,7 +10,6 @@ use super::ask::Ask;
 use super::errors::ApiError;
 use super::wire::{Envelope, RequestMetrics};
 use crate::draw::{Stream, mix, seed_for, unit};
-use crate::engine::Command;
 use crate::injection::Fault;
 use crate::kv::{chain, root};
 use crate::metrics::FinishReason;
@@ -119,7 +118,7 @@ impl Generation {
                     is_poison: settings.injection.die_after == Some(number),
                     progress: sender.clone(),
                 };
-                if !api.command(Command::Generate(Box::new(submission))) {
+                if !api.replicas().generate(Box::new(submission)) {
                     return Err(ApiError::engine_dead());
                 }
                 choices.push(choice);

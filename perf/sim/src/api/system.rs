@@ -6,14 +6,12 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::oneshot;
 
 use super::ask::check_model;
 use super::errors::ApiError;
 use super::fields::Fields;
 use super::wire::Null;
 use super::{Api, chat};
-use crate::engine::Command;
 use crate::metrics::render;
 
 #[derive(Serialize)]
@@ -171,13 +169,9 @@ fn text_of(api: &Api, body: &[u8]) -> Result<Detokenized, ApiError> {
 
 /// Empties the prefix cache, unless a request holds blocks.
 pub(super) async fn reset_prefix_cache(State(api): State<Api>) -> Response {
-    let (sender, answer) = oneshot::channel();
-    if !api.command(Command::ResetPrefixCache(sender)) {
-        return ApiError::engine_dead().into_response();
-    }
-    match answer.await {
-        Ok(success) => json_text(format!("{{\"success\":{success}}}")),
-        Err(_) => ApiError::engine_dead().into_response(),
+    match api.replicas().reset_prefix_cache().await {
+        Some(success) => json_text(format!("{{\"success\":{success}}}")),
+        None => ApiError::engine_dead().into_response(),
     }
 }
 

@@ -8,6 +8,7 @@ mod support;
 
 mod binary;
 mod faults;
+mod parallel;
 mod replay;
 mod request_metrics;
 mod starting;

@@ -28,10 +28,15 @@ pub(super) fn wrapped(text: &str, indent: &str) -> String {
 
 /// A name on several lines, broken at blanks and behind dashes.
 pub(super) fn head(name: &str) -> String {
+    broken(name, COLUMN)
+}
+
+/// A name on lines of at most so many columns, broken at blanks and behind dashes.
+pub(super) fn broken(name: &str, width: usize) -> String {
     let mut lines: Vec<String> = vec![String::new()];
     for part in name.split_inclusive([' ', '-']) {
         let last = lines.last_mut().filter(|line| {
-            line.is_empty() || line.chars().count() + part.trim_end().chars().count() <= COLUMN
+            line.is_empty() || line.chars().count() + part.trim_end().chars().count() <= width
         });
         match last {
             Some(line) => line.push_str(part),
