@@ -5,8 +5,9 @@ use anyhow::{Result, bail};
 use perf_model::judge::exit_code;
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::engine_kind::EngineKind;
-use perf_model::spec::settings::{Purpose, Settings};
+use perf_model::spec::settings::{Purpose, Settings, SweepRequest};
 use perf_report::terminal::{self, FieldReport};
+use perf_store::sweep_file;
 
 use crate::cli::Published;
 use crate::interrupt::Interrupt;
@@ -36,6 +37,8 @@ pub(crate) fn published(asked: &Published) -> Result<u8> {
     let settings = Settings {
         engine: EngineKind::Simulated,
         purpose: Purpose::Gate,
+        // A report of many settings is a sweep.
+        sweep: Some(SweepRequest::default()),
         run_folder: Some(folder.clone()),
         ..Settings::default()
     };
@@ -57,10 +60,16 @@ pub(crate) fn published(asked: &Published) -> Result<u8> {
         let file = scenario.name.split("::").next().unwrap_or_default().to_owned();
         match found.last_mut().filter(|last| last.name == report) {
             Some(last) => last.suites.extend(suites),
+            None if suites.is_empty() => {}
             None => found.push(FieldReport { name: report, file, suites }),
         }
     }
-    say(terminal::published(&found).trim_end());
+    if !found.is_empty() {
+        say(terminal::published(&found).trim_end());
+    }
+    for path in sweep_file::all_in(&folder)? {
+        say(format!("\n{}", terminal::sweep_page(&sweep_file::read(&path)?)));
+    }
     Ok(if unmeasured { exit_code::INVALID } else { exit_code::HELD })
 }
 

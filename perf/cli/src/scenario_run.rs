@@ -12,7 +12,7 @@ use perf_model::judge::verdict::Verdict;
 use perf_model::spec::plan::Plan;
 use perf_model::spec::settings::{Settings, VARIABLE};
 use perf_store::atomic::WriteError;
-use perf_store::report_file;
+use perf_store::{report_file, sweep_file};
 
 use crate::error::{Unmeasurable, unmeasurable};
 use crate::interrupt::Interrupt;
@@ -61,12 +61,14 @@ pub(crate) fn run_scenario(
 ) -> Result<Vec<SuiteReport>> {
     std::fs::create_dir_all(folder).map_err(WriteError::of(folder)).map_err(unmeasurable)?;
     let before: BTreeSet<PathBuf> = reports_in(folder)?;
+    let sweeps = sweep_file::all_in(folder)?.len();
     let ended = run_test(scenario, settings, folder, interrupt)?;
     let mut reports = Vec::new();
     for path in reports_in(folder)?.difference(&before) {
         reports.push(report_file::read(path)?);
     }
-    if reports.is_empty() && !interrupt.asked() {
+    let is_sweep = sweep_file::all_in(folder)?.len() > sweeps;
+    if reports.is_empty() && !is_sweep && !interrupt.asked() {
         let (name, engine) = (scenario.name.clone(), settings.engine);
         let why = ended.without_report();
         let report = SuiteReport::unmeasured(name, engine, Verdict::Invalid, why);

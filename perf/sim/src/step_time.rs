@@ -140,9 +140,10 @@ mod tests {
     #[test]
     fn only_the_first_step_of_a_start_is_cold() {
         let mut profile = profile("generic").unwrap();
-        let mut warm = StepTimer::new(&profile, &Injection::default(), false, 4);
+        let spread = Spread::of(&profile, &ServeArgs::default());
+        let mut warm = StepTimer::new(&profile, &spread, &Injection::default(), false, 4);
         profile.startup.first_step_s = 0.7;
-        let mut cold = StepTimer::new(&profile, &Injection::default(), false, 4);
+        let mut cold = StepTimer::new(&profile, &spread, &Injection::default(), false, 4);
         let mut more =
             || cold.time(DECODE, Duration::ZERO).saturating_sub(warm.time(DECODE, Duration::ZERO));
         assert_eq!([more(), more()], [Duration::from_millis(700), Duration::ZERO]);
