@@ -7,6 +7,7 @@ use clap::{Parser, ValueEnum};
 use perf_model::spec::load::{
     Api, Arrivals, Length, Load, Objective, OutputLength, Prompts, Workload,
 };
+use perf_model::spec::load_search::LoadSearch;
 use perf_model::spec::units::{millis, percent};
 
 use crate::parse::{self, Sweep};
@@ -21,6 +22,8 @@ Examples:
       --prompts conversation:5,40 --arrivals concurrent:16 --requests 160
   cargo xtask perf load --url http://gpu:8000 --requests 200 \\
       --sweep concurrency=1,2,4,8,16
+  cargo xtask perf load --url http://gpu:8000 --requests 1000 \\
+      --objective ttft=200 --share 99 --max-rate 1..256
   cargo xtask perf load --url http://gpu:8000 --format vllm-bench \\
       --save result.json";
 
@@ -147,6 +150,19 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "WHAT=POINTS", value_parser = parse::sweep)]
     pub(crate) sweep: Option<Sweep>,
 
+    /// Search for the highest rate at which enough requests meet every --objective, in a range such
+    /// as 1..256; --requests are those of a probe, --arrivals may be constant:1 or gamma:1,4
+    #[arg(long, value_name = "FROM..TO", value_parser = parse::rates, conflicts_with_all = ["sweep", "max_concurrency"])]
+    pub(crate) max_rate: Option<LoadSearch>,
+
+    /// Search for the most requests at once of which enough meet every --objective: 1..256
+    #[arg(long, value_name = "FROM..TO", value_parser = parse::concurrencies, conflicts_with = "sweep")]
+    pub(crate) max_concurrency: Option<LoadSearch>,
+
+    /// The share of requests that must meet every objective in a search, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 99.0, value_parser = parse::share)]
+    pub(crate) share: f64,
+
     /// What to print, or to save with --save
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
@@ -199,10 +215,18 @@ impl Cli {
             contents: None,
             pause_ms: self.pause,
             samples_kv_cache: false,
-            search: None,
+            search: self.search(),
         };
+        if let (Some(search), Arrivals::OneAtATime) = (load.search, load.arrivals) {
+            load.arrivals = search.usual_arrivals();
+        }
         self.warm(&mut load);
         load
+    }
+
+    /// The search that was asked for.
+    fn search(&self) -> Option<LoadSearch> {
+        self.max_rate.or(self.max_concurrency).map(|search| search.share(percent(self.share)))
     }
 
     /// Gives a load the warm-up that was asked for, or one as wide as its arrivals.
@@ -230,6 +254,20 @@ mod tests {
         {
             assert!(WORDS.contains(&format!("\n  {code:<3}  ")), "{code}");
         }
+    }
+
+    #[test]
+    fn a_command_line_declares_a_search() {
+        let line = "perf-load --url http://h:1 --objective ttft=200 --requests 1000 --share 95 --max-rate 0.5..64";
+        let load = Cli::parse_from(line.split_whitespace()).load();
+        assert_eq!(
+            load.describe_arrivals(),
+            "highest rate from 0.5 to 64 requests/s at which 95 % of requests meet the objectives, to 5 % in at most 10 \
+             probes, each of 1000 requests or more, poisson, after 1 to warm up"
+        );
+        let wrong = ["perf-load", "--url", "http://h:1", "--max-concurrency", "8"];
+        let error = Cli::try_parse_from(wrong).err().unwrap().to_string();
+        assert!(error.contains("a range such as 1..256"), "{error}");
     }
 
     #[test]

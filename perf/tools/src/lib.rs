@@ -13,6 +13,7 @@ mod output;
 mod parse;
 mod run;
 mod save;
+mod search;
 mod sweep;
 mod target;
 

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use perf_model::spec::load::{Arrivals, Length, Objective, OutputLength, Prompts};
+use perf_model::spec::load_search::{Axis, LoadSearch};
 use perf_model::spec::metric::Quantity;
 use perf_model::spec::units::{PerSecond, millis, per_second};
 
@@ -121,6 +122,24 @@ pub(crate) fn objective(text: &str) -> Result<Objective, String> {
     let quantity = quantities.into_iter().find(|known| known.name() == quantity).ok_or(form)?;
     let limit = millis(limit.parse().map_err(|_| form)?);
     if limit > Duration::ZERO { Ok(Objective { quantity, limit }) } else { Err(form.to_owned()) }
+}
+
+/// `0.5..64`, a range of rates to search.
+pub(crate) fn rates(text: &str) -> Result<LoadSearch, String> {
+    let (from, to) = range(text)?;
+    Ok(LoadSearch::along(Axis::Rate { from: per_second(from), to: per_second(to) }))
+}
+
+/// `1..256`, a range of concurrencies to search.
+pub(crate) fn concurrencies(text: &str) -> Result<LoadSearch, String> {
+    let (from, to) = range(text)?;
+    Ok(LoadSearch::along(Axis::Concurrency { from, to }))
+}
+
+fn range<T: std::str::FromStr>(text: &str) -> Result<(T, T), String> {
+    let form = "write a range such as 1..256";
+    let (from, to) = text.split_once("..").ok_or(form)?;
+    Ok((from.parse().map_err(|_| form)?, to.parse().map_err(|_| form)?))
 }
 
 /// A limit in milliseconds.

@@ -13,6 +13,7 @@ use perf_model::record::file::{End, Header, Record};
 use perf_model::record::finding::{Finding, FindingCode};
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::record::sample::{FailureKind, Sample};
+use perf_model::record::search_probe::SearchProbe;
 use perf_model::spec::load::Load;
 use perf_store::record_file::RecordWriter;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,7 +22,7 @@ use crate::cli::{Cli, Format};
 use crate::outcome::Outcome;
 use crate::save::Save;
 use crate::target::Target;
-use crate::{output, sweep, target};
+use crate::{output, search, sweep, target};
 
 /// Why nothing came of it.
 pub(crate) enum Failure {
@@ -38,7 +39,7 @@ impl From<anyhow::Error> for Failure {
 }
 
 /// The server that was asked for.
-struct Server<'a> {
+pub(crate) struct Server<'a> {
     asked: &'a Cli,
     endpoint: Endpoint,
     found: Target,
@@ -51,6 +52,13 @@ struct Server<'a> {
 /// last and decides the code.
 pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
     let mut loads = sweep::points(asked)?;
+    let is_search = loads.iter().any(|load| load.search.is_some());
+    if is_search && (asked.format != Format::Table || asked.save.is_some()) {
+        return Err(anyhow!(
+            "a search is shown as a table; leave out --format and --save, its probes are in --records"
+        )
+        .into());
+    }
     if asked.format == Format::VllmBench && asked.sweep.is_some() {
         return Err(
             anyhow!("--format vllm-bench holds one run; with --sweep take --format json").into()
@@ -72,12 +80,15 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
         }
     };
     let server = Server { asked, endpoint, found, clock };
+    if let Some(searched) = loads.iter().find(|load| load.search.is_some()) {
+        return search::search(&server, searched, &mut interrupt).await;
+    }
     let points = loads.len();
     let mut all = Vec::new();
     let mut failed = None;
     for load in loads {
         eprintln!("{}: {}", load.name, load.describe_arrivals());
-        match server.put(load, &mut interrupt).await {
+        match server.put(load, None, &mut interrupt).await {
             Ok(ran) => all.push(ran),
             Err(failure) => failed = Some(failure),
         }
@@ -124,15 +135,19 @@ fn interrupt() -> anyhow::Result<impl Future<Output = &'static str>> {
 }
 
 impl Server<'_> {
-    async fn put(
+    /// Puts a load on the server, as declared or as a probe of a search.
+    pub(crate) async fn put(
         &self,
         load: Load,
+        search: Option<SearchProbe>,
         interrupt: &mut (impl Future<Output = &'static str> + Unpin),
     ) -> Result<Outcome, Failure> {
-        let seed = self.asked.seed.unwrap_or_else(another_seed);
+        let probe = search.as_ref().map_or(0, |probe| u64::from(probe.number));
+        let seed = self.asked.seed.map_or_else(another_seed, |seed| seed.wrapping_add(probe));
         let calibration = perf_load::calibration(self.clock).await;
         let header = Header {
             seed,
+            search,
             calibration,
             ..Header::of(&load, "load", self.found.fingerprint.clone())
         };
