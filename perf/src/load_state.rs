@@ -10,7 +10,10 @@ use perf_model::judge::gate::Gate;
 use perf_model::judge::report::LoadReport;
 use perf_model::judge::results::{LoadResults, RepetitionResult};
 use perf_model::judge::verdict::Verdict;
+use perf_model::record::finding::{Finding, FindingCode};
 use perf_model::spec::guard::Guard;
+use perf_model::spec::metric::{Metric, Quantity};
+use perf_model::spec::price::gpus_named;
 use perf_model::spec::settings::Purpose;
 use perf_store::{anchors, atomic, baselines as on_disk};
 
@@ -97,10 +100,25 @@ impl<'a> LoadState<'a> {
         let evidence = evidence(self.suite, self.load, &self.starts);
         let mut report =
             compare(&evidence, &place.found, &place.anchor, Reference::Baseline(gate), places);
+        report.notes.extend(self.cost(&report));
         if let Some(before) = &self.report {
             report.keep_settled(before);
         }
         self.report = Some(report);
+    }
+
+    /// What the tokens cost, where `perf.toml` has a price of the hardware.
+    fn cost(&self, report: &LoadReport) -> Option<Finding> {
+        let (price, gpus) = self
+            .session
+            .config
+            .price
+            .iter()
+            .find_map(|(name, price)| Some((price, gpus_named(&report.hardware, name)?)))?;
+        let metric = Metric::whole_server(Quantity::OutputThroughput)?;
+        let row = report.rows.iter().find(|row| row.metric == metric)?;
+        let cost = price.describe(gpus, row.measured?)?;
+        Some(Finding::new(FindingCode::Cost, cost))
     }
 
     /// What was found where the baseline should be, if that is one.

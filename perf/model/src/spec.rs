@@ -10,6 +10,7 @@ pub mod load;
 pub mod load_search;
 pub mod metric;
 pub mod plan;
+pub mod price;
 pub mod secret_name;
 pub mod server;
 pub mod server_url;

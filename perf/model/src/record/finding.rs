@@ -130,6 +130,8 @@ codes! {
         ObjectivesMet,
         /// The requests of a cold server are in the figures.
         NotWarmedUp,
+        /// What the tokens cost.
+        Cost,
         /// What the load generator used of its machine.
         ClientUse,
         /// Where the server's log is.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::spec::gpu_time::GpuTime;
 use crate::spec::image_reference;
+use crate::spec::price::Price;
 use crate::spec::suggest::nearest;
 use crate::spec::tier::Tier;
 
@@ -33,6 +34,8 @@ pub struct Config {
     pub gate: Gate,
     /// The GPU time of each tier.
     pub tiers: Tiers,
+    /// What GPUs cost, by a part of their names.
+    pub price: BTreeMap<String, Price>,
     /// The docker engine.
     pub docker: Docker,
     /// The process engine.
@@ -162,6 +165,7 @@ impl Default for Config {
             models: BTreeMap::new(),
             gate: Gate::default(),
             tiers: Tiers::default(),
+            price: BTreeMap::new(),
             docker: Docker::default(),
             process: Process::default(),
         }
