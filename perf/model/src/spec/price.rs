@@ -60,13 +60,11 @@ pub fn gpus_named(hardware: &str, part: &str) -> Option<u32> {
     let at = hardware.find(short).filter(|_| !short.is_empty())?;
     // `1xnvidiageforcertx` or `simulated:qwen2.57bawq1x`: the last number before an `x`.
     let before = &hardware[..at];
-    let ends = before.match_indices('x').map(|(end, _)| &before[..end]).rev();
-    ends.filter_map(|text| {
-        let digits =
-            text.len() - text.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
-        text[text.len() - digits..].parse().ok()
+    let mut ends = before.match_indices('x').map(|(end, _)| &before[..end]).rev();
+    ends.find_map(|text| {
+        let begin = text.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
+        text[begin..].parse().ok()
     })
-    .next()
 }
 
 #[cfg(test)]
