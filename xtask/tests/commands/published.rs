@@ -33,3 +33,13 @@ fn an_unknown_report_is_named_with_those_that_there_are() {
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains("there is no field report `F9`; there are: F0, F1, "), "{error}");
 }
+
+#[test]
+fn the_report_of_many_settings_is_printed_as_a_sweep() {
+    let output = perf(&["published", "F2"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    let snapshot = "tests/snapshots/f2_qwen3_8b_on_8_gpus__assert_as_published.snap";
+    let snapshot = std::fs::read_to_string(root().join(snapshot)).unwrap();
+    let (_, page) = snapshot.split_once("\nsweep ").unwrap();
+    assert!(out(&output).contains(page.trim_end()), "{}", out(&output));
+}

@@ -28,14 +28,32 @@ impl Figure {
         Self { metric, per_gpu: true }
     }
 
-    /// The unit. A rate names its scope: of one request, of the whole server, or per GPU.
+    /// The unit. A rate names its scope: of one request, or of the whole server; and whether it is
+    /// per GPU.
     pub fn unit(self) -> String {
-        let (unit, quantity) = (self.metric.unit(), self.metric.quantity());
-        match (unit, self.per_gpu, quantity.is_whole_server()) {
-            ("ms", ..) => unit.to_owned(),
-            (_, true, _) => format!("{unit} per GPU"),
-            (_, false, true) => format!("{unit}, server"),
-            (_, false, false) => format!("{unit}, request"),
+        let unit = self.metric.unit();
+        match self.scope() {
+            None => unit.to_owned(),
+            Some(scope) if self.per_gpu => format!("{unit} per GPU, {scope}"),
+            Some(scope) => format!("{unit}, {scope}"),
+        }
+    }
+
+    /// The name with the scope of a rate, where no unit stands beside it.
+    pub fn name(self) -> String {
+        match (self.scope(), self.per_gpu) {
+            (Some(scope), true) => format!("{self} per GPU, {scope}"),
+            (Some("server"), false) => format!("{self}, server"),
+            _ => self.to_string(),
+        }
+    }
+
+    /// Whether a rate is of the whole server or of one request; a latency is of one request always.
+    fn scope(self) -> Option<&'static str> {
+        match (self.metric.unit(), self.metric.quantity().is_whole_server()) {
+            ("ms", _) => None,
+            (_, true) => Some("server"),
+            (_, false) => Some("request"),
         }
     }
 }
@@ -73,5 +91,28 @@ impl Goal {
             [figure] => Some(*figure),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rate_names_its_scope() {
+        let figure = |key: &str| Figure::of(key.parse().unwrap());
+        let server = figure("output_throughput_tok_per_s");
+        assert_eq!(server.unit(), "tok/s, server");
+        assert_eq!(server.name(), "output throughput, server");
+        let per_gpu = Figure::per_gpu(server.metric);
+        assert_eq!(per_gpu.unit(), "tok/s per GPU, server");
+        assert_eq!(per_gpu.name(), "output throughput per GPU, server");
+        let request = figure("request_output_rate_p50_tok_per_s");
+        assert_eq!(request.unit(), "tok/s, request");
+        assert_eq!(request.name(), "output rate per request P50");
+        assert_eq!(
+            (figure("ttft_p50_ms").unit().as_str(), &*figure("ttft_p50_ms").name()),
+            ("ms", "TTFT P50")
+        );
     }
 }

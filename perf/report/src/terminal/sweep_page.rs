@@ -25,6 +25,7 @@ pub fn sweep_page(report: &SweepReport) -> String {
     let mut text = heading(report);
     text.push_str(&cells(report, &analysis));
     text.push_str(&best(report, &analysis));
+    text.push_str(&imported(report));
     text.push_str(&knees(report, &analysis.knees));
     text.push_str(&changes(report, &analysis.sensitivities));
     if !analysis.recommendations.is_empty() {
@@ -158,6 +159,33 @@ fn best(report: &SweepReport, analysis: &Analysis) -> String {
         );
     }
     text
+}
+
+/// Every figure that somebody else published of a cell, beside the measured one.
+fn imported(report: &SweepReport) -> String {
+    let mut columns: Vec<String> =
+        report.axes.iter().map(|axis| head(&axis.setting.to_string())).collect();
+    columns.extend(["", "published*", "measured", "difference"].map(str::to_owned));
+    let mut table = plain(&columns);
+    for cell in &report.cells {
+        for (metric, published) in &cell.published {
+            let figure = Figure::of(*metric);
+            let measured = cell.value(figure);
+            let difference = measured.map(|measured| (measured / published - 1.0) * 100.0);
+            let mut row = cell.values.clone();
+            row.push(broken(&format!("{figure} [{}]", figure.unit()), OF));
+            row.push(number(*published));
+            row.push(optional(measured));
+            row.push(difference.map_or_else(|| "–".to_owned(), |it| format!("{it:+.1} %")));
+            table.add_row(row);
+        }
+    }
+    if table.row_count() == 0 {
+        return String::new();
+    }
+    align_right(&mut table, 0..report.axes.len());
+    align_right(&mut table, report.axes.len() + 1..columns.len());
+    format!("\n{}\n  * from a published report: one run, noise unknown\n", trimmed(&table))
 }
 
 fn published(report: &SweepReport, figure: Option<Figure>, cell: Option<usize>) -> Option<String> {

@@ -55,8 +55,7 @@ fn rows(report: &SweepReport, of_axis: &[&Sensitivity], axis: usize) -> String {
     let mut columns: Vec<String> =
         others.iter().map(|other| head(&report.axes[*other].setting.to_string())).collect();
     for one in of_axis {
-        let scope = if one.figure.per_gpu { " per GPU" } else { "" };
-        columns.push(head(&format!("{}{scope}", one.figure)));
+        columns.push(head(&one.figure.name()));
         columns.extend(has_published(one).then(|| "published*".to_owned()));
     }
     let mut firsts: Vec<usize> =
@@ -91,9 +90,8 @@ fn summary(of_axis: &[&Sensitivity]) -> String {
     for one in of_axis {
         let changes: Vec<f64> = one.rows.iter().map(|row| row.change).collect();
         let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), percent);
-        let scope = if one.figure.per_gpu { " per GPU" } else { "" };
         table.add_row([
-            format!("{}{scope}", one.figure),
+            one.figure.name(),
             changes.len().to_string(),
             shown(median(&changes)),
             shown(changes.iter().copied().reduce(f64::min)),
