@@ -20,8 +20,10 @@ pub(crate) fn judge(asked: &Judge) -> Result<u8> {
     let usual = Design::of(checks);
     let design = Design { max_starts, min_starts: usual.min_starts.min(max_starts), ..usual };
     let mut outputs = Vec::new();
+    once(&baseline, &asked.baseline)?;
     for path in &asked.candidate {
         let candidates = read(path)?;
+        once(&candidates, path)?;
         for candidate in &candidates {
             let Some(base) = baseline.iter().find(|base| base.metric == candidate.metric) else {
                 bail!(
@@ -35,6 +37,15 @@ pub(crate) fn judge(asked: &Judge) -> Result<u8> {
                 .with_context(|| path.display().to_string())?;
             outputs.push((path.display().to_string(), output));
         }
+        let is_gone = |base: &&Input| candidates.iter().all(|there| there.metric != base.metric);
+        if let Some(gone) = baseline.iter().find(is_gone) {
+            bail!(
+                "{} lacks {}, which {} guards; measure it, or remove it from the baseline",
+                path.display(),
+                gone.metric,
+                asked.baseline.display()
+            );
+        }
     }
     if asked.json {
         let as_json = |(file, output): &(String, Output)| serde_json::json!({ "file": file, "judged": output });
@@ -44,6 +55,20 @@ pub(crate) fn judge(asked: &Judge) -> Result<u8> {
     }
     let verdicts = outputs.iter().map(|(_, output)| Verdict::from(output.judgement.verdict));
     Ok(Verdict::join(verdicts).map_or(exit_code::USAGE, exit_code::code))
+}
+
+/// Refuses a file that holds a metric twice: which of them is meant is not known.
+fn once(documents: &[Input], path: &Path) -> Result<()> {
+    for (place, document) in documents.iter().enumerate() {
+        if documents[..place].iter().any(|before| before.metric == document.metric) {
+            bail!(
+                "{} holds {} twice; give one document for each metric, and one file for each load",
+                path.display(),
+                document.metric
+            );
+        }
+    }
+    Ok(())
 }
 
 /// One document, or a list of them.

@@ -145,7 +145,13 @@ impl Engine {
         let available = self.gpus().len();
         if available < usize::from(server.gpus) {
             let plural = if server.gpus == 1 { "" } else { "s" };
-            return Err(format!("needs {} GPU{plural}, this machine has {available}", server.gpus));
+            let needs = format!("needs {} GPU{plural}", server.gpus);
+            return Err(match gpu::fault().filter(|_| self.gpus.is_none()) {
+                Some(fault) => {
+                    format!("{needs}, and the GPUs of this machine are unknown: {fault}")
+                }
+                None => format!("{needs}, this machine has {available}"),
+            });
         }
         Ok(())
     }

@@ -7,12 +7,18 @@ mod nvml;
 pub(crate) use list::describe_all;
 pub use list::{Gpu, GpuProcess};
 #[cfg(feature = "nvml")]
-pub(crate) use nvml::{driver, list};
+pub(crate) use nvml::{driver, fault, list};
 
 /// No GPU, because this build cannot ask NVML.
 #[cfg(not(feature = "nvml"))]
 pub(crate) fn list() -> Vec<Gpu> {
     Vec::new()
+}
+
+/// No fault, because this build cannot ask NVML.
+#[cfg(not(feature = "nvml"))]
+pub(crate) fn fault() -> Option<String> {
+    None
 }
 
 /// No version, because this build cannot ask NVML.

@@ -4,4 +4,5 @@ pub(crate) mod chat_session;
 pub(crate) mod client_monitor;
 pub(crate) mod exchange;
 pub(crate) mod measure;
+pub(crate) mod open_files;
 pub(crate) mod scheduler;

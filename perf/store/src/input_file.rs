@@ -143,13 +143,24 @@ impl fmt::Display for InputError {
 
 impl std::error::Error for InputError {}
 
-/// Reads a text file.
+/// Reads a text file. A byte order mark is left out, and so are the carriage returns that a checkout
+/// with Windows line ends puts into baselines and `perf.toml`.
 pub fn read(path: &Path, kind: Kind) -> Result<String, InputError> {
     let wrong = |fault| InputError { path: path.to_owned(), fault };
     let bytes = bytes(path, kind).map_err(wrong)?;
-    String::from_utf8(bytes)
-        .map_err(|error| wrong(Fault::NotText(error.utf8_error().valid_up_to())))
+    let mut text = String::from_utf8(bytes)
+        .map_err(|error| wrong(Fault::NotText(error.utf8_error().valid_up_to())))?;
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len_utf8());
+    }
+    if matches!(kind, Kind::Baseline | Kind::Config) && text.contains('\r') {
+        text = text.replace("\r\n", "\n");
+    }
+    Ok(text)
 }
+
+/// What Windows programs put at the beginning of a text file.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 fn bytes(path: &Path, kind: Kind) -> Result<Vec<u8>, Fault> {
     // Opening a pipe waits for a writer, unless it is asked not to.
@@ -284,5 +295,16 @@ mod tests {
         std::fs::write(&path, b"ab\xff").unwrap();
         let said = refused(&path, Kind::Import);
         assert!(said.ends_with("a\\u{1b}[2Jb: byte 2 is not valid UTF-8"), "{said}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_windows_line_ends_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "\u{feff}---\r\na: 1\r\n").unwrap();
+        assert_eq!(read(&path, Kind::Baseline).unwrap(), "---\na: 1\n");
+        assert_eq!(read(&path, Kind::Config).unwrap(), "---\na: 1\n");
+        // Prompts are sent as they are.
+        assert_eq!(read(&path, Kind::Prompts).unwrap(), "---\r\na: 1\r\n");
     }
 }

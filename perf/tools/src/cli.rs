@@ -44,7 +44,7 @@ Prompts:
   file:FILE.jsonl     JSON lines with `prompt`, and `output_tokens` if known
   sharegpt:FILE.json  first questions, and the lengths of the answers to them
   conversation:5,40   chats of 5 turns of 40 random words, with their history
-  trace:FILE.jsonl    JSON lines with `timestamp`, `input_length`,
+  trace:FILE.jsonl    JSON lines with `timestamp` (ms), `input_length`,
                       `output_length`
 
 Output:

@@ -85,12 +85,17 @@ fn raw_values_are_judged_in_a_table_and_as_json() {
         ("other", BASE.replace("itl_p50", "itl_p99"), "give documents of the same metrics"),
         ("direction", BASE.replace("lower", "no"), "values[session][start][run]"),
         ("none", "[]".to_owned(), "holds no metric"),
+        ("twice", format!("[{BASE}, {BASE}]"), "holds itl_p50_ms twice"),
         ("cut", BASE[..40].to_owned(), "values[session][start][run]"),
     ] {
         let said = judge(&file(name, &text), 2);
         assert!(said.contains(wanted), "{name}: {said}");
     }
     assert!(judge("/no/such/file", 2).contains("cannot read /no/such/file"));
+    // A guarded metric that the candidate lacks never passes.
+    let both = file("both", &format!("[{BASE}, {}]", BASE.replace("itl_p50", "e2e_p50")));
+    let gone = run(&mut perf(&["judge", "--baseline", &both, "--candidate", &same]), 2);
+    assert!(gone.contains("same lacks e2e_p50_ms, which"), "{gone}");
 }
 
 #[test]

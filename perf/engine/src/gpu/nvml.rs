@@ -1,6 +1,7 @@
 //! Asks NVML for the GPUs of this machine: [`list`] and [`driver`].
 
 use nvml_wrapper::enums::device::UsedGpuMemory;
+use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
 use super::{Gpu, GpuProcess};
@@ -13,6 +14,22 @@ pub(crate) fn list() -> Vec<Gpu> {
     let Ok(nvml) = Nvml::init() else { return Vec::new() };
     let count = nvml.device_count().unwrap_or(0);
     (0..count).filter_map(|index| describe(&nvml, index)).collect()
+}
+
+/// Why NVML lists no GPUs although its library is there; absent where it lists them, and on a machine
+/// without NVIDIA's driver.
+pub(crate) fn fault() -> Option<String> {
+    match Nvml::init() {
+        Ok(nvml) => nvml.device_count().err().map(|error| format!("NVML failed: {error}")),
+        Err(
+            NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound | NvmlError::DriverNotLoaded,
+        ) => None,
+        Err(error @ NvmlError::LibRmVersionMismatch) => Some(format!(
+            "NVML failed: {error}; the driver was updated while it was loaded: restart the machine, or unload and load its kernel \
+             modules"
+        )),
+        Err(error) => Some(format!("NVML failed: {error}; check the driver with `nvidia-smi`")),
+    }
 }
 
 /// The version of the GPU driver.
@@ -53,5 +70,6 @@ mod tests {
     fn a_machine_without_a_driver_has_no_gpu_and_gives_no_error() {
         let gpus = list();
         assert!(gpus.is_empty() || driver().is_some());
+        assert_eq!(fault(), None);
     }
 }

@@ -12,6 +12,7 @@ use crate::http::endpoint::Endpoint;
 use crate::openai::call::{Call, Limits};
 use crate::openai::request::{Part, calls};
 use crate::run::client_monitor::ClientMonitor;
+use crate::run::open_files;
 use crate::run::scheduler::Scheduler;
 use crate::server::kv_cache::KvCacheUse;
 use crate::server::metrics::MetricsReader;
@@ -62,6 +63,11 @@ pub async fn measure(
     observe: &mut (dyn FnMut(Sample) + Send),
 ) -> Result<Measured, LoadError> {
     check(load)?;
+    let width = load.arrivals.width().min(load.requests);
+    if !clock.is_virtual() {
+        open_files::allow(width)
+            .map_err(|reason| LoadError::Declaration { load: load.name.clone(), reason })?;
+    }
     let workload = &load.workload;
     let mut asks = draw(workload, load.requests, load.warmup, seed)?;
     // A pause would warm nothing up.
@@ -94,7 +100,7 @@ pub async fn measure(
 
     // Requests do not wait for a connection, because its setup is not part of a response. Those of
     // the warm-up are still open.
-    endpoint.open(load.arrivals.width().min(load.requests)).await;
+    endpoint.open(width).await;
     let mut tally = Tally::default();
     let mut look = |sample: Sample| {
         tally.add(&sample);

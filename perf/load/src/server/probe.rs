@@ -6,7 +6,7 @@ use perf_clock::Clock;
 use serde::Deserialize;
 
 use crate::http::endpoint::{Endpoint, GetResponse};
-use crate::openai::error_message::server_message;
+use crate::openai::error_message::{excerpt, server_message};
 
 /// Why a server did not say which models it has, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,7 +58,8 @@ pub async fn version(endpoint: &Endpoint, clock: Clock) -> Option<String> {
 pub async fn models(endpoint: &Endpoint, clock: Clock) -> Result<Vec<String>, Unanswered> {
     #[derive(Deserialize)]
     struct Models {
-        data: Vec<Model>,
+        /// `null` where a server has none.
+        data: Option<Vec<Model>>,
     }
     #[derive(Deserialize)]
     struct Model {
@@ -72,7 +73,7 @@ pub async fn models(endpoint: &Endpoint, clock: Clock) -> Result<Vec<String>, Un
         })?;
     match status {
         StatusCode::OK => {}
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(Unanswered::Key(status)),
+        StatusCode::UNAUTHORIZED => return Err(Unanswered::Key(status)),
         StatusCode::NOT_FOUND => return Err(Unanswered::NotFound(status)),
         // As nginx and Go answer a request in plain text.
         StatusCode::BAD_REQUEST if server_message(&body).contains("HTTPS") => {
@@ -81,9 +82,16 @@ pub async fn models(endpoint: &Endpoint, clock: Clock) -> Result<Vec<String>, Un
         other if other.is_redirection() => return Err(Unanswered::Redirect(said)),
         other => return Err(Unanswered::NoList(format!("{other}: {}", server_message(&body)))),
     }
-    let models: Models =
-        serde_json::from_slice(&body).map_err(|error| Unanswered::NoList(error.to_string()))?;
-    Ok(models.data.into_iter().map(|model| model.id).collect())
+    let models: Models = serde_json::from_slice(&body).map_err(|error| {
+        let what = excerpt(&body);
+        let is_page = what.starts_with('<');
+        Unanswered::NoList(if is_page {
+            format!("it is a web page: {what}")
+        } else {
+            format!("{error}: {what}")
+        })
+    })?;
+    Ok(models.data.unwrap_or_default().into_iter().map(|model| model.id).collect())
 }
 
 #[cfg(test)]
@@ -118,6 +126,9 @@ mod tests {
     fn a_list_of_models_is_read() {
         let said = asked(b"HTTP/1.1 200 OK\r\ncontent-length: 32\r\n\r\n{\"data\":[{\"id\":\"a\"},{\"id\":\"b\"}]}");
         assert_eq!(said, Ok(vec!["a".to_owned(), "b".to_owned()]));
+        // As Ollama without models.
+        let said = asked(b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n{\"data\":null}");
+        assert_eq!(said, Ok(vec![]));
     }
 
     #[test]
@@ -133,6 +144,8 @@ mod tests {
             (b"", "does it speak http there, not https?"),
             (b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy", "503 Service Unavailable: busy"),
             (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]", "/v1/models is not a list of models"),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>", "it is a web page: <html>"),
+            (b"HTTP/1.1 403 Forbidden\r\ncontent-length: 7\r\n\r\nblocked", "403 Forbidden: blocked"),
         ] {
             let error = asked(answer).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::workload::error::LoadError;
 use crate::workload::files::{Entry, read};
@@ -18,7 +18,7 @@ const CHARACTERS_PER_TOKEN: usize = 4;
 #[derive(Deserialize)]
 struct Conversation {
     #[serde(alias = "conversation", alias = "messages")]
-    conversations: Vec<Said>,
+    conversations: Vec<Option<Said>>,
     /// Not in `ShareGPT` itself: a better length, from the author of the file.
     output_tokens: Option<u32>,
 }
@@ -26,25 +26,66 @@ struct Conversation {
 #[derive(Deserialize)]
 struct Said {
     #[serde(alias = "role")]
-    from: String,
+    from: Option<String>,
     #[serde(alias = "content")]
-    value: String,
+    value: Option<Value>,
+}
+
+/// What was said: a text, or a list of parts of which those with text count.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Value {
+    Text(String),
+    Parts(Vec<Part>),
+    Other(IgnoredAny),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Part {
+    Text { text: String },
+    Other(IgnoredAny),
+}
+
+impl Said {
+    fn is_user(&self) -> bool {
+        matches!(self.from.as_deref(), Some("human" | "user"))
+    }
+
+    /// The text; empty for a turn without any, such as the call of a tool.
+    fn text(self) -> String {
+        match self.value {
+            Some(Value::Text(text)) => text,
+            Some(Value::Parts(parts)) => {
+                let texts = parts.into_iter().filter_map(|part| match part {
+                    Part::Text { text } => Some(text),
+                    Part::Other(_) => None,
+                });
+                texts.collect()
+            }
+            Some(Value::Other(_)) | None => String::new(),
+        }
+    }
 }
 
 impl Conversation {
     /// What the user says first, with the length of the answer to it. `None` for a conversation
     /// without such a pair, as some of the original file do not.
     fn entry(self, most: u32) -> Option<Entry> {
-        let is_user = |said: &Said| matches!(said.from.as_str(), "human" | "user");
+        let is_user = |said: &Option<Said>| said.as_ref().is_some_and(Said::is_user);
         let mut said = self.conversations.into_iter().skip_while(|said| !is_user(said));
-        let (asked, answered) = (said.next()?, said.next()?);
-        if is_user(&answered) || asked.value.trim().is_empty() || answered.value.is_empty() {
+        let (asked, answered) = (said.next()??, said.next()??);
+        if answered.is_user() {
             return None;
         }
-        let estimate = answered.value.chars().count().div_ceil(CHARACTERS_PER_TOKEN);
+        let (asked, answered) = (asked.text(), answered.text());
+        if asked.trim().is_empty() || answered.is_empty() {
+            return None;
+        }
+        let estimate = answered.chars().count().div_ceil(CHARACTERS_PER_TOKEN);
         let tokens =
             self.output_tokens.unwrap_or_else(|| u32::try_from(estimate).unwrap_or(u32::MAX));
-        Some(Entry { prompt: asked.value.into(), stated: Some(tokens.clamp(1, most)) })
+        Some(Entry { prompt: asked.into(), stated: Some(tokens.clamp(1, most)) })
     }
 }
 
@@ -153,7 +194,7 @@ mod tests {
         for (text, why) in [
             (
                 r#"[{"conversations": [{"from": "human", "text": "Hi"}]}]"#,
-                "conversation 1: missing field `value` at line 1 column 51",
+                "no conversation in it has a question with an answer",
             ),
             (
                 r#"[{"conversations": []}, {"id": "a"}]"#,
@@ -191,5 +232,19 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_turn_without_text_costs_only_its_own_conversation() {
+        let text = r#"[
+            {"conversations": [{"from": "human", "value": null}, {"from": "gpt", "value": "b"}]},
+            {"conversations": [null, {"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}, null]},
+            {"conversations": [{"from": "human", "value": [{"type": "text", "text": "See "}, {"type": "image"},
+                               {"type": "text", "text": "this"}]}, {"from": "gpt", "value": "A cat"}]},
+            {"conversations": [{"from": "human", "value": "Call"}, {"from": "gpt", "value": {"tool": 1}}]}
+        ]"#;
+        let entries = parsed(text).unwrap();
+        let asked: Vec<&str> = entries.iter().map(|entry| &*entry.prompt).collect();
+        assert_eq!(asked, ["Hi", "See this"]);
     }
 }

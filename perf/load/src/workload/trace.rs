@@ -64,10 +64,31 @@ pub(crate) fn read(path: &Path, requests: u32) -> Result<Trace, LoadError> {
         );
         return Err(LoadError::Trace { path: path.to_owned(), cause });
     }
-    Ok(Trace(lines))
+    let trace = Trace(lines);
+    if let Some(cause) = trace.is_in_seconds() {
+        return Err(LoadError::Trace { path: path.to_owned(), cause });
+    }
+    Ok(trace)
 }
 
+/// A trace that is faster than this, in requests per millisecond, has its time stamps in seconds.
+const FASTEST: f64 = 1.0;
+
 impl Trace {
+    /// Says so if the time stamps cannot be milliseconds: more than a thousand requests a second,
+    /// all within a second.
+    fn is_in_seconds(&self) -> Option<String> {
+        let span = self.0.last()?.timestamp - self.0.first()?.timestamp;
+        let requests = self.0.len();
+        let is_too_fast = span > 0.0 && span < 1_000.0 && requests as f64 / span > FASTEST;
+        is_too_fast.then(|| {
+            format!(
+                "its {requests} requests lie within {span} ms, because time stamps are read as milliseconds; if they are \
+                 seconds, multiply them by 1000"
+            )
+        })
+    }
+
     /// When each request was sent, counted from the first.
     pub(crate) fn moments(&self) -> Vec<Duration> {
         let first = self.0.first().map_or(0.0, |line| line.timestamp);
@@ -163,5 +184,18 @@ mod tests {
             parsed("garbage after what is used\n".to_owned().replace("garbage", TRACE).as_str(), 2)
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn time_stamps_in_seconds_are_refused() {
+        let line = |at: f64| {
+            format!("{{\"timestamp\": {at}, \"input_length\": 9, \"output_length\": 7}}\n")
+        };
+        let trace = |step: f64| (0..6).map(|at| line(f64::from(at) * step)).collect::<String>();
+        let error = parsed(&trace(0.2), 6).unwrap_err().to_string();
+        assert!(error.contains("its 6 requests lie within 1 ms"), "{error}");
+        assert!(parsed(&trace(200.0), 6).is_ok());
+        // All at once is a burst.
+        assert!(parsed(&trace(0.0), 6).is_ok());
     }
 }
