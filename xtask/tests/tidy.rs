@@ -215,13 +215,7 @@ fn names_after(text: &str, start: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_schema_of_perf_toml_is_up_to_date_and_perf_toml_is_valid() {
-    let schema = perf_model::spec::config::Config::schema();
-    assert_eq!(
-        read("docs/perf.schema.json"),
-        schema,
-        "run `cargo xtask perf schema > docs/perf.schema.json`"
-    );
+fn perf_toml_is_valid() {
     perf_model::spec::config::Config::from_toml(&read("perf.toml")).unwrap();
 }
 

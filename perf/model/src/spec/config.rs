@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::spec::gpu_time::GpuTime;
@@ -16,7 +15,8 @@ use crate::spec::suggest::nearest;
 use crate::spec::tier::Tier;
 
 /// Everything `perf.toml` may say.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Engine starts of a session that becomes a baseline; a verdict needs 3 at least.
@@ -43,7 +43,8 @@ pub struct Config {
 }
 
 /// How a run judges. `docs/gate/method.md` says what each figure does.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Gate {
     /// The most engine starts of one suite; what is undecided then is inconclusive.
@@ -62,7 +63,8 @@ pub struct Gate {
 
 /// The most GPU time that a run of each tier may use (`30m`, `2h`), unless `--budget` is given.
 /// Without one, there is no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Tiers {
     /// A run for a pull request.
@@ -85,7 +87,8 @@ impl Tiers {
 }
 
 /// Where a model's files are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelLocation {
     /// A folder on this machine; containers see it read-only.
@@ -95,7 +98,8 @@ pub struct ModelLocation {
 }
 
 /// The docker engine.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Docker {
     /// The image under test.
@@ -112,7 +116,8 @@ pub struct Docker {
 }
 
 /// A container's IPC namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Ipc {
     /// Its own.
@@ -122,7 +127,8 @@ pub enum Ipc {
 }
 
 /// The process engine.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Process {
     /// The `vllm` command: a name on the PATH, or a path.
@@ -290,11 +296,8 @@ impl Config {
     }
 
     /// The JSON schema of `perf.toml`, for editors.
-    pub fn schema() -> String {
-        let schema = schemars::schema_for!(Self);
-        let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
-        text.push('\n');
-        text
+    pub const fn schema() -> &'static str {
+        include_str!("../../perf.schema.json")
     }
 }
 
@@ -314,85 +317,4 @@ fn explain(message: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_empty_file_has_the_defaults() {
-        assert_eq!(Config::from_toml("").unwrap(), Config::default());
-    }
-
-    #[test]
-    fn a_wrong_key_is_refused_and_the_nearest_known_one_named() {
-        let error = Config::from_toml("[docker]\nimgae = \"a\"\n").unwrap_err();
-        insta::assert_snapshot!(error);
-    }
-
-    #[test]
-    fn a_wrong_type_is_refused_with_its_place() {
-        let error = Config::from_toml("starts = \"three\"\n").unwrap_err();
-        insta::assert_snapshot!(error);
-    }
-
-    #[test]
-    fn models_may_be_on_the_machine_or_in_the_image() {
-        let config = Config::from_toml(
-            "[models.tiny]\nin_image = \"/models/tiny\"\n[models.big]\npath = \"/data/big\"\n",
-        )
-        .unwrap();
-        assert_eq!(config.models["tiny"].in_image.as_deref(), Some("/models/tiny".as_ref()));
-        assert_eq!(config.models["big"].path.as_deref(), Some("/data/big".as_ref()));
-    }
-
-    #[test]
-    fn what_cannot_be_meant_is_refused_by_the_name_of_its_key() {
-        let wrong = [
-            ("starts = 0", "starts = 0"),
-            ("starts = 4294967295", "starts = 4294967295: the limit is 64, 5 are usual"),
-            ("runs = 4294967295", "runs = 4294967295: the limit is 64"),
-            (
-                "start_timeout_s = 9223372036854775807",
-                "start_timeout_s = 9223372036854775807: the limit is 86400, which is a day",
-            ),
-            ("[docker]\nshm_size_gib = 70000", "docker.shm_size_gib = 70000: the limit is"),
-            ("runs = 0", "runs = 0"),
-            ("start_timeout_s = 0", "start_timeout_s = 0"),
-            ("models_folder = ''", "models_folder is empty"),
-            ("[gate]\nmost_starts = 0", "gate.most_starts = 0"),
-            ("[docker]\nshm_size_gib = 0", "docker.shm_size_gib = 0"),
-            ("[docker]\nmemory_mib = 0", "docker.memory_mib = 0"),
-            ("[docker]\nimage = 'vLLM:1'", "docker.image: `vLLM:1` is not the name of an image"),
-            ("[docker.caches]\n'/a' = 'b'", "docker.caches: b is where"),
-            ("[process]\nvllm = ''", "process.vllm is empty"),
-            ("[models.tiny]", "models.tiny says nothing"),
-        ];
-        for (text, beginning) in wrong {
-            let error = Config::from_toml(text).unwrap_err().to_string();
-            assert!(error.starts_with(beginning), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_tier_has_the_gpu_time_that_is_written_or_no_limit() {
-        let tiers = Config::from_toml("[tiers]\npr = \"30m\"\nnightly = '1.5h'\n").unwrap().tiers;
-        let seconds = |tier| tiers.budget(tier).map(GpuTime::seconds);
-        assert_eq!(Tier::ALL.map(seconds), [Some(1_800.0), Some(5_400.0), None]);
-        let error = Config::from_toml("[tiers]\npr = \"8\"\n").unwrap_err().to_string();
-        assert!(error.contains("`8` is not a GPU time"), "{error}");
-    }
-
-    #[test]
-    fn a_gate_that_cannot_be_is_refused_by_its_key() {
-        for (line, key) in [
-            ("most_starts = 2", "gate.most_starts = 2 allows no verdict"),
-            ("most_starts = 65", "gate.most_starts = 65"),
-            ("false_alarms = 0.0", "gate.false_alarms = 0 is not an error rate"),
-            ("misses = 0.9", "gate.misses = 0.9 is not an error rate"),
-            ("misses = nan", "gate.misses = NaN is not an error rate"),
-            ("duet_pairs = 100", "gate.duet_pairs = 100 are too many"),
-        ] {
-            let error = Config::from_toml(&format!("[gate]\n{line}\n")).unwrap_err();
-            assert!(error.message.starts_with(key), "{error}");
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,5 @@
 //! What a GPU costs, from `perf.toml`, and what its tokens cost then: [`Price`].
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 /// Tokens in a million.
@@ -10,7 +9,8 @@ const MILLION: f64 = 1e6;
 const HOUR_S: f64 = 3_600.0;
 
 /// What one GPU costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Price {
     /// What a card costs to buy, in US dollars.
