@@ -106,6 +106,7 @@ pub fn load_report() -> LoadReport {
         hardware: String::new(),
         workload: String::new(),
         arrivals: String::new(),
+        in_flight: None,
         starts: 1,
         verdict: Verdict::Held,
         rows: vec![],

@@ -4,6 +4,7 @@
 mod advice;
 mod figures;
 mod judged;
+mod knee;
 mod plan;
 mod power;
 mod published;
@@ -13,6 +14,7 @@ mod sweep_page;
 mod table;
 #[cfg(test)]
 mod tests;
+mod wrap;
 
 use std::fmt::Write;
 
@@ -34,6 +36,7 @@ pub use search::search;
 pub use sweep::sweep;
 pub use sweep_page::sweep_page;
 use table::{align_right, number, optional, plain, shorten, trimmed};
+use wrap::wrapped;
 
 /// A whole suite: its loads, one table each, or why there is none.
 pub fn suite(report: &SuiteReport) -> String {
@@ -43,6 +46,10 @@ pub fn suite(report: &SuiteReport) -> String {
     }
     for load in &report.loads {
         text.push_str(&self::load(load));
+        text.push('\n');
+    }
+    if let Some(knee) = knee::knee(&report.loads) {
+        text.push_str(&wrapped(&knee, ""));
         text.push('\n');
     }
     text

@@ -103,7 +103,7 @@ fn apart(
         apart.len(),
         pairs.len(),
         middle.apart().abs(),
-        most.request + 1,
+        u64::from(most.request) + 1,
         most.client,
         most.server
     ))
@@ -163,6 +163,12 @@ mod tests {
             ]
         );
         assert!(faults(&samples).is_empty());
+    }
+
+    #[test]
+    fn the_highest_request_number_is_named() {
+        let late = [sample(u32::MAX, 1_000, 59_000, 100_000)];
+        assert!(remarks(&late)[0].message.contains("worst: request 4294967296,"));
     }
 
     #[test]

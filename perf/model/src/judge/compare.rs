@@ -117,6 +117,8 @@ pub fn compare(
         hardware: fingerprint.map(|print| print.hardware.clone()).unwrap_or_default(),
         workload: evidence.workload(),
         arrivals: evidence.load.describe_arrivals(),
+        in_flight: (evidence.load.arrivals.is_closed_loop())
+            .then(|| evidence.load.arrivals.width()),
         starts: evidence.start_count(),
         verdict,
         rows,

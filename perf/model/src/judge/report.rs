@@ -44,6 +44,9 @@ pub struct LoadReport {
     pub workload: String,
     /// When.
     pub arrivals: String,
+    /// How many requests it keeps in flight; absent for an open loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
     /// How many engine starts were measured.
     pub starts: usize,
     /// The verdict: the worst of its guards, or why there is none.

@@ -6,7 +6,9 @@ use perf_model::judge::report::{LoadReport, Row, SuiteReport};
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::metric::Quantity;
 
+use super::knee::knee;
 use super::table::{align_right, optional, plain, trimmed};
+use super::wrap::wrapped;
 
 /// What was measured for one published report.
 #[derive(Clone, Debug)]
@@ -65,6 +67,9 @@ pub fn published(reports: &[FieldReport]) -> String {
                 rows.len(),
                 worst * 100.0
             );
+        }
+        for knee in report.suites.iter().filter_map(|suite| knee(&suite.loads)) {
+            text.push_str(&wrapped(&knee, "  "));
         }
         text.push('\n');
     }

@@ -2,7 +2,6 @@
 //! axis changes, and what is recommended. Main function: [`sweep_page`].
 
 mod changes;
-mod wrap;
 
 use std::fmt::Write;
 
@@ -13,8 +12,8 @@ use perf_model::sweep::goal::Figure;
 use perf_model::sweep::report::SweepReport;
 
 use super::table::{align_right, number, optional, plain, trimmed};
+use super::wrap::{broken, head, wrapped};
 use changes::changes;
-use wrap::{broken, head, wrapped};
 
 /// The widest name of a figure beside the best cell.
 const OF: usize = 23;

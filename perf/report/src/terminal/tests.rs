@@ -45,6 +45,7 @@ fn report(verdict: Verdict, baseline: Option<f64>, starts: &[f64]) -> LoadReport
         workload: "\"The quick brown fox jumps over the lazy dog. \" × 120, at most 256 output tokens, completions"
             .into(),
         arrivals: "waves of 32, 160 requests after 32 to warm up".into(),
+        in_flight: Some(32),
         starts: starts.len(),
         verdict,
         rows: vec![

@@ -7,7 +7,7 @@ use perf_model::sweep::analysis::Sensitivity;
 use perf_model::sweep::report::SweepReport;
 
 use super::super::table::{align_right, plain, trimmed};
-use super::wrap::head;
+use super::super::wrap::head;
 
 /// More rows than these are summed up: the median, the least and the most.
 const MOST_ROWS: usize = 10;
