@@ -18,7 +18,7 @@ pub(crate) fn list() -> Result<u8> {
     let interrupt = Interrupt::listen()?;
     let scratch = runs::begin()?;
     let folder = scratch.join("plan");
-    for scenario in scenarios::pick(&[], scenarios::features_for(engine, detect::gpus()))? {
+    for scenario in scenarios::pick(&[], scenarios::features_for(engine, detect::nvml()))? {
         let plans =
             scenario_run::plan(std::slice::from_ref(&scenario), &settings, &folder, &interrupt);
         match plans {

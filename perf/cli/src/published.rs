@@ -19,7 +19,7 @@ use crate::{runs, scenarios};
 /// Measures the field reports that are asked for, or all, and prints the comparison. No difference
 /// fails: a published figure is one run, and its noise is unknown.
 pub(crate) fn published(asked: &Published) -> Result<u8> {
-    let known = scenarios::pick(&[], scenarios::features_for(EngineKind::Simulated, 0))?;
+    let known = scenarios::pick(&[], scenarios::features_for(EngineKind::Simulated, false))?;
     let known: Vec<Scenario> =
         known.into_iter().filter(|scenario| report_of(&scenario.name).is_some()).collect();
     let is_asked = |report: &str| {

@@ -23,10 +23,10 @@ pub(crate) struct Scenario {
 
 /// The Cargo features that an engine needs on this machine. The simulated and the remote engine need
 /// none, so that they share their build with `cargo test`.
-pub(crate) fn features_for(engine: EngineKind, gpus: usize) -> &'static [&'static str] {
+pub(crate) fn features_for(engine: EngineKind, has_nvml: bool) -> &'static [&'static str] {
     match engine {
         EngineKind::Docker => &["docker", "nvml"],
-        EngineKind::Process if gpus > 0 => &["nvml"],
+        EngineKind::Process if has_nvml => &["nvml"],
         EngineKind::Process | EngineKind::Remote | EngineKind::Simulated => &[],
     }
 }
@@ -87,12 +87,12 @@ mod tests {
 
     #[test]
     fn an_engine_is_built_with_what_it_needs_and_the_simulated_one_as_cargo_test_builds_it() {
-        assert_eq!(features_for(EngineKind::Docker, 0), ["docker", "nvml"]);
-        assert_eq!(features_for(EngineKind::Process, 2), ["nvml"]);
-        for (engine, gpus) in [(EngineKind::Process, 0), (EngineKind::Simulated, 2)] {
-            assert!(features_for(engine, gpus).is_empty());
+        assert_eq!(features_for(EngineKind::Docker, false), ["docker", "nvml"]);
+        assert_eq!(features_for(EngineKind::Process, true), ["nvml"]);
+        for (engine, has_nvml) in [(EngineKind::Process, false), (EngineKind::Simulated, true)] {
+            assert!(features_for(engine, has_nvml).is_empty());
         }
-        assert!(features_for(EngineKind::Remote, 2).is_empty());
+        assert!(features_for(EngineKind::Remote, true).is_empty());
     }
 
     #[test]

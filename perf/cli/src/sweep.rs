@@ -37,7 +37,7 @@ pub(crate) fn sweep(asked: &Sweep) -> Result<u8> {
         },
     };
     let interrupt = Interrupt::listen()?;
-    let features = scenarios::features_for(settings.engine, detect::gpus());
+    let features = scenarios::features_for(settings.engine, detect::nvml());
     let known = scenarios::pick(&[], features)?;
     let picked = pick(known, &settings, &interrupt)?;
     if interrupt.asked() {
