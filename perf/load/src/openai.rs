@@ -4,6 +4,8 @@ pub(crate) mod call;
 pub(crate) mod chat_message;
 pub(crate) mod error_message;
 pub(crate) mod expectation;
+pub(crate) mod failure;
+pub(crate) mod finish_reason;
 pub(crate) mod foreign_lines;
 pub(crate) mod message;
 pub(crate) mod output_text;

@@ -3,31 +3,9 @@
 use perf_model::record::sample::FailureKind;
 use perf_model::spec::load::OutputLength;
 
-use crate::openai::response::{Failure, Response};
-
-/// Finish reasons of a response that reached its length, as servers name them.
-const LENGTH: [&str; 4] = ["length", "max_tokens", "max_length", "MAX_TOKENS"];
-
-/// Finish reasons of a response that the model ended.
-const STOP: [&str; 8] = [
-    "stop",
-    "eos",
-    "eos_token",
-    "end_turn",
-    "stop_sequence",
-    "tool_calls",
-    "function_call",
-    "STOP",
-];
-
-/// Finish reasons of a response that did not end well.
-const BROKEN: [&str; 7] =
-    ["abort", "aborted", "cancelled", "canceled", "content_filter", "error", "timeout"];
-
-/// Whether a finish reason is one that the checks know.
-pub(crate) fn is_known(reason: &str) -> bool {
-    [&LENGTH[..], &STOP, &BROKEN].iter().any(|known| known.contains(&reason))
-}
+use crate::openai::failure::Failure;
+use crate::openai::finish_reason::FinishReason;
+use crate::openai::response::Response;
 
 /// What a response is held against.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,19 +36,21 @@ impl Expected {
             |reason| format!("finish reason {reason}"),
         );
         let limit = self.output.limit();
-        let is = |known: &[&str]| reason.is_some_and(|reason| known.contains(&reason));
+        let end = reason.map(FinishReason::of);
         // What the client does not know is noted and judged by the count alone.
-        let is_unknown = reason.is_some_and(|reason| !is_known(reason));
+        let is_unknown = end == Some(FinishReason::Unknown);
+        let (is_length, is_stop) =
+            (end == Some(FinishReason::Length), end == Some(FinishReason::Stop));
         let (word, is_wrong_length, fits) = match self.output {
             OutputLength::Exactly(_) | OutputLength::ExactlyOf(_) => {
-                ("exactly", came != limit, is(&LENGTH) || is_unknown)
+                ("exactly", came != limit, is_length || is_unknown)
             }
             // "length" below the limit: the server shortened the request by itself, to its context
             // length for one.
             OutputLength::AtMost(_) | OutputLength::AtMostOf(_) => (
                 "at most",
-                came > limit || (came < limit && is(&LENGTH)),
-                is(&LENGTH) || is(&STOP) || is_unknown,
+                came > limit || (came < limit && is_length),
+                is_length || is_stop || is_unknown,
             ),
         };
         if is_wrong_length {

@@ -5,7 +5,8 @@ use perf_model::record::oddity::{Oddity, OddityKind};
 use perf_model::record::sample::FailureKind;
 
 use crate::openai::error_message::{excerpt, is_error, server_message};
-use crate::openai::response::{Failure, Response};
+use crate::openai::failure::Failure;
+use crate::openai::response::Response;
 use crate::openai::sse::Foreign;
 
 /// The result of a stream, with what the server sent beside its events. `other_type` is the content

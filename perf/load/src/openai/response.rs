@@ -17,22 +17,10 @@ use serde_json::error::Category;
 
 use crate::openai::chat_message::content_of;
 use crate::openai::error_message::{excerpt, message_of, server_message};
-use crate::openai::expectation::is_known;
+use crate::openai::failure::Failure;
+use crate::openai::finish_reason::FinishReason;
 use crate::openai::message::{Choice, Message, listed_in, server_times};
 use crate::openai::token_split::{Piece, TokenSplit};
-
-/// Why a request failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(crate) kind: FailureKind,
-    pub(crate) detail: String,
-}
-
-impl Failure {
-    pub(crate) fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
-    }
-}
 
 /// What has been read of one response.
 #[derive(Debug, Default)]
@@ -60,20 +48,21 @@ impl Response {
         Self { said: Some(String::new()), ..Self::default() }
     }
 
-    /// Takes the data of one event of a stream, whose first byte had arrived at `at_us`.
-    pub(crate) fn take_event(&mut self, at_us: u64, data: &[u8]) -> Result<(), Failure> {
+    /// Takes the data of one event of a stream, whose first byte had arrived at `at_us`. Gives
+    /// whether there was anything in it.
+    pub(crate) fn take_event(&mut self, at_us: u64, data: &[u8]) -> Result<bool, Failure> {
         let data = data.trim_ascii();
         if data.is_empty() {
             self.note(Oddity::plain(OddityKind::EmptyEvent));
-            return Ok(());
+            return Ok(false);
         }
         if self.is_done {
             self.note(Oddity::with(OddityKind::DataAfterDone, excerpt(data)));
-            return Ok(());
+            return Ok(true);
         }
         if data == b"[DONE]" {
             self.is_done = true;
-            return Ok(());
+            return Ok(true);
         }
         let message: Message = serde_json::from_slice(data).map_err(|error| {
             let what = format!("an event is not a chunk: {error}: {}", excerpt(data));
@@ -83,7 +72,7 @@ impl Response {
         let (choices, total) = self.take(&message, data)?;
         self.keep_text(data);
         if choices.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let carried = self.split.push(Piece {
             at_us,
@@ -95,7 +84,7 @@ impl Response {
         if carried {
             self.total_is_last = total.is_some();
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Notes what the server did beside the protocol, once for each kind.
@@ -185,7 +174,11 @@ impl Response {
     /// # Errors
     /// When the total contradicts what came.
     pub(crate) fn settle(&mut self) -> Result<(), Failure> {
-        if let Some(reason) = self.finish_reason.clone().filter(|reason| !is_known(reason)) {
+        if let Some(reason) = self
+            .finish_reason
+            .clone()
+            .filter(|reason| FinishReason::of(reason) == FinishReason::Unknown)
+        {
             self.note(Oddity::with(OddityKind::FinishReason, excerpt(reason.as_bytes())));
         }
         let Some(total) = self.last_total() else { return Ok(()) };

@@ -9,7 +9,7 @@ use perf_model::record::chunks::{Chunk, Chunks};
 use perf_model::record::oddity::{Oddity, OddityKind};
 use perf_model::record::sample::FailureKind;
 
-use crate::openai::response::Failure;
+use crate::openai::failure::Failure;
 
 /// The chunks with output, and what is known of their tokens.
 #[derive(Debug, Default)]

@@ -16,8 +16,9 @@ use crate::http::endpoint::{Endpoint, Incoming, too_long};
 use crate::http::error::{Cause, ConnectionError};
 use crate::openai::call::{Call, Limits};
 use crate::openai::error_message::server_message;
+use crate::openai::failure::Failure;
 use crate::openai::foreign_lines::explain;
-use crate::openai::response::{Failure, Response};
+use crate::openai::response::Response;
 use crate::openai::sse::Splitter;
 
 /// How long the connection may take to end after the stream announced its end. Reading to the end
@@ -191,8 +192,8 @@ impl Exchange<'_> {
             let (origin, response) = (self.origin, &mut self.response);
             let mut is_heard = false;
             splitter.push(&self.read, self.end, |since, data| {
-                is_heard |= !data.trim_ascii().is_empty();
-                response.take_event(micros(origin, since), data)
+                is_heard |= response.take_event(micros(origin, since), data)?;
+                Ok(())
             })?;
             // Only a whole event counts: a server whose engine hangs may go on to send comments,
             // and one that sends a byte now and then would never stall.
@@ -207,7 +208,8 @@ impl Exchange<'_> {
             }
         }
         let (origin, response) = (self.origin, &mut self.response);
-        let last = splitter.finish(|since, data| response.take_event(micros(origin, since), data));
+        let last = splitter
+            .finish(|since, data| response.take_event(micros(origin, since), data).map(drop));
         let is_cut = match last {
             Ok(is_there) => {
                 if is_there {
