@@ -46,7 +46,7 @@ impl RecordWriter {
         let start = header.part.folder(header.start, header.run);
         let folder = run.join(&header.suite).join(start);
         std::fs::create_dir_all(&folder).map_err(WriteError::of(&folder))?;
-        let path = folder.join(header.file_name());
+        let path = folder.join(file_name(header));
         if header.search.as_ref().is_some_and(|probe| probe.number == 1) {
             remove_probes(&folder, &header.load)?;
         }
@@ -83,6 +83,14 @@ impl RecordWriter {
             self.file = None;
             cannot(cause)
         })
+    }
+}
+
+/// The name of a record's file: the load's, with the probe's number where it is one of a search.
+fn file_name(header: &Header) -> String {
+    match &header.search {
+        Some(probe) => format!("{}.probe-{:02}.jsonl", header.load, probe.number),
+        None => format!("{}.jsonl", header.load),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::file::Header;
 use crate::spec::load_search::LoadSearch;
 
 /// Which probe of which search a run is.
@@ -14,14 +13,4 @@ pub struct SearchProbe {
     pub at: f64,
     /// The search.
     pub of: LoadSearch,
-}
-
-impl Header {
-    /// The name of the record's file: the load's, with the probe's number where it is one.
-    pub fn file_name(&self) -> String {
-        match &self.search {
-            Some(probe) => format!("{}.probe-{:02}.jsonl", self.load, probe.number),
-            None => format!("{}.jsonl", self.load),
-        }
-    }
 }
