@@ -1,12 +1,10 @@
 //! The knee of a suite that puts one workload on the server at several widths: [`knee`].
 
 use perf_model::judge::report::LoadReport;
+use perf_model::spec::metric::{Metric, Quantity};
 use perf_model::sweep::knee;
 
 use super::table::number;
-
-/// The metric whose curve has a knee.
-const THROUGHPUT: &str = "output_throughput_tok_per_s";
 
 /// Where more requests in flight stop to give more throughput, in words. Absent unless at least three
 /// loads differ in nothing but their width, and for a curve without a knee.
@@ -30,8 +28,9 @@ pub(super) fn knee(loads: &[LoadReport]) -> Option<String> {
 
 /// Width and throughput of the loads with the workload of `load`, by width.
 fn curve(load: &LoadReport, loads: &[LoadReport]) -> Vec<(f64, f64)> {
+    let metric = Metric::whole_server(Quantity::OutputThroughput);
     let point = |other: &LoadReport| {
-        let throughput = other.rows.iter().find(|row| row.metric.to_string() == THROUGHPUT)?;
+        let throughput = other.rows.iter().find(|row| Some(row.metric) == metric)?;
         Some((f64::from(other.in_flight?), throughput.measured?))
     };
     let same = loads.iter().filter(|other| other.workload == load.workload);
@@ -49,7 +48,7 @@ mod tests {
 
     fn load(workload: &str, in_flight: u32, throughput: f64) -> LoadReport {
         let row = Row {
-            metric: THROUGHPUT.parse().unwrap(),
+            metric: Metric::whole_server(Quantity::OutputThroughput).unwrap(),
             published: None,
             baseline: None,
             measured: Some(throughput),

@@ -5,20 +5,10 @@ use std::time::Duration;
 
 use futures_util::future::join;
 use perf_clock::run_virtual;
-use perf_sim::{Injection, Options, SimServer, profile};
+use perf_sim::SimServer;
 use serde_json::json;
 
-use crate::support::{get, post, text};
-
-fn options(name: &str, line: &str) -> Options {
-    Options {
-        profile: profile(name).unwrap(),
-        args: line.split_whitespace().map(String::from).collect(),
-        model: "/model".into(),
-        seed: 1,
-        injection: Injection::default(),
-    }
-}
+use crate::support::{get, options, post, text};
 
 /// Two long prompts at once: how long both take, and what the server counts.
 fn two_at_once(line: &str) -> (Duration, String) {

@@ -3,19 +3,9 @@
 use std::time::Duration;
 
 use perf_clock::run_virtual;
-use perf_sim::{Environment, Injection, Options, SimServer, StartFailure, profile};
+use perf_sim::{Environment, SimServer, StartFailure};
 
-use crate::support::{get, post, text, tiny};
-
-fn options(name: &str, line: &str) -> Options {
-    Options {
-        profile: profile(name).unwrap(),
-        args: line.split_whitespace().map(String::from).collect(),
-        model: "/model".into(),
-        seed: 1,
-        injection: Injection::default(),
-    }
-}
+use crate::support::{get, options, post, text, tiny};
 
 /// The log of a start, and how long it took.
 fn start(name: &str, line: &str) -> Result<(String, Duration), StartFailure> {

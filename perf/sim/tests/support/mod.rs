@@ -10,6 +10,17 @@ use perf_clock::Clock;
 use perf_sim::{Injection, Options, SimServer, profile};
 use tower::ServiceExt;
 
+/// A server of this profile with these arguments.
+pub(crate) fn options(name: &str, line: &str) -> Options {
+    Options {
+        profile: profile(name).unwrap(),
+        args: line.split_whitespace().map(String::from).collect(),
+        model: "/model".into(),
+        seed: 1,
+        injection: Injection::default(),
+    }
+}
+
 /// A server on the tiny profile.
 pub(crate) async fn tiny(args: &str, injection: &str, clock: Clock) -> SimServer {
     let options = Options {
