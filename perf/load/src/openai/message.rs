@@ -1,10 +1,11 @@
 //! The fields of a response that matter: [`Message`], which is a chunk of a stream or a whole body.
 
+use std::fmt;
 use std::time::Duration;
 
 use perf_model::record::sample::ServerTimes;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 
 use crate::openai::output_text::{Delta, OutputText};
@@ -12,11 +13,41 @@ use crate::openai::output_text::{Delta, OutputText};
 /// The fields we need of a chunk, and of a response that is not streamed.
 #[derive(Deserialize)]
 pub(crate) struct Message {
-    pub(crate) choices: Option<Vec<Choice>>,
+    pub(crate) choices: Option<Choices>,
     pub(crate) usage: Option<Usage>,
     /// vLLM's `--enable-per-request-metrics`. Other servers may mean something else by it.
     pub(crate) metrics: Option<serde_json::Value>,
     pub(crate) error: Option<serde_json::Value>,
+}
+
+/// The choices of a message. One is asked for, so the first is kept and the others are counted.
+#[derive(Default)]
+pub(crate) struct Choices {
+    pub(crate) first: Option<Choice>,
+    pub(crate) count: usize,
+}
+
+impl<'de> Deserialize<'de> for Choices {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Look;
+        impl<'de> Visitor<'de> for Look {
+            type Value = Choices;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of choices")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Choices, A::Error> {
+                let first: Option<Choice> = list.next_element()?;
+                let mut count = usize::from(first.is_some());
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Choices { first, count })
+            }
+        }
+        deserializer.deserialize_seq(Look)
+    }
 }
 
 #[derive(Deserialize)]
@@ -45,11 +76,23 @@ impl Choice {
     pub(crate) fn has_reasoning(&self) -> bool {
         self.delta.or(self.message).is_some_and(|delta| delta.has_reasoning)
     }
+
+    /// How many ids of tokens it lists; `None` where it lists none.
+    pub(crate) fn listed_ids(&self) -> Option<u32> {
+        self.token_ids.as_ref()?.0
+    }
 }
 
-/// How many ids of tokens the choices of a chunk list; `None` where they list none.
-pub(crate) fn listed_in(choices: &[Choice]) -> Option<u32> {
-    choices.iter().filter_map(|choice| choice.token_ids.as_ref()?.0).reduce(u32::saturating_add)
+impl Message {
+    /// Reads a chunk of a stream or a whole body.
+    pub(crate) fn read(data: &[u8]) -> serde_json::Result<Self> {
+        // One look at all bytes costs less than one at each name and string. Bytes that are not
+        // UTF-8 do no harm in a field that is not read.
+        match std::str::from_utf8(data) {
+            Ok(text) => serde_json::from_str(text),
+            Err(_) => serde_json::from_slice(data),
+        }
+    }
 }
 
 /// What vLLM says of its own time for a request; `None` for anything else under that name.

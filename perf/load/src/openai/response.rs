@@ -19,7 +19,7 @@ use crate::openai::chat_message::content_of;
 use crate::openai::error_message::{excerpt, message_of, server_message};
 use crate::openai::failure::Failure;
 use crate::openai::finish_reason::FinishReason;
-use crate::openai::message::{Choice, Message, listed_in, server_times};
+use crate::openai::message::{Choice, Message, server_times};
 use crate::openai::token_split::{Piece, TokenSplit};
 
 /// What has been read of one response.
@@ -64,22 +64,20 @@ impl Response {
             self.is_done = true;
             return Ok(true);
         }
-        let message: Message = serde_json::from_slice(data).map_err(|error| {
+        let message = Message::read(data).map_err(|error| {
             let what = format!("an event is not a chunk: {error}: {}", excerpt(data));
             Failure::new(FailureKind::Malformed, what)
         })?;
         let before = self.split.counted;
-        let (choices, total) = self.take(&message, data)?;
+        let (choice, total) = self.take(&message, data)?;
         self.keep_text(data);
-        if choices.is_empty() {
-            return Ok(true);
-        }
+        let Some(choice) = choice else { return Ok(true) };
         let carried = self.split.push(Piece {
             at_us,
-            has_output: choices.iter().any(Choice::has_output),
-            has_reasoning: choices.iter().any(Choice::has_reasoning),
+            has_output: choice.has_output(),
+            has_reasoning: choice.has_reasoning(),
             growth: total.map(|total| total.saturating_sub(before)),
-            ids: listed_in(choices),
+            ids: choice.listed_ids(),
         });
         if carried {
             self.total_is_last = total.is_some();
@@ -96,7 +94,7 @@ impl Response {
 
     /// Takes the body of a response that is not streamed.
     pub(crate) fn take_whole(&mut self, body: &[u8]) -> Result<(), Failure> {
-        let message: Message = serde_json::from_slice(body).map_err(|error| {
+        let message = Message::read(body).map_err(|error| {
             let what = format!("the response is not complete JSON: {error}: {}", excerpt(body));
             let kind = match error.classify() {
                 Category::Eof => FailureKind::CutShort,
@@ -116,39 +114,39 @@ impl Response {
         }
     }
 
-    /// What both kinds of response have in common; gives the choices, and the total of output
+    /// What both kinds of response have in common; gives the choice, and the total of output
     /// tokens if the server said it. `bytes` is what the message was read from.
     fn take<'a>(
         &mut self,
         message: &'a Message,
         bytes: &[u8],
-    ) -> Result<(&'a [Choice], Option<u32>), Failure> {
+    ) -> Result<(Option<&'a Choice>, Option<u32>), Failure> {
         if let Some(error) = &message.error {
             return Err(Failure::new(FailureKind::ErrorInBand, message_of(error)));
         }
-        let choices = match &message.choices {
-            Some(choices) => choices.as_slice(),
+        let (choice, count) = match &message.choices {
+            Some(choices) => (choices.first.as_ref(), choices.count),
             None if message.usage.is_some() => {
                 self.note(Oddity::plain(OddityKind::NoChoices));
-                &[]
+                (None, 0)
             }
             None => return Err(no_choices(bytes)),
         };
-        if choices.len() > 1 {
-            let (count, data) = (choices.len(), excerpt(bytes));
+        if count > 1 {
+            let data = excerpt(bytes);
             return Err(Failure::new(
                 FailureKind::Malformed,
                 format!("the server sent {count} choices, and one was asked for: {data}"),
             ));
         }
-        self.saw_choice |= !choices.is_empty();
-        if let Some(reason) = choices.iter().find_map(|choice| choice.finish_reason.as_ref()) {
+        self.saw_choice |= choice.is_some();
+        if let Some(reason) = choice.and_then(|choice| choice.finish_reason.as_ref()) {
             self.finish_reason = Some(reason.clone());
         }
         if let Some(metrics) = &message.metrics {
             self.server_times = server_times(metrics).or(self.server_times);
         }
-        let Some(usage) = &message.usage else { return Ok((choices, None)) };
+        let Some(usage) = &message.usage else { return Ok((choice, None)) };
         self.prompt_tokens = usage.prompt_tokens.or(self.prompt_tokens);
         if let Some(total) = usage.completion_tokens {
             if let Some(before) = self.output_tokens.filter(|before| *before > total) {
@@ -160,7 +158,7 @@ impl Response {
             self.output_tokens = Some(total);
             self.total_is_last = true;
         }
-        Ok((choices, usage.completion_tokens))
+        Ok((choice, usage.completion_tokens))
     }
 
     /// The server's total, where nothing came after it.
