@@ -1,13 +1,14 @@
 //! Values for tests, so that a new field of a type touches one place. Compiled always: a Cargo
 //! feature would build this crate twice, once for the tests and once for the programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::analysis::summary::Summary;
 use crate::judge::report::LoadReport;
 use crate::judge::results::RepetitionResult;
 use crate::judge::verdict::Verdict;
+use crate::record::estimated::Estimated;
 use crate::record::finding::Finding;
 use crate::record::fingerprint::Fingerprint;
 use crate::record::sample::{Outcome, Sample};
@@ -75,7 +76,7 @@ pub fn sample() -> Sample {
         output_tokens: None,
         finish_reason: None,
         resent: false,
-        estimated: false,
+        estimated: Estimated::NOTHING,
         oddities: Vec::new(),
         server: None,
         outcome: Outcome::Succeeded,
@@ -132,7 +133,7 @@ pub fn sweep_cell(values: &[&str], gpus: u32, figures: &[(&str, f64)]) -> Cell {
     let outcome = if starts.is_empty() {
         CellOutcome::Failed { reason: "failed to start (out of memory)".into() }
     } else {
-        CellOutcome::Measured { starts, remarks: Vec::new() }
+        CellOutcome::Measured { starts, remarks: Vec::new(), estimated: BTreeSet::new() }
     };
     let values = values.iter().map(|value| (*value).to_owned()).collect();
     Cell { values, gpus, outcome, published: BTreeMap::new() }

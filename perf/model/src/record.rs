@@ -4,6 +4,7 @@
 pub mod bounds;
 pub mod chunks;
 pub mod client_load;
+pub mod estimated;
 pub mod file;
 pub mod finding;
 pub mod fingerprint;

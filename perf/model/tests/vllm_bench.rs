@@ -137,7 +137,7 @@ fn the_figures_of_a_crowded_run_come_out_too_and_its_token_times_are_called_esti
     assert_eq!(record.header.pattern, Some(Arrivals::Concurrency(64)));
     assert!(analysis.steady.is_some() && analysis.lateness.is_none());
     // vLLM's client takes a chunk for a token; here 24 to 27 chunks held 64 of them.
-    assert!(record.samples.iter().all(|sample| sample.estimated));
+    assert!(record.samples.iter().all(|sample| sample.estimated.chunk_tokens));
     assert!(
         record.samples.iter().all(|sample| sample
             .chunks
@@ -149,10 +149,10 @@ fn the_figures_of_a_crowded_run_come_out_too_and_its_token_times_are_called_esti
     assert_eq!(
         perf_model::fixtures::sentences(&analysis.remarks),
         [
-            "256 of 256 responses did not report the number of tokens in each chunk, so their ITL is an estimate"
+            "256 of 256 responses did not report the number of tokens in each chunk; estimates (≈): ITL"
         ]
     );
-    assert!(!read(SAVED, "c8").unwrap().samples.iter().any(|sample| sample.estimated));
+    assert!(!read(SAVED, "c8").unwrap().samples.iter().any(|sample| sample.estimated.chunk_tokens));
 }
 
 #[test]

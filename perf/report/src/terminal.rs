@@ -35,7 +35,7 @@ pub use published::{FieldReport, published};
 pub use search::search;
 pub use sweep::sweep;
 pub use sweep_page::sweep_page;
-use table::{align_right, number, optional, plain, shorten, trimmed};
+use table::{align_right, marked, number, optional, plain, shorten, trimmed};
 use wrap::wrapped;
 
 /// A whole suite: its loads, one table each, or why there is none.
@@ -166,8 +166,8 @@ fn guards_and_figures(report: &LoadReport) -> String {
     for row in &report.rows {
         let mut cells = vec![
             format!("{} [{}]", row.metric.label(), row.metric.unit()),
-            optional(row.baseline),
-            optional(row.measured),
+            marked(row.baseline, row.baseline_estimated),
+            marked(row.measured, row.estimated),
             change(row),
             band(row),
             row.guard.as_ref().map_or_else(
@@ -185,6 +185,9 @@ fn guards_and_figures(report: &LoadReport) -> String {
     text.push('\n');
     if published {
         text.push_str("  * from a published report: one run, noise unknown\n");
+    }
+    if report.rows.iter().any(|row| row.estimated || row.baseline_estimated) {
+        text.push_str("  ≈ an estimate: the server left the tokens of each chunk open\n");
     }
     if report.rows.iter().filter_map(|row| row.guard.as_ref()).any(GuardRow::is_noise_limited) {
         text.push_str(

@@ -225,6 +225,7 @@ fn line(cell: usize, repetition: u32, result: &RepetitionResult) -> Line {
         hardware: result.fingerprint.hardware.clone(),
         figures: result.summary.values.clone(),
         remarks: result.remarks.iter().map(ToString::to_string).collect(),
+        estimated: result.summary.estimated.clone(),
     }
 }
 

@@ -103,6 +103,7 @@ mod tests {
             arrivals: String::new(),
             fingerprint: perf_model::fixtures::fingerprint(),
             gpu_s_per_start: 0.0,
+            estimated: [].into(),
             metrics: [("ttft_p50_ms".parse().unwrap(), vec![vec![vec![1.0]]])].into(),
         };
         for (path, is_usable) in [("s/l.snap", true), ("s/m.snap", false), ("t/l.snap", false)] {

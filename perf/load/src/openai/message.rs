@@ -77,6 +77,11 @@ impl Choice {
         self.delta.or(self.message).is_some_and(|delta| delta.has_reasoning)
     }
 
+    /// Whether it names the role of who speaks.
+    pub(crate) fn names_role(&self) -> bool {
+        self.delta.is_some_and(|delta| delta.has_role)
+    }
+
     /// How many ids of tokens it lists; `None` where it lists none.
     pub(crate) fn listed_ids(&self) -> Option<u32> {
         self.token_ids.as_ref()?.0

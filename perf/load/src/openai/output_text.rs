@@ -34,6 +34,8 @@ pub(crate) struct Delta {
     pub(crate) has_output: bool,
     /// Whether a field of reasoning does.
     pub(crate) has_reasoning: bool,
+    /// Whether it names the role of who speaks.
+    pub(crate) has_role: bool,
 }
 
 impl<'de> Deserialize<'de> for OutputText {
@@ -107,7 +109,8 @@ impl<'de> Deserialize<'de> for Delta {
 /// Looks through the fields of an object.
 fn look<'de, A: MapAccess<'de>>(mut map: A) -> Result<Delta, A::Error> {
     let mut delta = Delta::default();
-    while let Some(Field { describes, reasons }) = map.next_key()? {
+    while let Some(Field { describes, reasons, is_role }) = map.next_key()? {
+        delta.has_role |= is_role;
         if describes {
             map.next_value::<IgnoredAny>()?;
             continue;
@@ -123,6 +126,7 @@ fn look<'de, A: MapAccess<'de>>(mut map: A) -> Result<Delta, A::Error> {
 struct Field {
     describes: bool,
     reasons: bool,
+    is_role: bool,
 }
 
 impl<'de> Deserialize<'de> for Field {
@@ -139,6 +143,7 @@ impl<'de> Deserialize<'de> for Field {
                 Ok(Field {
                     describes: DESCRIPTIONS.contains(&name),
                     reasons: REASONING.contains(&name),
+                    is_role: name == "role",
                 })
             }
         }
@@ -185,7 +190,7 @@ mod tests {
             r#"{"reasoning_details":[{"type":"reasoning.text","text":"","format":"unknown","index":0}]}"#,
             r#"{"logprob":-0.5,"final":true}"#,
         ] {
-            assert_eq!(of(delta), Delta::default(), "{delta}");
+            assert!(!of(delta).has_output && !of(delta).has_reasoning, "{delta}");
         }
     }
 

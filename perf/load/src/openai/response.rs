@@ -76,6 +76,7 @@ impl Response {
             at_us,
             has_output: choice.has_output(),
             has_reasoning: choice.has_reasoning(),
+            has_role: choice.names_role(),
             growth: total.map(|total| total.saturating_sub(before)),
             ids: choice.listed_ids(),
         });
@@ -211,6 +212,8 @@ fn no_choices(bytes: &[u8]) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use perf_model::record::estimated::Estimated;
+
     use super::*;
 
     /// What a stream of these events says, one a microsecond.
@@ -258,17 +261,20 @@ mod tests {
     fn without_running_totals_missing_tokens_are_spread_over_the_chunks_and_that_is_known() {
         let response = read(&[ROLE, BARE, BARE, LAST, &total(8)]);
         assert_eq!(
-            (pairs(&response), response.split.is_estimated()),
-            (vec![(1, 2), (2, 3), (3, 3)], true)
+            (pairs(&response), response.split.estimated()),
+            (vec![(1, 2), (2, 3), (3, 3)], Estimated::CHUNK_TOKENS)
         );
         let exact = read(&[ROLE, BARE, BARE, LAST, &total(3)]);
         assert_eq!(
-            (pairs(&exact), exact.split.is_estimated()),
-            (vec![(1, 1), (2, 1), (3, 1)], false)
+            (pairs(&exact), exact.split.estimated()),
+            (vec![(1, 1), (2, 1), (3, 1)], Estimated::NOTHING)
         );
         // Tokens that a running total counted are not guessed; only the rest is.
         let lost = read(&[&chunk(1), &chunk(2), &total(5)]);
-        assert_eq!((pairs(&lost), lost.split.is_estimated()), (vec![(0, 1), (1, 4)], true));
+        assert_eq!(
+            (pairs(&lost), lost.split.estimated()),
+            (vec![(0, 1), (1, 4)], Estimated::CHUNK_TOKENS)
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! tokens some chunks carry none. No chunk is ever dropped: its time stamp is when output came.
 
 use perf_model::record::chunks::{Chunk, Chunks};
+use perf_model::record::estimated::Estimated;
 use perf_model::record::oddity::{Oddity, OddityKind};
 use perf_model::record::sample::FailureKind;
 
@@ -26,8 +27,14 @@ pub(crate) struct TokenSplit {
     by_ids: usize,
     /// Chunks that carried reasoning.
     reasoning: usize,
-    /// Whether the split had to be made to add up to the total.
-    is_estimated: bool,
+    /// Whether a chunk that might have held a token without text came before the first with output.
+    blank_before: bool,
+    /// Whether one came after the last with output.
+    blank_after: bool,
+    /// Whether nothing has come yet.
+    has_begun: bool,
+    /// What had to be estimated to make the split add up to the total.
+    estimated: Estimated,
 }
 
 /// One chunk of a stream, as far as its tokens are concerned.
@@ -39,6 +46,8 @@ pub(crate) struct Piece {
     pub(crate) has_output: bool,
     /// Whether it carries reasoning.
     pub(crate) has_reasoning: bool,
+    /// Whether it names the role of who speaks, as the chunk that opens a chat.
+    pub(crate) has_role: bool,
     /// How much the server's running total grew with it.
     pub(crate) growth: Option<u32>,
     /// How many token ids it lists.
@@ -48,11 +57,16 @@ pub(crate) struct Piece {
 impl TokenSplit {
     /// Takes a chunk in. Gives whether it carried anything.
     pub(crate) fn push(&mut self, piece: Piece) -> bool {
-        let Piece { at_us, has_output, has_reasoning, growth, ids } = piece;
+        let Piece { at_us, has_output, has_reasoning, has_role, growth, ids } = piece;
+        let opens = !std::mem::replace(&mut self.has_begun, true) && has_role;
         let tokens = growth.or(ids).unwrap_or_else(|| u32::from(has_output));
         if tokens == 0 && !has_output {
+            let is_blank = growth.or(ids).is_none() && !opens;
+            self.blank_before |= is_blank && self.chunks.is_empty();
+            self.blank_after |= is_blank;
             return false;
         }
+        self.blank_after = false;
         match (growth, ids) {
             (None, None) => self.guessed += 1,
             (Some(_), _) => self.uncounted += usize::from(tokens == 0),
@@ -93,7 +107,8 @@ impl TokenSplit {
         let what = format!("{total} tokens were counted in {chunks} chunks with output");
         // The answer's own tokens are counted then, and what came before it is not.
         if self.reasoning >= silent {
-            self.is_estimated = true;
+            self.estimated.chunk_tokens = true;
+            self.estimated.output_tokens = true;
             return Ok(Some(Oddity::with(OddityKind::UncountedReasoning, what)));
         }
         Err(Failure::new(
@@ -102,9 +117,9 @@ impl TokenSplit {
         ))
     }
 
-    /// Whether it is not known how many tokens came with each chunk.
-    pub(crate) fn is_estimated(&self) -> bool {
-        self.is_estimated
+    /// What had to be estimated.
+    pub(crate) fn estimated(&self) -> Estimated {
+        self.estimated
     }
 
     fn fit(&mut self, total: u32) {
@@ -124,7 +139,12 @@ impl TokenSplit {
                 spread(total, &mut chunks);
             }
         }
-        self.is_estimated = true;
+        // Missing tokens may have come without text, in a chunk that looked empty.
+        self.estimated = Estimated {
+            first_token: total > self.counted && self.blank_before,
+            last_token: total > self.counted && self.blank_after,
+            ..Estimated::CHUNK_TOKENS
+        };
         self.counted = total;
         self.chunks = chunks.into_iter().collect();
     }
@@ -146,7 +166,14 @@ mod tests {
     fn split(pieces: &[(bool, bool, Option<u32>)]) -> TokenSplit {
         let mut split = TokenSplit::default();
         for (at_us, (has_output, has_reasoning, growth)) in (0..).zip(pieces.iter().copied()) {
-            split.push(Piece { at_us, has_output, has_reasoning, growth, ids: None });
+            split.push(Piece {
+                at_us,
+                has_output,
+                has_reasoning,
+                has_role: false,
+                growth,
+                ids: None,
+            });
         }
         split
     }
@@ -163,7 +190,42 @@ mod tests {
     fn a_chunk_without_output_is_no_token_at_any_place() {
         let mut split = split(&[EMPTY, ANSWER, EMPTY, ANSWER, EMPTY]);
         assert_eq!(split.settle(2), Ok(None));
-        assert_eq!((pairs(&split), split.is_estimated()), (vec![(1, 1), (3, 1)], false));
+        assert_eq!((pairs(&split), split.estimated()), (vec![(1, 1), (3, 1)], Estimated::NOTHING));
+    }
+
+    #[test]
+    fn where_tokens_are_missing_an_empty_chunk_leaves_the_first_or_the_last_moment_open() {
+        let of = |pieces: &[(bool, bool, Option<u32>)], total: u32| {
+            let mut split = split(pieces);
+            split.settle(total).unwrap();
+            let Estimated { first_token, last_token, chunk_tokens, .. } = split.estimated();
+            (first_token, last_token, chunk_tokens)
+        };
+        assert_eq!(of(&[ANSWER, EMPTY, ANSWER], 3), (false, false, true));
+        assert_eq!(of(&[EMPTY, ANSWER, ANSWER], 3), (true, false, true));
+        assert_eq!(of(&[ANSWER, ANSWER, EMPTY], 3), (false, true, true));
+        assert_eq!(of(&[EMPTY, ANSWER, ANSWER, EMPTY], 2), (false, false, false));
+        // A running total says that an empty chunk held nothing.
+        assert_eq!(of(&[(false, false, Some(0)), (true, false, Some(2))], 3), (false, false, true));
+    }
+
+    #[test]
+    fn the_chunk_that_names_the_role_opens_a_stream_and_holds_no_token() {
+        let role = |has_role| Piece {
+            at_us: 0,
+            has_output: false,
+            has_reasoning: false,
+            has_role,
+            growth: None,
+            ids: None,
+        };
+        for (opens, is_open) in [(true, false), (false, true)] {
+            let mut split = TokenSplit::default();
+            split.push(role(opens));
+            split.push(Piece { at_us: 1, has_output: true, ..role(opens) });
+            split.settle(2).unwrap();
+            assert_eq!(split.estimated().first_token, is_open);
+        }
     }
 
     #[test]
@@ -173,7 +235,8 @@ mod tests {
         assert_eq!(oddity.kind, OddityKind::UncountedReasoning);
         assert_eq!(oddity.detail.as_deref(), Some("1 tokens were counted in 4 chunks with output"));
         assert_eq!((split.chunks.last_us(), split.chunks.len(), split.counted), (Some(3), 4, 1));
-        assert!(split.is_estimated());
+        let estimated = Estimated { output_tokens: true, ..Estimated::CHUNK_TOKENS };
+        assert_eq!(split.estimated(), estimated);
     }
 
     #[test]
@@ -194,6 +257,6 @@ mod tests {
         let mut held_back = split(&[grows(1), grows(2), grows(0)]);
         assert_eq!(held_back.settle(3), Ok(None));
         assert_eq!(pairs(&held_back), [(0, 1), (1, 2), (2, 0)]);
-        assert!(!held_back.is_estimated());
+        assert_eq!(held_back.estimated(), Estimated::NOTHING);
     }
 }

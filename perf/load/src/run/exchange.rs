@@ -115,7 +115,7 @@ pub(crate) async fn exchange(
         index: call.index,
         intended_us,
         sent_us: micros(origin, sent),
-        estimated: response.split.is_estimated(),
+        estimated: response.split.estimated(),
         chunks: response.split.chunks,
         end_us: micros(origin, end),
         prompt_tokens: response.prompt_tokens,

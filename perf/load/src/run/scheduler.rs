@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use perf_clock::{Clock, Stamp};
 use perf_model::record::chunks::Chunks;
+use perf_model::record::estimated::Estimated;
 use perf_model::record::sample::{FailureKind, Outcome, Sample};
 use perf_model::spec::load::Arrivals;
 use tokio::task::JoinSet;
@@ -178,7 +179,7 @@ impl<'a> Scheduler<'a> {
             output_tokens: None,
             finish_reason: None,
             resent: false,
-            estimated: false,
+            estimated: Estimated::NOTHING,
             oddities: Vec::new(),
             server: None,
             outcome: Outcome::Failed { kind: FailureKind::NotSent, detail },

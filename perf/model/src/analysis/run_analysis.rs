@@ -39,7 +39,8 @@ impl RunAnalysis {
         let figures = Self { summary, steady, lateness, prefix_hit_rate, ..Self::default() };
         let (Some(load), Some(end)) = (&header.declared, end.as_ref().filter(|end| end.complete))
         else {
-            return Self { remarks: estimated(samples).into_iter().collect(), ..figures };
+            let remarks = estimated(samples, &figures.summary).into_iter().collect();
+            return Self { remarks, ..figures };
         };
         let inputs = ValidityInputs {
             samples,

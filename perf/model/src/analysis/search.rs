@@ -18,6 +18,7 @@ use crate::record::sample::Sample;
 use crate::record::search_probe::SearchProbe;
 use crate::spec::load::{Arrivals, Load, Objective};
 use crate::spec::load_search::{LoadSearch, RAMP};
+use crate::spec::metric::Quantity;
 use crate::spec::units::percent;
 
 /// The part of the requests, all but the slowest, whose clusters are not looked at.
@@ -194,6 +195,9 @@ impl SearchAnalysis {
                 Finding::new(FindingCode::FailuresAllowed, what)
             }));
             add(&mut summary, &run.summary);
+            if run.summary.estimated.contains(&Quantity::Goodput) {
+                summary.estimated.insert(of.metric().quantity());
+            }
             probes.push(ProbeAnalysis {
                 number: *number,
                 at: *at,

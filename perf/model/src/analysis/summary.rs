@@ -1,13 +1,14 @@
 //! Samples → [`Summary`]: every figure of one repetition, computed from its samples only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::analysis::statistics::{mean, quantile, sorted};
+use crate::record::estimated::Estimated;
 use crate::record::sample::{FailureKind, Outcome, Sample};
 use crate::spec::load::Objective;
-use crate::spec::metric::{Metric, Quantity, STATISTICS, Statistic};
+use crate::spec::metric::{Metric, QUANTITIES, Quantity, STATISTICS, Statistic};
 use crate::spec::units::as_millis;
 
 /// Every figure of one repetition. A figure that could not be measured is absent, never zero.
@@ -32,6 +33,10 @@ pub struct Summary {
     pub met: Option<usize>,
     /// The figures.
     pub values: BTreeMap<Metric, f64>,
+    /// The quantities that are estimates, because the server left something open on which they
+    /// depend.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub estimated: BTreeSet<Quantity>,
 }
 
 /// How long the outputs of a run were, in tokens.
@@ -51,6 +56,11 @@ impl Summary {
     /// How many requests failed.
     pub fn failed(&self) -> usize {
         self.failures.values().sum()
+    }
+
+    /// Whether a figure is an estimate.
+    pub fn is_estimated(&self, metric: Metric) -> bool {
+        self.estimated.contains(&metric.quantity())
     }
 }
 
@@ -100,7 +110,29 @@ pub fn summarize(samples: &[Sample], objectives: &[Objective]) -> Summary {
         summary.met = Some(met);
     }
     summary.values.extend(latencies(&succeeded));
+    let is_there = |it: &Quantity| summary.values.keys().any(|metric| metric.quantity() == *it);
+    summary.estimated = estimated(samples, objectives).into_iter().filter(is_there).collect();
     summary
+}
+
+/// The quantities that are estimates in what was measured of these requests.
+pub(crate) fn estimated(samples: &[Sample], objectives: &[Objective]) -> BTreeSet<Quantity> {
+    let mut kinds: Vec<Estimated> = Vec::new();
+    for sample in samples.iter().filter(|sample| sample.succeeded()) {
+        if !sample.estimated.is_nothing() && !kinds.contains(&sample.estimated) {
+            kinds.push(sample.estimated);
+        }
+    }
+    let affects = |kind: Estimated, quantity: Quantity| match quantity {
+        Quantity::Goodput | Quantity::MaxRate | Quantity::MaxConcurrency => {
+            objectives.iter().any(|objective| kind.affects(objective.quantity))
+        }
+        other => kind.affects(other),
+    };
+    QUANTITIES
+        .into_iter()
+        .filter(|quantity| kinds.iter().any(|kind| affects(*kind, *quantity)))
+        .collect()
 }
 
 /// The distributions over requests: TTFT, TPOT, ITL, E2E and the output rate of each.
@@ -258,6 +290,22 @@ mod tests {
         let summary = summarize(&[request(0, 0, 100, 10), failed], &[]);
         assert_eq!((summary.requests, summary.failed(), summary.output_tokens), (2, 1, 10));
         assert_eq!(summary.failures[&FailureKind::CutShort], 1);
+    }
+
+    #[test]
+    fn what_one_request_leaves_open_makes_its_figures_estimates() {
+        let mut samples = [request(0, 0, 100, 10), request(1, 0, 100, 10)];
+        assert!(summarize(&samples, &[]).estimated.is_empty());
+        samples[1].estimated = Estimated { first_token: true, ..Estimated::CHUNK_TOKENS };
+        let objective = Objective { quantity: Quantity::Ttft, limit: millis(150.0) };
+        let summary = summarize(&samples, &[objective]);
+        let all = [Quantity::Goodput, Quantity::Ttft, Quantity::Tpot, Quantity::Itl];
+        assert_eq!(summary.estimated, BTreeSet::from(all));
+        assert!(summary.is_estimated("ttft_p50_ms".parse().unwrap()));
+        assert!(!summary.is_estimated("e2e_p50_ms".parse().unwrap()));
+        // One that failed counts in no figure.
+        samples[1].outcome = Outcome::Failed { kind: FailureKind::Reset, detail: String::new() };
+        assert!(summarize(&samples, &[objective]).estimated.is_empty());
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub fn remarks(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> V
         steady_state::never_steady(inputs.samples, load.arrivals)
             .map(|what| Finding::new(FindingCode::NeverSteady, what)),
     );
-    remarks.extend(unchecked(load, inputs));
+    remarks.extend(unchecked(load, summary, inputs));
     if let Some(CacheReset::Refused(why)) = inputs.cache_reset {
         remarks.push(Finding::new(
             FindingCode::CacheNotReset,
@@ -123,11 +123,11 @@ fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<Findi
 
 /// What could not be found out, or was not as declared, and makes figures weaker without making
 /// them wrong.
-fn unchecked(load: &Load, inputs: &ValidityInputs<'_>) -> Vec<Finding> {
+fn unchecked(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> Vec<Finding> {
     let ValidityInputs { samples, server, lateness, client, calibration, .. } = *inputs;
     let unchecked = |what: String| Finding::new(FindingCode::Unchecked, what);
     let mut remarks = Vec::new();
-    remarks.extend(estimated(samples));
+    remarks.extend(estimated(samples, summary));
     let width = load.arrivals.width();
     if width > load.requests {
         remarks.push(Finding::new(
@@ -164,14 +164,20 @@ fn unchecked(load: &Load, inputs: &ValidityInputs<'_>) -> Vec<Finding> {
     remarks
 }
 
-/// How many answers did not say how many tokens came with each chunk, where there are any.
-pub(crate) fn estimated(samples: &[Sample]) -> Option<Finding> {
-    let estimated = samples.iter().filter(|sample| sample.estimated).count();
-    (estimated > 0).then(|| {
-        Finding::new(FindingCode::TimesEstimated, format!(
-            "{estimated} of {} responses did not report the number of tokens in each chunk, so their ITL is an estimate",
-            samples.len()
-        ))
+/// How many answers did not say how many tokens came with each chunk, where there are any, and
+/// which figures are estimates because of it.
+pub(crate) fn estimated(samples: &[Sample], summary: &Summary) -> Option<Finding> {
+    let count = samples.iter().filter(|sample| !sample.estimated.is_nothing()).count();
+    let figures: Vec<&str> = summary.estimated.iter().map(|quantity| quantity.label()).collect();
+    (count > 0 && !figures.is_empty()).then(|| {
+        Finding::new(
+            FindingCode::TimesEstimated,
+            format!(
+                "{count} of {} responses did not report the number of tokens in each chunk; estimates (≈): {}",
+                samples.len(),
+                figures.join(", ")
+            ),
+        )
     })
 }
 

@@ -8,14 +8,14 @@
 //! A session is what was measured in one go. What differs from one day to the next is seen only
 //! between sessions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde::Deserialize;
 
 use crate::analysis::statistics::median;
 use crate::record::fingerprint::{Difference, Fingerprint};
-use crate::spec::metric::Metric;
+use crate::spec::metric::{Metric, Quantity};
 
 /// The version of the format that this code writes.
 pub const SCHEMA: u32 = 2;
@@ -37,6 +37,9 @@ pub struct Baseline {
     pub gpu_s_per_start: f64,
     /// Each metric's values.
     pub metrics: BTreeMap<Metric, Sessions>,
+    /// The quantities that are estimates, because the server left something open on which they
+    /// depend.
+    pub estimated: BTreeSet<Quantity>,
 }
 
 /// The values of a metric in every run of every engine start of every session, in order:
@@ -106,10 +109,11 @@ impl Baseline {
             let rounded = |value: &f64| number(*value).parse().ok();
             let rounded: Vec<f64> =
                 sessions.iter().flatten().flatten().filter_map(rounded).collect();
+            let mark = if self.is_estimated(*metric) { "estimated: true, " } else { "" };
             let middle = median(&rounded).map_or_else(|| "null".to_owned(), number);
             let _ = writeln!(
                 yaml,
-                "  {metric}: {{ median: {middle}, starts: {} }}",
+                "  {metric}: {{ median: {middle}, {mark}starts: {} }}",
                 sequence(sessions, &|starts| {
                     sequence(starts, &|runs| match runs[..] {
                         [only] => number(only),
@@ -154,6 +158,11 @@ impl Baseline {
         median(&self.sessions(metric).concat().concat())
     }
 
+    /// Whether the values of a metric are estimates.
+    pub fn is_estimated(&self, metric: Metric) -> bool {
+        self.estimated.contains(&metric.quantity())
+    }
+
     /// How many engine starts and sessions it rests on.
     pub fn rests_on(&self) -> (usize, usize) {
         let of = |sessions: &Sessions| (sessions.iter().map(Vec::len).sum(), sessions.len());
@@ -177,6 +186,14 @@ impl Baseline {
             }
         }
         differences.extend(later.fingerprint.under_test_since(&self.fingerprint));
+        let way = |is_estimated: bool| if is_estimated { "estimated" } else { "measured" };
+        for quantity in self.estimated.symmetric_difference(&later.estimated) {
+            differences.push(Difference {
+                what: quantity.label().to_owned(),
+                baseline: way(self.estimated.contains(quantity)).to_owned(),
+                measured: way(later.estimated.contains(quantity)).to_owned(),
+            });
+        }
         differences
     }
 
@@ -221,6 +238,8 @@ struct File {
 struct Values {
     #[serde(rename = "median")]
     _median: Option<f64>,
+    #[serde(default)]
+    estimated: bool,
     starts: Vec<Vec<Start>>,
 }
 
@@ -243,9 +262,13 @@ impl Start {
 
 impl File {
     fn into_baseline(self) -> Result<Baseline, BaselineError> {
-        let mut metrics = BTreeMap::new();
+        let (mut metrics, mut estimated) = (BTreeMap::new(), BTreeSet::new());
         for (key, values) in self.metrics {
-            let metric = key.parse().map_err(|error| BaselineError::Edited(format!("{error}")))?;
+            let metric: Metric =
+                key.parse().map_err(|error| BaselineError::Edited(format!("{error}")))?;
+            if values.estimated {
+                estimated.insert(metric.quantity());
+            }
             let runs = |starts: Vec<Start>| starts.into_iter().map(Start::into_runs).collect();
             metrics.insert(metric, values.starts.into_iter().map(runs).collect());
         }
@@ -268,6 +291,7 @@ impl File {
             },
             gpu_s_per_start: self.gpu_s_per_start,
             metrics,
+            estimated,
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::judge::judgement::Judgement;
 use crate::judge::notes::notes;
 use crate::judge::redundant_guards::remarks;
 use crate::judge::report::{GuardRow, LoadReport, Row};
-use crate::judge::results::{LoadResults, names};
+use crate::judge::results::{LoadResults, estimated, names};
 use crate::judge::verdict::Verdict;
 use crate::record::finding::{Finding, FindingCode};
 use crate::record::fingerprint::{Difference, Fingerprint};
@@ -203,20 +203,30 @@ fn rows(
     anchor: Option<&Baseline>,
     ask: Ask<'_>,
 ) -> Vec<Row> {
+    let estimated = estimated(evidence.starts);
     let row = |metric: Metric, guard: Option<&Guard>| {
         let measured = evidence.values(metric);
         let starts: Vec<f64> = measured.iter().filter_map(|runs| median(runs)).collect();
         let before = baseline.map_or(&[][..], |baseline| baseline.sessions(metric));
         let (base, now) = (median(&before.concat().concat()), median(&starts));
+        let estimated = estimated.contains(&metric.quantity());
+        let baseline_estimated = baseline.is_some_and(|baseline| baseline.is_estimated(metric));
+        let is_alike = base.is_none() || now.is_none() || estimated == baseline_estimated;
         let guard = guard.map(|guard| {
             let judgement = match ask {
                 Ask::Whole(verdict) => Judgement::plain(verdict),
+                Ask::Gate(_) if !is_alike => Judgement {
+                    reason: Some(unlike(estimated)),
+                    ..Judgement::plain(Verdict::Incomparable)
+                },
                 Ask::Gate(Reference::Baseline(gate)) => {
                     let judgement = gate.judge(guard, before, &measured);
                     gate.check_creep(
                         guard,
                         judgement,
-                        anchor.map_or(&[][..], |anchor| anchor.sessions(metric)),
+                        anchor
+                            .filter(|anchor| anchor.is_estimated(metric) == estimated)
+                            .map_or(&[][..], |anchor| anchor.sessions(metric)),
                         before,
                     )
                 }
@@ -239,9 +249,11 @@ fn rows(
             measured: now,
             change: base
                 .zip(now)
-                .filter(|(base, _)| *base > 0.0)
+                .filter(|(base, _)| *base > 0.0 && is_alike)
                 .map(|(base, now)| now / base - 1.0),
             starts,
+            estimated,
+            baseline_estimated,
             guard,
         }
     };
@@ -258,6 +270,19 @@ fn rows(
         .map(|guard| row(guard.metric, Some(guard)))
         .chain(others.map(|metric| row(metric, None)))
         .collect()
+}
+
+/// Why a guard is not judged where one side is an estimate and the other is not.
+pub(crate) fn unlike(is_estimated_now: bool) -> String {
+    let (now, before) = if is_estimated_now {
+        ("an estimate now", "measured in the baseline")
+    } else {
+        ("measured now", "an estimate in the baseline")
+    };
+    format!(
+        "{now} and {before}, so the two are not compared; let the server report the tokens of each chunk \
+         (`continuous_usage_stats`), or measure a new baseline with `cargo xtask perf refresh`"
+    )
 }
 
 /// What a report says of a guard that was judged against this baseline.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::judge::baseline::Baseline;
 use crate::judge::gate::{DuetOutcome, Gate, Pair};
 use crate::judge::report::LoadReport;
-use crate::judge::results::{RepetitionResult, names, runs_by_start};
+use crate::judge::results::{RepetitionResult, estimated, names, runs_by_start};
 use crate::judge::verdict::Verdict;
 use crate::record::finding::{Finding, FindingCode};
 use crate::record::fingerprint::Fingerprint;
@@ -123,6 +123,17 @@ pub fn settle(
             .into_iter()
             .zip(runs_by_start(candidate, guard.metric))
             .collect();
+        let quantity = guard.metric.quantity();
+        if estimated(base).contains(&quantity) != estimated(candidate).contains(&quantity) {
+            report.notes.push(Finding::new(
+                FindingCode::NotConfirmed,
+                format!(
+                    "the duet gave no result for {}: it is an estimate on one side and measured on the other",
+                    guard.metric.label()
+                ),
+            ));
+            return false;
+        }
         let measured = runs_by_start(raised_by.starts, guard.metric);
         let before = raised_by.baseline.sessions(guard.metric);
         let duet = match gate.confirm(guard, before, &measured, &pairs, raised_by.most_pairs) {

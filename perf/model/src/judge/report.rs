@@ -83,8 +83,19 @@ pub struct Row {
     /// Measured over baseline, less one; the sign says which way it moved, not whether that is
     /// good.
     pub change: Option<f64>,
+    /// Whether what was measured is an estimate.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub estimated: bool,
+    /// Whether the baseline's value is one. The two are compared only where both are or none is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub baseline_estimated: bool,
     /// The guard on it, if there is one.
     pub guard: Option<GuardRow>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// What a guard says.
@@ -228,6 +239,8 @@ mod tests {
             measured: None,
             starts: vec![],
             change: None,
+            estimated: false,
+            baseline_estimated: false,
             guard: Some(GuardRow {
                 slack: percent(2.5),
                 limit: None,

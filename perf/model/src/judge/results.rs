@@ -1,6 +1,6 @@
 //! What several engine starts of one load measured: [`LoadResults`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analysis::statistics::median;
 use crate::analysis::steady_state::Steady;
@@ -12,7 +12,7 @@ use crate::record::finding::Finding;
 use crate::record::fingerprint::Fingerprint;
 use crate::spec::guard::Guard;
 use crate::spec::load::Load;
-use crate::spec::metric::Metric;
+use crate::spec::metric::{Metric, Quantity};
 
 /// A figure that somebody else published.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,6 +84,7 @@ impl LoadResults<'_> {
                 .into_iter()
                 .map(|(metric, starts)| (metric, vec![starts]))
                 .collect(),
+            estimated: estimated(self.starts),
         })
     }
 
@@ -127,6 +128,11 @@ pub(crate) fn names(repetitions: &[RepetitionResult]) -> Vec<String> {
             })
         })
         .collect()
+}
+
+/// The quantities that are estimates in any of the repetitions.
+pub(crate) fn estimated(repetitions: &[RepetitionResult]) -> BTreeSet<Quantity> {
+    repetitions.iter().flat_map(|repetition| &repetition.summary.estimated).copied().collect()
 }
 
 /// A metric's value in every run of every start that measured it: `[start][run]`.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::record::chunks::Chunks;
+use crate::record::estimated::Estimated;
 use crate::record::oddity::Oddity;
 
 /// Why a request is not a success.
@@ -143,10 +144,9 @@ pub struct Sample {
     /// carried it first and had answered nothing. Its times count from the first.
     #[serde(default, skip_serializing_if = "is_false")]
     pub resent: bool,
-    /// Whether it is not known how many tokens came with each chunk, but only how many in all.
-    /// TTFT, TPOT and E2E are exact even so; the gaps between tokens are not.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub estimated: bool,
+    /// What is not known of it and was estimated. Every figure that depends on it is an estimate.
+    #[serde(default, skip_serializing_if = "Estimated::is_nothing")]
+    pub estimated: Estimated,
     /// What the server says of its own time for it, where it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerTimes>,

@@ -1,12 +1,12 @@
 //! One point of a sweep, and what came of it: [`Cell`]; and those that differ on one axis only:
 //! [`rows`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::statistics::median;
-use crate::spec::metric::Metric;
+use crate::spec::metric::{Metric, Quantity};
 use crate::sweep::axis::Axis;
 use crate::sweep::goal::Figure;
 
@@ -35,6 +35,9 @@ pub enum CellOutcome {
         /// What a reader should know of it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         remarks: Vec<String>,
+        /// The quantities that are estimates.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        estimated: BTreeSet<Quantity>,
     },
     /// It gave no valid figures.
     Failed {
@@ -72,6 +75,12 @@ impl Cell {
     /// A figure: the median over engine starts.
     pub fn value(&self, figure: Figure) -> Option<f64> {
         median(&self.by_start(figure)).filter(|value| value.is_finite())
+    }
+
+    /// Whether a figure is an estimate.
+    pub fn is_estimated(&self, figure: Figure) -> bool {
+        matches!(&self.outcome, CellOutcome::Measured { estimated, .. }
+            if estimated.contains(&figure.metric.quantity()))
     }
 
     /// What somebody else published of a figure.

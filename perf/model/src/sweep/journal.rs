@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::spec::engine_kind::EngineKind;
-use crate::spec::metric::Metric;
+use crate::spec::metric::{Metric, Quantity};
 use crate::sweep::cell::CellOutcome;
 
 /// The version of a journal's format.
@@ -93,6 +93,9 @@ pub enum Line {
         figures: BTreeMap<Metric, f64>,
         /// What a reader should know of it.
         remarks: Vec<String>,
+        /// The quantities that are estimates.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        estimated: BTreeSet<Quantity>,
     },
     /// A cell gave no valid figures, and is not tried again.
     Failed {
@@ -114,6 +117,7 @@ pub struct Progress {
     pub hardware: BTreeSet<String>,
     measured: BTreeMap<usize, BTreeMap<u32, BTreeMap<Metric, f64>>>,
     remarks: BTreeMap<usize, Vec<String>>,
+    estimated: BTreeMap<usize, BTreeSet<Quantity>>,
     failed: BTreeMap<usize, String>,
 }
 
@@ -123,7 +127,8 @@ impl Progress {
         match line {
             Line::Started { .. } => self.starts += 1,
             Line::Stopped { gpu_s, .. } => self.gpu_s += gpu_s,
-            Line::Measured { cell, repetition, hardware, figures, remarks } => {
+            Line::Measured { cell, repetition, hardware, figures, remarks, estimated } => {
+                self.estimated.entry(cell).or_default().extend(estimated);
                 self.hardware.insert(hardware);
                 self.measured.entry(cell).or_default().insert(repetition, figures);
                 let known = self.remarks.entry(cell).or_default();
@@ -161,7 +166,8 @@ impl Progress {
         // A figure that one start lacks would be of other starts than the rest.
         by_metric.retain(|_, values| values.len() == measured.len());
         let remarks = self.remarks.get(&cell).cloned().unwrap_or_default();
-        Some(CellOutcome::Measured { starts: by_metric, remarks })
+        let estimated = self.estimated.get(&cell).cloned().unwrap_or_default();
+        Some(CellOutcome::Measured { starts: by_metric, remarks, estimated })
     }
 }
 
@@ -177,6 +183,7 @@ mod tests {
             hardware: "h".into(),
             figures: BTreeMap::from([(metric, value)]),
             remarks: vec!["a remark".into()],
+            estimated: BTreeSet::new(),
         }
     }
 
@@ -191,6 +198,7 @@ mod tests {
         let whole = CellOutcome::Measured {
             starts: BTreeMap::from([(metric, vec![3.0, 5.0])]),
             remarks: vec!["a remark".into()],
+            estimated: BTreeSet::new(),
         };
         assert_eq!(progress.outcome(0, 2), Some(whole));
         progress.push(Line::Failed { cell: 1, reason: "out of memory".into() });

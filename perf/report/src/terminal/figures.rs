@@ -12,7 +12,7 @@ use perf_model::record::file::{CacheReset, Header, Part, Record};
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::metric::{Metric, Quantity, Statistic};
 
-use super::table::{align_right, optional, plain, shorten, trimmed};
+use super::table::{align_right, marked, plain, shorten, trimmed};
 
 /// The latencies of the steady part that are shown; the record has the others.
 const STEADY: [(Quantity, Statistic); 7] = [
@@ -62,13 +62,17 @@ pub fn figures(records: &[Record]) -> String {
     table.add_row(count("failed", &|summary| summary.failed() as u64));
     table.add_row(count("prompt tokens", &|summary| summary.prompt_tokens));
     table.add_row(count("output tokens", &|summary| summary.output_tokens));
-    let mut line = |name: String, values: Vec<Option<f64>>| {
+    let mut shown = |name: String, values: Vec<Option<f64>>, estimated: Vec<bool>| {
         let known: Vec<f64> = values.iter().flatten().copied().collect();
         let middle = if known.len() == values.len() { median(&known) } else { None };
-        let values = values.into_iter().map(optional);
-        let median = (!is_single).then(|| optional(middle));
+        let is_estimated = estimated.contains(&true);
+        let values = values.into_iter().zip(estimated).map(|(value, is)| marked(value, is));
+        let median = (!is_single).then(|| marked(middle, is_estimated));
         table.add_row(std::iter::once(name).chain(values).chain(median));
     };
+    let exact = vec![false; records.len()];
+    let marks = |metric: Metric| summaries.iter().map(|it| it.is_estimated(metric)).collect();
+    let mut line = |name: String, values| shown(name, values, exact.clone());
     line(
         "duration [s]".to_owned(),
         summaries.iter().map(|summary| Some(summary.duration_s)).collect(),
@@ -79,11 +83,11 @@ pub fn figures(records: &[Record]) -> String {
         analyses.iter().map(|analysis| analysis.steady.as_ref().and_then(value)).collect()
     };
     line("steady state [s]".to_owned(), of(|steady| Some(steady.to_s - steady.from_s)));
-    line("steady output throughput [tok/s]".to_owned(), of(|steady| steady.output_throughput));
-    line(
-        "steady request throughput [req/s]".to_owned(),
-        of(|steady| Some(steady.request_throughput)),
-    );
+    let throughput = Metric::whole_server(Quantity::OutputThroughput).map_or(exact.clone(), marks);
+    let values = of(|steady| steady.output_throughput);
+    shown("steady output throughput [tok/s]".to_owned(), values, throughput);
+    let values = of(|steady| Some(steady.request_throughput));
+    shown("steady request throughput [req/s]".to_owned(), values, exact.clone());
     for metric in
         STEADY.into_iter().filter_map(|(quantity, statistic)| Metric::of(quantity, statistic))
     {
@@ -91,19 +95,19 @@ pub fn figures(records: &[Record]) -> String {
             |analysis: &RunAnalysis| analysis.steady.as_ref()?.latencies.get(&metric).copied();
         let values: Vec<Option<f64>> = analyses.iter().map(value).collect();
         if values.iter().any(Option::is_some) {
-            line(format!("steady {} [{}]", metric.label(), metric.unit()), values);
+            shown(format!("steady {} [{}]", metric.label(), metric.unit()), values, marks(metric));
         }
     }
     for (name, values) in of_the_client(records, &analyses) {
         if values.iter().any(Option::is_some) {
-            line(name.to_owned(), values);
+            shown(name.to_owned(), values, exact.clone());
         }
     }
     for metric in Metric::all().chain(Metric::minima()) {
         let values: Vec<Option<f64>> =
             summaries.iter().map(|summary| summary.values.get(&metric).copied()).collect();
         if values.iter().any(Option::is_some) {
-            line(format!("{} [{}]", metric.label(), metric.unit()), values);
+            shown(format!("{} [{}]", metric.label(), metric.unit()), values, marks(metric));
         }
     }
     align_right(&mut table, 1..head.len());

@@ -54,6 +54,8 @@ mod tests {
             measured: Some(throughput),
             starts: vec![throughput],
             change: None,
+            estimated: false,
+            baseline_estimated: false,
             guard: None,
         };
         LoadReport {

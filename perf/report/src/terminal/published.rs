@@ -121,6 +121,8 @@ mod tests {
             measured: Some(measured),
             starts: vec![measured],
             change: None,
+            estimated: false,
+            baseline_estimated: false,
             guard: None,
         }
     }

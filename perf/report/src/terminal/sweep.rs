@@ -3,7 +3,7 @@
 use perf_model::analysis::run_analysis::RunAnalysis;
 use perf_model::spec::metric::Metric;
 
-use super::table::{align_right, optional, plain, trimmed};
+use super::table::{align_right, marked, optional, plain, trimmed};
 
 /// The figures that a sweep is looked at for, those that were measured a column each.
 const COLUMNS: [&str; 9] = [
@@ -50,7 +50,9 @@ pub fn sweep(points: &[(String, &RunAnalysis)]) -> String {
     for (point, analysis) in points {
         let summary = &analysis.summary;
         let counts = [point.clone(), summary.requests.to_string(), summary.failed().to_string()];
-        let values = columns.iter().map(|metric| optional(summary.values.get(metric).copied()));
+        let value = |metric: &Metric| summary.values.get(metric).copied();
+        let values =
+            columns.iter().map(|metric| marked(value(metric), summary.is_estimated(*metric)));
         let beside = beside().map(|(.., value)| optional(value(analysis)));
         table.add_row(counts.into_iter().chain(values).chain(beside));
     }

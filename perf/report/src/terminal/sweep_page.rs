@@ -11,7 +11,7 @@ use perf_model::sweep::cell::CellOutcome;
 use perf_model::sweep::goal::Figure;
 use perf_model::sweep::report::SweepReport;
 
-use super::table::{align_right, number, optional, plain, trimmed};
+use super::table::{align_right, marked, number, optional, plain, trimmed};
 use super::wrap::{broken, head, wrapped};
 use changes::changes;
 
@@ -90,7 +90,8 @@ fn cells(report: &SweepReport, analysis: &Analysis) -> String {
             });
             mark = letter(place);
         }
-        let values = figures.iter().map(|figure| optional(cell.value(*figure)));
+        let values =
+            figures.iter().map(|figure| marked(cell.value(*figure), cell.is_estimated(*figure)));
         table.add_row(std::iter::once(mark).chain(cell.values.iter().cloned()).chain(values));
     }
     align_right(&mut table, 1..columns.len());

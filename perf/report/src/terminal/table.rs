@@ -27,6 +27,14 @@ pub(super) fn optional(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), number)
 }
 
+/// A figure, marked where it is an estimate.
+pub(super) fn marked(value: Option<f64>, is_estimated: bool) -> String {
+    match value {
+        Some(value) if is_estimated => format!("≈{}", number(value)),
+        other => optional(other),
+    }
+}
+
 pub(super) fn number(value: f64) -> String {
     match value.abs() {
         large if large >= 1_000.0 => format!("{value:.0}"),

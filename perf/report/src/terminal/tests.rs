@@ -23,6 +23,8 @@ fn row(
         measured,
         starts: starts.to_vec(),
         change: baseline.zip(measured).map(|(base, now)| now / base - 1.0),
+        estimated: false,
+        baseline_estimated: false,
         guard: slack.map(|slack| GuardRow {
             slack: percent(slack),
             limit: baseline
@@ -95,6 +97,18 @@ fn inconclusive() {
     let mut report = report(Verdict::Inconclusive, Some(1660.66), &[1555.0, 1662.0, 1618.4]);
     report.rows[0].guard.as_mut().unwrap().judgement.reason =
         Some("1 of 3 starts are within what the baseline's own starts reached".into());
+    insta::assert_snapshot!(load(&report));
+}
+
+#[test]
+fn an_estimate_beside_a_measured_baseline() {
+    let mut report = report(Verdict::Incomparable, Some(1660.66), &[1555.0, 1562.0, 1558.4]);
+    let row = &mut report.rows[0];
+    (row.estimated, row.change) = (true, None);
+    row.guard.as_mut().unwrap().judgement = Judgement {
+        reason: Some("an estimate now and measured in the baseline".into()),
+        ..Judgement::plain(Verdict::Incomparable)
+    };
     insta::assert_snapshot!(load(&report));
 }
 

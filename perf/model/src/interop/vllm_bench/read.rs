@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::record::bounds;
 use crate::record::chunks::Chunk;
 use crate::record::chunks::Chunks;
+use crate::record::estimated::Estimated;
 use crate::record::file::{End, Header, Part, Record, SCHEMA};
 use crate::record::fingerprint::Fingerprint;
 use crate::record::sample::{FailureKind, Outcome, Sample};
@@ -232,8 +233,11 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
             std::iter::once(first).chain(rest)
         });
         let moments: Vec<u64> = moments.map(micros).collect();
+        // More chunks than tokens: what was counted is not all that came.
+        let has_more = succeeded && moments.len() > outputs[place] as usize;
+        let differs = succeeded && !moments.is_empty() && moments.len() != outputs[place] as usize;
         let estimated =
-            succeeded && !moments.is_empty() && moments.len() != outputs[place] as usize;
+            Estimated { chunk_tokens: differs, output_tokens: has_more, ..Estimated::NOTHING };
         let chunks = counted(&moments, outputs[place]);
         let last = chunks.last_us().unwrap_or(micros(start));
         let end_us = latencies.map_or(last, |latencies| micros(start + latencies[place]).max(last));

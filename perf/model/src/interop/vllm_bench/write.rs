@@ -124,7 +124,7 @@ pub fn write(load: &Load, model: &str, date: &str, samples: &[Sample]) -> String
         ttfts: samples.iter().map(|sample| ttft_s(sample)).collect(),
         itls: samples
             .iter()
-            .map(|sample| sample.token_gaps_ms().map(|gap| gap / 1e3).collect())
+            .map(|sample| gaps_ms(sample).into_iter().map(|gap| gap / 1e3).collect())
             .collect(),
         latencies: samples.iter().map(|sample| latency_s(sample)).collect(),
         start_times: samples.iter().map(|sample| seconds(sample.sent_us)).collect(),
@@ -147,13 +147,23 @@ fn distributions(succeeded: &[&Sample]) -> Distributions {
     let of = |value: &dyn Fn(&Sample) -> Option<f64>| -> Vec<f64> {
         succeeded.iter().filter_map(|sample| value(sample)).collect()
     };
-    let gaps: Vec<f64> = succeeded.iter().flat_map(|sample| sample.token_gaps_ms()).collect();
+    let gaps: Vec<f64> = succeeded.iter().flat_map(|sample| gaps_ms(sample)).collect();
     let mut all = Distributions(Vec::new());
     all.add("ttft", &of(&|sample| Some(ttft_s(sample)? * 1e3)));
     all.add("tpot", &of(&Sample::tpot_ms));
     all.add("itl", &gaps);
     all.add("e2el", &of(&|sample| Some(latency_s(sample) * 1e3)));
     all
+}
+
+/// The gaps between tokens; where the tokens of each chunk are an estimate, those between chunks, as
+/// vLLM's own client has them. A reader then sees that they are not one a token.
+fn gaps_ms(sample: &Sample) -> Vec<f64> {
+    if sample.estimated.is_nothing() {
+        return sample.token_gaps_ms().collect();
+    }
+    let pairs = sample.chunks.iter().zip(sample.chunks.iter().skip(1));
+    pairs.map(|(one, next)| next.at_us.saturating_sub(one.at_us) as f64 / 1e3).collect()
 }
 
 fn request_rate(arrivals: Arrivals) -> Rate {

@@ -1,5 +1,7 @@
 //! Baselines and their text.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -24,6 +26,7 @@ fn baseline() -> Baseline {
             driver: None,
         },
         gpu_s_per_start: 71.25,
+        estimated: BTreeSet::new(),
         metrics: [
             ("output_throughput_tok_per_s", vec![1_712.34, 1_698.0, 1_733.9]),
             ("ttft_p50_ms", vec![28.4, 28.1, 28.9]),
@@ -46,6 +49,20 @@ fn a_baseline_reads_back() {
     let read = Baseline::from_yaml(&baseline().to_yaml()).unwrap();
     assert_eq!(read.to_yaml(), baseline().to_yaml());
     assert_eq!(read.fingerprint, baseline().fingerprint);
+}
+
+#[test]
+fn an_estimate_is_marked_on_its_lines_and_reads_back() {
+    let marked = Baseline { estimated: [Quantity::Ttft].into(), ..baseline() };
+    let yaml = marked.to_yaml();
+    let lines: Vec<&str> = yaml.lines().filter(|line| line.contains("estimated")).collect();
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].starts_with("  ttft_p50_ms: { median: 28.4000, estimated: true, starts: ["));
+    assert_eq!(Baseline::from_yaml(&yaml).unwrap().estimated, marked.estimated);
+    let hidden = yaml.replace("estimated: true, ", "estimated: false, ");
+    assert!(matches!(Baseline::from_yaml(&hidden), Err(BaselineError::Edited(_))));
+    let named = baseline().differences(&marked)[0].to_string();
+    assert_eq!(named, "TTFT: measured → estimated");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::fixtures::sentences;
 use crate::judge::results::RepetitionResult;
 use crate::record::finding::{Finding, FindingCode};
 use crate::spec::load::{Arrivals, Load};
+use crate::spec::metric::Quantity;
 use crate::spec::units::percent;
 
 fn load() -> Load {
@@ -126,4 +127,48 @@ fn a_run_with_a_fault_is_never_judged_and_makes_no_baseline() {
 fn an_unusable_baseline_makes_the_run_invalid_and_not_unrecorded() {
     let report = verdict_of(&starts(&[100.0; 3]), &BaselineLookup::Unusable("cut off".into()));
     assert_eq!(report.verdict, Verdict::Invalid);
+}
+
+/// Marks the throughput of some repetitions as an estimate.
+fn guessed(mut starts: Vec<RepetitionResult>) -> Vec<RepetitionResult> {
+    for start in &mut starts {
+        start.summary.estimated = [Quantity::OutputThroughput].into();
+    }
+    starts
+}
+
+#[test]
+fn an_estimate_is_never_held_against_a_measured_value() {
+    let estimated = || recorded(|it| it.estimated = [Quantity::OutputThroughput].into());
+    for (measured, found, said) in [
+        (guessed(starts(&[50.0; 3])), recorded(|_| ()), "an estimate now and measured in"),
+        (starts(&[50.0; 3]), estimated(), "measured now and an estimate in the baseline"),
+    ] {
+        let report = verdict_of(&measured, &found);
+        assert_eq!(report.verdict, Verdict::Incomparable);
+        let row = &report.rows[0];
+        let judgement = &row.guard.as_ref().unwrap().judgement;
+        assert!(judgement.reason.as_ref().unwrap().starts_with(said), "{judgement:?}");
+        assert_eq!((row.change, row.estimated == row.baseline_estimated), (None, false));
+    }
+    // Two estimates that were made in the same way are compared.
+    let report = verdict_of(&guessed(starts(&[90.0; 3])), &estimated());
+    assert_eq!(report.verdict, Verdict::Regressed);
+    // And a baseline made of estimates says so.
+    let (load, guards, starts) = (load(), guards(), guessed(starts(&[90.0; 3])));
+    let evidence =
+        LoadResults { suite: "s", load: &load, guards: &guards, published: &[], starts: &starts };
+    assert!(evidence.as_baseline().unwrap().is_estimated(guards[0].metric));
+}
+
+#[test]
+fn two_sides_that_were_measured_in_turn_are_not_compared_where_only_one_is_an_estimate() {
+    let (load, guards, measured) = (load(), guards(), guessed(starts(&[90.0; 3])));
+    let evidence =
+        LoadResults { suite: "s", load: &load, guards: &guards, published: &[], starts: &measured };
+    let gate = Gate::new(Design::of(1)).unwrap();
+    let base = recorded(|_| ());
+    let report =
+        compare(&evidence, &base, &AnchorLookup::Nowhere, Reference::Pairs(&gate), places());
+    assert_eq!(report.verdict, Verdict::Incomparable);
 }
