@@ -49,6 +49,13 @@ struct Row {
     repetitions: usize,
 }
 
+impl Row {
+    /// Whether all requests are sent at once and answered with one token each.
+    fn is_burst(&self) -> bool {
+        self.requests == self.concurrency && self.tokens == 1
+    }
+}
+
 const ROWS: [Row; 6] = [
     Row {
         name: "saturated",
@@ -183,7 +190,12 @@ fn load(row: &Row, url: &str) {
 
 fn bare(row: &Row, url: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    say(&runtime.block_on(bare::burst(url.trim_start_matches("http://"), row.requests)));
+    let address = url.trim_start_matches("http://");
+    say(&if row.is_burst() {
+        runtime.block_on(bare::burst(address, row.requests))
+    } else {
+        runtime.block_on(bare::streams(address, row.requests, row.concurrency, row.tokens))
+    });
 }
 
 /// Two numbers of TTFT, for the process that started this one.
@@ -256,13 +268,9 @@ fn compare() {
         .filter(|row| wanted.is_empty() || wanted.split(',').any(|name| row.name.starts_with(name)))
     {
         let (server, url) = start_server(&ours, row);
-        // Only a burst has a least latency worth showing, and only what saturates can be asked of
-        // the slow one.
-        let fits = |name: &str| match name {
-            "bare" => row.requests == row.concurrency && row.tokens == 1,
-            "python" => row.gap_ms + row.first_ms == 0 && row.repetitions > 1,
-            _ => true,
-        };
+        // Only what saturates can be asked of the slow one.
+        let fits =
+            |name: &str| name != "python" || row.gap_ms + row.first_ms == 0 && row.repetitions > 1;
         let mut costs: Vec<(&str, &Contender, Vec<Cost>)> = Vec::new();
         costs.extend(
             all.iter().filter(|(name, _)| fits(name)).map(|(name, who)| (*name, who, Vec::new())),
