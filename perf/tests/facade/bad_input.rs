@@ -9,7 +9,7 @@ use perf::prelude::*;
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::settings::{Purpose, Settings, Variant};
 
-use crate::common::Place;
+use crate::common::{ANY_LATENESS, Place};
 
 /// What the other tests run, each in a process of its own.
 #[test]
@@ -21,6 +21,7 @@ fn inner_scenario() -> perf::Result {
             .output_tokens(exactly(8))
             .requests(8)
             .warmup(0)
+            .lateness_limit(ANY_LATENESS)
             .stall_limit(Duration::from_secs(5))
     };
     let server = Vllm::under_test().model("tiny").simulated_as("tiny-cpu");

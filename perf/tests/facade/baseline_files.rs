@@ -5,7 +5,7 @@ use perf::prelude::*;
 use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 
-use crate::common::{Ended, Place};
+use crate::common::{ANY_LATENESS, Ended, Place};
 
 const BASELINE: &str = "baselines/simulated/inner/only-1.5.snap";
 const PENDING: &str = "baselines/simulated/inner/only-1.5.snap.new";
@@ -21,6 +21,7 @@ fn inner_scenario() -> perf::Result {
                 .prompts(random_tokens(4))
                 .output_tokens(exactly(32))
                 .requests(requests)
+                .lateness_limit(ANY_LATENESS)
                 .guard(output_throughput().may_drop(percent(5.0)))
                 .guard(ttft().p50().may_rise(percent(5.0))),
         )

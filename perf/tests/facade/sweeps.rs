@@ -8,13 +8,14 @@ use perf_model::sweep::report::SweepReport;
 use perf_store::sweep_file;
 use rustix::process::Signal;
 
-use crate::common::{Inner, Place};
+use crate::common::{ANY_LATENESS, Inner, Place};
 
 /// What the other tests run, each in a process of its own.
 #[test]
 fn inner_scenario() -> perf::Result {
     let Some(behaviour) = crate::common::behaviour() else { return Ok(()) };
-    let load = Load::new("load").prompts(random_tokens(4)).output_tokens(exactly(4)).requests(8);
+    let load = Load::new("load").prompts(random_tokens(4)).output_tokens(exactly(4));
+    let load = load.requests(8).lateness_limit(ANY_LATENESS);
     let server = Vllm::under_test().model("tiny").simulated_as("tiny-cpu");
     let sweep = Sweep::new("inner").server(server).load(load);
     let sweep = match behaviour.as_str() {
