@@ -72,7 +72,7 @@ const END: &[u8] = b"\r\n0\r\n\r\n";
 /// Reads one response to its end: when each of its pieces came.
 async fn stamps(socket: &mut TcpStream) -> Vec<Instant> {
     let mut stamps = Vec::new();
-    let mut buffer = [0; 16_384];
+    let mut buffer = vec![0; 16_384];
     // The end of what came before, for an end that two reads share.
     let mut held = 0;
     loop {
