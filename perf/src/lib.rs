@@ -40,6 +40,7 @@ mod error;
 mod guards;
 mod interrupt;
 mod load;
+mod load_request;
 mod load_search;
 mod load_state;
 mod measure;
@@ -70,6 +71,7 @@ pub mod prelude {
     pub use perf_engine::StartFailure;
     pub use perf_model::spec::load::{Arrivals, Length, OutputLength, Prompts};
     pub use perf_model::spec::load_search::LoadSearch;
+    pub use perf_model::spec::request_field::RequestField;
     pub use perf_model::spec::tier::Tier;
     pub use perf_model::spec::units::{millis, per_second, percent};
 

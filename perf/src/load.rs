@@ -60,6 +60,7 @@ impl Load {
             requests: 20,
             warmup: 1,
             samples_kv_cache: false,
+            leave_out: Vec::new(),
             objectives: Vec::new(),
             stall_limit: STALL_LIMIT,
             lateness_limit: LATENESS_LIMIT,

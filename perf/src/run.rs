@@ -4,12 +4,12 @@ use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use perf_clock::Clock;
-use perf_load::{Endpoint, Measured};
+use perf_load::Endpoint;
 use perf_model::analysis::run_analysis::RunAnalysis;
 use perf_model::analysis::search::Searcher;
 use perf_model::analysis::summary::Summary;
 use perf_model::judge::results::RepetitionResult;
-use perf_model::record::file::{End, Header, Part, Record};
+use perf_model::record::file::{Header, Part, Record};
 use perf_model::record::finding::Finding;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::record::hash::fnv_1a;
@@ -127,15 +127,13 @@ impl Run<'_> {
             return Err(self.silent(declared, why, count).await);
         }
         let cannot = |cause| Error::Load { load: declared.name.clone(), cause, log: None };
-        let Some(Measured { server, client, cache_reset, .. }) =
-            measured.transpose().map_err(cannot)?
-        else {
+        let Some(measured) = measured.transpose().map_err(cannot)? else {
             return Err(Error::Usage(format!(
                 "load `{}` ended early without a reason",
                 declared.name
             )));
         };
-        let end = End { complete: true, reason: None, server, client, cache_reset };
+        let end = measured.end();
         record.finish(&end)?;
         Ok(Record { header, samples, end: Some(end) })
     }

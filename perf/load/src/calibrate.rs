@@ -136,8 +136,12 @@ async fn send_all(
     tokens: u32,
 ) -> Option<(Vec<Sample>, Duration)> {
     let endpoint = Endpoint::http(&server.url()).ok()?;
-    let expected =
-        Expected { output: OutputLength::Exactly(tokens), prompt_tokens: None, streamed: true };
+    let expected = Expected {
+        output: OutputLength::Exactly(tokens),
+        prompt_tokens: None,
+        streamed: true,
+        counted: true,
+    };
     let call = |index: u32| Call {
         index,
         path: "/v1/completions",

@@ -9,6 +9,7 @@ pub(crate) mod finish_reason;
 pub(crate) mod foreign_lines;
 pub(crate) mod message;
 pub(crate) mod output_text;
+pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod sse;

@@ -5,4 +5,5 @@ pub(crate) mod client_monitor;
 pub(crate) mod exchange;
 pub(crate) mod measure;
 pub(crate) mod open_files;
+pub(crate) mod plan;
 pub(crate) mod scheduler;

@@ -1,8 +1,10 @@
 //! Questions about the server itself: health, version, models, counters, prefix cache and
 //! tokenizer.
 
+pub(crate) mod fields;
 pub(crate) mod kv_cache;
 pub(crate) mod metrics;
 pub(crate) mod prefix_cache;
 pub(crate) mod probe;
+pub(crate) mod replicas;
 pub(crate) mod tokenize;

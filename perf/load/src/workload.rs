@@ -13,6 +13,7 @@ pub(crate) mod random;
 pub(crate) mod schedule;
 pub(crate) mod seed;
 pub(crate) mod share_gpt;
+pub(crate) mod skips;
 pub(crate) mod trace;
 pub(crate) mod validate;
 pub(crate) mod verse;

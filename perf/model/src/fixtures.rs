@@ -44,6 +44,7 @@ pub fn load() -> Load {
         contents: None,
         pause_ms: None,
         samples_kv_cache: false,
+        leave_out: Vec::new(),
         search: None,
     }
 }

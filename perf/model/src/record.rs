@@ -2,13 +2,17 @@
 //! holds them.
 
 pub mod bounds;
+pub mod cache_reset;
 pub mod chunks;
 pub mod client_load;
+pub mod counter_source;
 pub mod estimated;
 pub mod file;
 pub mod finding;
 pub mod fingerprint;
 pub mod hash;
+pub mod left_out;
 pub mod oddity;
 pub mod sample;
 pub mod search_probe;
+pub mod skipped_entries;

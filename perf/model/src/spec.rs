@@ -11,6 +11,7 @@ pub mod load_search;
 pub mod metric;
 pub mod plan;
 pub mod price;
+pub mod request_field;
 pub mod secret_name;
 pub mod server;
 pub mod server_url;

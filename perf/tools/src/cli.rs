@@ -8,6 +8,7 @@ use perf_model::spec::load::{
     Api, Arrivals, Length, Load, Objective, OutputLength, Prompts, Workload,
 };
 use perf_model::spec::load_search::LoadSearch;
+use perf_model::spec::request_field::RequestField;
 use perf_model::spec::units::{millis, percent};
 
 use crate::parse::{self, Sweep};
@@ -77,6 +78,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "URL")]
     pub(crate) url: String,
 
+    /// The metrics of one of several servers behind the URL, such as `http://10.0.0.1:8000/metrics`;
+    /// may be repeated. Their counters are added up
+    #[arg(long, value_name = "URL")]
+    pub(crate) metrics_url: Vec<String>,
+
     /// The model's name; without it, the first that the server lists
     #[arg(long)]
     pub(crate) model: Option<String>,
@@ -118,6 +124,11 @@ pub(crate) struct Cli {
     /// The sampling temperature; 0 is greedy
     #[arg(long, value_name = "NUMBER", default_value_t = 0.0)]
     pub(crate) temperature: f64,
+
+    /// A field that is not sent, for a server that does not know it, such as `cache_salt`; may be
+    /// repeated. Without this, a field that the server refuses is left out with a remark
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) leave_out: Vec<RequestField>,
 
     /// A bound in milliseconds that a request must meet to count for goodput: ttft, tpot or e2e;
     /// may be repeated
@@ -215,6 +226,7 @@ impl Cli {
             contents: None,
             pause_ms: self.pause,
             samples_kv_cache: false,
+            leave_out: self.leave_out.clone(),
             search: self.search(),
         };
         if let (Some(search), Arrivals::OneAtATime) = (load.search, load.arrivals) {

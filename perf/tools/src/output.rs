@@ -11,6 +11,7 @@ use perf_model::interop::vllm_bench;
 use perf_model::record::client_load::{Calibration, ClientUse};
 use perf_model::record::file::{CacheReset, ServerCounts};
 use perf_model::record::finding::Finding;
+use perf_model::record::left_out::LeftOut;
 use perf_report::terminal;
 use serde::Serialize;
 
@@ -49,6 +50,9 @@ struct JsonResult<'a> {
     server: Option<&'a ServerCounts>,
     client: Option<&'a ClientUse>,
     cache_reset: Option<&'a CacheReset>,
+    /// The fields that were not sent.
+    #[serde(skip_serializing_if = "<[LeftOut]>::is_empty")]
+    left_out: &'a [LeftOut],
     calibration: Option<&'a Calibration>,
     summary: &'a Summary,
     record: Option<String>,
@@ -161,6 +165,7 @@ fn json_result<'a>(asked: &'a Cli, ran: &'a Outcome) -> JsonResult<'a> {
         server: end.and_then(|end| end.server.as_ref()),
         client: end.and_then(|end| end.client.as_ref()),
         cache_reset: end.and_then(|end| end.cache_reset.as_ref()),
+        left_out: end.map_or(&[], |end| &end.left_out),
         calibration: header.calibration.as_ref(),
         summary: &ran.analysis.summary,
         record: ran.path.as_ref().map(|path| path.display().to_string()),

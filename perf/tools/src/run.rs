@@ -68,7 +68,9 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
         perf_load::check(load).map_err(|error| Failure::Usage(error.into()))?;
         perf_load::identify(load).map_err(|error| Failure::Usage(error.into()))?;
     }
-    let endpoint = Endpoint::http(&asked.url).map_err(|error| Failure::Usage(error.into()))?;
+    let endpoint = Endpoint::http(&asked.url)
+        .and_then(|endpoint| endpoint.with_metrics_of(&asked.metrics_url))
+        .map_err(|error| Failure::Usage(error.into()))?;
     let save = asked.save.as_deref().map(Save::begin).transpose()?;
     let clock = Clock::real();
     let mut interrupt = pin!(interrupt()?);
@@ -181,14 +183,15 @@ impl Server<'_> {
                     (LoadError::WarmUp { kind: FailureKind::Refused, .. }, Some(hint)) => {
                         Failure::Unmeasured(anyhow!("{error}; {hint}"))
                     }
-                    (LoadError::WarmUp { .. }, _) => Failure::Unmeasured(error.into()),
+                    (LoadError::WarmUp { .. } | LoadError::Metrics { .. }, _) => {
+                        Failure::Unmeasured(error.into())
+                    }
                     _ => Failure::Usage(error.into()),
                 });
             }
             Err(signal) => (Measured::default(), Some(format!("interrupted by {signal}"))),
         };
-        let Measured { server, client, cache_reset, .. } = measured;
-        let end = End { complete: reason.is_none(), reason, server, client, cache_reset };
+        let end = End { complete: reason.is_none(), reason, ..measured.end() };
         if let Some(Err(error)) = writer.map(|writer| writer.finish(&end)) {
             trouble.get_or_insert(error);
         }

@@ -119,17 +119,18 @@ impl ConnectionPool {
         while opening.next().await.is_some() {}
     }
 
-    /// Sends a request and waits for the head of the response. The error says what happened to the
-    /// connection.
+    /// Sends a request, `anew` on a new connection, and waits for the head of the response. The error
+    /// says what happened to the connection.
     pub(crate) async fn send(
         &self,
+        anew: bool,
         method: &Method,
         path: &str,
         body: Bytes,
     ) -> Result<PooledResponse, ConnectionError> {
         let request =
             Unsent { head: http1::request(method, path, &self.host, body.len()).into(), body };
-        if let Some(connection) = self.take() {
+        if let Some(connection) = if anew { None } else { self.take() } {
             match self.ask(connection, request.clone()).await {
                 Ok(response) => return Ok(response),
                 Err(NoResponse { is_silent: false, what }) => return Err(what),

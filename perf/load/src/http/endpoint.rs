@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,7 +41,12 @@ type InProcess = BoxCloneSyncService<Request<Full<Bytes>>, Response<Stream>, Inf
 
 /// Where requests go. Cheap to clone.
 #[derive(Clone)]
-pub struct Endpoint(Route);
+pub struct Endpoint {
+    route: Route,
+    /// The servers whose counters are added up, each with the path of its metrics; none for the
+    /// server itself.
+    metrics: Arc<[(Endpoint, String)]>,
+}
 
 #[derive(Clone)]
 enum Route {
@@ -128,7 +134,7 @@ impl Endpoint {
     pub fn http(url: &str) -> Result<Self, EndpointError> {
         let url = ServerUrl::parse(url)?;
         let pool = ConnectionPool::to(url.host(), url.port());
-        Ok(Self(Route::Http { pool, url }))
+        Ok(Self { route: Route::Http { pool, url }, metrics: Arc::new([]) })
     }
 
     /// A service in this process: an `axum::Router`, or any other tower service.
@@ -152,13 +158,39 @@ impl Endpoint {
                     }))
                 })
             });
-        Self(Route::InProcess(BoxCloneSyncService::new(service)))
+        let route = Route::InProcess(BoxCloneSyncService::new(service));
+        Self { route, metrics: Arc::new([]) }
+    }
+
+    /// The same, with the counters of these servers in place of its own: for several servers behind
+    /// one address. Each URL is that of a server, or of its metrics.
+    pub fn with_metrics_of(self, urls: &[String]) -> Result<Self, EndpointError> {
+        let source = |url: &String| {
+            let (server, path) = ServerUrl::parse_with_path(url)?;
+            let path = if path.is_empty() { "/metrics".to_owned() } else { path };
+            Ok((Self::http(&server)?, path))
+        };
+        let metrics = urls.iter().map(source).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { metrics: metrics.into(), ..self })
+    }
+
+    /// The servers whose counters are added up, each with the path of its metrics.
+    pub(crate) fn metrics(&self) -> &[(Self, String)] {
+        &self.metrics
+    }
+
+    /// The address of a path, for a message.
+    pub(crate) fn shown(&self, path: &str) -> String {
+        match &self.route {
+            Route::Http { url, .. } => format!("{url}{path}"),
+            Route::InProcess(_) => path.to_owned(),
+        }
     }
 
     /// Opens connections to the server until this number of them are idle, so that no request waits
     /// for one.
     pub(crate) async fn open(&self, connections: u32) {
-        if let Route::Http { pool, .. } = &self.0 {
+        if let Route::Http { pool, .. } = &self.route {
             pool.open(connections as usize).await;
         }
     }
@@ -171,13 +203,24 @@ impl Endpoint {
         path: &str,
         body: Bytes,
     ) -> Result<Incoming, ConnectionError> {
-        match &self.0 {
+        self.send_on(false, method, path, body).await
+    }
+
+    /// The same, `anew` on a new connection.
+    async fn send_on(
+        &self,
+        anew: bool,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Incoming, ConnectionError> {
+        match &self.route {
             Route::Http { pool, url } => {
                 let prefix = url.path();
                 let mut response = if prefix.is_empty() {
-                    pool.send(&method, path, body).await?
+                    pool.send(anew, &method, path, body).await?
                 } else {
-                    pool.send(&method, &format!("{prefix}{path}"), body).await?
+                    pool.send(anew, &method, &format!("{prefix}{path}"), body).await?
                 };
                 let (status, resent) = (response.head.status, response.resent);
                 let (content_type, location) =
@@ -220,10 +263,16 @@ pub(crate) struct GetResponse {
 }
 
 impl Endpoint {
-    /// A GET, answered within [`GET_LIMIT`]; the error describes what came instead.
-    pub(crate) async fn get(&self, path: &str, clock: Clock) -> Result<GetResponse, String> {
+    /// A GET, answered within [`GET_LIMIT`], `anew` on a new connection; the error describes what came
+    /// instead.
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        anew: bool,
+        clock: Clock,
+    ) -> Result<GetResponse, String> {
         let whole = async {
-            let mut incoming = self.send(Method::GET, path, Bytes::new()).await?;
+            let mut incoming = self.send_on(anew, Method::GET, path, Bytes::new()).await?;
             let body = incoming.body(GET_BODY).await?;
             Ok(GetResponse { status: incoming.status, said: incoming.status_text(), body })
         };
@@ -235,14 +284,36 @@ impl Endpoint {
 
     /// The body of a GET that is answered with 200 within [`GET_LIMIT`]; `None` in any other case.
     pub(crate) async fn get_text(&self, path: &str, clock: Clock) -> Option<String> {
-        let GetResponse { status, body, .. } = self.get(path, clock).await.ok()?;
+        self.get_text_anew(path, false, clock).await
+    }
+
+    /// The same, `anew` on a new connection.
+    pub(crate) async fn get_text_anew(
+        &self,
+        path: &str,
+        anew: bool,
+        clock: Clock,
+    ) -> Option<String> {
+        let GetResponse { status, body, .. } = self.get(path, anew, clock).await.ok()?;
         String::from_utf8(body).ok().filter(|_| status == StatusCode::OK)
+    }
+
+    /// The metrics of every server whose counters are added up, of those that answer.
+    pub(crate) async fn metrics_texts(&self, clock: Clock) -> Vec<String> {
+        let mut texts = Vec::new();
+        for (server, path) in self.metrics.iter() {
+            texts.extend(server.get_text(path, clock).await);
+        }
+        if self.metrics.is_empty() {
+            texts.extend(self.get_text("/metrics", clock).await);
+        }
+        texts
     }
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.route {
             Route::Http { url, .. } => f.debug_tuple("Endpoint").field(&url.to_string()).finish(),
             Route::InProcess(_) => f.debug_tuple("Endpoint").field(&"in process").finish(),
         }
@@ -289,7 +360,7 @@ mod tests {
             axum::Router::new().fallback(move || std::future::ready(Response::new(body())));
         let endpoint = Endpoint::in_process(router);
         let got = perf_clock::run_virtual(|clock| async move {
-            endpoint.get("/v1/models", clock).await.err()
+            endpoint.get("/v1/models", false, clock).await.err()
         });
         assert_eq!(
             got.unwrap(),

@@ -14,6 +14,8 @@ pub(crate) struct Expected {
     /// How many tokens the prompt has, where the client knows: it was sent as ids.
     pub(crate) prompt_tokens: Option<u32>,
     pub(crate) streamed: bool,
+    /// Whether the server was asked to count the tokens.
+    pub(crate) counted: bool,
 }
 
 impl Expected {
@@ -98,7 +100,7 @@ mod tests {
         );
         let mut response = Response::default();
         response.take_whole(body.as_bytes()).unwrap();
-        let expected = Expected { output, prompt_tokens: None, streamed: false };
+        let expected = Expected { output, prompt_tokens: None, streamed: false, counted: true };
         let judged = expected.check(&response);
         let with_ids = Expected { prompt_tokens: Some(3), ..expected };
         assert_eq!(with_ids.check(&response), judged);

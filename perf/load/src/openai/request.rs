@@ -5,10 +5,12 @@
 //! length. A sampling seed is not sent: vLLM samples seeded requests one by one, which is not the
 //! path that users take.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use perf_model::spec::load::{Api, Workload};
+use perf_model::spec::load::{Api, OutputLength, Workload};
+use perf_model::spec::request_field::RequestField;
 use rand::Rng;
 use serde::Serialize;
 
@@ -17,6 +19,7 @@ use crate::openai::chat_message::{ChatMessage, ChatTurn};
 use crate::openai::expectation::Expected;
 use crate::workload::prompt::{PlannedRequest, Prompt, Turn};
 use crate::workload::seed::RandomStream;
+use crate::workload::verse;
 
 /// A request body, for both endpoints.
 #[derive(Serialize)]
@@ -26,18 +29,23 @@ struct Body<'a> {
     prompt: Option<&'a Prompt>,
     #[serde(skip_serializing_if = "Option::is_none")]
     messages: Option<&'a [Message<'a>; 1]>,
-    /// Chat calls it `max_completion_tokens` by now and takes this name as well.
-    max_tokens: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    /// The name that chat has for it by now; most servers take both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     min_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ignore_eos: Option<bool>,
-    temperature: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
     /// Keeps what this run asks apart from all that was asked before in the server's prefix cache.
-    cache_salt: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_salt: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -49,7 +57,8 @@ struct Message<'a> {
 #[derive(Serialize)]
 struct StreamOptions {
     include_usage: bool,
-    continuous_usage_stats: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    continuous_usage_stats: Option<bool>,
 }
 
 /// Which part of a run requests belong to.
@@ -68,7 +77,10 @@ pub(crate) fn calls(
     model: &str,
     salt: u64,
     limits: Limits,
+    left_out: &[RequestField],
 ) -> Vec<Call> {
+    let sends = |field| !left_out.contains(&field);
+    let vocabulary = (!sends(RequestField::TokenIds)).then(verse::words);
     let mut salts = RandomStream::Salts.generator(salt);
     let (measured_salt, warm_up_salt) = (salts.next_u64(), salts.next_u64());
     let cache_salt = match part {
@@ -80,6 +92,7 @@ pub(crate) fn calls(
         Api::Chat => "/v1/chat/completions",
     };
     let bodies = (0..).zip(asks).map(|(index, ask)| {
+        let ask = &in_words(ask, vocabulary.as_deref());
         let exactly = ask.output.is_exact();
         let is_chat = workload.api == Api::Chat;
         let says = [Message { role: "user", content: &ask.prompt }];
@@ -88,15 +101,20 @@ pub(crate) fn calls(
             model,
             prompt: (!is_chat).then_some(&ask.prompt),
             messages: (is_chat && is_alone).then_some(&says),
-            max_tokens: ask.output.limit(),
-            min_tokens: exactly.then_some(ask.output.limit()),
-            ignore_eos: exactly.then_some(true),
-            temperature: workload.temperature,
+            max_tokens: sends(RequestField::MaxTokens).then_some(ask.output.limit()),
+            max_completion_tokens: (!sends(RequestField::MaxTokens)).then_some(ask.output.limit()),
+            min_tokens: (exactly && sends(RequestField::MinTokens)).then_some(ask.output.limit()),
+            ignore_eos: (exactly && sends(RequestField::IgnoreEos)).then_some(true),
+            temperature: sends(RequestField::Temperature).then_some(workload.temperature),
             stream: workload.stream,
-            stream_options: workload
-                .stream
-                .then_some(StreamOptions { include_usage: true, continuous_usage_stats: true }),
-            cache_salt: &cache_salt,
+            stream_options: (workload.stream && sends(RequestField::StreamOptions)).then_some(
+                StreamOptions {
+                    include_usage: true,
+                    continuous_usage_stats: sends(RequestField::ContinuousUsageStats)
+                        .then_some(true),
+                },
+            ),
+            cache_salt: sends(RequestField::CacheSalt).then_some(&cache_salt),
         };
         // Strings and numbers under string keys: there is nothing here that JSON could refuse.
         let body = Bytes::from(serde_json::to_vec(&body).unwrap_or_default());
@@ -107,18 +125,52 @@ pub(crate) fn calls(
             Turn::Opens => Some(turn(true, Duration::ZERO)),
             Turn::Follows { pause } => Some(turn(false, pause)),
         };
-        Call { index, path, body, expected: expected(ask, workload), limits, turn }
+        Call { index, path, body, expected: expected(ask, workload, left_out), limits, turn }
     });
     bodies.collect()
 }
 
 /// What the response is held against.
-fn expected(ask: &PlannedRequest, workload: &Workload) -> Expected {
+fn expected(ask: &PlannedRequest, workload: &Workload, left_out: &[RequestField]) -> Expected {
+    let sends = |field| !left_out.contains(&field);
+    // Either of the two keeps an answer from ending early.
+    let holds_length = sends(RequestField::MinTokens) || sends(RequestField::IgnoreEos);
+    let output = match ask.output {
+        OutputLength::Exactly(tokens) if !holds_length => OutputLength::AtMost(tokens),
+        same => same,
+    };
     let prompt_tokens = match &ask.prompt {
         Prompt::TokenIds(ids) => u32::try_from(ids.len()).ok(),
         Prompt::Text(_) => None,
     };
-    Expected { output: ask.output, prompt_tokens, streamed: workload.stream }
+    let counted = !workload.stream || sends(RequestField::StreamOptions);
+    Expected { output, prompt_tokens, streamed: workload.stream, counted }
+}
+
+/// The fields of a workload's requests that can be left out.
+pub(crate) fn optional_fields(asks: &[PlannedRequest], workload: &Workload) -> Vec<RequestField> {
+    let exactly = workload.output.is_exact();
+    let ids = asks.iter().any(|ask| matches!(ask.prompt, Prompt::TokenIds(_)));
+    let is_sent = |field: &RequestField| match field {
+        RequestField::CacheSalt | RequestField::Temperature => true,
+        RequestField::ContinuousUsageStats | RequestField::StreamOptions => workload.stream,
+        RequestField::MinTokens | RequestField::IgnoreEos => exactly,
+        // Only chat has another name for it.
+        RequestField::MaxTokens => workload.api == Api::Chat,
+        RequestField::TokenIds => ids,
+    };
+    RequestField::ALL.into_iter().filter(is_sent).collect()
+}
+
+/// The same request, with a word for each token id where there is a vocabulary.
+fn in_words<'a>(ask: &'a PlannedRequest, vocabulary: Option<&[&str]>) -> Cow<'a, PlannedRequest> {
+    let (Prompt::TokenIds(ids), Some(vocabulary)) = (&ask.prompt, vocabulary) else {
+        return Cow::Borrowed(ask);
+    };
+    let words: Vec<&str> =
+        ids.iter().map(|id| vocabulary[*id as usize % vocabulary.len()]).collect();
+    let prompt = Prompt::Text(words.join(" ").into());
+    Cow::Owned(PlannedRequest { prompt, ..ask.clone() })
 }
 
 #[cfg(test)]
@@ -126,7 +178,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use perf_model::spec::load::{OutputLength, Prompts};
+    use perf_model::spec::load::Prompts;
 
     const LIMITS: Limits =
         Limits { stall: Duration::from_secs(1), request: Duration::from_secs(9) };
@@ -136,7 +188,7 @@ mod tests {
     }
 
     fn bodies(part: Part, workload: &Workload, asks: &[PlannedRequest]) -> Vec<Value> {
-        let calls = calls(part, asks, workload, "tiny", 7, LIMITS);
+        let calls = calls(part, asks, workload, "tiny", 7, LIMITS, &[]);
         calls.iter().map(|call| serde_json::from_slice(&call.body).unwrap()).collect()
     }
 
@@ -169,7 +221,8 @@ mod tests {
             output: workload.output,
             turn: Turn::Alone,
         };
-        let calls = calls(Part::Measured, std::slice::from_ref(&ask), &workload, "tiny", 7, LIMITS);
+        let one = std::slice::from_ref(&ask);
+        let calls = calls(Part::Measured, one, &workload, "tiny", 7, LIMITS, &[]);
         assert_eq!(calls[0].path, "/v1/chat/completions");
         let body = bodies(Part::Measured, &workload, &[ask]).remove(0);
         assert_eq!(body["messages"], json!([{"role": "user", "content": "hi"}]));
@@ -194,5 +247,33 @@ mod tests {
         assert_eq!(measured[0]["cache_salt"], measured[1]["cache_salt"]);
         assert_ne!(measured[0]["cache_salt"], warm_up[0]["cache_salt"]);
         assert!(measured[0].get("seed").is_none());
+    }
+
+    #[test]
+    fn a_field_that_is_left_out_is_not_sent_and_not_counted_on() {
+        let workload = workload(Api::Chat, true, OutputLength::Exactly(12));
+        let ask = PlannedRequest {
+            prompt: Prompt::TokenIds(vec![1_001, 1_002]),
+            output: workload.output,
+            turn: Turn::Alone,
+        };
+        let asks = [ask];
+        let call = |left_out: &[RequestField]| {
+            calls(Part::Measured, &asks, &workload, "tiny", 7, LIMITS, left_out).remove(0)
+        };
+        let none = call(&RequestField::ALL);
+        let body: Value = serde_json::from_slice(&none.body).unwrap();
+        let content = body["messages"][0]["content"].as_str().unwrap();
+        assert_eq!(content.split(' ').count(), 2);
+        let keys: Vec<&String> = body.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["max_completion_tokens", "messages", "model", "stream"]);
+        let Expected { output, prompt_tokens, counted, .. } = none.expected;
+        assert_eq!((output, prompt_tokens, counted), (OutputLength::AtMost(12), None, false));
+        // One of the two is enough for an exact length.
+        let still = call(&[RequestField::MinTokens, RequestField::ContinuousUsageStats]);
+        assert_eq!(still.expected.output, OutputLength::Exactly(12));
+        let body: Value = serde_json::from_slice(&still.body).unwrap();
+        assert_eq!(body["stream_options"], json!({"include_usage": true}));
+        assert_eq!(optional_fields(&asks, &workload).len(), RequestField::ALL.len());
     }
 }

@@ -187,6 +187,14 @@ impl Response {
         Ok(())
     }
 
+    /// Takes a token for each chunk with output, where the server was not asked to count and did not.
+    pub(crate) fn count_by_chunks(&mut self) {
+        if self.output_tokens.is_none() && self.finish_reason.is_some() {
+            self.output_tokens = Some(self.split.estimate());
+            self.total_is_last = true;
+        }
+    }
+
     /// Whether everything has come that a complete response has: a finish reason and the counts.
     pub(crate) fn is_complete(&self) -> bool {
         self.finish_reason.is_some() && self.last_total().is_some()

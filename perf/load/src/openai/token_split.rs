@@ -122,6 +122,13 @@ impl TokenSplit {
         self.estimated
     }
 
+    /// The tokens that were counted so far, as an estimate of the total.
+    pub(crate) fn estimate(&mut self) -> u32 {
+        self.estimated.chunk_tokens = true;
+        self.estimated.output_tokens = true;
+        self.counted
+    }
+
     fn fit(&mut self, total: u32) {
         let mut chunks: Vec<Chunk> = self.chunks.iter().collect();
         match total.checked_sub(self.counted) {

@@ -102,6 +102,9 @@ pub(crate) async fn exchange(
     let mut result = exchange.run(&endpoint, body).await;
     result = result.and_then(|()| exchange.check_count());
     let Exchange { mut response, end, resent, .. } = exchange;
+    if !call.expected.counted {
+        response.count_by_chunks();
+    }
     let settled = response.settle();
     response.split.chunks.shrink();
     if result.is_ok() {

@@ -1,18 +1,23 @@
 //! One run of a load: [`measure`].
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use perf_clock::{Clock, Stamp};
 use perf_model::record::client_load::ClientUse;
-use perf_model::record::file::{CacheReset, ServerCounts};
+use perf_model::record::counter_source::CounterSource;
+use perf_model::record::file::{CacheReset, End, ServerCounts};
+use perf_model::record::left_out::LeftOut;
 use perf_model::record::sample::{Outcome, Sample};
+use perf_model::record::skipped_entries::SkippedEntries;
 use perf_model::spec::load::{Arrivals, Load};
 
 use crate::http::endpoint::Endpoint;
-use crate::openai::call::{Call, Limits};
-use crate::openai::request::{Part, calls};
+use crate::openai::call::Call;
+use crate::openai::request::Part;
 use crate::run::client_monitor::ClientMonitor;
 use crate::run::open_files;
+use crate::run::plan::{Plan, may_be_a_field};
 use crate::run::scheduler::Scheduler;
 use crate::server::kv_cache::KvCacheUse;
 use crate::server::metrics::MetricsReader;
@@ -38,6 +43,21 @@ pub struct Measured {
     pub client: Option<ClientUse>,
     /// What became of the server's prefix cache before the first send.
     pub cache_reset: Option<CacheReset>,
+    /// The fields that were not sent, because the server refused them or the load leaves them out.
+    pub left_out: Vec<LeftOut>,
+    /// Where the counters come from, where that is not the one server.
+    pub counters: Option<CounterSource>,
+    /// Entries of the file of prompts that could not be used.
+    pub skipped_entries: Option<SkippedEntries>,
+}
+
+impl Measured {
+    /// The end of a record that is complete.
+    pub fn end(self) -> End {
+        let Self { server, client, cache_reset, left_out, counters, skipped_entries, .. } = self;
+        let (complete, reason) = (true, None);
+        End { complete, reason, server, client, cache_reset, left_out, counters, skipped_entries }
+    }
 }
 
 /// Puts `load` on the server at `endpoint` and hands every measured request to `observe` as it
@@ -46,7 +66,8 @@ pub struct Measured {
 /// Prompts and schedule follow from `seed` alone and are drawn before anything is sent. (In real
 /// time the salt that keeps them apart in the prefix cache is another in each run.) The warm-up is
 /// a closed loop as wide as the arrivals, with prompts (where they are random) and a prefix cache
-/// of its own; a request that fails there ends the run. Then the server is asked to empty its
+/// of its own; a request that fails there ends the run. (Fields that the server refuses are left out, and the
+/// run begins again without them.) Then the server is asked to empty its
 /// prefix cache, where it offers that. A measured request that fails is a sample like any other.
 /// Times in the samples count from the moment the first measured request was due.
 ///
@@ -70,39 +91,110 @@ pub async fn measure(
     }
     let workload = &load.workload;
     let mut asks = draw(workload, load.requests, load.warmup, seed)?;
+    let skipped_entries = asks.skipped.take();
     // A pause would warm nothing up.
     if let Some(millis) = load.pause_ms {
         conversation::pause(&mut asks.measured, millis, seed);
     }
-    let limits = Limits { stall: load.stall_limit, request: load.request_limit };
     // What an earlier run asked with the same seed may still be in the server's prefix cache.
     let salt = if clock.is_virtual() { seed } else { fresh(seed) };
-    let ready = |part, asks: &[_]| calls(part, asks, workload, model, salt, limits);
-    let (warm_up_calls, mut measured_calls) =
-        (ready(Part::WarmUp, &asks.warm_up), ready(Part::Measured, &asks.measured));
     let moments = match load.arrivals {
         Arrivals::Recorded { speed } => sped_up(&asks.recorded, speed),
         others => schedule(others, load.requests, seed),
     };
-    tokenize::expect(&mut measured_calls, &asks.measured, workload.api, model, endpoint, clock)
-        .await;
-    // The bodies hold the prompts as well.
-    drop(asks);
+    let mut plan = Plan::new(load, model, salt, asks);
+    let warm_up_calls = plan.calls(Part::WarmUp);
+    let mut measured_calls = expected_calls(&plan, load, model, endpoint, clock).await;
 
-    let mut meter = MetricsReader::read(endpoint, clock).await;
+    let mut meter = MetricsReader::read(endpoint, clock).await?;
     if !warm_up_calls.is_empty() {
-        let warmed = warm_up(load, warm_up_calls, endpoint, clock).await?;
+        let mut warmed = warm_up(load, warm_up_calls, endpoint, clock).await;
+        if let Err(LoadError::WarmUp { kind, detail, .. }) = &warmed
+            && may_be_a_field(*kind, detail, false)
+            && plan.give_way(endpoint, clock).await
+        {
+            // Only what was tried can have been counted so far.
+            meter.growth(0, 1, endpoint, clock).await;
+            measured_calls = expected_calls(&plan, load, model, endpoint, clock).await;
+            warmed = warm_up(load, plan.calls(Part::WarmUp), endpoint, clock).await;
+        }
+        let warmed = warmed?;
         // What the warm-up asked must be in the counters before the measurement begins, or it would
         // count for that.
         meter.growth(warmed.output_tokens, warmed.requests, endpoint, clock).await;
+        // The bodies hold the prompts as well.
+        plan.settle();
     }
     let cache_reset = Some(prefix_cache::reset(endpoint, clock).await);
 
-    // Requests do not wait for a connection, because its setup is not part of a response. Those of
-    // the warm-up are still open.
-    endpoint.open(width).await;
+    loop {
+        // Requests do not wait for a connection, because its setup is not part of a response. Those
+        // of the warm-up are still open.
+        endpoint.open(width).await;
+        let calls = std::mem::take(&mut measured_calls);
+        let sending = (calls, moments.clone());
+        let sent = send_all(load, sending, plan.is_open(), endpoint, clock, observe).await;
+        let Ok(Sent { began, tally, client, kv_use }) = sent else {
+            if plan.give_way(endpoint, clock).await {
+                meter.growth(0, 1, endpoint, clock).await;
+            }
+            measured_calls = expected_calls(&plan, load, model, endpoint, clock).await;
+            plan.settle();
+            continue;
+        };
+        let (tokens, requests) = (tally.output_tokens, tally.requests);
+        let mut server = meter.growth(tokens, requests, endpoint, clock).await;
+        if let Some(counts) = &mut server {
+            counts.kv_use_max_ppm = kv_use.max_ppm;
+        }
+        return Ok(Measured {
+            began,
+            server,
+            client,
+            cache_reset,
+            left_out: plan.left_out,
+            counters: meter.source(endpoint),
+            skipped_entries,
+        });
+    }
+}
+
+/// What came of the measured requests.
+struct Sent {
+    began: Stamp,
+    tally: Tally,
+    client: Option<ClientUse>,
+    kv_use: KvCacheUse,
+}
+
+/// The first request that landed was refused for a field of it, so that nothing was measured.
+struct FieldRefused;
+
+/// Sends the measured requests. Where the run `may_begin_again`, it ends when the first request that
+/// lands was refused for a field of it.
+async fn send_all(
+    load: &Load,
+    (calls, moments): (Vec<Call>, Vec<Duration>),
+    may_begin_again: bool,
+    endpoint: &Endpoint,
+    clock: Clock,
+    observe: &mut (dyn FnMut(Sample) + Send),
+) -> Result<Sent, FieldRefused> {
     let mut tally = Tally::default();
+    let mut is_refused = false;
+    let mut is_first = true;
     let mut look = |sample: Sample| {
+        if let Outcome::Failed { kind, detail } = &sample.outcome
+            && may_begin_again
+            && is_first
+            && may_be_a_field(*kind, detail, true)
+        {
+            is_refused = true;
+        }
+        is_first = false;
+        if is_refused {
+            return ControlFlow::Break(());
+        }
         tally.add(&sample);
         observe(sample);
         ControlFlow::Continue(())
@@ -112,16 +204,27 @@ pub async fn measure(
     let watch = ClientMonitor::begin(clock, scheduler.busy_wait());
     let mut kv_use = KvCacheUse::default();
     tokio::select! {
-        () = scheduler.run(load.arrivals, measured_calls, moments) => {}
+        () = scheduler.run(load.arrivals, calls, moments) => {}
         () = kv_use.sample(endpoint, clock), if load.samples_kv_cache => {}
     }
-    let client = watch.map(ClientMonitor::end);
-
-    let mut server = meter.growth(tally.output_tokens, tally.requests, endpoint, clock).await;
-    if let Some(counts) = &mut server {
-        counts.kv_use_max_ppm = kv_use.max_ppm;
+    if is_refused {
+        return Err(FieldRefused);
     }
-    Ok(Measured { began, server, client, cache_reset })
+    Ok(Sent { began, tally, client: watch.map(ClientMonitor::end), kv_use })
+}
+
+/// The measured requests, with the prompt length that the server's tokenizer gives.
+async fn expected_calls(
+    plan: &Plan<'_>,
+    load: &Load,
+    model: &str,
+    endpoint: &Endpoint,
+    clock: Clock,
+) -> Vec<Call> {
+    let mut calls = plan.calls(Part::Measured);
+    let asks = plan.asks(Part::Measured);
+    tokenize::expect(&mut calls, asks, load.workload.api, model, endpoint, clock).await;
+    calls
 }
 
 /// What the client saw, to hold against the server's counters.

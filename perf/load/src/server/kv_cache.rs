@@ -25,7 +25,7 @@ impl KvCacheUse {
     pub(crate) async fn sample(&mut self, endpoint: &Endpoint, clock: Clock) {
         loop {
             clock.sleep(INTERVAL).await;
-            if let Some(text) = endpoint.get_text("/metrics", clock).await {
+            for text in endpoint.metrics_texts(clock).await {
                 self.max_ppm = self.max_ppm.max(used_ppm(&text));
             }
         }

@@ -3,10 +3,14 @@
 
 use std::time::Duration;
 
-use perf_clock::Clock;
+use http::StatusCode;
+use perf_clock::{Clock, Stamp};
+use perf_model::record::counter_source::CounterSource;
 use perf_model::record::file::ServerCounts;
 
 use crate::http::endpoint::Endpoint;
+use crate::server::replicas::{Process, Sightings};
+use crate::workload::error::LoadError;
 
 /// The longest that the counters may lag behind the last response.
 const LAG: Duration = Duration::from_secs(3);
@@ -17,27 +21,72 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Microseconds in a second, the unit of the server's latencies.
 const MICROSECONDS: f64 = 1e6;
 
+/// How often the counters are looked at before the load, each time on a new connection: behind a
+/// load balancer every look may reach another server.
+const LOOKS: u32 = 6;
+
+/// Looks that follow each other within this time: no server is started again in between.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
 /// The counters at one moment, and how they have grown since.
 #[derive(Debug)]
 pub(crate) struct MetricsReader {
     /// `None` when the server has no such counters.
-    last: Option<ServerCounts>,
+    last: Option<Look>,
+    /// One for each address.
+    sightings: Vec<Sightings>,
+    /// When the last look was.
+    looked: Stamp,
+}
+
+/// The counters of every address that is looked at.
+#[derive(Clone, Debug, Default)]
+struct Look {
+    /// Over all of them.
+    sum: ServerCounts,
+    each: Vec<ServerCounts>,
 }
 
 impl MetricsReader {
     /// Reads the counters for the first time.
-    pub(crate) async fn read(endpoint: &Endpoint, clock: Clock) -> Self {
-        Self { last: scrape(endpoint, clock).await }
+    ///
+    /// # Errors
+    /// When an address that was given for the counters has none.
+    pub(crate) async fn read(endpoint: &Endpoint, clock: Clock) -> Result<Self, LoadError> {
+        let mut reader = Self { last: None, sightings: Vec::new(), looked: clock.now() };
+        reader.last = reader.look(false, endpoint, clock).await.map_err(|(url, cause)| {
+            LoadError::Metrics {
+                url,
+                cause: format!("{cause}; correct --metrics-url, or leave it out"),
+            }
+        })?;
+        let looks = if reader.last.is_some() && !clock.is_virtual() { LOOKS } else { 1 };
+        reader.look_again(looks, endpoint, clock).await;
+        Ok(reader)
+    }
+
+    /// Looks more often, to tell several servers apart.
+    async fn look_again(&mut self, looks: u32, endpoint: &Endpoint, clock: Clock) {
+        for _ in 1..looks {
+            if self.is_several() {
+                return;
+            }
+            if let Ok(Some(look)) = self.look(true, endpoint, clock).await {
+                self.last = Some(look);
+            }
+        }
     }
 
     /// By how much the counters have grown since they were last read, after so many output tokens
     /// and requests.
     ///
     /// They may lag a moment behind the last response, or a busy server may not answer at once, so
-    /// they are read until they hold at least what the client saw, for [`LAG`] at most. `None` when
-    /// the server never had any counters; a single one that the server lacks is `None` in the
-    /// result. Where one is gone that was there, or has shrunk because the server started again,
-    /// the result says so: see [`ServerCounts::lost`].
+    /// they are read until they hold at least what the client saw, for [`LAG`] at most. In real time
+    /// they are also read until then where they hold something else: another server may have
+    /// answered. `None` when the server never had any counters, or where several answer at one
+    /// address; a single counter that the server lacks is `None` in the result. Where one is gone
+    /// that was there, or has shrunk because the server started again, the result says so: see
+    /// [`ServerCounts::lost`].
     pub(crate) async fn growth(
         &mut self,
         output_tokens: u64,
@@ -45,28 +94,102 @@ impl MetricsReader {
         endpoint: &Endpoint,
         clock: Clock,
     ) -> Option<ServerCounts> {
-        let before = self.last?;
+        let before = self.last.clone().filter(|_| !self.is_several())?;
         let deadline = clock.now() + LAG;
+        // Since the last look there was a load.
+        let mut follows = false;
         loop {
-            let after = scrape(endpoint, clock).await;
-            let growth = difference(&before, &after.unwrap_or_default());
+            let after = self.look(follows, endpoint, clock).await.ok().flatten();
+            follows = true;
+            if self.is_several() {
+                return None;
+            }
+            let growth = before.grown_to(&after.clone().unwrap_or_default());
             let is_complete = !growth.lost
                 && growth.output_tokens.is_none_or(|seen| seen >= output_tokens)
                 && growth.requests.is_none_or(|seen| seen >= requests);
-            if is_complete || clock.now() >= deadline {
+            let is_exact = growth.output_tokens.is_none_or(|seen| seen == output_tokens);
+            if is_complete && (is_exact || clock.is_virtual()) || clock.now() >= deadline {
                 // What could not be read is still known from before; the next growth would hold
                 // both.
-                self.last = after.or(self.last);
+                self.last = after.or(self.last.take());
                 return Some(growth);
             }
             clock.sleep(PAUSE).await;
         }
     }
+
+    /// Where the counters come from, where that is not the one server of the load.
+    pub(crate) fn source(&self, endpoint: &Endpoint) -> Option<CounterSource> {
+        let several = self.sightings.iter().find(|sightings| sightings.is_several());
+        several.map(|sightings| CounterSource::Several { seen: sightings.count() }).or_else(|| {
+            let listed = endpoint.metrics().len();
+            (listed > 0).then(|| CounterSource::Listed {
+                servers: u32::try_from(listed).unwrap_or(u32::MAX),
+            })
+        })
+    }
+
+    fn is_several(&self) -> bool {
+        self.sightings.iter().any(Sightings::is_several)
+    }
+
+    /// The counters of every address; whether this look `follows` another one directly. The error is an
+    /// address that was listed and has none, with the reason.
+    async fn look(
+        &mut self,
+        follows: bool,
+        endpoint: &Endpoint,
+        clock: Clock,
+    ) -> Result<Option<Look>, (String, String)> {
+        let listed = endpoint.metrics();
+        let at_once = follows && clock.now().saturating_sub(self.looked) < AT_ONCE;
+        let mut texts = Vec::new();
+        if listed.is_empty() {
+            // A kept connection of a load balancer leads to one server for good.
+            let is_known = self.last.is_some();
+            let Some(text) = endpoint.get_text_anew("/metrics", is_known, clock).await else {
+                return Ok(None);
+            };
+            texts.push(text);
+        }
+        for (source, path) in listed {
+            let got = source.get(path, true, clock).await;
+            let text = got.and_then(|got| {
+                let body = String::from_utf8_lossy(&got.body).into_owned();
+                if got.status == StatusCode::OK { Ok(body) } else { Err(got.said) }
+            });
+            texts.push(text.map_err(|cause| (source.shown(path), cause))?);
+        }
+        self.looked = clock.now();
+        self.sightings.resize_with(texts.len(), Sightings::default);
+        let mut each = Vec::new();
+        for (text, sightings) in texts.iter().zip(&mut self.sightings) {
+            let counts = parse(text);
+            if counts != ServerCounts::default() {
+                sightings.see(Process::of(text), at_once);
+            } else if let Some((source, path)) = listed.get(each.len()) {
+                let cause = "it has no counters of vLLM".to_owned();
+                return Err((source.shown(path), cause));
+            }
+            each.push(counts);
+        }
+        let sum = parse(&texts.join("\n"));
+        Ok((sum != ServerCounts::default()).then_some(Look { sum, each }))
+    }
 }
 
-async fn scrape(endpoint: &Endpoint, clock: Clock) -> Option<ServerCounts> {
-    let counts = parse(&endpoint.get_text("/metrics", clock).await?);
-    (counts != ServerCounts::default()).then_some(counts)
+impl Look {
+    /// By how much the sum has grown. Of several servers each must have kept its counters.
+    fn grown_to(&self, after: &Self) -> ServerCounts {
+        let growth = difference(&self.sum, &after.sum);
+        let none = ServerCounts::default();
+        let lost =
+            self.each.iter().enumerate().any(|(place, before)| {
+                difference(before, after.each.get(place).unwrap_or(&none)).lost
+            });
+        ServerCounts { lost: growth.lost || lost, ..growth }
+    }
 }
 
 /// The counters that the client's own count is held against.

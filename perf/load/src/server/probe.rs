@@ -66,7 +66,7 @@ pub async fn models(endpoint: &Endpoint, clock: Clock) -> Result<Vec<String>, Un
         id: String,
     }
     let GetResponse { status, said, body } =
-        endpoint.get("/v1/models", clock).await.map_err(|what| match what {
+        endpoint.get("/v1/models", false, clock).await.map_err(|what| match what {
             // A TLS alert is not HTTP.
             what if what.contains("TLS") => Unanswered::Encrypted,
             what => Unanswered::NoConnection(what),

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use perf_model::record::skipped_entries::SkippedEntries;
 use perf_model::spec::load::{Prompts, Workload};
 
 use crate::workload::error::LoadError;
@@ -18,6 +19,8 @@ pub(crate) struct PlannedRequests {
     /// When each measured request was sent as a trace says, counted from the first; empty without a
     /// trace.
     pub(crate) recorded: Vec<Duration>,
+    /// Entries of the file that the prompts come from that cannot be used.
+    pub(crate) skipped: Option<SkippedEntries>,
 }
 
 /// Draws what a run asks. Random prompts are all distinct, also those of the warm-up from the
@@ -31,6 +34,7 @@ pub(crate) fn draw(
 ) -> Result<PlannedRequests, LoadError> {
     let batches = [Batch::measured(measured, seed), Batch::warm_up(warm_up, seed)];
     let mut recorded = Vec::new();
+    let mut skipped = None;
     let [measured, warm_up] = match &workload.prompts {
         Prompts::Text(text) => batches.map(|batch| same(text, batch)),
         Prompts::RepeatedSentence { sentence, times } => {
@@ -38,11 +42,13 @@ pub(crate) fn draw(
             batches.map(|batch| same(&text, batch))
         }
         Prompts::JsonLines(path) => {
-            let lines = files::json_lines(path)?;
+            let (lines, skips) = files::json_lines(path)?;
+            skipped = skips.of_file(path, "lines");
             batches.map(|batch| files::in_order(&lines, batch))
         }
         Prompts::ShareGpt(path) => {
-            let conversations = share_gpt::share_gpt(path, workload.output.limit())?;
+            let (conversations, skips) = share_gpt::share_gpt(path, workload.output.limit())?;
+            skipped = skips.of_file(path, "conversations");
             batches.map(|batch| files::shuffled(&conversations, batch))
         }
         Prompts::RandomTokens { length } => {
@@ -67,7 +73,8 @@ pub(crate) fn draw(
             batches.map(|batch| conversation::draw(*turns, *words, batch))
         }
         Prompts::Trace(path) => {
-            let trace = trace::read(path, batches[0].count)?;
+            let (trace, skips) = trace::read(path, batches[0].count)?;
+            skipped = skips.of_file(path, "lines");
             recorded = trace.moments();
             batches.map(|batch| trace.draw(batch))
         }
@@ -77,6 +84,7 @@ pub(crate) fn draw(
         measured: of_measured.asks(measured, workload.output),
         warm_up: of_warm_up.asks(warm_up, workload.output),
         recorded,
+        skipped,
     })
 }
 

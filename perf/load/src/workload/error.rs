@@ -68,6 +68,14 @@ pub enum LoadError {
         /// Why not, and what to do.
         cause: String,
     },
+    /// The counters of a server that was named for them cannot be read.
+    #[error("the counters at {url} cannot be read: {cause}")]
+    Metrics {
+        /// Where they should be.
+        url: String,
+        /// What came instead, and what to do.
+        cause: String,
+    },
     /// A request of the warm-up failed, so nothing was measured.
     #[error(
         "request {number} of {total} to warm up the load `{load}` failed, so nothing was measured: {kind}: {detail}; look at the server's log"

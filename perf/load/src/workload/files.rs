@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::workload::error::LoadError;
 use crate::workload::prompt::{Batch, Drawn, Prompt, Turn};
+use crate::workload::skips::Skips;
 
 /// A prompt of a file, with the length of its answer where the file says it.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,29 +48,35 @@ pub(crate) fn shuffled(entries: &[Entry], batch: Batch) -> Vec<Drawn> {
     order.into_iter().cycle().take(batch.count as usize).map(Entry::drawn).collect()
 }
 
-/// The prompts of a file of JSON lines.
-pub(crate) fn json_lines(path: &Path) -> Result<Vec<Entry>, LoadError> {
+/// The prompts of a file of JSON lines, and the lines that are none.
+pub(crate) fn json_lines(path: &Path) -> Result<(Vec<Entry>, Skips), LoadError> {
     #[derive(Deserialize)]
     struct Line {
         prompt: String,
         output_tokens: Option<u32>,
     }
     let text = read(path)?;
-    let mut entries = Vec::new();
+    let (mut entries, mut skips, mut worst) = (Vec::new(), Skips::default(), None);
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let bad =
-            |cause: String| LoadError::PromptLine { path: path.to_owned(), line: index + 1, cause };
-        let line: Line = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
-        if line.output_tokens == Some(0) {
-            return Err(bad("its `output_tokens` is 0".to_owned()));
+        skips.read += 1;
+        let why = match serde_json::from_str::<Line>(line) {
+            Ok(line) if line.output_tokens == Some(0) => "its `output_tokens` is 0".to_owned(),
+            Ok(line) => {
+                entries.push(Entry { prompt: line.prompt.into(), stated: line.output_tokens });
+                continue;
+            }
+            Err(error) => error.to_string(),
+        };
+        skips.skip(&format!("line {}", index + 1), &why);
+        worst.get_or_insert((index + 1, why));
+    }
+    match worst {
+        Some((line, cause)) if entries.is_empty() => {
+            Err(LoadError::PromptLine { path: path.to_owned(), line, cause })
         }
-        entries.push(Entry { prompt: line.prompt.into(), stated: line.output_tokens });
+        _ if entries.is_empty() => {
+            Err(LoadError::PromptFile { path: path.to_owned(), cause: "it is empty".to_owned() })
+        }
+        _ => Ok((entries, skips)),
     }
-    if entries.is_empty() {
-        return Err(LoadError::PromptFile {
-            path: path.to_owned(),
-            cause: "it is empty".to_owned(),
-        });
-    }
-    Ok(entries)
 }

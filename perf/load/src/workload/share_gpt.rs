@@ -1,15 +1,15 @@
 //! Conversations of a file in `ShareGPT`'s format, in its common forms: [`share_gpt`].
 
-use std::cell::Cell;
 use std::fmt;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::workload::error::LoadError;
 use crate::workload::files::{Entry, read};
+use crate::workload::skips::Skips;
 
 /// About this number of characters make a token in English text with the common tokenizers. The
 /// workload must not depend on a tokenizer that this machine may not have.
@@ -69,108 +69,152 @@ impl Said {
 }
 
 impl Conversation {
-    /// What the user says first, with the length of the answer to it. `None` for a conversation
-    /// without such a pair, as some of the original file do not.
-    fn entry(self, most: u32) -> Option<Entry> {
+    /// What the user says first, with the length of the answer to it; or why there is no such pair,
+    /// as in some of the original file.
+    fn entry(self, most: u32) -> Result<Entry, &'static str> {
         let is_user = |said: &Option<Said>| said.as_ref().is_some_and(Said::is_user);
         let mut said = self.conversations.into_iter().skip_while(|said| !is_user(said));
-        let (asked, answered) = (said.next()??, said.next()??);
+        let asked = said.next().flatten().ok_or("it has no question")?;
+        let answered = said.next().flatten().ok_or("its question has no answer")?;
         if answered.is_user() {
-            return None;
+            return Err("its question has no answer");
         }
         let (asked, answered) = (asked.text(), answered.text());
-        if asked.trim().is_empty() || answered.is_empty() {
-            return None;
+        if asked.trim().is_empty() {
+            return Err("its question has no text");
+        }
+        if answered.is_empty() {
+            return Err("its answer has no text");
         }
         let estimate = answered.chars().count().div_ceil(CHARACTERS_PER_TOKEN);
         let tokens =
             self.output_tokens.unwrap_or_else(|| u32::try_from(estimate).unwrap_or(u32::MAX));
-        Some(Entry { prompt: asked.into(), stated: Some(tokens.clamp(1, most)) })
+        Ok(Entry { prompt: asked.into(), stated: Some(tokens.clamp(1, most)) })
     }
 }
 
-/// Takes a list of conversations, or one alone, and counts them: an error has the number of the one
-/// that it is in.
-struct Conversations<'a> {
+/// The conversations of a file, and what was wrong with the others.
+struct Reading<'a> {
+    /// The whole file, from which the line of a conversation follows.
+    text: &'a str,
     most: u32,
-    read: &'a Cell<usize>,
+    entries: Vec<Entry>,
+    skips: Skips,
 }
 
-impl<'de> Visitor<'de> for Conversations<'_> {
-    type Value = Vec<Entry>;
+impl Reading<'_> {
+    /// Takes a conversation, which is JSON at least.
+    fn take(&mut self, raw: &str) {
+        self.skips.read += 1;
+        let entry = serde_json::from_str::<Conversation>(raw)
+            .map_err(|error| plain(&error))
+            .and_then(|conversation| conversation.entry(self.most).map_err(str::to_owned));
+        match entry {
+            Ok(entry) => self.entries.push(entry),
+            Err(why) => {
+                let before = raw.as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
+                let lines = self.text.as_bytes().get(..before).unwrap_or_default();
+                let line = memchr::memchr_iter(b'\n', lines).count() + 1;
+                self.skips.skip(&format!("conversation {} in line {line}", self.skips.read), &why);
+            }
+        }
+    }
+}
+
+/// An error without its place, which would be that in the conversation alone.
+fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+/// Takes a list of conversations, or one alone.
+struct Conversations<'a, 'b>(&'a mut Reading<'b>);
+
+impl<'de> Visitor<'de> for Conversations<'_, '_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of conversations")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Entry>, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(conversation) = list.next_element::<Conversation>()? {
-            self.read.set(self.read.get() + 1);
-            entries.extend(conversation.entry(self.most));
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(raw) = list.next_element::<&RawValue>()? {
+            self.0.take(raw.get());
         }
-        Ok(entries)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Vec<Entry>, A::Error> {
-        let conversation = Conversation::deserialize(MapAccessDeserializer::new(map))?;
-        self.read.set(1);
-        Ok(conversation.entry(self.most).into_iter().collect())
+        Ok(())
     }
 }
 
 /// The conversations of a file, their answers at most `most` tokens: a list, one alone, or one a
 /// line.
-pub(crate) fn share_gpt(path: &Path, most: u32) -> Result<Vec<Entry>, LoadError> {
+pub(crate) fn share_gpt(path: &Path, most: u32) -> Result<(Vec<Entry>, Skips), LoadError> {
     let bad = |cause: String| LoadError::Conversations { path: path.to_owned(), cause };
     let text = read(path)?;
-    let entries = match whole(&text, most) {
-        Err((_, error)) if is_line(&text, &error) => lines(&text, most).map_err(bad)?,
-        read => read.map_err(|(number, error)| bad(format!("conversation {number}: {error}")))?,
-    };
+    let (entries, skips) = (Vec::new(), Skips::default());
+    let mut reading = Reading { text: &text, most, entries, skips };
+    if text.trim_start().starts_with('{') {
+        one_or_lines(&mut reading).map_err(bad)?;
+    } else {
+        let mut value = serde_json::Deserializer::from_str(&text);
+        let read = value.deserialize_any(Conversations(&mut reading));
+        read.and_then(|()| value.end())
+            .map_err(|error| bad(format!("conversation {}: {error}", reading.skips.read + 1)))?;
+    }
+    let Reading { entries, skips, .. } = reading;
     if entries.is_empty() {
-        return Err(bad("no conversation in it has a question with an answer".to_owned()));
+        return Err(bad(format!(
+            "no conversation in it has a question with an answer{}",
+            skips.because()
+        )));
     }
-    Ok(entries)
+    Ok((entries, skips))
 }
 
-/// A list of conversations or one alone; the error comes with the number of the conversation that
-/// it is in, from 1.
-fn whole(text: &str, most: u32) -> Result<Vec<Entry>, (usize, serde_json::Error)> {
-    let read = Cell::new(0);
-    let mut value = serde_json::Deserializer::from_str(text);
-    let entries = value.deserialize_any(Conversations { most, read: &read });
-    entries
-        .and_then(|entries| value.end().map(|()| entries))
-        .map_err(|error| (read.get() + 1, error))
-}
-
-/// Whether a text that is not a single value may have one per line: its first line was one.
-fn is_line(text: &str, error: &serde_json::Error) -> bool {
-    error.is_syntax() && error.line() > 1 && text.trim_start().starts_with('{')
-}
-
-/// A conversation a line.
-fn lines(text: &str, most: u32) -> Result<Vec<Entry>, String> {
-    let mut entries = Vec::new();
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let found =
-            whole(line, most).map_err(|(_, error)| format!("line {}: {error}", index + 1))?;
-        entries.extend(found);
+/// A conversation alone, or one a line.
+fn one_or_lines(reading: &mut Reading<'_>) -> Result<(), String> {
+    let text = reading.text;
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(raw) => reading.take(raw.get()),
+        // Its first line was a value.
+        Err(error) if error.is_syntax() && error.line() > 1 => {
+            for (index, line) in text.lines().enumerate() {
+                if line.trim().is_empty() {
+                    continue;
+                }
+                match serde_json::from_str::<&RawValue>(line) {
+                    Ok(raw) => reading.take(raw.get()),
+                    Err(error) => {
+                        reading.skips.read += 1;
+                        let place =
+                            format!("conversation {} in line {}", reading.skips.read, index + 1);
+                        reading.skips.skip(&place, &plain(&error));
+                    }
+                }
+            }
+        }
+        Err(error) => return Err(format!("conversation 1: {error}")),
     }
-    Ok(entries)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
+    use perf_model::record::skipped_entries::SkippedEntries;
+
     use super::*;
 
     fn parsed(text: &str) -> Result<Vec<Entry>, LoadError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        share_gpt(file.path(), 100)
+        share_gpt(file.path(), 100).map(|(entries, _)| entries)
+    }
+
+    fn skipped(text: &str) -> SkippedEntries {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        share_gpt(file.path(), 100).unwrap().1.of_file(file.path(), "conversations").unwrap()
     }
 
     #[test]
@@ -197,13 +241,13 @@ mod tests {
                 "no conversation in it has a question with an answer",
             ),
             (
-                r#"[{"conversations": []}, {"id": "a"}]"#,
-                "conversation 2: missing field `conversations`",
+                r#"[{"id": "a"}, {"conversations": []}]"#,
+                "2 of 2 were skipped, the first is conversation 1 in line 1: missing field `conversations`",
             ),
             (r#"{"conversations": []}"#, "no conversation in it has a question with an answer"),
             (
-                "{\"conversation\": []}\n\n{\"conversation\": 3}",
-                "line 3: invalid type: integer `3`",
+                "{\"conversation\": 3}\n\n{\"conversation\": []}",
+                "conversation 1 in line 1: invalid type: integer `3`",
             ),
             ("[{\"conversations\": []}", "conversation 2: EOF while parsing a list"),
             (
@@ -246,5 +290,21 @@ mod tests {
         let entries = parsed(text).unwrap();
         let asked: Vec<&str> = entries.iter().map(|entry| &*entry.prompt).collect();
         assert_eq!(asked, ["Hi", "See this"]);
+        let skipped = skipped(text);
+        assert_eq!((skipped.read, skipped.skipped), (4, 2));
+        assert_eq!(skipped.first, "conversation 1 in line 2: its question has no text");
+    }
+
+    #[test]
+    fn one_bad_conversation_among_many_is_named_with_its_line() {
+        let good = r#"{"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}"#;
+        let list = format!("[\n{good},\n{{\"conversations\": 7}},\n{good}\n]");
+        assert_eq!(parsed(&list).unwrap().len(), 2);
+        let said = skipped(&list).first;
+        assert!(said.starts_with("conversation 2 in line 3: invalid type: integer `7`"), "{said}");
+        let lines = format!("{good}\n{{\"conversations\": \n{good}\n");
+        assert_eq!(parsed(&lines).unwrap().len(), 2);
+        let said = skipped(&lines).first;
+        assert!(said.starts_with("conversation 2 in line 2: EOF"), "{said}");
     }
 }

@@ -10,6 +10,7 @@ use crate::workload::error::LoadError;
 use crate::workload::prompt::{Batch, Drawn, Prompt, Turn};
 use crate::workload::random::row;
 use crate::workload::seed::RandomStream;
+use crate::workload::skips::Skips;
 
 /// The tokens of one block, which each of a request's `hash_ids` stands for in Mooncake's traces.
 const BLOCK: usize = 512;
@@ -31,36 +32,33 @@ struct Line {
 #[derive(Debug)]
 pub(crate) struct Trace(Vec<Line>);
 
-/// The first `requests` requests of a trace, which must not have fewer.
-pub(crate) fn read(path: &Path, requests: u32) -> Result<Trace, LoadError> {
+/// The first `requests` requests of a trace, which must not have fewer, and the lines before the last
+/// of them that are no requests.
+pub(crate) fn read(path: &Path, requests: u32) -> Result<(Trace, Skips), LoadError> {
     let text = super::files::read(path)?;
     let mut lines: Vec<Line> = Vec::new();
-    let filled = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    for (index, line) in filled.take(requests as usize) {
-        let bad =
-            |cause: String| LoadError::TraceLine { path: path.to_owned(), line: index + 1, cause };
-        let line: Line = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
-        if line.input_length == 0 || line.output_length == 0 {
-            return Err(bad("one of its lengths is 0".to_owned()));
+    let (mut skips, mut worst) = (Skips::default(), None);
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        if lines.len() == requests as usize {
+            break;
         }
-        if !line.timestamp.is_finite() || line.timestamp < 0.0 {
-            return Err(bad(format!(
-                "its timestamp, {}, is negative or not a number",
-                line.timestamp
-            )));
+        skips.read += 1;
+        match usable(line, lines.last()) {
+            Ok(line) => lines.push(line),
+            Err(cause) => {
+                skips.skip(&format!("line {}", index + 1), &cause);
+                worst.get_or_insert((index + 1, cause));
+            }
         }
-        if lines.last().is_some_and(|last| last.timestamp > line.timestamp) {
-            return Err(bad(format!(
-                "its timestamp, {}, is earlier than the one before",
-                line.timestamp
-            )));
-        }
-        lines.push(line);
+    }
+    if let (Some((line, cause)), true) = (worst, lines.is_empty()) {
+        return Err(LoadError::TraceLine { path: path.to_owned(), line, cause });
     }
     if lines.len() < requests as usize {
         let cause = format!(
-            "it has {} requests, and the load asks for {requests}; ask for fewer",
-            lines.len()
+            "it has {} requests, and the load asks for {requests}; ask for fewer{}",
+            lines.len(),
+            skips.because()
         );
         return Err(LoadError::Trace { path: path.to_owned(), cause });
     }
@@ -68,7 +66,23 @@ pub(crate) fn read(path: &Path, requests: u32) -> Result<Trace, LoadError> {
     if let Some(cause) = trace.is_in_seconds() {
         return Err(LoadError::Trace { path: path.to_owned(), cause });
     }
-    Ok(trace)
+    Ok((trace, skips))
+}
+
+/// A line of a trace, or why it is no request.
+fn usable(line: &str, last: Option<&Line>) -> Result<Line, String> {
+    let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    if line.input_length == 0 || line.output_length == 0 {
+        return Err("one of its lengths is 0".to_owned());
+    }
+    let at = line.timestamp;
+    if !at.is_finite() || at < 0.0 {
+        return Err(format!("its timestamp, {at}, is negative or not a number"));
+    }
+    if last.is_some_and(|last| last.timestamp > at) {
+        return Err(format!("its timestamp, {at}, is earlier than the one before"));
+    }
+    Ok(line)
 }
 
 /// A trace that is faster than this, in requests per millisecond, has its time stamps in seconds.
@@ -130,7 +144,7 @@ mod tests {
     fn parsed(text: &str, requests: u32) -> Result<Trace, LoadError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        read(file.path(), requests)
+        read(file.path(), requests).map(|(trace, _)| trace)
     }
 
     const TRACE: &str = "\
@@ -164,15 +178,14 @@ mod tests {
         let error = |text: &str, requests| parsed(text, requests).unwrap_err().to_string();
         let bad = error(&TRACE.replace("3000", "1100"), 3);
         assert!(
-            bad.starts_with("line 4 of ") && bad.contains("1100, is earlier than the one before"),
+            bad.contains("it has 2 requests, and the load asks for 3")
+                && bad.contains(
+                    "1 of 3 were skipped, the first is line 4: its timestamp, 1100, is earlier"
+                ),
             "{bad}"
         );
         let negative = error(&TRACE.replace("1000", "-1"), 3);
-        assert!(
-            negative.starts_with("line 1 of ")
-                && negative.contains("-1, is negative or not a number"),
-            "{negative}"
-        );
+        assert!(negative.contains("line 1: its timestamp, -1, is negative"), "{negative}");
         assert!(
             error(&TRACE.replace("\"input_length\": 9", "\"input_length\": 0"), 3).contains("is 0")
         );
@@ -184,6 +197,18 @@ mod tests {
             parsed("garbage after what is used\n".to_owned().replace("garbage", TRACE).as_str(), 2)
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn one_bad_line_is_skipped_and_named() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let bad = "{\"timestamp\": NaN, \"input_length\": 1, \"output_length\": 1}\n";
+        file.write_all(format!("{bad}{TRACE}").as_bytes()).unwrap();
+        let (trace, skips) = read(file.path(), 3).unwrap();
+        assert_eq!(trace.moments().len(), 3);
+        let skipped = skips.of_file(file.path(), "lines").unwrap();
+        assert_eq!((skipped.read, skipped.skipped), (4, 1));
+        assert!(skipped.first.starts_with("line 1: "), "{skipped:?}");
     }
 
     #[test]

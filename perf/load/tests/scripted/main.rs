@@ -11,6 +11,7 @@ mod counts;
 mod events;
 mod failures;
 mod faults;
+mod fields;
 mod ground_truth;
 mod server;
 mod timing;

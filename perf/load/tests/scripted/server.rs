@@ -49,6 +49,9 @@ pub(crate) struct Log {
     pub(crate) peak: usize,
 }
 
+/// Refuses a body, or leaves it to the script.
+type Refuse = dyn Fn(&Value) -> Option<Reply> + Send + Sync;
+
 /// A server that answers the n-th POST by `script(n)` and a GET of `/metrics` by `metrics`. Its
 /// cache cannot be reset.
 #[derive(Clone)]
@@ -58,6 +61,7 @@ pub(crate) struct Server {
     script: Arc<dyn Fn(usize) -> Reply + Send + Sync>,
     metrics: Arc<dyn Fn(u64) -> Option<String> + Send + Sync>,
     tokenizer: Option<u32>,
+    refuses: Arc<Refuse>,
 }
 
 /// One more request under way for as long as this exists.
@@ -143,6 +147,7 @@ impl Server {
             script: Arc::new(script),
             metrics: Arc::new(|_| None),
             tokenizer: None,
+            refuses: Arc::new(|_| None),
         }
     }
 
@@ -165,6 +170,14 @@ impl Server {
     /// With a tokenizer that counts `count` tokens in every text.
     pub(crate) fn with_tokenizer(self, count: u32) -> Self {
         Self { tokenizer: Some(count), ..self }
+    }
+
+    /// With bodies that it refuses before its script is asked.
+    pub(crate) fn refusing(
+        self,
+        refuses: impl Fn(&Value) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
+        Self { refuses: Arc::new(refuses), ..self }
     }
 
     fn now_us(&self) -> u64 {
@@ -193,8 +206,9 @@ impl Server {
         let body = request.into_body().collect().await.unwrap().to_bytes();
         let (reply, under_way) = {
             let mut log = self.log.lock().unwrap();
-            let reply = (self.script)(log.asked.len());
-            log.asked.push(Asked { at_us, body: serde_json::from_slice(&body).unwrap() });
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            let reply = (self.refuses)(&body).unwrap_or_else(|| (self.script)(log.asked.len()));
+            log.asked.push(Asked { at_us, body });
             log.under_way += 1;
             log.peak = log.peak.max(log.under_way);
             (reply, UnderWay(Arc::clone(&self.log)))

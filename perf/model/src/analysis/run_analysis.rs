@@ -49,6 +49,7 @@ impl RunAnalysis {
             client: end.client.as_ref(),
             calibration: header.calibration.as_ref(),
             cache_reset: end.cache_reset.as_ref(),
+            end: Some(end),
         };
         let faults = faults(load, &figures.summary, &inputs);
         let remarks = remarks(load, &figures.summary, &inputs);

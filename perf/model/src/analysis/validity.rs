@@ -8,10 +8,13 @@ use crate::analysis::lateness::Lateness;
 use crate::analysis::steady_state;
 use crate::analysis::summary::Summary;
 use crate::record::client_load::{Calibration, ClientUse, ENOUGH_TICKS};
-use crate::record::file::{CacheReset, ServerCounts};
+use crate::record::counter_source::CounterSource;
+use crate::record::file::{CacheReset, End, ServerCounts};
 use crate::record::finding::{Finding, FindingCode};
+use crate::record::left_out::LeftOut;
 use crate::record::oddity::OddityKind;
 use crate::record::sample::Sample;
+use crate::record::skipped_entries::SkippedEntries;
 use crate::spec::load::Load;
 use crate::spec::metric::{Metric, Quantity, Statistic};
 use crate::spec::units::as_millis;
@@ -31,6 +34,8 @@ pub struct ValidityInputs<'a> {
     pub calibration: Option<&'a Calibration>,
     /// What became of the server's prefix cache before the first send.
     pub cache_reset: Option<&'a CacheReset>,
+    /// How the run ended, with what it left out; absent where that is not known.
+    pub end: Option<&'a End>,
 }
 
 /// Every reason not to trust a run; empty for one that may be judged.
@@ -74,6 +79,7 @@ pub fn remarks(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> V
                 .map(|what| Finding::new(FindingCode::FailuresAllowed, what)),
         );
     }
+    remarks.extend(inputs.end.into_iter().flat_map(departures));
     remarks.extend(oddities(inputs.samples));
     remarks.extend(engine_times::remarks(inputs.samples));
     remarks.extend(
@@ -88,6 +94,13 @@ pub fn remarks(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> V
         ));
     }
     remarks
+}
+
+/// What of the run was not as declared.
+fn departures(end: &End) -> Vec<Finding> {
+    let left_out = end.left_out.iter().map(LeftOut::remark);
+    let skipped = end.skipped_entries.iter().map(SkippedEntries::remark);
+    left_out.chain(end.counters.and_then(CounterSource::remark)).chain(skipped).collect()
 }
 
 /// Where client and server do not count alike. Of a request that failed the server may have counted
@@ -143,7 +156,8 @@ fn unchecked(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> Vec
                 client.wall_us as f64 / 1e6
             )));
         }
-        if server.is_none() {
+        let is_left_out = inputs.end.is_some_and(|end| end.counters.is_some());
+        if server.is_none() && !is_left_out {
             remarks.push(unchecked(
                 "the server has no counters at /metrics, so the client's counts could not be checked".to_owned(),
             ));

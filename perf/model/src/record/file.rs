@@ -6,10 +6,14 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::record::bounds;
+pub use crate::record::cache_reset::CacheReset;
 use crate::record::client_load::{Calibration, ClientUse};
+use crate::record::counter_source::CounterSource;
 use crate::record::fingerprint::Fingerprint;
+use crate::record::left_out::LeftOut;
 use crate::record::sample::Sample;
 use crate::record::search_probe::SearchProbe;
+use crate::record::skipped_entries::SkippedEntries;
 use crate::spec::load::{Arrivals, Load, Objective};
 
 /// The version of the format that this code writes.
@@ -207,19 +211,15 @@ pub struct End {
     /// What became of the server's prefix cache before the load; absent when the load never began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_reset: Option<CacheReset>,
-}
-
-/// Whether the server's prefix cache was emptied between the warm-up and the first measured
-/// request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CacheReset {
-    /// The server has no such offer, as vLLM outside its development mode.
-    NotOffered,
-    /// It was emptied.
-    Done,
-    /// It was not, and why, in the server's words.
-    Refused(String),
+    /// The fields that were not sent; without any, all that the load calls for were in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+    /// Where the server's counters come from, where that is not the one server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counters: Option<CounterSource>,
+    /// Entries of the file of prompts that could not be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped_entries: Option<SkippedEntries>,
 }
 
 /// One line of a record, as it is written.

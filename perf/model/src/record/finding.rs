@@ -90,6 +90,12 @@ codes! {
         TooFewRequests,
         /// The server did something beside the protocol.
         ServerOddity,
+        /// Fields that the server does not know, or that were to be left out, were not sent.
+        FieldsLeftOut,
+        /// Entries of an input file could not be used.
+        EntriesSkipped,
+        /// Several servers answer at one address, so that their counters were left out.
+        SeveralServers,
         /// What should be checked could not be.
         Unchecked,
         /// The server refused to reset its prefix cache.

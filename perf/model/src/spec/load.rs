@@ -17,6 +17,7 @@ pub use prompts::Prompts;
 
 use crate::spec::load_search::LoadSearch;
 use crate::spec::metric::Quantity;
+use crate::spec::request_field::RequestField;
 use crate::spec::units::{Percent, as_millis};
 
 /// How long the answers are.
@@ -120,6 +121,9 @@ pub struct Load {
     /// The share of requests that may fail before the run is invalid. Failed requests count
     /// in no figure.
     pub failures_allowed: Percent,
+    /// Fields that are not sent, for a server that does not know them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leave_out: Vec<RequestField>,
     /// The search for the highest rate or concurrency, for a load that is one: its arrivals are
     /// the pattern, and its requests those of a probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -150,10 +154,15 @@ impl Load {
         let streamed = if workload.stream { "streamed" } else { "not streamed" };
         let contents =
             self.contents.as_ref().map_or(String::new(), |hash| format!(" (content {hash})"));
-        format!(
+        let mut line = format!(
             "{prompts}{contents}, {output}, {api}, {streamed}, temperature {}",
             workload.temperature
-        )
+        );
+        if !self.leave_out.is_empty() {
+            let names: Vec<&str> = self.leave_out.iter().map(|field| field.name()).collect();
+            line = format!("{line}, without {}", names.join(" and "));
+        }
+        line
     }
 
     /// The arrivals and the counts on one line: `waves of 32, 160 requests after 32 to warm up`.
@@ -206,6 +215,15 @@ mod tests {
             edited.describe().starts_with("64 random tokens (content 00ff), exactly"),
             "{}",
             edited.describe()
+        );
+        let fewer = Load {
+            leave_out: vec![RequestField::CacheSalt, RequestField::MinTokens],
+            ..fixtures::load()
+        };
+        assert!(
+            fewer.describe().ends_with("temperature 0, without cache_salt and min_tokens"),
+            "{}",
+            fewer.describe()
         );
         assert_eq!(
             load.describe_arrivals(),

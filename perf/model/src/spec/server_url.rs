@@ -78,6 +78,21 @@ impl ServerUrl {
         Ok(Self { host: host.to_owned(), port, path })
     }
 
+    /// The address of a server and a path on it, which may be any: `http://h:1` and `/metrics` of
+    /// `http://h:1/metrics`.
+    pub fn parse_with_path(url: &str) -> Result<(String, String), ServerUrlError> {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if scheme.is_empty() || path.contains(['?', '#', '@']) || path.contains(char::is_whitespace)
+        {
+            return Self::parse(url).map(|url| (url.to_string(), String::new()));
+        }
+        let server = Self::parse(&format!("{scheme}://{authority}"))?;
+        let path = path.trim_end_matches('/');
+        let path = if path.is_empty() { String::new() } else { format!("/{path}") };
+        Ok((server.to_string(), path))
+    }
+
     /// The host: a name or an address, an IPv6 address in brackets.
     pub fn host(&self) -> &str {
         &self.host
@@ -128,6 +143,19 @@ mod tests {
         }
         let local = ServerUrl::parse("http://[::1]/v1").unwrap();
         assert_eq!((local.host(), local.port(), local.path()), ("[::1]", 80, ""));
+    }
+
+    #[test]
+    fn a_path_is_parted_from_its_server() {
+        for (url, server, path) in [
+            ("http://h:1", "http://h:1", ""),
+            ("http://h:1/metrics/", "http://h:1", "/metrics"),
+            ("http://h/a/metrics", "http://h", "/a/metrics"),
+        ] {
+            assert_eq!(ServerUrl::parse_with_path(url), Ok((server.to_owned(), path.to_owned())));
+        }
+        assert!(ServerUrl::parse_with_path("h:1/metrics").is_err());
+        assert!(ServerUrl::parse_with_path("http://h:1/metrics?a=b").is_err());
     }
 
     #[test]

@@ -49,17 +49,21 @@ fn the_lines_of_a_file_are_used_in_order_and_again() {
 }
 
 #[test]
-fn a_bad_line_is_named_by_its_number() {
+fn a_bad_line_is_skipped_and_named_by_its_number() {
     for (bad, why) in [
         ("{\"text\": \"a\"}", "missing field `prompt`"),
         ("{\"prompt\": 7}", "invalid type"),
         ("{\"prompt\": \"a\", \"output_tokens\": 0}", "`output_tokens` is 0"),
         ("{\"prompt", "EOF"),
     ] {
-        let error =
-            lines(&format!("{{\"prompt\": \"a\"}}\n{bad}\n"), OutputLength::AtMost(9)).unwrap_err();
-        let text = error.to_string();
-        assert!(text.starts_with("line 2 of ") && text.contains(why), "{text}");
+        let file = format!("{{\"prompt\": \"a\"}}\n{bad}\n");
+        let skipped = lines(&file, OutputLength::AtMost(9)).unwrap().skipped.unwrap();
+        assert_eq!((skipped.read, skipped.skipped), (2, 1));
+        let text = skipped.first;
+        assert!(text.starts_with("line 2: ") && text.contains(why), "{text}");
+        // Without a good one, there is nothing to send.
+        let error = lines(bad, OutputLength::AtMost(9)).unwrap_err().to_string();
+        assert!(error.starts_with("line 1 of ") && error.contains(why), "{error}");
     }
 }
 
