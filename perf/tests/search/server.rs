@@ -101,7 +101,7 @@ async fn start(seed: u64, clock: Clock) -> (SimServer, Endpoint) {
     (server, endpoint)
 }
 
-async fn put(
+pub(crate) async fn put(
     load: &Load,
     search: Option<SearchProbe>,
     endpoint: &Endpoint,
