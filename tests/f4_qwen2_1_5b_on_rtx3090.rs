@@ -15,6 +15,7 @@ fn sequences_256_at_once() -> perf::Result {
         .gpus(1)
         .arg("--gpu-memory-utilization", 0.9)
         .switch("--no-enable-prefix-caching")
+        .simulates_start_up()
         .simulated_as("qwen2-1.5b-bf16-1x3090");
 
     Suite::new("qwen2-1.5b-3090")

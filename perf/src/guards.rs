@@ -55,6 +55,32 @@ pub fn max_concurrency() -> Rate {
     Rate(Quantity::MaxConcurrency)
 }
 
+/// Seconds from the command that starts the server until it answers. Only a server that was started
+/// for the run has it, and a simulated one that [says so](crate::Vllm::simulates_start_up).
+pub fn start_up() -> StartUpTime {
+    StartUpTime(Quantity::StartUp)
+}
+
+/// The part of the [start](start_up) in which weights are loaded.
+pub fn weights_loading() -> StartUpTime {
+    StartUpTime(Quantity::StartWeights)
+}
+
+/// The part of the [start](start_up) in which `torch.compile` compiles, as vLLM counts it.
+pub fn compilation() -> StartUpTime {
+    StartUpTime(Quantity::StartCompilation)
+}
+
+/// The part of the [start](start_up) in which CUDA graphs are captured, as vLLM counts it.
+pub fn graph_capture() -> StartUpTime {
+    StartUpTime(Quantity::StartGraphCapture)
+}
+
+/// Tokens that fit into the KV cache, from the server's log.
+pub fn kv_cache_tokens() -> KvCache {
+    KvCache(Quantity::KvCacheTokens)
+}
+
 /// Output tokens per second that one request saw.
 pub fn request_output_rate() -> RequestRate {
     RequestRate(Quantity::RequestOutputRate)
@@ -129,6 +155,42 @@ impl Latency {
     pub fn within(self, limit: Duration) -> GoodputObjective {
         GoodputObjective(Objective { quantity: self.0, limit })
     }
+}
+
+/// A time of the server's start: less is better.
+#[derive(Clone, Copy, Debug)]
+pub struct StartUpTime(Quantity);
+
+impl StartUpTime {
+    /// Guards it: a rise of more than `slack` above the baseline is a regression.
+    pub fn may_rise(self, slack: Percent) -> Guard {
+        Guard { metric: whole(self.0), slack }
+    }
+
+    /// What somebody else published for it.
+    pub fn was(self, value: Duration) -> Published {
+        Published { metric: whole(self.0), value: value.as_secs_f64() }
+    }
+}
+
+/// A size of the KV cache: more is better.
+#[derive(Clone, Copy, Debug)]
+pub struct KvCache(Quantity);
+
+impl KvCache {
+    /// Guards it: a fall of more than `slack` below the baseline is a regression.
+    pub fn may_drop(self, slack: Percent) -> Guard {
+        Guard { metric: whole(self.0), slack }
+    }
+
+    /// What somebody else published for it.
+    pub fn was(self, value: f64) -> Published {
+        Published { metric: whole(self.0), value }
+    }
+}
+
+fn whole(quantity: Quantity) -> Metric {
+    Metric::whole_server(quantity).expect("only made of quantities that are one number a start")
 }
 
 /// A bound that a request must meet to count for goodput.

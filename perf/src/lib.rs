@@ -59,7 +59,10 @@ mod tiers;
 mod vllm;
 
 pub use error::{Error, Result};
-pub use guards::{GoodputObjective, Latency, LatencyStatistic, Rate, RateStatistic, RequestRate};
+pub use guards::{
+    GoodputObjective, KvCache, Latency, LatencyStatistic, Rate, RateStatistic, RequestRate,
+    StartUpTime,
+};
 pub use load::Load;
 pub use perf_engine::StartFailure;
 pub use suite::{Outcome, Suite};
@@ -76,8 +79,9 @@ pub mod prelude {
     pub use perf_model::spec::units::{millis, per_second, percent};
 
     pub use crate::guards::{
-        e2e, goodput, itl, max_concurrency, max_rate, output_throughput, request_output_rate,
-        request_throughput, total_throughput, tpot, ttft,
+        compilation, e2e, goodput, graph_capture, itl, kv_cache_tokens, max_concurrency, max_rate,
+        output_throughput, request_output_rate, request_throughput, start_up, total_throughput,
+        tpot, ttft, weights_loading,
     };
     pub use crate::load::{
         Load, as_recorded, as_recorded_at, at_most, at_most_of, concurrent, constant_rate,

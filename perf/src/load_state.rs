@@ -23,6 +23,9 @@ use crate::load::Load;
 use crate::refresh;
 use crate::session::Session;
 
+/// After so many starts in a row without an answer, a search is given up.
+const MOST_UNRESOLVED: usize = 3;
+
 /// A load, its baseline, and what was measured of it so far.
 pub(crate) struct LoadState<'a> {
     pub(crate) suite: &'a str,
@@ -50,12 +53,15 @@ impl<'a> LoadState<'a> {
     pub(crate) fn is_open(&self) -> bool {
         let Some(report) = &self.report else { return true };
         let wanted = report.starts < self.session.starts() as usize;
+        // An unresolved search says nothing of the next start.
+        let may_resolve = report.starts < MOST_UNRESOLVED
+            && self.starts.iter().all(RepetitionResult::is_unresolved);
         match report.verdict {
             // What becomes a baseline rests on a whole session.
             _ if self.session.settings.purpose == Purpose::Refresh => {
-                wanted && report.faults.is_empty()
+                wanted && (report.faults.is_empty() || may_resolve)
             }
-            Verdict::Invalid => false,
+            Verdict::Invalid => may_resolve,
             Verdict::Unrecorded | Verdict::Incomparable => wanted,
             _ => report.is_open(),
         }

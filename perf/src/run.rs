@@ -15,6 +15,7 @@ use perf_model::record::fingerprint::Fingerprint;
 use perf_model::record::hash::fnv_1a;
 use perf_model::record::sample::Sample;
 use perf_model::record::search_probe::SearchProbe;
+use perf_model::record::start_up::StartUp;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::load::Load as Declared;
 use perf_store::record_file::RecordWriter;
@@ -43,6 +44,8 @@ pub(crate) struct Run<'a> {
     pub(crate) endpoint: &'a Endpoint,
     /// What the server is and runs on.
     pub(crate) fingerprint: &'a Fingerprint,
+    /// How the server started, where that is known.
+    pub(crate) start_up: Option<StartUp>,
     /// The time in which it happens.
     pub(crate) clock: Clock,
 }
@@ -95,6 +98,7 @@ impl Run<'_> {
             run: self.number,
             seed,
             search,
+            start_up: self.start_up,
             calibration: perf_load::calibration(self.clock).await,
             ..Header::of(declared, self.suite, self.fingerprint.clone())
         };

@@ -114,7 +114,7 @@ impl Start<'_> {
             }
             Address::InProcess(router) => Endpoint::in_process(router.clone()),
         };
-        let fingerprint = running.fingerprint().clone();
+        let (fingerprint, start_up) = (running.fingerprint().clone(), running.start_up());
         let interrupted = || Err(Error::Interrupted(session.run_folder.clone()));
         let mut evidence = vec![Vec::new(); loads.len()];
         // Load by load, so that the runs of one lie apart: what drifts within a start is in their
@@ -136,6 +136,7 @@ impl Start<'_> {
                 number,
                 endpoint: &endpoint,
                 fingerprint: &fingerprint,
+                start_up,
                 clock,
             };
             let died = |death: ServerExit| Error::ServerDied {

@@ -76,6 +76,14 @@ impl Vllm {
         self
     }
 
+    /// Counts the start of a simulated server, as its profile has it, among what was measured: the
+    /// time, its phases and the KV cache. Of a real server it always is.
+    #[must_use]
+    pub fn simulates_start_up(mut self) -> Self {
+        self.server.simulates_start_up = true;
+        self
+    }
+
     /// The hardware profile that stands in for it on the simulated engine; `generic` by default.
     #[must_use]
     pub fn simulated_as(mut self, profile: &str) -> Self {

@@ -4,6 +4,7 @@ mod daemon;
 mod image;
 mod reaper;
 mod request;
+mod stamp;
 mod supervisor;
 
 use std::path::Path;
@@ -63,6 +64,7 @@ pub(crate) async fn start(
     progress(&format!("starting {name} on {hardware}"));
     let run = ContainerRun::new(locks)?;
     let request = request::build(&image, &files, &engine.docker, &spec, lease.leased(), &run)?;
+    let begun = clock.now();
     let (mut supervisor, mut death) = ContainerSupervisor::spawn(daemon, request, run, &spec);
     let started = supervisor.started();
     let kept = SupervisedServer::new(Box::new(supervisor), death.clone(), lease);
@@ -76,6 +78,8 @@ pub(crate) async fn start(
     let probe =
         Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
     wait(&kept, &probe, &spec, engine.start_timeout_s, clock, progress).await?;
+    let ready = clock.now().saturating_sub(begun);
+    let start_up = kept.start_up(ready, &spec.server.argument_words());
 
     let fingerprint = Fingerprint {
         hardware,
@@ -85,5 +89,6 @@ pub(crate) async fn start(
         vllm: spec.version(&probe).await,
         ..spec.fingerprint
     };
-    Ok(Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept))))
+    let running = Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept)));
+    Ok(running.started(start_up))
 }

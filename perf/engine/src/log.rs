@@ -2,8 +2,10 @@
 
 mod file;
 mod lines;
+mod start_up;
 mod tail;
 
 pub(crate) use file::LogFile;
 pub(crate) use lines::Lines;
+pub(crate) use start_up::StartUpLog;
 pub(crate) use tail::{KEPT, LogTail, shown};

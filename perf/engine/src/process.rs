@@ -58,6 +58,7 @@ pub(crate) async fn start(
     let command = command(&vllm, &model, &spec, &lease, port);
 
     progress(&format!("starting {} on {hardware}", vllm.display()));
+    let begun = clock.now();
     let (supervisor, death) = ProcessSupervisor::spawn(command, &spec.secrets, spec.log.clone())
         .map_err(|reason| EngineError::VllmNotFound { vllm: vllm.clone(), reason })?;
     let members = supervisor.members();
@@ -77,6 +78,8 @@ pub(crate) async fn start(
         ready = wait(&kept, &probe, &spec, engine.start_timeout_s, clock, progress) => ready?,
         holder = taken => return Err(EngineError::PortTaken { port, holder }),
     }
+    let ready = clock.now().saturating_sub(begun);
+    let start_up = kept.start_up(ready, &spec.server.argument_words());
     // The server that answered must be the one that was started here, or another one is measured.
     if let Some(holder) = foreign() {
         return Err(EngineError::PortTaken { port, holder });
@@ -84,7 +87,8 @@ pub(crate) async fn start(
 
     let fingerprint =
         Fingerprint { hardware, driver, vllm: spec.version(&probe).await, ..spec.fingerprint };
-    Ok(Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept))))
+    let running = Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept)));
+    Ok(running.started(start_up))
 }
 
 /// Waits until a server that was started here is ready. On an error the caller drops, and thereby

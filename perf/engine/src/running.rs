@@ -1,8 +1,10 @@
 //! A server that is up: [`Running`].
 
 use std::fmt;
+use std::time::Duration;
 
 use perf_model::record::fingerprint::Fingerprint;
+use perf_model::record::start_up::StartUp;
 use perf_sim::SimServer;
 
 pub use crate::supervisor::ServerExit;
@@ -27,6 +29,7 @@ pub struct Running {
     address: Address,
     fingerprint: Fingerprint,
     held: Handle,
+    start_up: Option<StartUp>,
 }
 
 /// What a running server consists of, by engine.
@@ -60,6 +63,13 @@ impl SupervisedServer {
         self.supervisor.log_tail()
     }
 
+    /// What the log says of the start of a server that is up now.
+    pub(crate) fn start_up(&self, ready: Duration, arguments: &[String]) -> StartUp {
+        let block = arguments.iter().position(|word| word == "--block-size");
+        let block = block.and_then(|at| arguments.get(at + 1)?.parse().ok());
+        self.supervisor.start_up().finish(ready, block)
+    }
+
     /// Stops on a thread of its own, so that it completes even when the caller no longer waits
     /// for it.
     pub(crate) async fn stop(mut self) -> Result<(), EngineError> {
@@ -87,7 +97,18 @@ impl Drop for SupervisedServer {
 
 impl Running {
     pub(crate) fn new(address: Address, fingerprint: Fingerprint, held: Handle) -> Self {
-        Self { address, fingerprint, held }
+        Self { address, fingerprint, held, start_up: None }
+    }
+
+    /// The same server, with how it started.
+    pub(crate) fn started(self, start_up: StartUp) -> Self {
+        Self { start_up: Some(start_up), ..self }
+    }
+
+    /// How it started; absent for a server that was up already, and for a simulated one unless its
+    /// declaration wants it.
+    pub fn start_up(&self) -> Option<StartUp> {
+        self.start_up
     }
 
     /// Where the server answers.

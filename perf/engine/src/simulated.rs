@@ -8,7 +8,7 @@ use perf_sim::{Injection, Options, SimServer, StartFailure as SimulatedFailure};
 use crate::error::EngineError;
 use crate::failure::StartFailure;
 use crate::launch_spec::LaunchSpec;
-use crate::log::shown;
+use crate::log::{StartUpLog, shown};
 use crate::running::{Address, Handle, Running};
 
 /// The profile of a server that declares none.
@@ -43,17 +43,20 @@ pub(crate) async fn start(
         perf_sim::profile(name).map_err(|error| EngineError::invalid(error.to_string()))?;
     let args = spec.server.argument_words();
     let options = Options { profile, args, model: spec.server.model.clone(), seed, injection };
+    let begun = clock.now();
     let server = SimServer::start(options, clock).await.map_err(|failure| explain(&failure))?;
+    let ready = clock.now().saturating_sub(begun);
     let fingerprint = Fingerprint {
         hardware: format!("simulated: {name}"),
         vllm: Some("simulated".to_owned()),
         ..spec.fingerprint
     };
-    Ok(Running::new(
-        Address::InProcess(server.router()),
-        fingerprint,
-        Handle::Simulated(Box::new(server)),
-    ))
+    let mut log = StartUpLog::default();
+    server.log_stamps().for_each(|(at, line)| log.see(at.saturating_sub(begun), line));
+    let address = Address::InProcess(server.router());
+    let running = Running::new(address, fingerprint, Handle::Simulated(Box::new(server)));
+    let is_recorded = spec.server.simulates_start_up;
+    Ok(if is_recorded { running.started(log.finish(ready, None)) } else { running })
 }
 
 fn explain(failure: &SimulatedFailure) -> EngineError {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 
 use crate::failure::StartFailure;
-use crate::log::shown;
+use crate::log::{StartUpLog, shown};
 
 /// How a server ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,9 @@ impl fmt::Display for ServerExit {
 pub(crate) trait Supervisor: Send {
     /// The end of the server's log.
     fn log_tail(&self) -> Vec<String>;
+
+    /// What the server's log says of its start, when it is up.
+    fn start_up(&self) -> StartUpLog;
 
     /// Ends the server, removes what belongs to it and checks that it is gone. Blocks; only the
     /// first call acts.

@@ -45,6 +45,27 @@ fn it_starts_in_this_process_and_is_marked_as_simulated() {
 }
 
 #[test]
+fn a_start_that_is_to_be_recorded_has_the_phases_of_the_profile_and_nothing_is_left_over() {
+    let profile = perf_sim::profile("qwen2-1.5b-bf16-1x3090").unwrap();
+    let quiet = Server {
+        simulated_profile: Some("qwen2-1.5b-bf16-1x3090".into()),
+        ..server(&["--max-model-len=2048"])
+    };
+    let of = |server: &Server| start(&Settings::default(), server).unwrap().start_up();
+    assert_eq!(of(&quiet), None);
+
+    let started = of(&Server { simulates_start_up: true, ..quiet }).unwrap();
+    let near = |value: Option<f64>, wanted: f64| (value.unwrap() - wanted).abs() < 0.01;
+    let startup = &profile.startup;
+    assert!(near(started.engine_process_s, startup.init_s), "{started}");
+    assert!(near(started.weights_s, startup.weights_s), "{started}");
+    let rest = startup.capture_s - started.graph_capture_s.unwrap();
+    assert!(near(started.profiling_s, rest), "{started}");
+    assert!(near(Some(started.remainder_s()), 0.0), "{started}");
+    assert!(started.kv_cache_tokens.unwrap() > 500_000, "{started}");
+}
+
+#[test]
 fn its_failures_are_read_like_those_of_a_real_server() {
     let oom = of(inject("oom"));
     assert_eq!(

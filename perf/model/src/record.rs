@@ -13,6 +13,8 @@ pub mod fingerprint;
 pub mod hash;
 pub mod left_out;
 pub mod oddity;
+pub mod part;
 pub mod sample;
 pub mod search_probe;
 pub mod skipped_entries;
+pub mod start_up;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use perf_clock::Clock;
+use perf_clock::{Clock, Stamp};
 use tokio::task::JoinHandle;
 
 use crate::api::{self, Api, ApiSettings};
@@ -11,7 +11,7 @@ use crate::metrics::CacheConfig;
 use crate::options::{Environment, Options};
 use crate::parallel::Spread;
 use crate::scheduler::{Limits, Scheduler};
-use crate::startup::{StartFailure, start_up};
+use crate::startup::{StartFailure, Written, start_up};
 use crate::step_time::StepTimer;
 use crate::tokenizer::Tokenizer;
 
@@ -22,7 +22,7 @@ const VIRTUAL_EPOCH: Duration = Duration::from_hours(20_454 * 24);
 #[derive(Debug)]
 pub struct SimServer {
     api: Api,
-    log: Vec<String>,
+    log: Written,
     /// One for each replica.
     engines: Vec<JoinHandle<()>>,
 }
@@ -102,7 +102,12 @@ impl SimServer {
 
     /// What the server printed while it started.
     pub fn log(&self) -> &[String] {
-        &self.log
+        &self.log.lines
+    }
+
+    /// The same, with the time of each line on the clock.
+    pub fn log_stamps(&self) -> impl Iterator<Item = (Stamp, &str)> {
+        self.log.stamps.iter().copied().zip(self.log.lines.iter().map(String::as_str))
     }
 
     /// Whether the engine has died.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use perf_clock::Clock;
+use perf_clock::{Clock, Stamp};
 
 use crate::args::ServeArgs;
 use crate::memory::{KvCache, Misfit, plan};
@@ -37,7 +37,7 @@ impl StartFailure {
 
     /// A failure before the engine was started, by the line that ends the log.
     fn early(exit_code: i32, cause: String, environment: &Environment) -> Self {
-        let mut log = Log { lines: Vec::new(), echo: environment.log_to_stderr };
+        let mut log = Log::begin(environment, None);
         log.plain(&cause);
         Self { exit_code, log: log.lines, cause }
     }
@@ -57,18 +57,38 @@ pub fn missing_model_failure(model: &str, environment: &Environment) -> StartFai
     StartFailure::early(1, cause, environment)
 }
 
+/// The log of a start that succeeded.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) lines: Vec<String>,
+    /// When each line was written.
+    pub(crate) stamps: Vec<Stamp>,
+}
+
 /// Log lines, printed as they are written when `echo` is set.
 struct Log {
     lines: Vec<String>,
+    /// When each was written.
+    stamps: Vec<Stamp>,
+    clock: Option<Clock>,
     echo: bool,
 }
 
 impl Log {
+    fn begin(environment: &Environment, clock: Option<Clock>) -> Self {
+        Self { lines: Vec::new(), stamps: Vec::new(), clock, echo: environment.log_to_stderr }
+    }
+
     fn plain(&mut self, line: &str) {
         if self.echo {
             eprintln!("{line}");
         }
+        self.push(line);
+    }
+
+    fn push(&mut self, line: &str) {
         self.lines.push(line.into());
+        self.stamps.extend(self.clock.map(|clock| clock.now()));
     }
 
     fn info(&mut self, process: &str, source: &str, text: &str) {
@@ -81,9 +101,9 @@ pub(crate) async fn start_up(
     options: &Options,
     environment: &Environment,
     clock: Clock,
-) -> Result<(ServeArgs, KvCache, Vec<String>), StartFailure> {
+) -> Result<(ServeArgs, KvCache, Written), StartFailure> {
     let profile = &options.profile;
-    let mut log = Log { lines: Vec::new(), echo: environment.log_to_stderr };
+    let mut log = Log::begin(environment, Some(clock));
     let args = match ServeArgs::parse(&options.args) {
         Ok(args) => args,
         Err(error) => {
@@ -106,6 +126,8 @@ pub(crate) async fn start_up(
     let context = args.context_len(profile);
     log.info("APIServer", "model.py:2152", &format!("Using max model len {context}"));
     log.info("EngineCore", "core.py:133", "Initializing a V1 LLM engine (v0.32.0)");
+    let loading = format!("Starting to load model {}...", options.model);
+    log.info("Worker", "gpu_model_runner.py:5040", &loading);
     clock.sleep(time.weights).await;
     if let Err(Misfit::Weights { needed_gib, allowed_gib, total_gib }) = planned {
         return Err(StartFailure::new(
@@ -178,8 +200,8 @@ pub(crate) async fn start_up(
     log.plain("INFO:     Started server process [1]");
     log.plain("INFO:     Waiting for application startup.");
     // Not printed here: the caller that opens the port prints it when the port is open.
-    log.lines.push("INFO:     Application startup complete.".into());
-    Ok((args, cache, log.lines))
+    log.push("INFO:     Application startup complete.");
+    Ok((args, cache, Written { lines: log.lines, stamps: log.stamps }))
 }
 
 struct StageTimes {

@@ -127,7 +127,6 @@ fn ours(url: &str, requests: u32, seed: u64) -> Found {
         records
     });
     let found = SearchAnalysis::of(&records).unwrap();
-    println!("    {}", found.sentence());
     let value = match found.answer {
         Answer::Found { value, .. } => Some(value),
         Answer::Unresolved { .. } => None,
@@ -140,8 +139,8 @@ fn guidellm(url: &str, requests: u32, place: &Path) -> Found {
     let setting = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
     let prompts = place.join("prompts.jsonl");
     let line = |number: u32| json!({"prompt": format!("{number} the quick brown fox jumps over the lazy dog")});
-    fs::write(&prompts, (0..20_000).map(|at| format!("{}\n", line(at))).collect::<String>())
-        .unwrap();
+    let lines: Vec<String> = (0..20_000).map(|number| line(number).to_string()).collect();
+    fs::write(&prompts, lines.join("\n")).unwrap();
     let (log, result) = (fs::File::create(place.join("log")).unwrap(), place.join("result.json"));
     let options: [(&str, Value); 7] = [
         (
@@ -176,12 +175,6 @@ fn guidellm(url: &str, requests: u32, place: &Path) -> Found {
     let report: Value = serde_json::from_slice(&fs::read(&result).unwrap()).unwrap();
     let found = conclusion(&report).expect("a search with a conclusion");
     let probes = found["probes"].as_array().unwrap();
-    for probe in probes {
-        println!(
-            "    guidellm: {} {} resolved {}",
-            probe["streams"], probe["attainment"], probe["resolved"]
-        );
-    }
     Found {
         value: found["best_passing_streams"].as_f64(),
         is_resolved: found["stop_reason"] == "converged"

@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt;
 use testcontainers::bollard::Docker;
@@ -23,9 +23,10 @@ use tokio::sync::{mpsc as requests, oneshot, watch};
 use super::daemon::failed;
 use super::reaper::ContainerRun;
 use super::request::PORT;
+use super::stamp::since_epoch;
 use crate::error::EngineError;
 use crate::launch_spec::LaunchSpec;
-use crate::log::{KEPT, Lines, LogFile, LogTail, shown};
+use crate::log::{KEPT, Lines, LogFile, LogTail, StartUpLog, shown};
 use crate::readiness::chain;
 use crate::secrets::Secrets;
 use crate::supervisor::{ExitNotice, ServerExit, Supervisor};
@@ -39,14 +40,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The port on this machine, if the container still runs; or why there is no container.
 type Started = Result<Option<u16>, EngineError>;
 
-/// A request for the lines of the log, and where they go.
-type LogRequest = mpsc::Sender<Vec<String>>;
+/// What is wanted of the log, and where it goes.
+enum Wanted {
+    /// Its last lines.
+    Tail(mpsc::Sender<Vec<String>>),
+    /// What it says of the start.
+    StartUp(mpsc::Sender<StartUpLog>),
+}
 
 /// Owns a container.
 pub(super) struct ContainerSupervisor {
     started: Option<oneshot::Receiver<Started>>,
     /// Closing this is what tells the thread to end. `None` once it was stopped.
-    log_requests: Option<requests::UnboundedSender<LogRequest>>,
+    log_requests: Option<requests::UnboundedSender<Wanted>>,
     thread: Option<JoinHandle<Result<(), String>>>,
 }
 
@@ -94,8 +100,16 @@ impl ContainerSupervisor {
 impl Supervisor for ContainerSupervisor {
     fn log_tail(&self) -> Vec<String> {
         let (answer, lines) = mpsc::channel();
-        let sent = self.log_requests.as_ref().is_some_and(|requests| requests.send(answer).is_ok());
+        let wanted = Wanted::Tail(answer);
+        let sent = self.log_requests.as_ref().is_some_and(|requests| requests.send(wanted).is_ok());
         if sent { shown(&lines.recv_timeout(PATIENCE).unwrap_or_default()) } else { Vec::new() }
+    }
+
+    fn start_up(&self) -> StartUpLog {
+        let (answer, read) = mpsc::channel();
+        let wanted = Wanted::StartUp(answer);
+        let sent = self.log_requests.as_ref().is_some_and(|requests| requests.send(wanted).is_ok());
+        if sent { read.recv_timeout(PATIENCE).unwrap_or_default() } else { StartUpLog::default() }
     }
 
     fn stop(&mut self) -> Result<(), String> {
@@ -127,15 +141,19 @@ impl Work {
         &self,
         request: ContainerRequest<GenericImage>,
         announce_start: oneshot::Sender<Started>,
-        mut asked: requests::UnboundedReceiver<LogRequest>,
+        mut asked: requests::UnboundedReceiver<Wanted>,
     ) {
+        let begun = SystemTime::now();
         let mut start = Box::pin(self.start(request));
         let started = loop {
             tokio::select! {
                 started = &mut start => break started,
                 request = asked.recv() => match request {
-                    Some(answer) => {
+                    Some(Wanted::Tail(answer)) => {
                         let _ = answer.send(Vec::new());
+                    }
+                    Some(Wanted::StartUp(answer)) => {
+                        let _ = answer.send(StartUpLog::default());
                     }
                     None => return,
                 }
@@ -151,8 +169,15 @@ impl Work {
         let id = container.id().to_owned();
         let _ = announce_start.send(Ok(self.port(&id).await));
         let answer = async {
-            while let Some(answer) = asked.recv().await {
-                let _ = answer.send(self.tail(&id).await.lines());
+            while let Some(wanted) = asked.recv().await {
+                match wanted {
+                    Wanted::Tail(answer) => {
+                        let _ = answer.send(self.tail(&id).await.lines());
+                    }
+                    Wanted::StartUp(answer) => {
+                        let _ = answer.send(self.start_up(&id, begun).await);
+                    }
+                }
             }
         };
         let watch = async {
@@ -213,6 +238,28 @@ impl Work {
         let tail = LogTail::new(self.secrets.clone());
         self.read(id, &KEPT.to_string(), &tail).await;
         tail
+    }
+
+    /// What the log says of the start that began then. Docker stamps each line with the wall clock of
+    /// this machine.
+    async fn start_up(&self, id: &str, begun: SystemTime) -> StartUpLog {
+        let begun = begun.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).timestamps(true).build();
+        let (mut lines, mut found) = (Lines::default(), StartUpLog::default());
+        let mut see = |line: &[u8]| {
+            let line = String::from_utf8_lossy(line);
+            if let Some((stamp, line)) = line.split_once(' ')
+                && let Some(at) = since_epoch(stamp)
+            {
+                found.see(at.saturating_sub(begun), line);
+            }
+        };
+        let mut pieces = self.docker.logs(id, Some(options));
+        while let Some(Ok(piece)) = pieces.next().await {
+            lines.push(piece.as_ref(), &mut see);
+        }
+        lines.end(&mut see);
+        found
     }
 
     /// Reads the given number of last lines of the log, or `all`.

@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use super::file::LogFile;
+use super::start_up::StartUpLog;
 use crate::secrets::Secrets;
 
 /// Lines that errors and reports show.
@@ -19,11 +21,14 @@ pub(crate) struct LogTail {
     secrets: Secrets,
     lines: Arc<Mutex<VecDeque<String>>>,
     file: Arc<Mutex<Option<LogFile>>>,
+    /// When the server was started, and what its log has said of the start.
+    start: (Instant, Arc<Mutex<StartUpLog>>),
 }
 
 impl LogTail {
     pub(crate) fn new(secrets: Secrets) -> Self {
-        Self { secrets, lines: Arc::default(), file: Arc::default() }
+        let start = (Instant::now(), Arc::default());
+        Self { secrets, lines: Arc::default(), file: Arc::default(), start }
     }
 
     /// The same, with every line in a file as well, if there is to be one.
@@ -41,11 +46,18 @@ impl LogTail {
         if let Some(file) = &mut *self.file.lock().unwrap_or_else(PoisonError::into_inner) {
             file.push(&text);
         }
+        let (begun, start) = &self.start;
+        start.lock().unwrap_or_else(PoisonError::into_inner).see(begun.elapsed(), &text);
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == KEPT {
             lines.pop_front();
         }
         lines.push_back(text);
+    }
+
+    /// What the log has said of the start so far.
+    pub(crate) fn start_up(&self) -> StartUpLog {
+        *self.start.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the file, for a server that is gone.

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::process_group::{Members, ProcessGroup};
-use crate::log::{Lines, LogFile, LogTail, shown};
+use crate::log::{Lines, LogFile, LogTail, StartUpLog, shown};
 use crate::secrets::Secrets;
 use crate::supervisor::{ExitNotice, ServerExit, Supervisor};
 
@@ -38,6 +38,8 @@ impl ProcessSupervisor {
         secrets: &Secrets,
         log: Option<PathBuf>,
     ) -> Result<(Self, ExitNotice), String> {
+        // The start counts from here.
+        let tail = LogTail::new(secrets.clone()).kept_in(log.as_deref().map(LogFile::at));
         let mut group = ProcessGroup::new()?;
         let spawned = (|| {
             // One pipe for both, so that the lines stay in order.
@@ -57,7 +59,6 @@ impl ProcessSupervisor {
                 return Err(secrets.redact(&error.to_string()));
             }
         };
-        let tail = LogTail::new(secrets.clone()).kept_in(log.as_deref().map(LogFile::at));
         let (log_ended, log_end) = channel();
         let (process_ended, ended) = channel();
         let (announce, notice) = ExitNotice::new();
@@ -89,6 +90,10 @@ impl ProcessSupervisor {
 impl Supervisor for ProcessSupervisor {
     fn log_tail(&self) -> Vec<String> {
         shown(&self.tail.lines())
+    }
+
+    fn start_up(&self) -> StartUpLog {
+        self.tail.start_up()
     }
 
     fn stop(&mut self) -> Result<(), String> {

@@ -6,7 +6,8 @@ use crate::analysis::steady_state::{Steady, steady};
 use crate::analysis::summary::{Summary, summarize};
 use crate::analysis::validity::{ValidityInputs, estimated, faults, remarks};
 use crate::record::file::Record;
-use crate::record::finding::Finding;
+use crate::record::finding::{Finding, FindingCode};
+use crate::record::start_up::StartUp;
 
 /// What a record says of its run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,14 +33,16 @@ impl RunAnalysis {
     /// Reads a record.
     pub fn of(record: &Record) -> Self {
         let Record { header, samples, end } = record;
-        let summary = summarize(samples, &header.objectives);
+        let mut summary = summarize(samples, &header.objectives);
+        summary.values.extend(header.start_up.iter().flat_map(StartUp::values));
         let steady = header.pattern.and_then(|arrivals| steady(samples, arrivals));
         let lateness = header.pattern.and_then(|arrivals| Lateness::of(samples, arrivals));
         let prefix_hit_rate = end.as_ref().and_then(|end| end.server.as_ref()?.prefix_hit_rate());
         let figures = Self { summary, steady, lateness, prefix_hit_rate, ..Self::default() };
+        let started = header.start_up.map(|it| Finding::new(FindingCode::StartUp, it.to_string()));
         let (Some(load), Some(end)) = (&header.declared, end.as_ref().filter(|end| end.complete))
         else {
-            let remarks = estimated(samples, &figures.summary).into_iter().collect();
+            let remarks = estimated(samples, &figures.summary).into_iter().chain(started).collect();
             return Self { remarks, ..figures };
         };
         let inputs = ValidityInputs {
@@ -52,7 +55,8 @@ impl RunAnalysis {
             end: Some(end),
         };
         let faults = faults(load, &figures.summary, &inputs);
-        let remarks = remarks(load, &figures.summary, &inputs);
+        let mut remarks = remarks(load, &figures.summary, &inputs);
+        remarks.extend(started);
         Self { faults, remarks, ..figures }
     }
 }

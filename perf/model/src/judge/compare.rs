@@ -76,7 +76,9 @@ pub fn compare(
 ) -> LoadReport {
     let fingerprint = evidence.starts.first().map(|start| &start.fingerprint);
     let baseline = found.baseline();
-    let mut faults = faults(evidence);
+    // Pairs are of the same number on both sides: none may be without a value.
+    let are_starts = matches!(judging, Reference::Baseline(_));
+    let (mut faults, unresolved) = faults(evidence, are_starts);
     if let Some(why) = found.fault() {
         faults.push(Finding::new(
             FindingCode::BaselineUnusable,
@@ -101,6 +103,7 @@ pub fn compare(
         () => None,
     };
     let mut notes = notes(evidence);
+    notes.extend(unresolved);
     notes.extend(remarks(evidence.load.arrivals, evidence.guards));
     let anchor = match anchored {
         AnchorLookup::At(anchor) => comparable_anchor(evidence, anchor, fingerprint, &mut notes),
@@ -155,10 +158,18 @@ fn differences(
     differences
 }
 
-fn faults(evidence: &LoadResults<'_>) -> Vec<Finding> {
-    let mut faults = Vec::new();
+/// The faults, and what would be one but for the other starts.
+fn faults(evidence: &LoadResults<'_>, may_spare: bool) -> (Vec<Finding>, Vec<Finding>) {
+    let (mut faults, mut unresolved) = (Vec::new(), Vec::new());
     for (name, repetition) in names(evidence.starts).iter().zip(evidence.starts) {
-        faults.extend(repetition.faults.iter().map(|fault| fault.at(name)));
+        if may_spare && evidence.is_spared(repetition) {
+            unresolved.extend(repetition.faults.iter().map(|fault| {
+                let message = format!("{}; judged without this start", fault.message);
+                Finding::new(FindingCode::StartUnresolved, message).at(name)
+            }));
+        } else {
+            faults.extend(repetition.faults.iter().map(|fault| fault.at(name)));
+        }
         if repetition.fingerprint != evidence.starts[0].fingerprint {
             faults.push(Finding::new(
                 FindingCode::ConfigurationChanged,
@@ -166,7 +177,7 @@ fn faults(evidence: &LoadResults<'_>) -> Vec<Finding> {
             ));
         }
     }
-    faults
+    (faults, unresolved)
 }
 
 /// Who says the verdict of a guard.

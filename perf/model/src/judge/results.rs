@@ -8,7 +8,7 @@ use crate::analysis::summary::Summary;
 use crate::judge::baseline::Baseline;
 use crate::record::client_load::ClientUse;
 use crate::record::file::ServerCounts;
-use crate::record::finding::Finding;
+use crate::record::finding::{Finding, FindingCode};
 use crate::record::fingerprint::Fingerprint;
 use crate::spec::guard::Guard;
 use crate::spec::load::Load;
@@ -46,6 +46,14 @@ pub struct RepetitionResult {
     pub faults: Vec<Finding>,
 }
 
+impl RepetitionResult {
+    /// Whether it is valid, but its search found no highest load.
+    pub fn is_unresolved(&self) -> bool {
+        !self.faults.is_empty()
+            && self.faults.iter().all(|fault| fault.code == FindingCode::SearchUnresolved)
+    }
+}
+
 /// What was measured for one load.
 #[derive(Clone, Debug)]
 pub struct LoadResults<'a> {
@@ -63,10 +71,13 @@ pub struct LoadResults<'a> {
 
 impl LoadResults<'_> {
     /// The baseline, of one session, that these measurements would make. `None` if there is no
-    /// start or one of them must not be judged.
+    /// start or one of them must not be judged. A start whose search was unresolved is no part of
+    /// it if others were resolved.
     pub fn as_baseline(&self) -> Option<Baseline> {
         let first = self.starts.first()?;
-        if self.starts.iter().any(|start| !start.faults.is_empty()) {
+        let is_faulty = |start: &&RepetitionResult| !start.faults.is_empty();
+        if self.starts.iter().filter(|start| !self.is_spared(start)).any(|start| is_faulty(&start))
+        {
             return None;
         }
         Some(Baseline {
@@ -88,6 +99,13 @@ impl LoadResults<'_> {
         })
     }
 
+    /// Whether this start's only fault is an unresolved search, and another start has an answer.
+    ///
+    /// Then it has no value, which is a result with its reason, and takes nothing from the others.
+    pub(crate) fn is_spared(&self, start: &RepetitionResult) -> bool {
+        start.is_unresolved() && self.starts.iter().any(|other| other.faults.is_empty())
+    }
+
     /// How many engine starts were measured.
     pub(crate) fn start_count(&self) -> usize {
         self.starts.chunk_by(|one, next| one.start == next.start).count()
@@ -97,7 +115,8 @@ impl LoadResults<'_> {
     pub(crate) fn metrics(&self) -> BTreeMap<Metric, Vec<Vec<f64>>> {
         let all = Metric::all().map(|metric| (metric, self.values(metric)));
         let whole = |values: &Vec<Vec<f64>>| {
-            values.iter().map(Vec::len).sum::<usize>() == self.starts.len()
+            let judged = self.starts.iter().filter(|start| !self.is_spared(start)).count();
+            values.iter().map(Vec::len).sum::<usize>() == judged
         };
         all.filter(|(_, values)| !values.is_empty() && whole(values)).collect()
     }

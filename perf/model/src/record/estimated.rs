@@ -46,10 +46,8 @@ impl Estimated {
             Quantity::Itl => chunk_tokens || first_token || last_token || output_tokens,
             Quantity::RequestOutputRate => last_token || output_tokens,
             Quantity::OutputThroughput | Quantity::TotalThroughput => output_tokens,
-            Quantity::RequestThroughput
-            | Quantity::Goodput
-            | Quantity::MaxRate
-            | Quantity::MaxConcurrency => false,
+            // Goodput and what a search finds by their objectives; the rest needs no token.
+            _ => false,
         }
     }
 

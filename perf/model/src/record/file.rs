@@ -11,43 +11,15 @@ use crate::record::client_load::{Calibration, ClientUse};
 use crate::record::counter_source::CounterSource;
 use crate::record::fingerprint::Fingerprint;
 use crate::record::left_out::LeftOut;
+pub use crate::record::part::Part;
 use crate::record::sample::Sample;
 use crate::record::search_probe::SearchProbe;
 use crate::record::skipped_entries::SkippedEntries;
+use crate::record::start_up::StartUp;
 use crate::spec::load::{Arrivals, Load, Objective};
 
 /// The version of the format that this code writes.
 pub const SCHEMA: u32 = 1;
-
-/// The part of a run that an engine start belongs to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// The starts that are held against the baseline.
-    #[default]
-    Judged,
-    /// The side of a duet that the other is held against.
-    Base,
-    /// The side of a duet that is under test.
-    Candidate,
-}
-
-impl Part {
-    /// The folder of the records of a run in a start, both counted from 1.
-    pub fn folder(self, start: u32, run: u32) -> String {
-        let start = match self {
-            Self::Judged => format!("start-{start}"),
-            Self::Base => format!("base-{start}"),
-            Self::Candidate => format!("candidate-{start}"),
-        };
-        if run > 1 { format!("{start}/run-{run}") } else { start }
-    }
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-    fn is_judged(&self) -> bool {
-        *self == Self::Judged
-    }
-}
 
 /// What the run was to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +61,9 @@ pub struct Header {
     /// The search that it is a probe of; absent for a load that is put on the server as declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchProbe>,
+    /// How the server started; absent for one that was up already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_up: Option<StartUp>,
 }
 
 impl Header {
@@ -110,6 +85,7 @@ impl Header {
             calibration: None,
             declared: Some(load.clone()),
             search: None,
+            start_up: None,
         }
     }
 }

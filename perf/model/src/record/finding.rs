@@ -100,6 +100,8 @@ codes! {
         Unchecked,
         /// The server refused to reset its prefix cache.
         CacheNotReset,
+        /// A search found no highest load in one start, and one in others.
+        StartUnresolved,
         /// Requests were sent a second time on a new connection.
         RequestsResent,
         /// The server preempted requests.
@@ -136,6 +138,8 @@ codes! {
         ObjectivesMet,
         /// The requests of a cold server are in the figures.
         NotWarmedUp,
+        /// How long the server took to start, and the size of its KV cache.
+        StartUp,
         /// What the tokens cost.
         Cost,
         /// What the load generator used of its machine.

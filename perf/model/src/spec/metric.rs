@@ -34,6 +34,31 @@ pub enum Quantity {
     Itl,
     /// End to end: from the send (open loop: the intended send) to the last token.
     E2e,
+    /// From the command that starts the server until it answers.
+    StartUp,
+    /// The part of it until the server's first line: the container or process starts, and Python
+    /// imports.
+    StartLaunch,
+    /// Configuration, and the start of the engine's process.
+    StartEngineProcess,
+    /// The engine initialises its devices and workers.
+    StartEngineInit,
+    /// Weights are loaded.
+    StartWeights,
+    /// Memory is profiled, the KV cache made, the model warmed up.
+    StartProfiling,
+    /// `torch.compile`.
+    StartCompilation,
+    /// CUDA graphs are captured.
+    StartGraphCapture,
+    /// From the engine's readiness to that of the API.
+    StartApi,
+    /// The part of a start that no line of the log explains.
+    StartRemainder,
+    /// Tokens that fit into the KV cache.
+    KvCacheTokens,
+    /// Requests of the longest context that fit into the KV cache.
+    KvCacheRequests,
 }
 
 /// A statistic of a quantity that has a value per request or per gap.
@@ -62,7 +87,7 @@ pub struct Metric {
 }
 
 /// All quantities, in the order of reports.
-pub const QUANTITIES: [Quantity; 11] = [
+pub const QUANTITIES: [Quantity; 23] = [
     Quantity::OutputThroughput,
     Quantity::TotalThroughput,
     Quantity::RequestThroughput,
@@ -74,6 +99,18 @@ pub const QUANTITIES: [Quantity; 11] = [
     Quantity::Tpot,
     Quantity::Itl,
     Quantity::E2e,
+    Quantity::StartUp,
+    Quantity::StartLaunch,
+    Quantity::StartEngineProcess,
+    Quantity::StartEngineInit,
+    Quantity::StartWeights,
+    Quantity::StartProfiling,
+    Quantity::StartCompilation,
+    Quantity::StartGraphCapture,
+    Quantity::StartApi,
+    Quantity::StartRemainder,
+    Quantity::KvCacheTokens,
+    Quantity::KvCacheRequests,
 ];
 
 /// All statistics that can be guarded, in the order of reports.
@@ -95,6 +132,18 @@ impl Quantity {
             Self::Tpot => "tpot",
             Self::Itl => "itl",
             Self::E2e => "e2e",
+            Self::StartUp => "start_up",
+            Self::StartLaunch => "start_launch",
+            Self::StartEngineProcess => "start_engine_process",
+            Self::StartEngineInit => "start_engine_init",
+            Self::StartWeights => "start_weights",
+            Self::StartProfiling => "start_profiling",
+            Self::StartCompilation => "start_compilation",
+            Self::StartGraphCapture => "start_graph_capture",
+            Self::StartApi => "start_api",
+            Self::StartRemainder => "start_remainder",
+            Self::KvCacheTokens => "kv_cache",
+            Self::KvCacheRequests => "kv_cache_longest",
         }
     }
 
@@ -112,6 +161,18 @@ impl Quantity {
             Self::Tpot => "TPOT",
             Self::Itl => "ITL",
             Self::E2e => "E2E",
+            Self::StartUp => "start-up",
+            Self::StartLaunch => "start: launch",
+            Self::StartEngineProcess => "start: engine process",
+            Self::StartEngineInit => "start: engine init",
+            Self::StartWeights => "start: weights",
+            Self::StartProfiling => "start: profiling",
+            Self::StartCompilation => "start: compilation",
+            Self::StartGraphCapture => "start: graph capture",
+            Self::StartApi => "start: API",
+            Self::StartRemainder => "start: not explained",
+            Self::KvCacheTokens => "KV cache",
+            Self::KvCacheRequests => "KV cache, longest",
         }
     }
 
@@ -120,28 +181,31 @@ impl Quantity {
         match self {
             Self::OutputThroughput | Self::TotalThroughput | Self::RequestOutputRate => "tok/s",
             Self::RequestThroughput | Self::Goodput | Self::MaxRate => "req/s",
-            Self::MaxConcurrency => "requests",
+            Self::MaxConcurrency | Self::KvCacheRequests => "requests",
+            Self::KvCacheTokens => "tokens",
             Self::Ttft | Self::Tpot | Self::Itl | Self::E2e => "ms",
+            Self::StartUp
+            | Self::StartLaunch
+            | Self::StartEngineProcess
+            | Self::StartEngineInit
+            | Self::StartWeights
+            | Self::StartProfiling
+            | Self::StartCompilation
+            | Self::StartGraphCapture
+            | Self::StartApi
+            | Self::StartRemainder => "s",
         }
     }
 
     /// Whether it is one number a run (whole server) rather than a distribution.
     pub fn is_whole_server(self) -> bool {
-        matches!(
-            self,
-            Self::OutputThroughput
-                | Self::TotalThroughput
-                | Self::RequestThroughput
-                | Self::Goodput
-                | Self::MaxRate
-                | Self::MaxConcurrency
-        )
+        !matches!(self, Self::RequestOutputRate | Self::Ttft | Self::Tpot | Self::Itl | Self::E2e)
     }
 
     /// The direction that is better.
     pub fn direction(self) -> Direction {
-        match self {
-            Self::Ttft | Self::Tpot | Self::Itl | Self::E2e => Direction::LowerIsBetter,
+        match self.unit() {
+            "ms" | "s" => Direction::LowerIsBetter,
             _ => Direction::HigherIsBetter,
         }
     }
@@ -151,6 +215,8 @@ impl Quantity {
             "tok/s" => "tok_per_s",
             "req/s" => "req_per_s",
             "requests" => "requests",
+            "tokens" => "tokens",
+            "s" => "s",
             _ => "ms",
         }
     }
@@ -306,36 +372,4 @@ impl<'de> Deserialize<'de> for Metric {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_key_names_its_unit_and_parses_back() {
-        for metric in Metric::all().chain(Metric::minima()) {
-            let key = metric.to_string();
-            assert!(
-                ["_tok_per_s", "_req_per_s", "_requests", "_ms"]
-                    .iter()
-                    .any(|unit| key.ends_with(unit)),
-                "{key}"
-            );
-            assert_eq!(key.parse(), Ok(metric));
-        }
-        assert_eq!(Metric::all().count(), 6 + 5 * 5);
-    }
-
-    #[test]
-    fn a_tail_is_what_the_gate_takes_for_one_by_its_name() {
-        use perf_gate::Prior;
-        for metric in Metric::all() {
-            let by_name = Prior::of_metric(&metric.to_string()) == Prior::tail();
-            assert_eq!(metric.is_tail(), by_name, "{metric}");
-        }
-    }
-
-    #[test]
-    fn a_throughput_has_no_percentile_and_a_latency_needs_one() {
-        assert_eq!(Metric::of(Quantity::OutputThroughput, Statistic::P50), None);
-        assert_eq!(Metric::whole_server(Quantity::E2e), None);
-    }
-}
+mod tests;

@@ -62,6 +62,8 @@ pub struct Server {
     pub image: Option<String>,
     /// The hardware profile of the simulated engine.
     pub simulated_profile: Option<String>,
+    /// Whether the start of a simulated server is recorded.
+    pub simulates_start_up: bool,
 }
 
 impl Server {

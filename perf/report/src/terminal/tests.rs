@@ -226,6 +226,7 @@ fn figures_are_recomputed_from_records() {
                 ..perf_model::fixtures::load()
             }),
             search: None,
+            start_up: None,
         },
         samples: vec![Sample {
             sent_us: 5,

@@ -178,6 +178,7 @@ fn header(file: &File, load: &str, pace: &arrivals::Pace) -> Header {
         calibration: None,
         declared: None,
         search: None,
+        start_up: None,
     }
 }
 

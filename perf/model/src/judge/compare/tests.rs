@@ -124,6 +124,32 @@ fn a_run_with_a_fault_is_never_judged_and_makes_no_baseline() {
 }
 
 #[test]
+fn a_start_whose_search_was_unresolved_is_a_result_that_takes_nothing_from_the_others() {
+    let unresolved = |measured: &mut RepetitionResult| {
+        measured.summary.values.clear();
+        measured.faults.push(Finding::new(FindingCode::SearchUnresolved, "max rate is unresolved"));
+    };
+    let mut measured = starts(&[100.0, 50.0, 101.0, 99.5]);
+    unresolved(&mut measured[1]);
+    let report = verdict_of(&measured, &recorded(|_| ()));
+    assert_eq!((report.verdict, report.rows[0].starts.len()), (Verdict::Held, 3));
+    assert_eq!(sentences(&report.faults), Vec::<String>::new());
+    let said = "start 2: max rate is unresolved; judged without this start";
+    assert!(sentences(&report.notes).contains(&said.to_owned()), "{:?}", report.notes);
+
+    let (load, guards) = (load(), guards());
+    let baseline = |starts: &[RepetitionResult]| {
+        LoadResults { suite: "s", load: &load, guards: &guards, published: &[], starts }
+            .as_baseline()
+    };
+    assert_eq!(baseline(&measured).unwrap().sessions(guards[0].metric)[0].len(), 3);
+
+    measured.iter_mut().filter(|start| start.faults.is_empty()).for_each(unresolved);
+    assert_eq!(verdict_of(&measured, &recorded(|_| ())).verdict, Verdict::Invalid);
+    assert_eq!(baseline(&measured), None);
+}
+
+#[test]
 fn an_unusable_baseline_makes_the_run_invalid_and_not_unrecorded() {
     let report = verdict_of(&starts(&[100.0; 3]), &BaselineLookup::Unusable("cut off".into()));
     assert_eq!(report.verdict, Verdict::Invalid);
