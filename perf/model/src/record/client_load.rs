@@ -19,6 +19,9 @@ use crate::spec::units::as_millis;
 /// does.
 pub const TICK: Duration = Duration::from_millis(10);
 
+/// Below this share of its cores, a client whose event loop was late was kept from running by others.
+const STARVED: f64 = 0.5;
+
 /// Shorter runs are not judged by their client's use of the machine: a 99th percentile needs a
 /// hundred ticks, which is a second.
 pub const ENOUGH_TICKS: u32 = 100;
@@ -81,9 +84,18 @@ impl ClientUse {
         }
         let (lag, limit) = (ms(self.lag_p99_us), as_millis(load.lateness_limit) * LAG_LIMIT);
         if lag > limit {
+            let remedy = match self.cores() {
+                // It waited for a processor that others held: a server on the CPU takes all that it gets.
+                Some(cores) if cores < f64::from(self.threads) * STARVED => format!(
+                    "it used only {cores:.2} of {} CPU cores, so others held them; leave one to it: give a vLLM on the CPU fewer, \
+                     such as with `--env VLLM_CPU_OMP_THREADS_BIND=0` for the first core alone, or stop what else runs",
+                    self.threads
+                ),
+                _ => "run it on a quieter machine or raise the load's lateness limit".to_owned(),
+            };
             faults.push(Finding::new(ClientBottleneck, format!(
                 "the load generator was the bottleneck: its event loop woke {lag:.1} ms late at P99 (limit {limit} ms, twice \
-                 the load's lateness limit), so its timestamps are late; run it on a quieter machine or raise the load's lateness limit"
+                 the load's lateness limit), so its timestamps are late; {remedy}"
             )));
         }
         faults
@@ -235,6 +247,19 @@ mod tests {
             faults[1].message.contains("its event loop woke 10.1 ms late at P99 (limit 10 ms"),
             "{}",
             faults[1]
+        );
+    }
+
+    #[test]
+    fn a_client_that_was_late_and_used_little_was_kept_from_running_by_others() {
+        let faults = used(500_000, 90_000).faults(&load(Arrivals::OneAtATime));
+        let [fault] = faults.as_slice() else { panic!("{faults:?}") };
+        assert!(
+            fault
+                .message
+                .contains("it used only 0.25 of 2 CPU cores, so others held them; leave one to it")
+                && fault.message.contains("VLLM_CPU_OMP_THREADS_BIND=0"),
+            "{fault}"
         );
     }
 

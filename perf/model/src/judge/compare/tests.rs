@@ -3,10 +3,11 @@
 use perf_gate::Design;
 
 use super::*;
-use crate::analysis::summary::Summary;
+use crate::analysis::summary::{Lengths, Summary};
 use crate::fixtures;
 use crate::fixtures::sentences;
 use crate::judge::results::RepetitionResult;
+use crate::record::file::ServerCounts;
 use crate::record::finding::{Finding, FindingCode};
 use crate::spec::load::{Arrivals, Load};
 use crate::spec::metric::Quantity;
@@ -147,6 +148,33 @@ fn a_start_whose_search_was_unresolved_is_a_result_that_takes_nothing_from_the_o
     measured.iter_mut().filter(|start| start.faults.is_empty()).for_each(unresolved);
     assert_eq!(verdict_of(&measured, &recorded(|_| ())).verdict, Verdict::Invalid);
     assert_eq!(baseline(&measured), None);
+}
+
+#[test]
+fn one_run_shows_no_change_however_large() {
+    let report = verdict_of(&starts(&[50.0]), &recorded(|_| ()));
+    assert_eq!(report.verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn the_lengths_of_the_answers_and_the_prefix_hits_stand_beside_the_figures() {
+    let mut measured = starts(&[100.0; 3]);
+    for start in &mut measured {
+        start.summary.output_length =
+            Some(Lengths { min: 31, mean: 212.0, median: 220.0, max: 256 });
+        start.server = Some(ServerCounts {
+            prefix_queries: Some(1_000),
+            prefix_hits: Some(770),
+            ..ServerCounts::default()
+        });
+    }
+    let notes = sentences(&verdict_of(&measured, &recorded(|_| ())).notes);
+    for said in [
+        "output tokens per request: 31 to 256, mean 212.0",
+        "prefix cache: 77.0 % of prompt tokens were hits",
+    ] {
+        assert!(notes.contains(&said.to_owned()), "{notes:?}");
+    }
 }
 
 #[test]
