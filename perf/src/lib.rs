@@ -47,6 +47,7 @@ mod measure;
 mod plan;
 mod preflight;
 mod refresh;
+mod remote;
 mod rounds;
 mod run;
 mod search;

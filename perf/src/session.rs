@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use perf_model::judge::gate::Gate;
 use perf_model::record::file::Part;
+use perf_model::spec::access::{API_KEYS, Access};
 use perf_model::spec::config::Config;
+use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::settings::{Purpose, Settings, VARIABLE};
 use perf_store::config_file;
 use perf_store::root::package_folder;
@@ -39,6 +41,21 @@ impl Session {
             .clone()
             .unwrap_or_else(|| target_folder(&root).join("perf").join("cargo-test"));
         Ok(Self { settings, config, root, run_folder })
+    }
+
+    /// How the server is reached. One that was started here gets vLLM's own key, if that is set, and
+    /// nothing else.
+    pub(crate) fn access(&self) -> Access {
+        if self.settings.engine == EngineKind::Remote {
+            return self.settings.access.clone().over(&self.config.remote);
+        }
+        let key = API_KEYS[0];
+        let is_set = std::env::var(key).is_ok_and(|key| !key.trim().is_empty());
+        if is_set {
+            Access { api_key_env: Some(key.to_owned()), ..Access::none() }
+        } else {
+            Access::none()
+        }
     }
 
     /// Engine starts of a session that becomes a baseline.

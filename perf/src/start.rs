@@ -110,7 +110,10 @@ impl Start<'_> {
         let Place { suite, session, clock, .. } = self.place;
         let endpoint = match running.address() {
             Address::Url(url) => {
-                Endpoint::http(url).map_err(|error| Error::Usage(error.to_string()))?
+                let endpoint = Endpoint::connect(url, &session.access())
+                    .map_err(|error| Error::Usage(error.to_string()))?;
+                endpoint.warnings().iter().for_each(|warning| session.tell(suite, warning));
+                endpoint
             }
             Address::InProcess(router) => Endpoint::in_process(router.clone()),
         };

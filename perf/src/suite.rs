@@ -25,6 +25,7 @@ use crate::load::Load;
 use crate::measure::measure;
 use crate::plan::plan;
 use crate::preflight;
+use crate::remote;
 use crate::session::Session;
 use crate::start::Place;
 use crate::tiers;
@@ -208,7 +209,8 @@ impl Suite {
         if let Some(base) = &session.settings.base {
             Engine::of(base, &session.settings, &session.config)?;
         }
-        let engine = Engine::new(&session.settings, &session.config)?;
+        let engine = Engine::new(&session.settings, &session.config)?
+            .with_look(remote::look(&session.access()));
         engine.check(server)?;
         Ok((engine, gate))
     }

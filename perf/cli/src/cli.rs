@@ -1,6 +1,7 @@
 //! The command line: [`Cli`].
 
 mod measuring;
+mod reach;
 mod sweeping;
 
 use std::ffi::OsString;

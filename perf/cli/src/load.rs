@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use perf_model::judge::exit_code;
 
 use crate::interrupt::Interrupt;
-use crate::{artifacts, repository, runs};
+use crate::{artifacts, measure, repository, runs};
 
 /// The options that put no load on anything.
 const TALK: [&str; 4] = ["-h", "--help", "-V", "--version"];
@@ -19,7 +19,14 @@ const TALK: [&str; 4] = ["-h", "--help", "-V", "--version"];
 /// Runs it; its exit code is ours.
 pub(crate) fn load(arguments: &[OsString]) -> Result<u8> {
     let package = &repository::get().tools_package;
-    let built = artifacts::build(&["build", "--package", package], "the load generator does")?;
+    let config = measure::read_config()?;
+    let is_encrypted = |text: &OsString| text.to_string_lossy().contains("https://");
+    let mut command_line = vec!["build", "--package", package];
+    if arguments.iter().any(is_encrypted) || config.remote.needs_tls("") {
+        eprintln!("building with TLS support");
+        command_line.extend(["--features", "tls"]);
+    }
+    let built = artifacts::build(&command_line, "the load generator does")?;
     let program = built.into_iter().find_map(|artifact| artifact.executable);
     let program = program.with_context(|| {
         format!("the package `{package}` has no program; `perf load` needs one")
@@ -29,7 +36,7 @@ pub(crate) fn load(arguments: &[OsString]) -> Result<u8> {
         || arguments.iter().any(|argument| TALK.iter().any(|talk| argument == talk));
     let folder = if talks { None } else { Some(runs::begin()?) };
     if let Some(folder) = &folder {
-        command.arg("--records").arg(folder);
+        command.arg("--records").arg(folder).arg("--root").arg(runs::root());
     }
     let interrupt = Interrupt::listen()?;
     let child = command

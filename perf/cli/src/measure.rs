@@ -50,7 +50,8 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
     };
     let mut settings = asked(engine)?.settings(engine)?;
     tiers::budget(&mut settings, &config);
-    let picked = scenarios::pick(&on.filters, scenarios::features_for(engine, detect::nvml()))?;
+    let picked =
+        scenarios::pick(&on.filters, &scenarios::features(&settings, &config, detect::nvml()))?;
     let folder = runs::begin()?;
     settings.run_folder = Some(folder.clone());
     let interrupt = Interrupt::listen()?;

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::settings::Settings;
 
 use crate::artifacts::{self, Artifact, Target};
 use crate::runs::root;
@@ -31,6 +33,17 @@ pub(crate) fn features_for(engine: EngineKind, has_nvml: bool) -> &'static [&'st
     }
 }
 
+/// The same for a run: a remote server behind https needs TLS.
+pub(crate) fn features(settings: &Settings, config: &Config, has_nvml: bool) -> Vec<&'static str> {
+    let mut features = features_for(settings.engine, has_nvml).to_vec();
+    let access = settings.access.clone().over(&config.remote);
+    let url = settings.url.as_deref().unwrap_or_default();
+    if settings.engine == EngineKind::Remote && access.needs_tls(url) {
+        features.push("tls");
+    }
+    features
+}
+
 /// Builds the scenarios with these Cargo features and picks those that the filters name.
 pub(crate) fn pick(filters: &[String], features: &[&str]) -> Result<Vec<Scenario>> {
     filters::pick("scenario", build(features)?, |scenario| &scenario.name, filters)
@@ -41,7 +54,11 @@ fn build(features: &[&str]) -> Result<Vec<Scenario>> {
     let package = repository::get().scenarios_package.as_str();
     let mut arguments = vec!["test", "--package", package, "--test", "*", "--no-run"];
     if !features.is_empty() {
-        let names = features.iter().map(|name| if *name == "nvml" { "NVML" } else { "Docker" });
+        let names = features.iter().map(|name| match *name {
+            "nvml" => "NVML",
+            "tls" => "TLS",
+            _ => "Docker",
+        });
         let names = names.collect::<Vec<_>>().join(" and ");
         eprintln!("building with {names} support");
         arguments.extend(["--features", &joined]);
@@ -93,6 +110,9 @@ mod tests {
             assert!(features_for(engine, has_nvml).is_empty());
         }
         assert!(features_for(EngineKind::Remote, true).is_empty());
+        let url = Some("https://gw".to_owned());
+        let remote = Settings { engine: EngineKind::Remote, url, ..Settings::default() };
+        assert_eq!(features(&remote, &Config::default(), false), ["tls"]);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl<'a> Asked<'a> {
     pub(crate) fn settings(self, engine: EngineKind) -> Result<Settings> {
         self.check_belonging(engine)?;
         self.check_values()?;
-        let On { url, model, noise, .. } = self.on;
+        let On { url, reach, model, noise, .. } = self.on;
         Ok(Settings {
             engine,
             purpose: self.purpose,
@@ -94,6 +94,7 @@ impl<'a> Asked<'a> {
             candidate: self.candidate,
             base: self.base,
             url: url.clone(),
+            access: reach.access()?,
             models: model
                 .iter()
                 .map(|(name, folder)| (name.clone(), PathBuf::from(folder)))
@@ -106,7 +107,7 @@ impl<'a> Asked<'a> {
 
     /// Refuses what does nothing with this engine.
     fn check_belonging(&self, engine: EngineKind) -> Result<()> {
-        let On { url, model, noise, .. } = self.on;
+        let On { url, reach, model, noise, .. } = self.on;
         let only = |given: bool, option: &str, wanted: EngineKind| {
             if given && engine != wanted {
                 bail!("{option} is for --engine {wanted}, and the engine here is {engine}");
@@ -122,6 +123,7 @@ impl<'a> Asked<'a> {
             EngineKind::Process,
         )?;
         only(url.is_some(), "--url", EngineKind::Remote)?;
+        only(reach.is_given(), "--header, --ca, --insecure and --metrics-url", EngineKind::Remote)?;
         only(inject.is_some(), "--inject", EngineKind::Simulated)?;
         only(*noise > 0, "--noise", EngineKind::Simulated)?;
         if engine == EngineKind::Remote && url.is_none() {

@@ -28,7 +28,7 @@ struct Picked {
 
 /// Measures what was asked for.
 pub(crate) fn sweep(asked: &Sweep) -> Result<u8> {
-    measure::read_config()?;
+    let config = measure::read_config()?;
     let mut settings = match &asked.resume {
         Some(run) => resumed(run, asked)?,
         None => match begun(asked)? {
@@ -37,8 +37,8 @@ pub(crate) fn sweep(asked: &Sweep) -> Result<u8> {
         },
     };
     let interrupt = Interrupt::listen()?;
-    let features = scenarios::features_for(settings.engine, detect::nvml());
-    let known = scenarios::pick(&[], features)?;
+    let features = scenarios::features(&settings, &config, detect::nvml());
+    let known = scenarios::pick(&[], &features)?;
     let picked = pick(known, &settings, &interrupt)?;
     if interrupt.asked() {
         return Ok(exit_code::INTERRUPTED);
@@ -113,6 +113,7 @@ fn begun(asked: &Sweep) -> Result<Option<Settings>> {
         tier: None,
         engine: asked.engine,
         url: asked.url.clone(),
+        reach: asked.reach.clone(),
         model: pairs.map(|(name, folder)| (name.to_owned(), folder.to_owned())).collect(),
         require: asked.require,
         noise: asked.noise,

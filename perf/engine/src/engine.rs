@@ -20,6 +20,7 @@ use crate::launch_spec::{LaunchSpec, UnderTest};
 use crate::lease::{self, Lease, Lock};
 use crate::models::Models;
 use crate::process::{self, ProcessEngine};
+use crate::remote::Look;
 use crate::running::Running;
 use crate::{host, remote, simulated};
 
@@ -48,6 +49,7 @@ enum How {
     Process(ProcessEngine),
     Remote {
         url: String,
+        look: Option<Look>,
     },
     Simulated {
         injection: Injection,
@@ -92,7 +94,7 @@ impl Engine {
                                    with them, and take them out here";
                     return Err(EngineError::invalid(message));
                 }
-                How::Remote { url }
+                How::Remote { url, look: None }
             }
             EngineKind::Simulated => How::Simulated {
                 injection: simulated::injection(variant.inject.as_deref())?,
@@ -107,6 +109,15 @@ impl Engine {
             return Err(EngineError::invalid(format!("{message} engine; take the injection out")));
         }
         Ok(Self { under_test: UnderTest::new(variant)?, how, gpus: None, locks: lease::folder() })
+    }
+
+    /// Looks at a server that is up already in this way, in place of a plain one without a key.
+    #[must_use]
+    pub fn with_look(mut self, by: Look) -> Self {
+        if let How::Remote { look, .. } = &mut self.how {
+            *look = Some(by);
+        }
+        self
     }
 
     /// Takes these GPUs for those of the machine, in place of what NVML lists. For tests.
@@ -170,7 +181,7 @@ impl Engine {
     pub fn baseline_folder(&self, server: &Server) -> Option<String> {
         let hardware = match &self.how {
             How::Simulated { .. } => String::new(),
-            How::Remote { url } => remote::hardware(url).ok()?,
+            How::Remote { url, .. } => remote::hardware(url).ok()?,
             _ if server.gpus == 0 => host::describe_cpu(),
             _ => {
                 let gpus = self.gpus();
@@ -209,7 +220,7 @@ impl Engine {
                 simulated::start(spec, injection.clone(), simulated::seed(*session, start), clock)
                     .await
             }
-            How::Remote { url } => remote::find(url, spec).await,
+            How::Remote { url, look } => remote::find(url, look.as_ref(), spec).await,
             #[cfg(feature = "docker")]
             How::Docker(engine) => {
                 spec.read_secrets()?;

@@ -186,6 +186,14 @@ pub enum EngineError {
         /// What the attempt said.
         reason: String,
     },
+    /// A server that should be up cannot be measured as it is reached.
+    #[error("the server at {url} cannot be measured: {answer}")]
+    NotMeasurable {
+        /// Its address.
+        url: String,
+        /// What it answered, and what to do.
+        answer: String,
+    },
     /// A server that should be up says that it is not well.
     #[error("the server at {url} is up but not healthy: it answered {answer}; look at its log")]
     Unhealthy {

@@ -46,4 +46,5 @@ pub use engine::Engine;
 pub use error::EngineError;
 pub use failure::StartFailure;
 pub use gpu::{Gpu, GpuProcess};
+pub use remote::{Look, Looking, Seen};
 pub use running::{Address, Running, ServerExit};

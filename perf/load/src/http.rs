@@ -4,4 +4,9 @@
 pub(crate) mod connection_pool;
 pub(crate) mod endpoint;
 pub(crate) mod error;
+pub(crate) mod headers;
 pub(crate) mod http1;
+pub(crate) mod reach;
+pub(crate) mod socket;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;

@@ -1,5 +1,6 @@
 //! What is asked for: units and metrics, the load, the server, the settings of a run.
 
+pub mod access;
 pub mod config;
 pub mod engine_kind;
 pub mod file_name;
@@ -11,6 +12,7 @@ pub mod load_search;
 pub mod metric;
 pub mod plan;
 pub mod price;
+pub mod redactor;
 pub mod request_field;
 pub mod secret_name;
 pub mod server;

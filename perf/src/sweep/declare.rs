@@ -11,6 +11,7 @@ use perf_store::report_file;
 
 use crate::error::{Error, Result};
 use crate::interrupt::UnderWay;
+use crate::remote;
 use crate::session::Session;
 use crate::suite::run_in_time;
 use crate::sweep::cells::{Plan, plan};
@@ -106,7 +107,8 @@ impl Sweep {
             perf_load::check(declared).map_err(|error| usage(&error))?;
             perf_load::identify(declared).map_err(|error| usage(&error))?;
         }
-        let engine = Engine::new(&session.settings, &session.config)?;
+        let engine = Engine::new(&session.settings, &session.config)?
+            .with_look(remote::look(&session.access()));
         plan.servers.iter().try_for_each(|server| engine.check(server))?;
         Ok((plan, engine))
     }

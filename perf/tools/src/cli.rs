@@ -1,15 +1,18 @@
 //! The command line: [`Cli`], and the [`Load`] that it declares.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::{Result, anyhow};
 use clap::{Parser, ValueEnum};
+use perf_model::spec::access::Access;
 use perf_model::spec::load::{
     Api, Arrivals, Length, Load, Objective, OutputLength, Prompts, Workload,
 };
 use perf_model::spec::load_search::LoadSearch;
 use perf_model::spec::request_field::RequestField;
 use perf_model::spec::units::{millis, percent};
+use perf_store::config_file;
 
 use crate::parse::{self, Sweep};
 
@@ -82,6 +85,23 @@ pub(crate) struct Cli {
     /// may be repeated. Their counters are added up
     #[arg(long, value_name = "URL")]
     pub(crate) metrics_url: Vec<String>,
+
+    /// A header of every request, its value from an environment variable: 'Authorization: env:KEY'; may
+    /// be repeated. Without one, the API key in `VLLM_API_KEY` or `OPENAI_API_KEY` is sent
+    #[arg(long, value_name = "NAME: env:VARIABLE")]
+    pub(crate) header: Vec<String>,
+
+    /// For https, the certificates to trust (PEM), in place of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// For https, do not check the server's certificate
+    #[arg(long)]
+    pub(crate) insecure: bool,
+
+    /// The folder of perf.toml, whose `[remote]` is read
+    #[arg(long, hide = true)]
+    pub(crate) root: Option<PathBuf>,
 
     /// The model's name; without it, the first that the server lists
     #[arg(long)]
@@ -203,6 +223,21 @@ pub(crate) enum Format {
 }
 
 impl Cli {
+    /// How the server is reached, over what `perf.toml` says.
+    pub(crate) fn access(&self) -> Result<Access> {
+        let mut access = Access {
+            ca: self.ca.clone(),
+            insecure: self.insecure,
+            metrics_urls: self.metrics_url.clone(),
+            ..Access::default()
+        };
+        for header in &self.header {
+            access.add_header(header).map_err(|why| anyhow!("--header: {why}"))?;
+        }
+        let root = self.root.as_deref().unwrap_or(Path::new("."));
+        Ok(access.over(&config_file::read(root)?.remote))
+    }
+
     /// The load that was asked for.
     pub(crate) fn load(&self) -> Load {
         let default = if self.chat { parse::CHAT } else { parse::COMPLETIONS };

@@ -68,9 +68,9 @@ pub(crate) async fn all(asked: &Cli) -> Result<u8, Failure> {
         perf_load::check(load).map_err(|error| Failure::Usage(error.into()))?;
         perf_load::identify(load).map_err(|error| Failure::Usage(error.into()))?;
     }
-    let endpoint = Endpoint::http(&asked.url)
-        .and_then(|endpoint| endpoint.with_metrics_of(&asked.metrics_url))
+    let endpoint = Endpoint::connect(&asked.url, &asked.access()?)
         .map_err(|error| Failure::Usage(error.into()))?;
+    endpoint.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
     let save = asked.save.as_deref().map(Save::begin).transpose()?;
     let clock = Clock::real();
     let mut interrupt = pin!(interrupt()?);

@@ -7,6 +7,8 @@ use perf_model::spec::gpu_time::GpuTime;
 use perf_model::spec::settings::Budget;
 use perf_model::spec::tier::Tier;
 
+use super::reach::Reach;
+
 /// `cargo xtask perf`: hold what is measured against the baselines.
 #[derive(Args)]
 pub(crate) struct Gate {
@@ -96,6 +98,9 @@ pub(crate) struct On {
     /// The server's address, for `--engine remote`
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) reach: Reach,
 
     /// Where a model's files are, over what perf.toml says
     #[arg(long, value_name = "NAME=FOLDER", value_parser = pair)]

@@ -4,6 +4,7 @@ use clap::Args;
 use perf_model::spec::settings::Budget;
 
 use super::measuring::{EngineChoice, Required, UnderTest, budget};
+use super::reach::Reach;
 
 /// `cargo xtask perf sweep`: one server and load at many settings.
 #[derive(Args)]
@@ -28,6 +29,9 @@ pub(crate) struct Sweep {
     /// The server's address, for `--engine remote`
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) reach: Reach,
 
     /// The model of a sweep that no test declares, or where a model's files are, over what perf.toml
     /// says, or both

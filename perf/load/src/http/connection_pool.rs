@@ -1,4 +1,4 @@
-//! The connections to one server, over which plain HTTP/1.1 is spoken: [`ConnectionPool`].
+//! The connections to one server, over which HTTP/1.1 is spoken: [`ConnectionPool`].
 //!
 //! A connection has no task of its own. The task that reads a response reads its connection,
 //! so that a piece goes from the socket to its stamp without waking a second task in between:
@@ -15,7 +15,6 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -23,12 +22,18 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use http::Method;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use perf_model::spec::access::Access;
+use perf_model::spec::server_url::ServerUrl;
+use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::http::error::ConnectionError;
+use crate::http::headers::SentHeaders;
 use crate::http::http1::{self, Head};
+use crate::http::socket::Socket;
+#[cfg(feature = "tls")]
+use crate::http::tls::Tls;
 
 /// An idle connection is closed before the server does: uvicorn closes after 5 s, and a request
 /// written into a closing connection fails.
@@ -64,13 +69,17 @@ pub(crate) struct ConnectionPool {
     address: Arc<str>,
     /// The same as a request names them.
     host: Arc<str>,
+    /// What goes with every request.
+    headers: SentHeaders,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<Tls>>,
     idle: Arc<Mutex<Vec<Idle>>>,
 }
 
 /// One connection.
 #[derive(Debug)]
 struct Connection {
-    socket: TcpStream,
+    socket: Socket,
     unsent: Unsent,
 }
 
@@ -95,10 +104,36 @@ struct Idle {
 }
 
 impl ConnectionPool {
-    /// To a server at this host and port.
-    pub(crate) fn to(host: &str, port: u16) -> Self {
-        let name = if port == 80 { host.to_owned() } else { format!("{host}:{port}") };
-        Self { address: format!("{host}:{port}").into(), host: name.into(), idle: Arc::default() }
+    /// To the server at this address.
+    ///
+    /// # Errors
+    /// When the address is encrypted, and TLS cannot be set up.
+    pub(crate) fn to(
+        url: &ServerUrl,
+        headers: SentHeaders,
+        access: &Access,
+    ) -> Result<Self, String> {
+        #[cfg(feature = "tls")]
+        let tls =
+            url.is_encrypted().then(|| Tls::new(url.host(), access).map(Arc::new)).transpose()?;
+        #[cfg(not(feature = "tls"))]
+        if url.is_encrypted() {
+            let _ = access;
+            return Err("this program was built without TLS; build it with `--features tls`, as `cargo xtask perf` does \
+                        for an address that begins with https://"
+                .to_owned());
+        }
+        let (host, port) = (url.host(), url.port());
+        let is_usual = port == if url.is_encrypted() { 443 } else { 80 };
+        let name = if is_usual { host.to_owned() } else { format!("{host}:{port}") };
+        Ok(Self {
+            address: format!("{host}:{port}").into(),
+            host: name.into(),
+            headers,
+            #[cfg(feature = "tls")]
+            tls,
+            idle: Arc::default(),
+        })
     }
 
     /// Opens connections until this number of them are idle. One that cannot be opened fails the
@@ -128,8 +163,11 @@ impl ConnectionPool {
         path: &str,
         body: Bytes,
     ) -> Result<PooledResponse, ConnectionError> {
-        let request =
-            Unsent { head: http1::request(method, path, &self.host, body.len()).into(), body };
+        let request = {
+            let headers = self.headers.lines();
+            let head = http1::request(method, path, &self.host, headers, body.len());
+            Unsent { head: head.into(), body }
+        };
         if let Some(connection) = if anew { None } else { self.take() } {
             match self.ask(connection, request.clone()).await {
                 Ok(response) => return Ok(response),
@@ -171,7 +209,7 @@ impl ConnectionPool {
     /// The connection that was idle for the shortest time, if it still stands.
     fn take(&self) -> Option<Connection> {
         loop {
-            let Idle { connection, since } =
+            let Idle { mut connection, since } =
                 self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             if since.elapsed() >= IDLE_CONNECTION {
                 // Those below have been idle for longer.
@@ -180,8 +218,7 @@ impl ConnectionPool {
             }
             // One that the server has closed, or on which it sent bytes without a request, is
             // useless.
-            let nothing = connection.socket.try_read(&mut [0]);
-            if nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            if connection.socket.is_quiet() {
                 return Some(connection);
             }
         }
@@ -194,6 +231,14 @@ impl ConnectionPool {
         socket
             .set_nodelay(true)
             .map_err(|error| ConnectionError::by(&error, "cannot set up the connection"))?;
+        #[cfg(feature = "tls")]
+        let socket = match &self.tls {
+            // Boxed, or every request would have room for a handshake.
+            Some(tls) => Socket::Tls(Box::new(Box::pin(tls.connect(socket)).await?)),
+            None => Socket::Plain(socket),
+        };
+        #[cfg(not(feature = "tls"))]
+        let socket = Socket::Plain(socket);
         Ok(Connection { socket, unsent: Unsent::default() })
     }
 
@@ -251,7 +296,7 @@ impl Connection {
         let Unsent { head, body } = &mut self.unsent;
         while !head.is_empty() || !body.is_empty() {
             let both = [IoSlice::new(head), IoSlice::new(body)];
-            let sent = ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, &both))?;
+            let sent = ready!(self.socket.poll_send(cx, &both))?;
             if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -259,7 +304,7 @@ impl Connection {
             head.advance(of_head);
             body.advance(sent - of_head);
         }
-        Poll::Ready(Ok(()))
+        self.socket.poll_flush(cx)
     }
 
     /// Reads once what has arrived, at most [`READ`] bytes of it, and gives how many there were.
@@ -274,7 +319,7 @@ impl Connection {
     ) -> Poll<io::Result<usize>> {
         let mut space = [MaybeUninit::uninit(); READ];
         let mut read = ReadBuf::uninit(&mut space);
-        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
+        ready!(self.socket.poll_read(cx, &mut read))?;
         take(read.filled());
         Poll::Ready(Ok(read.filled().len()))
     }

@@ -17,13 +17,14 @@ use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use perf_clock::Clock;
+use perf_model::spec::access::Access;
 use perf_model::spec::server_url::ServerUrl;
-pub use perf_model::spec::server_url::ServerUrlError as EndpointError;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
 use crate::http::connection_pool::{ConnectionPool, PooledResponse};
-use crate::http::error::ConnectionError;
+use crate::http::error::{ConnectionError, EndpointError};
+use crate::http::headers::SentHeaders;
 use crate::http::http1::escaped;
 
 /// How long an answer about the server may take.
@@ -42,14 +43,17 @@ type InProcess = BoxCloneSyncService<Request<Full<Bytes>>, Response<Stream>, Inf
 /// Where requests go. Cheap to clone.
 #[derive(Clone)]
 pub struct Endpoint {
-    route: Route,
+    pub(crate) route: Route,
     /// The servers whose counters are added up, each with the path of its metrics; none for the
     /// server itself.
-    metrics: Arc<[(Endpoint, String)]>,
+    pub(crate) metrics: Arc<[(Endpoint, String)]>,
+    /// How it is reached.
+    pub(crate) access: Arc<Access>,
+    pub(crate) headers: SentHeaders,
 }
 
 #[derive(Clone)]
-enum Route {
+pub(crate) enum Route {
     /// The path of the URL comes before every other.
     Http {
         pool: ConnectionPool,
@@ -126,15 +130,30 @@ pub(crate) fn too_long(what: &str, limit: usize) -> String {
 }
 
 impl Endpoint {
-    /// A server at a URL like `http://127.0.0.1:8000`, with a connection pool of its own.
+    /// A server at a URL like `http://127.0.0.1:8000`, with a connection pool of its own and without
+    /// a key.
+    pub fn http(url: &str) -> Result<Self, EndpointError> {
+        Self::connect(url, &Access::none())
+    }
+
+    /// The same, reached as `access` says: with its headers and key, its certificates, and the
+    /// metrics of the servers behind it. Values come from this process's environment.
     ///
-    /// Plain HTTP/1.1, past any proxy that the environment names, without redirects and time
+    /// HTTP/1.1, past any proxy that the environment names, without redirects and time
     /// limits: what may take how long is the load's business. A request is repeated in one case
     /// only: its kept connection was closed by the server before one byte of a response had come.
-    pub fn http(url: &str) -> Result<Self, EndpointError> {
+    pub fn connect(url: &str, access: &Access) -> Result<Self, EndpointError> {
         let url = ServerUrl::parse(url)?;
-        let pool = ConnectionPool::to(url.host(), url.port());
-        Ok(Self { route: Route::Http { pool, url }, metrics: Arc::new([]) })
+        access.check().map_err(EndpointError::Access)?;
+        let variable = |name: &str| std::env::var(name).ok();
+        let headers = SentHeaders::read(access, &variable).map_err(EndpointError::Access)?;
+        let pool = ConnectionPool::to(&url, headers.clone(), access);
+        let pool = pool.map_err(EndpointError::Access)?;
+        let route = Route::Http { pool, url };
+        let metrics = access.metrics_urls.clone();
+        let access = Arc::new(Access { metrics_urls: Vec::new(), ..access.clone() });
+        let endpoint = Self { route, metrics: Arc::new([]), access, headers };
+        endpoint.with_metrics_of(&metrics)
     }
 
     /// A service in this process: an `axum::Router`, or any other tower service.
@@ -159,32 +178,8 @@ impl Endpoint {
                 })
             });
         let route = Route::InProcess(BoxCloneSyncService::new(service));
-        Self { route, metrics: Arc::new([]) }
-    }
-
-    /// The same, with the counters of these servers in place of its own: for several servers behind
-    /// one address. Each URL is that of a server, or of its metrics.
-    pub fn with_metrics_of(self, urls: &[String]) -> Result<Self, EndpointError> {
-        let source = |url: &String| {
-            let (server, path) = ServerUrl::parse_with_path(url)?;
-            let path = if path.is_empty() { "/metrics".to_owned() } else { path };
-            Ok((Self::http(&server)?, path))
-        };
-        let metrics = urls.iter().map(source).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { metrics: metrics.into(), ..self })
-    }
-
-    /// The servers whose counters are added up, each with the path of its metrics.
-    pub(crate) fn metrics(&self) -> &[(Self, String)] {
-        &self.metrics
-    }
-
-    /// The address of a path, for a message.
-    pub(crate) fn shown(&self, path: &str) -> String {
-        match &self.route {
-            Route::Http { url, .. } => format!("{url}{path}"),
-            Route::InProcess(_) => path.to_owned(),
-        }
+        let headers = SentHeaders::default();
+        Self { route, metrics: Arc::new([]), access: Arc::default(), headers }
     }
 
     /// Opens connections to the server until this number of them are idle, so that no request waits
@@ -274,11 +269,19 @@ impl Endpoint {
         let whole = async {
             let mut incoming = self.send_on(anew, Method::GET, path, Bytes::new()).await?;
             let body = incoming.body(GET_BODY).await?;
-            Ok(GetResponse { status: incoming.status, said: incoming.status_text(), body })
+            let said = self.masked(incoming.status_text());
+            Ok(GetResponse { status: incoming.status, said, body: self.masked_bytes(body) })
         };
         match clock.timeout(GET_LIMIT, whole).await {
-            Ok(got) => got.map_err(|error: ConnectionError| error.what),
+            Ok(got) => got.map_err(|error: ConnectionError| self.masked(error.what)),
             Err(_) => Err(format!("it did not answer within {} s", GET_LIMIT.as_secs())),
+        }
+    }
+
+    fn masked_bytes(&self, body: Vec<u8>) -> Vec<u8> {
+        match std::str::from_utf8(&body) {
+            Ok(text) if !self.redactor().is_empty() => self.redactor().redact(text).into_bytes(),
+            _ => body,
         }
     }
 
@@ -296,18 +299,6 @@ impl Endpoint {
     ) -> Option<String> {
         let GetResponse { status, body, .. } = self.get(path, anew, clock).await.ok()?;
         String::from_utf8(body).ok().filter(|_| status == StatusCode::OK)
-    }
-
-    /// The metrics of every server whose counters are added up, of those that answer.
-    pub(crate) async fn metrics_texts(&self, clock: Clock) -> Vec<String> {
-        let mut texts = Vec::new();
-        for (server, path) in self.metrics.iter() {
-            texts.extend(server.get_text(path, clock).await);
-        }
-        if self.metrics.is_empty() {
-            texts.extend(self.get_text("/metrics", clock).await);
-        }
-        texts
     }
 }
 
@@ -340,8 +331,9 @@ mod tests {
         for url in ["http://h:8000/v1/", "http://h/gateway/v1", "http://[::1]:8000"] {
             assert!(Endpoint::http(url).is_ok(), "{url}");
         }
-        for url in ["127.0.0.1:8000", "https://h/", "http://h/v1/chat/completions", "http://h/?a"] {
-            assert_eq!(Endpoint::http(url).err(), ServerUrl::parse(url).err(), "{url}");
+        for url in ["127.0.0.1:8000", "http://h/v1/chat/completions", "http://h/?a"] {
+            let why = ServerUrl::parse(url).err().map(EndpointError::Url);
+            assert_eq!(Endpoint::http(url).err(), why, "{url}");
         }
     }
 

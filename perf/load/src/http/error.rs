@@ -1,6 +1,19 @@
-//! What went wrong with a connection: [`ConnectionError`].
+//! What went wrong with a connection: [`ConnectionError`], or with an address: [`EndpointError`].
 
 use std::io::{self, ErrorKind};
+
+use perf_model::spec::server_url::ServerUrlError;
+
+/// Why nothing can be sent to an address. It never repeats a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// The address.
+    #[error(transparent)]
+    Url(#[from] ServerUrlError),
+    /// Its headers, its key or its certificates.
+    #[error("{0}")]
+    Access(String),
+}
 
 /// What went wrong with a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]

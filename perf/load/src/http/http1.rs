@@ -60,9 +60,15 @@ enum Framing {
 }
 
 /// The head of a request, with the length of its body if it has one. Path and host are the
-/// caller's, and hold no line feed.
-pub(crate) fn request(method: &Method, path: &str, host: &str, length: usize) -> Vec<u8> {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n");
+/// caller's, and hold no line feed; `headers` are whole lines.
+pub(crate) fn request(
+    method: &Method,
+    path: &str,
+    host: &str,
+    headers: &str,
+    length: usize,
+) -> Vec<u8> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{headers}");
     if length > 0 {
         head.push_str("content-type: application/json\r\ncontent-length: ");
         head.push_str(&length.to_string());

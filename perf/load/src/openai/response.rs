@@ -15,6 +15,7 @@ use perf_model::record::sample::ServerTimes;
 use serde::Deserialize;
 use serde_json::error::Category;
 
+use crate::http::endpoint::Endpoint;
 use crate::openai::chat_message::content_of;
 use crate::openai::error_message::{excerpt, message_of, server_message};
 use crate::openai::failure::Failure;
@@ -185,6 +186,14 @@ impl Response {
             self.note(oddity);
         }
         Ok(())
+    }
+
+    /// Masks the key in what the server said beside its answer.
+    pub(crate) fn mask(&mut self, endpoint: &Endpoint) {
+        let said = self.oddities.iter_mut().filter_map(|oddity| oddity.detail.as_mut());
+        for text in said.chain(self.finish_reason.as_mut()) {
+            *text = endpoint.masked(std::mem::take(text));
+        }
     }
 
     /// Takes a token for each chunk with output, where the server was not asked to count and did not.

@@ -110,9 +110,12 @@ pub(crate) async fn exchange(
     if result.is_ok() {
         result = settled.and_then(|()| call.expected.check(&response));
     }
+    if !endpoint.redactor().is_empty() {
+        response.mask(&endpoint);
+    }
     let outcome = match result {
         Ok(()) => Outcome::Succeeded,
-        Err(Failure { kind, detail }) => Outcome::Failed { kind, detail },
+        Err(Failure { kind, detail }) => Outcome::Failed { kind, detail: endpoint.masked(detail) },
     };
     let sample = Sample {
         index: call.index,

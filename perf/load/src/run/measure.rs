@@ -49,14 +49,24 @@ pub struct Measured {
     pub counters: Option<CounterSource>,
     /// Entries of the file of prompts that could not be used.
     pub skipped_entries: Option<SkippedEntries>,
+    /// Whether the certificate of the server was not checked.
+    pub unchecked_certificate: bool,
 }
 
 impl Measured {
     /// The end of a record that is complete.
     pub fn end(self) -> End {
-        let Self { server, client, cache_reset, left_out, counters, skipped_entries, .. } = self;
-        let (complete, reason) = (true, None);
-        End { complete, reason, server, client, cache_reset, left_out, counters, skipped_entries }
+        End {
+            complete: true,
+            reason: None,
+            server: self.server,
+            client: self.client,
+            cache_reset: self.cache_reset,
+            left_out: self.left_out,
+            counters: self.counters,
+            skipped_entries: self.skipped_entries,
+            unchecked_certificate: self.unchecked_certificate,
+        }
     }
 }
 
@@ -102,7 +112,7 @@ pub async fn measure(
         Arrivals::Recorded { speed } => sped_up(&asks.recorded, speed),
         others => schedule(others, load.requests, seed),
     };
-    let mut plan = Plan::new(load, model, salt, asks);
+    let mut plan = Plan::new(load, model, salt, asks, endpoint.leave_out());
     let warm_up_calls = plan.calls(Part::WarmUp);
     let mut measured_calls = expected_calls(&plan, load, model, endpoint, clock).await;
 
@@ -111,7 +121,7 @@ pub async fn measure(
         let mut warmed = warm_up(load, warm_up_calls, endpoint, clock).await;
         if let Err(LoadError::WarmUp { kind, detail, .. }) = &warmed
             && may_be_a_field(*kind, detail, false)
-            && plan.give_way(endpoint, clock).await
+            && Box::pin(plan.give_way(endpoint, clock)).await
         {
             // Only what was tried can have been counted so far.
             meter.growth(0, 1, endpoint, clock).await;
@@ -135,7 +145,7 @@ pub async fn measure(
         let sending = (calls, moments.clone());
         let sent = send_all(load, sending, plan.is_open(), endpoint, clock, observe).await;
         let Ok(Sent { began, tally, client, kv_use }) = sent else {
-            if plan.give_way(endpoint, clock).await {
+            if Box::pin(plan.give_way(endpoint, clock)).await {
                 meter.growth(0, 1, endpoint, clock).await;
             }
             measured_calls = expected_calls(&plan, load, model, endpoint, clock).await;
@@ -155,6 +165,7 @@ pub async fn measure(
             left_out: plan.left_out,
             counters: meter.source(endpoint),
             skipped_entries,
+            unchecked_certificate: endpoint.is_unchecked(),
         });
     }
 }
@@ -269,7 +280,10 @@ async fn warm_up(
             number: index + 1,
             total: load.warmup,
             kind,
-            detail,
+            detail: match endpoint.key_advice(&detail) {
+                Some(advice) => format!("{detail}; {advice}"),
+                None => detail,
+            },
         }),
     }
 }

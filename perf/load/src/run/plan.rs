@@ -27,9 +27,15 @@ pub(crate) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(crate) fn new(load: &'a Load, model: &'a str, salt: u64, asks: PlannedRequests) -> Self {
+    pub(crate) fn new(
+        load: &'a Load,
+        model: &'a str,
+        salt: u64,
+        asks: PlannedRequests,
+        unknown: &[RequestField],
+    ) -> Self {
         let left_out = |field: &RequestField| LeftOut { field: *field, refusal: None };
-        let left_out = load.leave_out.iter().map(left_out).collect();
+        let left_out = load.leave_out.iter().chain(unknown).map(left_out).collect();
         Self { load, model, salt, asks: Some(asks), left_out }
     }
 

@@ -106,7 +106,9 @@ impl Trial<'_> {
         };
         let said = |body: &[u8]| {
             let words = server_message(body);
-            if words.is_empty() { status.to_string() } else { format!("{status}: {words}") }
+            let said =
+                if words.is_empty() { status.to_string() } else { format!("{status}: {words}") };
+            self.endpoint.masked(said)
         };
         match status {
             StatusCode::OK => match error_inside(&body) {

@@ -52,11 +52,18 @@ pub(crate) async fn reset(endpoint: &Endpoint, clock: Clock) -> CacheReset {
 async fn ask(endpoint: &Endpoint) -> Answer {
     let mut incoming = match endpoint.send(Method::POST, PATH, Bytes::from_static(NOTHING)).await {
         Ok(incoming) => incoming,
-        Err(broke) => return Answer::Final(CacheReset::Refused(broke.what)),
+        Err(broke) => {
+            return Answer::Final(CacheReset::Refused(endpoint.masked(broke.what)));
+        }
     };
     let mut body = Vec::new();
     while body.len() < MESSAGE && matches!(incoming.piece(&mut body).await, Some(Ok(()))) {}
-    judge(incoming.status, &body)
+    match judge(incoming.status, &body) {
+        Answer::Final(CacheReset::Refused(why)) => {
+            Answer::Final(CacheReset::Refused(endpoint.masked(why)))
+        }
+        other => other,
+    }
 }
 
 fn judge(status: StatusCode, body: &[u8]) -> Answer {

@@ -13,19 +13,23 @@ use crate::openai::error_message::{excerpt, server_message};
 pub enum Unanswered {
     /// There is no connection to it, or it does not answer on it.
     #[error(
-        "{0}; is the server up, are host and port right, and does it speak http there, not https?"
+        "{0}; is the server up, are host and port right, and does it speak http or https there as the address says?"
     )]
     NoConnection(String),
+    /// It cannot be reached over TLS, and what to do.
+    #[error("{0}")]
+    Tls(String),
     /// It speaks HTTP over TLS.
-    #[error(
-        "it speaks https there, and only http is supported; forward a local port to it and give that as http"
-    )]
+    #[error("it speaks https there; write the address with https://")]
     Encrypted,
-    /// It requires an API key.
-    #[error(
-        "it requires an API key ({0}), and none is sent; start it without `--api-key`, or use a proxy that adds the key"
-    )]
-    Key(StatusCode),
+    /// It does not accept the API key, or wants one.
+    #[error("it requires an API key ({status}): {advice}")]
+    Key {
+        /// What it answered.
+        status: StatusCode,
+        /// What to do.
+        advice: String,
+    },
     /// It has no list of models there.
     #[error(
         "there is nothing at /v1/models ({0}); give the address of the server itself, as http://127.0.0.1:8000"
@@ -42,6 +46,12 @@ pub enum Unanswered {
 /// Whether the server says at `/health` that it is well.
 pub async fn is_healthy(endpoint: &Endpoint, clock: Clock) -> bool {
     endpoint.get_text("/health", clock).await.is_some()
+}
+
+/// The status that the server answers at `/health`, or why there is none.
+pub async fn health(endpoint: &Endpoint, clock: Clock) -> Result<u16, String> {
+    let GetResponse { status, .. } = endpoint.get("/health", false, clock).await?;
+    Ok(status.as_u16())
 }
 
 /// The version that the server gives itself at `/version`.
@@ -67,20 +77,32 @@ pub async fn models(endpoint: &Endpoint, clock: Clock) -> Result<Vec<String>, Un
     }
     let GetResponse { status, said, body } =
         endpoint.get("/v1/models", false, clock).await.map_err(|what| match what {
+            what if endpoint.is_encrypted() && what.contains("certificate of") => {
+                Unanswered::Tls(what)
+            }
+            what if endpoint.is_encrypted() && what.contains("TLS") => Unanswered::Tls(what),
             // A TLS alert is not HTTP.
             what if what.contains("TLS") => Unanswered::Encrypted,
             what => Unanswered::NoConnection(what),
         })?;
     match status {
         StatusCode::OK => {}
-        StatusCode::UNAUTHORIZED => return Err(Unanswered::Key(status)),
+        StatusCode::UNAUTHORIZED => {
+            let advice = endpoint.key_advice("401").unwrap_or_default();
+            return Err(Unanswered::Key { status, advice });
+        }
         StatusCode::NOT_FOUND => return Err(Unanswered::NotFound(status)),
         // As nginx and Go answer a request in plain text.
         StatusCode::BAD_REQUEST if server_message(&body).contains("HTTPS") => {
             return Err(Unanswered::Encrypted);
         }
         other if other.is_redirection() => return Err(Unanswered::Redirect(said)),
-        other => return Err(Unanswered::NoList(format!("{other}: {}", server_message(&body)))),
+        other => {
+            let said = format!("{other}: {}", server_message(&body));
+            let advice =
+                endpoint.key_advice(&said).map_or(String::new(), |what| format!("; {what}"));
+            return Err(Unanswered::NoList(format!("{said}{advice}")));
+        }
     }
     let models: Models = serde_json::from_slice(&body).map_err(|error| {
         let what = excerpt(&body);
@@ -134,14 +156,14 @@ mod tests {
     #[test]
     fn each_reason_for_a_missing_list_of_models_names_the_next_step() {
         for (answer, why) in [
-            (&b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"[..], "start it without `--api-key`"),
+            (&b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"[..], "set it in the environment as VLLM_API_KEY"),
             (b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "give the address of the server itself"),
             (b"\x15\x03\x03\x00\x02\x02\x46", "it speaks https there"),
             (
                 b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
                 "it speaks https there",
             ),
-            (b"", "does it speak http there, not https?"),
+            (b"", "does it speak http or https there as the address says?"),
             (b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy", "503 Service Unavailable: busy"),
             (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]", "/v1/models is not a list of models"),
             (b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>", "it is a web page: <html>"),

@@ -100,7 +100,17 @@ pub fn remarks(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> V
 fn departures(end: &End) -> Vec<Finding> {
     let left_out = end.left_out.iter().map(LeftOut::remark);
     let skipped = end.skipped_entries.iter().map(SkippedEntries::remark);
-    left_out.chain(end.counters.and_then(CounterSource::remark)).chain(skipped).collect()
+    let certificate = end.unchecked_certificate.then(|| {
+        Finding::new(
+            FindingCode::CertificateUnchecked,
+            "INSECURE: the server's certificate was not checked, so that another server may have been measured",
+        )
+    });
+    left_out
+        .chain(certificate)
+        .chain(end.counters.and_then(CounterSource::remark))
+        .chain(skipped)
+        .collect()
 }
 
 /// Where client and server do not count alike. Of a request that failed the server may have counted

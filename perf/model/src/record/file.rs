@@ -7,14 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::bounds;
 pub use crate::record::cache_reset::CacheReset;
-use crate::record::client_load::{Calibration, ClientUse};
-use crate::record::counter_source::CounterSource;
+use crate::record::client_load::Calibration;
+pub use crate::record::end::End;
 use crate::record::fingerprint::Fingerprint;
-use crate::record::left_out::LeftOut;
 pub use crate::record::part::Part;
 use crate::record::sample::Sample;
 use crate::record::search_probe::SearchProbe;
-use crate::record::skipped_entries::SkippedEntries;
 use crate::record::start_up::StartUp;
 use crate::spec::load::{Arrivals, Load, Objective};
 
@@ -168,34 +166,6 @@ impl ServerCounts {
 fn mean_ms(sum_us: Option<u64>, count: Option<u64>) -> Option<f64> {
     let count = count.filter(|count| *count > 0)?;
     Some(sum_us? as f64 / 1_000.0 / count as f64)
-}
-
-/// How the run ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct End {
-    /// Whether every request was sent and answered or given up.
-    pub complete: bool,
-    /// Why not, if not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// What the server counted; absent when it has no `/metrics`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server: Option<ServerCounts>,
-    /// What the client used of the machine; absent in virtual time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<ClientUse>,
-    /// What became of the server's prefix cache before the load; absent when the load never began.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_reset: Option<CacheReset>,
-    /// The fields that were not sent; without any, all that the load calls for were in force.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<LeftOut>,
-    /// Where the server's counters come from, where that is not the one server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub counters: Option<CounterSource>,
-    /// Entries of the file of prompts that could not be used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub skipped_entries: Option<SkippedEntries>,
 }
 
 /// One line of a record, as it is written.

@@ -92,6 +92,8 @@ codes! {
         ServerOddity,
         /// Fields that the server does not know, or that were to be left out, were not sent.
         FieldsLeftOut,
+        /// The certificate of the server was not checked.
+        CertificateUnchecked,
         /// Entries of an input file could not be used.
         EntriesSkipped,
         /// Several servers answer at one address, so that their counters were left out.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::spec::access::Access;
 use crate::spec::gpu_time::GpuTime;
 use crate::spec::image_reference;
 use crate::spec::price::Price;
@@ -40,6 +41,8 @@ pub struct Config {
     pub docker: Docker,
     /// The process engine.
     pub process: Process,
+    /// Servers that are up already: the remote engine and `perf load`.
+    pub remote: Access,
 }
 
 /// How a run judges. `docs/gate/method.md` says what each figure does.
@@ -174,6 +177,7 @@ impl Default for Config {
             price: BTreeMap::new(),
             docker: Docker::default(),
             process: Process::default(),
+            remote: Access::default(),
         }
     }
 }
@@ -292,6 +296,7 @@ impl Config {
             .chain(image)
             .chain(nowhere)
             .chain(relative)
+            .chain(self.remote.check().err().map(|why| format!("remote: {why}")))
             .next()
     }
 

@@ -30,7 +30,8 @@ pub fn check<'a>(
     }
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether a name is that of a secret.
+pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let words: Vec<&str> = name.split(['_', '-', '.']).collect();
     words.iter().any(|word| ANYWHERE.contains(word))

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-/// The address of an OpenAI-compatible server over plain HTTP.
+/// The address of an OpenAI-compatible server, over HTTP or HTTPS.
 ///
 /// The server may be below a path, as behind a gateway. The API's own paths are added to it, so
 /// that `/v1` at the end is accepted and left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerUrl {
+    is_encrypted: bool,
     host: String,
     port: Option<u16>,
     path: String,
@@ -15,7 +16,7 @@ pub struct ServerUrl {
 
 /// Why a text is not the address of a server. It never repeats a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server's address {0}; write http://HOST:PORT")]
+#[error("the server's address {0}; write http://HOST:PORT or https://HOST")]
 pub struct ServerUrlError(&'static str);
 
 impl ServerUrl {
@@ -23,18 +24,17 @@ impl ServerUrl {
     pub fn parse(url: &str) -> Result<Self, ServerUrlError> {
         let wrong = |what| Err(ServerUrlError(what));
         let Some((scheme, rest)) = url.split_once("://") else {
-            return wrong("does not begin with http://");
+            return wrong("does not begin with http:// or https://");
         };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if authority.contains('@') {
             return wrong("contains a user name or a password, which records would keep");
         }
-        if scheme != "http" {
-            return wrong(
-                "must begin with http://, because encryption would be part of what is measured \
-                 (for https, forward a local port to the server)",
-            );
-        }
+        let is_encrypted = match scheme.to_ascii_lowercase().as_str() {
+            "http" => false,
+            "https" => true,
+            _ => return wrong("does not begin with http:// or https://"),
+        };
         if rest.contains(char::is_whitespace) {
             return wrong("contains a space");
         }
@@ -75,7 +75,7 @@ impl ServerUrl {
             return wrong("contains a path of the API, which is added to it");
         }
         let path = if path.is_empty() { String::new() } else { format!("/{path}") };
-        Ok(Self { host: host.to_owned(), port, path })
+        Ok(Self { is_encrypted, host: host.to_owned(), port, path })
     }
 
     /// The address of a server and a path on it, which may be any: `http://h:1` and `/metrics` of
@@ -100,7 +100,12 @@ impl ServerUrl {
 
     /// The port.
     pub fn port(&self) -> u16 {
-        self.port.unwrap_or(80)
+        self.port.unwrap_or(if self.is_encrypted { 443 } else { 80 })
+    }
+
+    /// Whether it is that of HTTPS.
+    pub fn is_encrypted(&self) -> bool {
+        self.is_encrypted
     }
 
     /// The host, and the port if it is given.
@@ -117,7 +122,8 @@ impl ServerUrl {
 
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.path)
+        let scheme = if self.is_encrypted { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.path)
     }
 }
 
@@ -136,6 +142,8 @@ mod tests {
             ("http://h:1/v1", "http://h:1"),
             ("http://gw/team-a", "http://gw/team-a"),
             ("http://gw/team-a/v1/", "http://gw/team-a"),
+            ("https://gw/team-a/v1", "https://gw/team-a"),
+            ("HTTPS://gw:8443", "https://gw:8443"),
         ] {
             let parsed = ServerUrl::parse(url).unwrap();
             assert_eq!(parsed.to_string(), read, "{url}");
@@ -143,6 +151,7 @@ mod tests {
         }
         let local = ServerUrl::parse("http://[::1]/v1").unwrap();
         assert_eq!((local.host(), local.port(), local.path()), ("[::1]", 80, ""));
+        assert_eq!(ServerUrl::parse("https://gw").unwrap().port(), 443);
     }
 
     #[test]
@@ -163,8 +172,8 @@ mod tests {
         for (url, what) in [
             ("gpu-box:8000", "begin with http://"),
             ("8000", "begin with http://"),
-            ("https://gpu-box", "encryption"),
-            ("https://", "encryption"),
+            ("https://", "no host"),
+            ("ftp://gpu-box", "begin with http://"),
             ("http://", "no host"),
             ("http://:8000", "no host"),
             ("http://h:port", "no valid port"),
@@ -182,7 +191,7 @@ mod tests {
         ] {
             let error = ServerUrl::parse(url).unwrap_err().to_string();
             assert!(
-                error.contains(what) && error.ends_with("write http://HOST:PORT"),
+                error.contains(what) && error.ends_with("write http://HOST:PORT or https://HOST"),
                 "{url}: {error}"
             );
             assert!(!error.contains("secret"), "{error}");

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::access::Access;
 use crate::spec::engine_kind::EngineKind;
 use crate::spec::tier::Tier;
 
@@ -121,6 +122,8 @@ pub struct Settings {
     pub base: Option<Variant>,
     /// The server's address, for the remote engine.
     pub url: Option<String>,
+    /// How it is reached, over what `perf.toml` says.
+    pub access: Access,
     /// Model files by model name; overrides `perf.toml`.
     pub models: BTreeMap<String, PathBuf>,
     /// The session whose noise the simulated engine draws; 0 is that of the committed
@@ -148,6 +151,7 @@ impl Default for Settings {
             candidate: Variant::default(),
             base: None,
             url: None,
+            access: Access::default(),
             models: BTreeMap::new(),
             noise: 0,
             sweep: None,

@@ -34,7 +34,8 @@ fn chunked(text: &str) -> Result<(String, bool, usize), &'static str> {
 
 #[test]
 fn a_request_names_its_host_and_the_length_of_its_body() {
-    let text = |length| String::from_utf8(request(&Method::POST, "/v1/x", "h:1", length)).unwrap();
+    let text =
+        |length| String::from_utf8(request(&Method::POST, "/v1/x", "h:1", "", length)).unwrap();
     assert_eq!(
         text(12),
         "POST /v1/x HTTP/1.1\r\nhost: h:1\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n"
