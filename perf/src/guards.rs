@@ -106,6 +106,62 @@ pub fn e2e() -> Latency {
     Latency(Quantity::E2e)
 }
 
+/// To the first output that is not reasoning. Only answers with reasoning or tool calls have it.
+pub fn first_answer() -> Latency {
+    Latency(Quantity::FirstAnswer)
+}
+
+/// To the end of the last tool call. Only answers with tool calls have it.
+pub fn tool_call() -> Latency {
+    Latency(Quantity::ToolCall)
+}
+
+/// The longest time between two chunks of an answer: a parser that buffers is silent for as long.
+/// Only answers with reasoning or tool calls have it.
+pub fn longest_silence() -> Latency {
+    Latency(Quantity::LongestSilence)
+}
+
+/// Output tokens of a request that were reasoning.
+pub fn reasoning_tokens() -> Tokens {
+    Tokens(Quantity::ReasoningTokens)
+}
+
+/// Output tokens of a request that were not reasoning, where some were.
+pub fn answer_tokens() -> Tokens {
+    Tokens(Quantity::AnswerTokens)
+}
+
+/// Tokens that a step of speculative decoding gave on average, over the whole server.
+pub fn acceptance_length() -> Rate {
+    Rate(Quantity::AcceptanceLength)
+}
+
+/// The share of drafted tokens that were accepted, in percent, over the whole server.
+pub fn acceptance_rate() -> Rate {
+    Rate(Quantity::AcceptanceRate)
+}
+
+/// The acceptance length of a request. Only a server that says so for each request has it.
+pub fn request_acceptance_length() -> RequestRate {
+    RequestRate(Quantity::RequestAcceptanceLength)
+}
+
+/// A number of tokens that each request has: fewer is better.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokens(Quantity);
+
+/// A statistic of a number of tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct TokensStatistic(Metric);
+
+impl TokensStatistic {
+    /// Guards it: a rise of more than `slack` above the baseline is a regression.
+    pub fn may_rise(self, slack: Percent) -> Guard {
+        Guard { metric: self.0, slack }
+    }
+}
+
 /// A rate of the whole server: more is better.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate(Quantity);
@@ -116,7 +172,8 @@ impl Rate {
         Guard { metric: self.metric(), slack }
     }
 
-    /// What somebody else published for it, in its unit: tokens or requests per second.
+    /// What somebody else published for it, in its unit: tokens or requests per second, tokens, or
+    /// percent.
     pub fn was(self, value: f64) -> Published {
         Published { metric: self.metric(), value }
     }
@@ -281,6 +338,12 @@ impl From<RateStatistic> for Metric {
     }
 }
 
+impl From<TokensStatistic> for Metric {
+    fn from(tokens: TokensStatistic) -> Self {
+        tokens.0
+    }
+}
+
 impl From<LatencyStatistic> for Metric {
     fn from(latency: LatencyStatistic) -> Self {
         latency.0
@@ -289,6 +352,7 @@ impl From<LatencyStatistic> for Metric {
 
 statistics!(RequestRate => RateStatistic);
 statistics!(Latency => LatencyStatistic);
+statistics!(Tokens => TokensStatistic);
 
 #[cfg(test)]
 mod tests {

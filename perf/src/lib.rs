@@ -40,6 +40,7 @@ mod error;
 mod guards;
 mod interrupt;
 mod load;
+mod load_api;
 mod load_request;
 mod load_search;
 mod load_state;
@@ -62,7 +63,7 @@ mod vllm;
 pub use error::{Error, Result};
 pub use guards::{
     GoodputObjective, KvCache, Latency, LatencyStatistic, Rate, RateStatistic, RequestRate,
-    StartUpTime,
+    StartUpTime, Tokens, TokensStatistic,
 };
 pub use load::Load;
 pub use perf_engine::StartFailure;
@@ -80,9 +81,10 @@ pub mod prelude {
     pub use perf_model::spec::units::{millis, per_second, percent};
 
     pub use crate::guards::{
-        compilation, e2e, goodput, graph_capture, itl, kv_cache_tokens, max_concurrency, max_rate,
-        output_throughput, request_output_rate, request_throughput, start_up, total_throughput,
-        tpot, ttft, weights_loading,
+        acceptance_length, acceptance_rate, answer_tokens, compilation, e2e, first_answer, goodput,
+        graph_capture, itl, kv_cache_tokens, longest_silence, max_concurrency, max_rate,
+        output_throughput, reasoning_tokens, request_acceptance_length, request_output_rate,
+        request_throughput, start_up, tool_call, total_throughput, tpot, ttft, weights_loading,
     };
     pub use crate::load::{
         Load, as_recorded, as_recorded_at, at_most, at_most_of, concurrent, constant_rate,

@@ -148,13 +148,6 @@ impl Load {
         self
     }
 
-    /// Asks `/v1/chat/completions`, each prompt as one user message.
-    #[must_use]
-    pub fn chat(mut self) -> Self {
-        self.declared.workload.api = Api::Chat;
-        self
-    }
-
     /// Asks for whole responses. TTFT, TPOT and ITL do not exist then.
     #[must_use]
     pub fn not_streamed(mut self) -> Self {

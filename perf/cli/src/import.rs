@@ -17,7 +17,9 @@ use crate::stdout::say;
 
 /// Reads the files before it writes the run, and shows it.
 pub(crate) fn import(asked: &Import) -> Result<u8> {
-    let records: Vec<Record> = asked.files.iter().map(|file| read(file)).collect::<Result<_>>()?;
+    let records: Vec<Vec<Record>> =
+        asked.files.iter().map(|file| read(file)).collect::<Result<_>>()?;
+    let records = records.concat();
     let folder = runs::begin()?;
     for record in &records {
         record_file::write(&folder, record).map_err(unmeasurable)?;
@@ -27,8 +29,9 @@ pub(crate) fn import(asked: &Import) -> Result<u8> {
     Ok(exit_code::HELD)
 }
 
-fn read(path: &Path) -> Result<Record> {
+fn read(path: &Path) -> Result<Vec<Record>> {
     let text = input_file::read(path, Kind::Import)?;
     let name = path.file_stem().map_or_else(|| "imported".into(), |stem| stem.to_string_lossy());
-    vllm_bench::read(&text, &name).with_context(|| format!("{} cannot be imported", path.display()))
+    vllm_bench::read_all(&text, &name)
+        .with_context(|| format!("{} cannot be imported", path.display()))
 }

@@ -141,6 +141,7 @@ async fn send_all(
         prompt_tokens: None,
         streamed: true,
         counted: true,
+        is_typed: false,
     };
     let call = |index: u32| Call {
         index,

@@ -14,3 +14,4 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod sse;
 pub(crate) mod token_split;
+pub(crate) mod typed_event;

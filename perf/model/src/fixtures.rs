@@ -80,6 +80,8 @@ pub fn sample() -> Sample {
         estimated: Estimated::NOTHING,
         oddities: Vec::new(),
         server: None,
+        parts: None,
+        drafts: None,
         outcome: Outcome::Succeeded,
     }
 }

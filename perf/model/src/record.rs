@@ -1,6 +1,7 @@
 //! What was seen: the samples of a run, what the client used, what it ran on, and the file that
 //! holds them.
 
+pub mod answer_parts;
 pub mod bounds;
 pub mod cache_reset;
 pub mod chunks;
@@ -17,5 +18,6 @@ pub mod oddity;
 pub mod part;
 pub mod sample;
 pub mod search_probe;
+pub mod server_counts;
 pub mod skipped_entries;
 pub mod start_up;

@@ -12,6 +12,7 @@ pub mod load_search;
 pub mod metric;
 pub mod plan;
 pub mod price;
+pub mod quantity;
 pub mod redactor;
 pub mod request_field;
 pub mod secret_name;

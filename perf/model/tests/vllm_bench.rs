@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use perf_model::analysis::run_analysis::RunAnalysis;
 use perf_model::analysis::summary::{Summary, summarize};
-use perf_model::interop::vllm_bench::{ReadError, read, write};
+use perf_model::interop::vllm_bench::{ReadError, read, read_all, write};
 use perf_model::record::chunks::Chunk;
 use perf_model::record::chunks::Chunks;
 use perf_model::record::sample::{FailureKind, Outcome, Sample};
@@ -175,15 +175,12 @@ fn a_time_that_cannot_be_is_refused_with_its_key_and_request() {
         refused("itls", 7, serde_json::json!([0.01, -0.01]))
             .starts_with("its `itls` has -0.01 s for request 7")
     );
-    // Python writes NaN and Infinity, which are no JSON.
+    // An entry more, which Python writes as NaN, is one too many.
     let place = |text: &str| SAVED.replacen("\"ttfts\": [", &format!("\"ttfts\": [{text}, "), 1);
-    for text in ["NaN", "-Infinity", "\"soon\""] {
-        let error = read(&place(text), "l").unwrap_err().to_string();
-        assert!(
-            error.starts_with("it is not what `vllm bench serve` saves: in `ttfts`: "),
-            "{error}"
-        );
-    }
+    let error = read(&place("NaN"), "l").unwrap_err().to_string();
+    assert_eq!(error, "its `ttfts` has 65 entries for 64 requests; the file is damaged");
+    let error = read(&place("\"soon\""), "l").unwrap_err().to_string();
+    assert!(error.starts_with("it is not what `vllm bench serve` saves: in `ttfts`: "), "{error}");
     let mut ragged = file;
     ragged["latencies"].as_array_mut().unwrap().pop();
     let error = read(&ragged.to_string(), "l").unwrap_err().to_string();
@@ -281,4 +278,39 @@ fn a_file_that_is_no_run_is_refused_with_the_next_step() {
     file.insert("itls".into(), Value::Array(vec![]));
     let error = read(&Value::Object(file).to_string(), "l").unwrap_err();
     assert_eq!(error.to_string(), "its `itls` has 0 entries for 64 requests; the file is damaged");
+}
+
+#[test]
+fn a_file_with_several_results_gives_a_record_for_each() {
+    let records = read_all(&format!("{SAVED}\n{SAVED}"), "c8").unwrap();
+    let names: Vec<&str> = records.iter().map(|record| record.header.load.as_str()).collect();
+    assert_eq!(names, ["c8", "c8-2"]);
+    assert_eq!(records[0].samples, records[1].samples);
+    assert!(read_all("", "c8").is_err() && read_all(&format!("{SAVED}\n{{"), "c8").is_err());
+}
+
+#[test]
+fn one_entry_without_a_number_is_named_and_the_others_are_read() {
+    let mut file: Value = serde_json::from_str(SAVED).unwrap();
+    let requests = file["start_times"].as_array().unwrap().len();
+    file["itls"][3][1] = Value::Null;
+    file["start_times"][5] = Value::Null;
+    file["ttfts"][7] = 0.0.into();
+    file.as_object_mut().unwrap().remove("latencies");
+    // As Python writes it; a text may hold the same word.
+    let text = file.to_string().replace("null", "NaN").replace("tiny", "tiny \\\"NaN");
+    let record = read(&text, "c8").unwrap();
+    assert_eq!(record.header.fingerprint.model, "tiny \"NaN");
+    let failed: Vec<(u32, String)> = record
+        .samples
+        .iter()
+        .filter(|sample| !sample.succeeded())
+        .map(|sample| (sample.index, format!("{:?}", sample.outcome)))
+        .collect();
+    assert_eq!((failed.len(), record.samples.len()), (3, requests));
+    for ((index, said), (wanted, why)) in
+        failed.iter().zip([(3, "`itls`"), (5, "`start_times`"), (7, "its end is unknown")])
+    {
+        assert!(*index == wanted && said.contains(why), "{failed:?}");
+    }
 }

@@ -6,6 +6,7 @@ mod completions;
 mod errors;
 mod fields;
 mod generation;
+mod responses;
 mod stream;
 mod system;
 mod wire;
@@ -23,6 +24,7 @@ use perf_clock::Clock;
 
 use chat::Chat;
 use completions::Completion;
+use responses::Responses;
 
 use crate::draw::{Stream, mix, seed_for};
 use crate::engine::EngineState;
@@ -35,6 +37,7 @@ use crate::tokenizer::Tokenizer;
 
 /// What the API needs to know about its server.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "the command line's own switches")]
 pub(crate) struct ApiSettings {
     /// The model's names; the first is the one that answers carry.
     pub(crate) names: Vec<String>,
@@ -48,6 +51,11 @@ pub(crate) struct ApiSettings {
     pub(crate) stream_interval: usize,
     pub(crate) load_tracking: bool,
     pub(crate) per_request_metrics: bool,
+    pub(crate) per_request_drafts: bool,
+    /// Whether chat answers begin with reasoning.
+    pub(crate) reasoning: bool,
+    /// Whether a chat that brings tools is answered by a call of one.
+    pub(crate) tool_calls: bool,
     pub(crate) dev_mode: bool,
     pub(crate) admission: Duration,
     pub(crate) merged_chunk_share: f64,
@@ -147,6 +155,7 @@ pub(crate) fn router(api: Api) -> Router {
     let mut router = Router::new()
         .route("/v1/completions", post(stream::handle::<Completion>))
         .route("/v1/chat/completions", post(stream::handle::<Chat>))
+        .route("/v1/responses", post(stream::handle::<Responses>))
         .route("/v1/models", get(system::models))
         .route("/health", get(system::health))
         .route("/ping", get(system::health).post(system::health))

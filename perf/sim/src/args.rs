@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::flags::{Arity, arity, long_name};
 use crate::profile::Profile;
+use crate::speculation::Speculation;
 
 /// vLLM's default since 0.32.
 const DEFAULT_UTILISATION: f64 = 0.92;
@@ -46,6 +47,14 @@ pub struct ServeArgs {
     pub load_tracking: bool,
     /// Whether answers carry the times of their request.
     pub per_request_metrics: bool,
+    /// Whether those also say what was drafted for it.
+    pub per_request_drafts: bool,
+    /// Whether chat answers begin with reasoning, which has a field of its own.
+    pub reasoning: bool,
+    /// Whether a chat that brings tools is answered by a call of one.
+    pub tool_calls: bool,
+    /// What is drafted in each step; nothing without `--speculative-config`.
+    pub speculation: Option<Speculation>,
 }
 
 /// Why the arguments are rejected: the message that vLLM prints. The exit code is 2.
@@ -87,6 +96,10 @@ impl Default for ServeArgs {
             num_gpu_blocks_override: None,
             load_tracking: false,
             per_request_metrics: false,
+            per_request_drafts: false,
+            reasoning: false,
+            tool_calls: false,
+            speculation: None,
         }
     }
 }
@@ -182,6 +195,15 @@ impl ServeArgs {
             "max-num-seqs" => self.max_num_seqs = Some(positive(name, &value)?),
             "max-num-batched-tokens" => {
                 self.max_num_batched_tokens = Some(readable_int(name, &value)?);
+            }
+            "reasoning-parser" => self.reasoning = true,
+            "tool-call-parser" => self.tool_calls = true,
+            "per-request-spec-decode-metrics" => self.per_request_drafts = value != "none",
+            "speculative-config" => {
+                self.speculation = Some(
+                    Speculation::parse(&value)
+                        .ok_or_else(|| ArgsError::invalid(name, "json.loads", &value))?,
+                );
             }
             "stream-interval" => self.stream_interval = positive(name, &value)?,
             "block-size" => self.block_size = positive(name, &value)?,

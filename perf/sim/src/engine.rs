@@ -13,6 +13,7 @@ use crate::metrics::{FinishReason, Finished, Metrics};
 use crate::replicas::Replicas;
 use crate::request::{Progress, Submission, Times};
 use crate::scheduler::{Scheduler, StepPlan};
+use crate::speculation::Drafts;
 use crate::step_time::StepTimer;
 
 /// How long an idle engine gathers requests before its first step, so that those sent together
@@ -75,6 +76,7 @@ struct Tracked {
     scheduled: Option<Duration>,
     first_token: Option<Duration>,
     last_token: Duration,
+    drafts: Drafts,
 }
 
 impl Tracked {
@@ -104,13 +106,15 @@ pub(crate) struct Engine {
     in_flight: Arc<AtomicUsize>,
 }
 
-/// An engine for each replica, the state that they share, and the way to them.
+/// An engine for each replica, the state that they share, and the way to them. `drafts` says whether
+/// what is drafted is counted.
 pub(crate) fn engines(
     clock: Clock,
     parts: Vec<(Scheduler, StepTimer)>,
+    drafts: bool,
 ) -> (Vec<Engine>, Arc<EngineState>, Replicas) {
     let state = Arc::new(EngineState {
-        metrics: Mutex::new(Metrics::new()),
+        metrics: Mutex::new(Metrics::new(drafts)),
         gauges: Mutex::new(vec![Gauges::default(); parts.len()]),
         dead: AtomicBool::new(false),
         death: Notify::new(),
@@ -191,6 +195,7 @@ impl Engine {
                     scheduled: None,
                     first_token: None,
                     last_token: submission.arrived,
+                    drafts: Drafts::default(),
                     submission: *submission,
                 };
                 self.tracked.insert(tracked.submission.sequence.id, tracked);
@@ -241,10 +246,16 @@ impl Engine {
         let mut ended = Vec::new();
         {
             let mut metrics = self.state.metrics();
-            let mut prompt_tokens = 0;
+            let (mut prompt_tokens, mut tokens) = (0, 0);
             for token in &written {
                 let Some(tracked) = self.tracked.get_mut(&token.id) else { continue };
-                metrics.generation_tokens += 1;
+                let new = 1 + token.accepted;
+                metrics.generation_tokens += new;
+                tokens += new;
+                tracked.drafts.add(token.drafted, token.accepted);
+                if let Some(drafts) = &mut metrics.drafts {
+                    drafts.add(token.drafted, token.accepted);
+                }
                 if tracked.first_token.is_none() {
                     tracked.first_token = Some(now);
                     prompt_tokens += tracked.prompt_tokens;
@@ -271,12 +282,13 @@ impl Engine {
                         generated: token.generated,
                         finished,
                         times: tracked.times(),
+                        drafts: tracked.drafts,
                     });
                 }
                 ended.extend(finished.map(|reason| (token.id, reason)));
             }
             metrics.prompt_tokens += prompt_tokens;
-            metrics.iteration_tokens.observe((prompt_tokens + written.len()) as f64);
+            metrics.iteration_tokens.observe((prompt_tokens + tokens) as f64);
         }
         for (id, reason) in ended {
             self.finish(id, reason, now);

@@ -55,6 +55,7 @@ const VALUES: &[&str] = &[
     "num-gpu-blocks-override",
     "optimization-level",
     "override-generation-config",
+    "per-request-spec-decode-metrics",
     "performance-mode",
     "pipeline-parallel-size",
     "port",

@@ -40,6 +40,7 @@ mod replicas;
 mod request;
 mod scheduler;
 mod server;
+mod speculation;
 mod startup;
 mod step_time;
 mod tokenizer;
@@ -52,4 +53,5 @@ pub use profile::{
     profile, profile_names,
 };
 pub use server::SimServer;
+pub use speculation::Speculation;
 pub use startup::{StartFailure, bind_failure, missing_model_failure};

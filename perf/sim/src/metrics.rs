@@ -6,6 +6,7 @@ mod render;
 pub(crate) use histogram::Histogram;
 pub(crate) use render::{CacheConfig, render};
 
+use crate::speculation::Drafts;
 use histogram::{E2E, FEW, ITERATION, ITL, PREEMPTIONS, TOKENS, TTFT};
 
 /// Why a sequence ended.
@@ -53,6 +54,8 @@ pub(crate) struct Metrics {
     pub(crate) prompt_tokens: usize,
     pub(crate) cached_prompt_tokens: usize,
     pub(crate) generation_tokens: usize,
+    /// What was drafted; none without speculative decoding.
+    pub(crate) drafts: Option<Drafts>,
     /// Finished sequences by [`FinishReason`], and those that ended in an error.
     pub(crate) success: [usize; 4],
     pub(crate) iteration_tokens: Histogram,
@@ -74,7 +77,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(drafts: bool) -> Self {
         Self {
             running: 0,
             waiting: 0,
@@ -85,6 +88,7 @@ impl Metrics {
             prompt_tokens: 0,
             cached_prompt_tokens: 0,
             generation_tokens: 0,
+            drafts: drafts.then(Drafts::default),
             success: [0; 4],
             iteration_tokens: Histogram::new(ITERATION),
             time_to_first_token: Histogram::new(TTFT),

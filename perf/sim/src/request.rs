@@ -6,6 +6,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::metrics::FinishReason;
 use crate::scheduler::NewSequence;
+use crate::speculation::Drafts;
 
 /// One sequence to generate, with the channel to the API handler that waits for it.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct Progress {
     pub(crate) finished: Option<FinishReason>,
     /// How long it took, from its arrival in the engine to this moment.
     pub(crate) times: Times,
+    /// What was drafted for it so far.
+    pub(crate) drafts: Drafts,
 }
 
 /// The phases of a sequence's time.

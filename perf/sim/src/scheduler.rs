@@ -11,6 +11,7 @@ mod tests;
 use std::collections::VecDeque;
 
 use crate::kv::{BlockId, BlockPool};
+use crate::speculation::Speculation;
 use crate::step_time::StepLoad;
 use crate::tokenizer::Tokenizer;
 
@@ -25,6 +26,7 @@ pub(crate) struct Limits {
     pub(crate) block_size: usize,
     pub(crate) blocks: usize,
     pub(crate) prefix_caching: bool,
+    pub(crate) speculation: Option<Speculation>,
 }
 
 /// A sequence that began to run.
@@ -62,6 +64,9 @@ pub(crate) struct Written {
     /// Tokens written so far, this one included.
     pub(crate) generated: usize,
     pub(crate) done: bool,
+    /// Tokens that were drafted in the step, and those of them that were accepted.
+    pub(crate) drafted: usize,
+    pub(crate) accepted: usize,
 }
 
 /// Waiting and running sequences, and the KV blocks that they hold.
@@ -147,11 +152,16 @@ impl Scheduler {
             };
             sequence.computed += tokens;
             if sequence.computed == sequence.total() {
-                sequence.generated += 1;
+                // The first token comes from the prompt, and nothing is drafted before it.
+                let speculation = self.limits.speculation.filter(|_| sequence.generated > 0);
+                let (drafted, accepted) = sequence.speculate(speculation);
+                sequence.generated += 1 + accepted;
                 written.push(Written {
                     id: sequence.id,
                     generated: sequence.generated,
                     done: sequence.is_done(),
+                    drafted,
+                    accepted,
                 });
             }
         }

@@ -50,6 +50,7 @@ impl SimServer {
             block_size: cache.block_size,
             blocks: cache.blocks,
             prefix_caching: args.prefix_caching,
+            speculation: args.speculation,
         };
         let tokenizer = Tokenizer::new(profile.model.vocab_size);
         let spread = Spread::of(&profile, &args);
@@ -60,7 +61,8 @@ impl SimServer {
         };
         let parts =
             (0..spread.replicas).map(|replica| (Scheduler::new(limits, tokenizer), timer(replica)));
-        let (engines, state, commands) = engines(clock, parts.collect());
+        let drafts = args.speculation.is_some();
+        let (engines, state, commands) = engines(clock, parts.collect(), drafts);
         let max_model_len = args.context_len(&profile);
         let settings = ApiSettings {
             names: if args.served_model_names.is_empty() {
@@ -77,6 +79,9 @@ impl SimServer {
             stream_interval: args.stream_interval,
             load_tracking: args.load_tracking,
             per_request_metrics: args.per_request_metrics,
+            per_request_drafts: args.per_request_drafts && args.speculation.is_some(),
+            reasoning: args.reasoning,
+            tool_calls: args.tool_calls,
             dev_mode: environment.dev_mode,
             admission: Duration::from_secs_f64(profile.http.admission_ms / 1e3),
             merged_chunk_share: profile.http.merged_chunk_share,

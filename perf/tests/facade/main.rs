@@ -7,4 +7,5 @@ mod baseline_files;
 mod common;
 mod gating;
 mod life_cycle;
+mod parts;
 mod sweeps;

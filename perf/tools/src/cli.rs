@@ -76,6 +76,7 @@ Exit codes:
     after_help = EXAMPLES,
     after_long_help = format!("{EXAMPLES}\n\n{WORDS}"),
 )]
+#[expect(clippy::struct_excessive_bools, reason = "the command line's own switches")]
 pub(crate) struct Cli {
     /// The server, without `/v1`
     #[arg(long, value_name = "URL")]
@@ -108,7 +109,7 @@ pub(crate) struct Cli {
     pub(crate) model: Option<String>,
 
     /// Where the prompts come from; --help shows all kinds [default: random:64, with --chat
-    /// verse:0,8]
+    /// or --responses verse:0,8]
     #[arg(long, value_name = "PROMPTS", value_parser = parse::prompts)]
     pub(crate) prompts: Option<Prompts>,
 
@@ -137,6 +138,10 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) chat: bool,
 
+    /// Ask /v1/responses
+    #[arg(long, conflicts_with = "chat")]
+    pub(crate) responses: bool,
+
     /// Ask for whole responses; TTFT, TPOT and ITL do not exist then
     #[arg(long)]
     pub(crate) not_streamed: bool,
@@ -150,8 +155,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FIELD")]
     pub(crate) leave_out: Vec<RequestField>,
 
-    /// A bound in milliseconds that a request must meet to count for goodput: ttft, tpot or e2e;
-    /// may be repeated
+    /// A bound in milliseconds that a request must meet to count for goodput: ttft, tpot, e2e,
+    /// `first_answer` or `tool_call`; may be repeated
     #[arg(long, value_name = "QUANTITY=MS", value_parser = parse::objective)]
     pub(crate) objective: Vec<Objective>,
 
@@ -240,13 +245,18 @@ impl Cli {
 
     /// The load that was asked for.
     pub(crate) fn load(&self) -> Load {
-        let default = if self.chat { parse::CHAT } else { parse::COMPLETIONS };
+        let api = match (self.chat, self.responses) {
+            (true, _) => Api::Chat,
+            (_, true) => Api::Responses,
+            _ => Api::Completions,
+        };
+        let default = if api == Api::Completions { parse::COMPLETIONS } else { parse::CHAT };
         let mut load = Load {
             name: self.name.clone(),
             workload: Workload {
                 prompts: self.prompts.clone().unwrap_or(default),
                 output: self.output,
-                api: if self.chat { Api::Chat } else { Api::Completions },
+                api,
                 stream: !self.not_streamed,
                 temperature: self.temperature,
             },

@@ -116,9 +116,10 @@ pub(crate) fn arrivals(text: &str) -> Result<Arrivals, String> {
 
 /// `ttft=200`, in milliseconds.
 pub(crate) fn objective(text: &str) -> Result<Objective, String> {
-    let form = "write it like ttft=200, in milliseconds; ttft, tpot and e2e can have bounds";
+    let form = "write it like ttft=200, in milliseconds; ttft, tpot, e2e, first_answer and tool_call can have bounds";
     let (quantity, limit) = text.split_once('=').ok_or(form)?;
-    let quantities = [Quantity::Ttft, Quantity::Tpot, Quantity::E2e];
+    let quantities =
+        [Quantity::Ttft, Quantity::Tpot, Quantity::E2e, Quantity::FirstAnswer, Quantity::ToolCall];
     let quantity = quantities.into_iter().find(|known| known.name() == quantity).ok_or(form)?;
     let limit = millis(limit.parse().map_err(|_| form)?);
     if limit > Duration::ZERO { Ok(Objective { quantity, limit }) } else { Err(form.to_owned()) }
@@ -280,7 +281,7 @@ mod tests {
             (arrivals("poisson:fast").unwrap_err(), "poisson:RATE"),
             (arrivals("poisson:0").unwrap_err(), "positive"),
             (arrivals("concurrency:3").unwrap_err(), "there are one-at-a-time, concurrent"),
-            (objective("itl=3").unwrap_err(), "ttft, tpot and e2e"),
+            (objective("itl=3").unwrap_err(), "ttft, tpot, e2e, first_answer and tool_call"),
             (objective("ttft=nan").unwrap_err(), "ttft=200, in milliseconds"),
             (arrivals("poisson:nan").unwrap_err(), "must be a positive number"),
             (arrivals("ramp:1,inf").unwrap_err(), "no numbers from 0 up"),

@@ -16,6 +16,8 @@ pub(crate) struct Expected {
     pub(crate) streamed: bool,
     /// Whether the server was asked to count the tokens.
     pub(crate) counted: bool,
+    /// Whether it is a response of `/v1/responses`, with its typed events.
+    pub(crate) is_typed: bool,
 }
 
 impl Expected {
@@ -100,7 +102,13 @@ mod tests {
         );
         let mut response = Response::default();
         response.take_whole(body.as_bytes()).unwrap();
-        let expected = Expected { output, prompt_tokens: None, streamed: false, counted: true };
+        let expected = Expected {
+            output,
+            prompt_tokens: None,
+            streamed: false,
+            counted: true,
+            is_typed: false,
+        };
         let judged = expected.check(&response);
         let with_ids = Expected { prompt_tokens: Some(3), ..expected };
         assert_eq!(with_ids.check(&response), judged);

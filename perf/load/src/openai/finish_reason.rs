@@ -17,7 +17,9 @@ impl FinishReason {
     /// What a server's name means.
     pub(crate) fn of(name: &str) -> Self {
         match name {
-            "length" | "max_tokens" | "max_length" | "MAX_TOKENS" => Self::Length,
+            "length" | "max_tokens" | "max_output_tokens" | "max_length" | "MAX_TOKENS" => {
+                Self::Length
+            }
             "stop" | "eos" | "eos_token" | "end_turn" | "stop_sequence" | "tool_calls"
             | "function_call" | "STOP" => Self::Stop,
             "abort" | "aborted" | "cancelled" | "canceled" | "content_filter" | "error"

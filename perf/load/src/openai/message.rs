@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use perf_model::record::answer_parts::Drafts;
 use perf_model::record::sample::ServerTimes;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 
-use crate::openai::output_text::{Delta, OutputText};
+use crate::openai::output_text::Delta;
 
 /// The fields we need of a chunk, and of a response that is not streamed.
 #[derive(Deserialize)]
@@ -53,7 +54,7 @@ impl<'de> Deserialize<'de> for Choices {
 #[derive(Deserialize)]
 pub(crate) struct Choice {
     pub(crate) finish_reason: Option<String>,
-    text: Option<OutputText>,
+    text: Option<Delta>,
     delta: Option<Delta>,
     message: Option<Delta>,
     token_ids: Option<Count>,
@@ -63,23 +64,29 @@ pub(crate) struct Choice {
 pub(crate) struct Usage {
     pub(crate) prompt_tokens: Option<u32>,
     pub(crate) completion_tokens: Option<u32>,
+    completion_tokens_details: Option<Details>,
+    /// As `SGLang` writes it.
+    reasoning_tokens: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    reasoning_tokens: Option<u32>,
+}
+
+impl Usage {
+    /// How many of the output tokens were reasoning, where the server says so.
+    pub(crate) fn reasoning_tokens(&self) -> Option<u32> {
+        let details = self.completion_tokens_details.as_ref();
+        details.and_then(|details| details.reasoning_tokens).or(self.reasoning_tokens)
+    }
 }
 
 impl Choice {
-    /// Whether any of its fields carries output.
-    pub(crate) fn has_output(&self) -> bool {
+    /// What output it carries in any of its fields.
+    pub(crate) fn output(&self) -> Delta {
         let delta = self.delta.or(self.message).unwrap_or_default();
-        delta.has_output || self.text.unwrap_or_default().0
-    }
-
-    /// Whether it carries reasoning.
-    pub(crate) fn has_reasoning(&self) -> bool {
-        self.delta.or(self.message).is_some_and(|delta| delta.has_reasoning)
-    }
-
-    /// Whether it names the role of who speaks.
-    pub(crate) fn names_role(&self) -> bool {
-        self.delta.is_some_and(|delta| delta.has_role)
+        self.text.map_or(delta, |text| delta.and(text))
     }
 
     /// How many ids of tokens it lists; `None` where it lists none.
@@ -112,6 +119,17 @@ pub(crate) fn server_times(metrics: &Value) -> Option<ServerTimes> {
         decode_us: us("generation_time_ms"),
     };
     (times != ServerTimes::default()).then_some(times)
+}
+
+/// What vLLM says of speculative decoding in a request; `None` for anything else under that name.
+pub(crate) fn drafts(metrics: &Value) -> Option<Drafts> {
+    let said = metrics.get("speculative_decoding")?;
+    let count = |name: &str| u32::try_from(said.get(name)?.as_u64()?).ok();
+    Some(Drafts {
+        steps: count("num_spec_steps")?,
+        drafted: count("num_draft_tokens")?,
+        accepted: count("num_accepted_draft_tokens")?,
+    })
 }
 
 /// The length of a list; `None` for anything else.
@@ -166,6 +184,19 @@ mod tests {
             "{\"queue_time_ms\":-1.0}",
         ] {
             assert_eq!(said(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_vllm_says_of_speculative_decoding_is_read() {
+        let metrics = r#"{"speculative_decoding":{"mean_acceptance_length":2.5,"draft_acceptance_rate":0.5,
+            "acceptance_histogram":[1,0,0,1],"num_spec_steps":2,"num_accepted_draft_tokens":3,
+            "num_draft_tokens":6,"num_spec_tokens":3}}"#;
+        let said = drafts(&serde_json::from_str(metrics).unwrap());
+        assert_eq!(said, Some(Drafts { steps: 2, drafted: 6, accepted: 3 }));
+        assert_eq!(said.unwrap().acceptance_length(), Some(2.5));
+        for other in [r#"{"speculative_decoding":null}"#, "{}", "[]"] {
+            assert_eq!(drafts(&serde_json::from_str(other).unwrap()), None, "{other}");
         }
     }
 

@@ -21,7 +21,7 @@ use crate::workload::prompt::{PlannedRequest, Prompt, Turn};
 use crate::workload::seed::RandomStream;
 use crate::workload::verse;
 
-/// A request body, for both endpoints.
+/// A request body, for every endpoint.
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
@@ -29,11 +29,19 @@ struct Body<'a> {
     prompt: Option<&'a Prompt>,
     #[serde(skip_serializing_if = "Option::is_none")]
     messages: Option<&'a [Message<'a>; 1]>,
+    /// What `/v1/responses` calls its prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<&'a Prompt>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
     /// The name that chat has for it by now; most servers take both.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u32>,
+    /// `/v1/responses` keeps what it said for later requests, unless it is asked not to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     min_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,30 +98,36 @@ pub(crate) fn calls(
     let path = match workload.api {
         Api::Completions => "/v1/completions",
         Api::Chat => "/v1/chat/completions",
+        Api::Responses => "/v1/responses",
     };
     let bodies = (0..).zip(asks).map(|(index, ask)| {
         let ask = &in_words(ask, vocabulary.as_deref());
         let exactly = ask.output.is_exact();
-        let is_chat = workload.api == Api::Chat;
+        let api = workload.api;
+        let is_typed = api == Api::Responses;
+        let limit = ask.output.limit();
         let says = [Message { role: "user", content: &ask.prompt }];
         let is_alone = ask.turn == Turn::Alone;
         let body = Body {
             model,
-            prompt: (!is_chat).then_some(&ask.prompt),
-            messages: (is_chat && is_alone).then_some(&says),
-            max_tokens: sends(RequestField::MaxTokens).then_some(ask.output.limit()),
-            max_completion_tokens: (!sends(RequestField::MaxTokens)).then_some(ask.output.limit()),
-            min_tokens: (exactly && sends(RequestField::MinTokens)).then_some(ask.output.limit()),
+            prompt: (api == Api::Completions).then_some(&ask.prompt),
+            messages: (api == Api::Chat && is_alone).then_some(&says),
+            input: is_typed.then_some(&ask.prompt),
+            max_tokens: (!is_typed && sends(RequestField::MaxTokens)).then_some(limit),
+            max_completion_tokens: (!is_typed && !sends(RequestField::MaxTokens)).then_some(limit),
+            max_output_tokens: is_typed.then_some(limit),
+            store: is_typed.then_some(false),
+            // `/v1/responses` of vLLM knows `ignore_eos`, and no `min_tokens`.
+            min_tokens: (exactly && !is_typed && sends(RequestField::MinTokens)).then_some(limit),
             ignore_eos: (exactly && sends(RequestField::IgnoreEos)).then_some(true),
             temperature: sends(RequestField::Temperature).then_some(workload.temperature),
             stream: workload.stream,
-            stream_options: (workload.stream && sends(RequestField::StreamOptions)).then_some(
-                StreamOptions {
+            stream_options: (workload.stream && !is_typed && sends(RequestField::StreamOptions))
+                .then_some(StreamOptions {
                     include_usage: true,
                     continuous_usage_stats: sends(RequestField::ContinuousUsageStats)
                         .then_some(true),
-                },
-            ),
+                }),
             cache_salt: sends(RequestField::CacheSalt).then_some(&cache_salt),
         };
         // Strings and numbers under string keys: there is nothing here that JSON could refuse.
@@ -143,8 +157,10 @@ fn expected(ask: &PlannedRequest, workload: &Workload, left_out: &[RequestField]
         Prompt::TokenIds(ids) => u32::try_from(ids.len()).ok(),
         Prompt::Text(_) => None,
     };
-    let counted = !workload.stream || sends(RequestField::StreamOptions);
-    Expected { output, prompt_tokens, streamed: workload.stream, counted }
+    // `/v1/responses` counts without being asked to.
+    let is_typed = workload.api == Api::Responses;
+    let counted = !workload.stream || is_typed || sends(RequestField::StreamOptions);
+    Expected { output, prompt_tokens, streamed: workload.stream, counted, is_typed }
 }
 
 /// The fields of a workload's requests that can be left out.
@@ -153,8 +169,11 @@ pub(crate) fn optional_fields(asks: &[PlannedRequest], workload: &Workload) -> V
     let ids = asks.iter().any(|ask| matches!(ask.prompt, Prompt::TokenIds(_)));
     let is_sent = |field: &RequestField| match field {
         RequestField::CacheSalt | RequestField::Temperature => true,
-        RequestField::ContinuousUsageStats | RequestField::StreamOptions => workload.stream,
-        RequestField::MinTokens | RequestField::IgnoreEos => exactly,
+        RequestField::ContinuousUsageStats | RequestField::StreamOptions => {
+            workload.stream && workload.api != Api::Responses
+        }
+        RequestField::MinTokens => exactly && workload.api != Api::Responses,
+        RequestField::IgnoreEos => exactly,
         // Only chat has another name for it.
         RequestField::MaxTokens => workload.api == Api::Chat,
         RequestField::TokenIds => ids,
@@ -229,6 +248,28 @@ mod tests {
         for absent in ["prompt", "stream_options", "min_tokens", "ignore_eos"] {
             assert!(body.get(absent).is_none(), "{absent} in {body}");
         }
+    }
+
+    #[test]
+    fn a_request_for_a_response_has_the_names_of_that_endpoint() {
+        let workload = workload(Api::Responses, true, OutputLength::Exactly(12));
+        let ask = PlannedRequest {
+            prompt: Prompt::Text("hi".into()),
+            output: workload.output,
+            turn: Turn::Alone,
+        };
+        let calls =
+            calls(Part::Measured, std::slice::from_ref(&ask), &workload, "tiny", 7, LIMITS, &[]);
+        assert_eq!((calls[0].path, calls[0].expected.is_typed), ("/v1/responses", true));
+        let mut body = bodies(Part::Measured, &workload, &[ask]).remove(0);
+        body["cache_salt"].take();
+        assert_eq!(
+            body,
+            json!({
+                "model": "tiny", "input": "hi", "max_output_tokens": 12, "store": false,
+                "ignore_eos": true, "temperature": 0.0, "stream": true, "cache_salt": null,
+            })
+        );
     }
 
     #[test]

@@ -9,6 +9,10 @@
 //! last of them. A server that gives only the total at the end leaves the tokens of each chunk
 //! unknown; [`TokenSplit`] says what becomes of them, and the sample says that it is an estimate.
 
+mod typed;
+
+use perf_model::record::answer_parts::{AnswerParts, Drafts};
+use perf_model::record::estimated::Estimated;
 use perf_model::record::oddity::{Oddity, OddityKind};
 use perf_model::record::sample::FailureKind;
 use perf_model::record::sample::ServerTimes;
@@ -20,11 +24,13 @@ use crate::openai::chat_message::content_of;
 use crate::openai::error_message::{excerpt, message_of, server_message};
 use crate::openai::failure::Failure;
 use crate::openai::finish_reason::FinishReason;
-use crate::openai::message::{Choice, Message, server_times};
+use crate::openai::message::{Choice, Message, drafts, server_times};
 use crate::openai::token_split::{Piece, TokenSplit};
+use crate::openai::typed_event::{TypedEvent, Whole};
 
 /// What has been read of one response.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Response {
     /// The chunks with output.
     pub(crate) split: TokenSplit,
@@ -32,21 +38,27 @@ pub(crate) struct Response {
     pub(crate) output_tokens: Option<u32>,
     pub(crate) finish_reason: Option<String>,
     pub(crate) server_times: Option<ServerTimes>,
+    /// What speculative decoding did, where the server says so.
+    pub(crate) drafts: Option<Drafts>,
+    /// How many tokens were reasoning, as the server last counted them.
+    reasoning_tokens: Option<u32>,
     /// Whether the end was announced.
     pub(crate) is_done: bool,
     /// The text, kept only where a conversation goes on from it.
     pub(crate) said: Option<String>,
     /// What the server did beside the protocol, one of each kind.
     pub(crate) oddities: Vec<Oddity>,
+    /// Whether its events are those of `/v1/responses`.
+    is_typed: bool,
     /// Whether nothing has come since the server last gave its total.
     total_is_last: bool,
     pub(crate) saw_choice: bool,
 }
 
 impl Response {
-    /// A response whose text is wanted too.
-    pub(crate) fn keeping_text() -> Self {
-        Self { said: Some(String::new()), ..Self::default() }
+    /// A response whose text is wanted too, or one of typed events.
+    pub(crate) fn new(keeps_text: bool, is_typed: bool) -> Self {
+        Self { said: keeps_text.then(String::new), is_typed, ..Self::default() }
     }
 
     /// Takes the data of one event of a stream, whose first byte had arrived at `at_us`. Gives
@@ -65,19 +77,22 @@ impl Response {
             self.is_done = true;
             return Ok(true);
         }
-        let message = Message::read(data).map_err(|error| {
+        let malformed = |error: serde_json::Error| {
             let what = format!("an event is not a chunk: {error}: {}", excerpt(data));
             Failure::new(FailureKind::Malformed, what)
-        })?;
+        };
+        if self.is_typed {
+            let event: TypedEvent = serde_json::from_slice(data).map_err(malformed)?;
+            return self.take_typed(at_us, &event, data);
+        }
+        let message = Message::read(data).map_err(malformed)?;
         let before = self.split.counted;
         let (choice, total) = self.take(&message, data)?;
         self.keep_text(data);
         let Some(choice) = choice else { return Ok(true) };
         let carried = self.split.push(Piece {
             at_us,
-            has_output: choice.has_output(),
-            has_reasoning: choice.has_reasoning(),
-            has_role: choice.names_role(),
+            output: choice.output(),
             growth: total.map(|total| total.saturating_sub(before)),
             ids: choice.listed_ids(),
         });
@@ -96,14 +111,22 @@ impl Response {
 
     /// Takes the body of a response that is not streamed.
     pub(crate) fn take_whole(&mut self, body: &[u8]) -> Result<(), Failure> {
-        let message = Message::read(body).map_err(|error| {
+        let malformed = |error: serde_json::Error| {
             let what = format!("the response is not complete JSON: {error}: {}", excerpt(body));
             let kind = match error.classify() {
                 Category::Eof => FailureKind::CutShort,
                 Category::Io | Category::Syntax | Category::Data => FailureKind::Malformed,
             };
             Failure::new(kind, what)
-        })?;
+        };
+        if self.is_typed {
+            let whole: Whole = serde_json::from_slice(body).map_err(malformed)?;
+            if whole.output.is_none() && whole.error.is_none() {
+                return Err(no_choices(body));
+            }
+            return self.end_typed(&whole);
+        }
+        let message = Message::read(body).map_err(malformed)?;
         self.take(&message, body)?;
         self.keep_text(body);
         self.is_done = true;
@@ -142,14 +165,18 @@ impl Response {
             ));
         }
         self.saw_choice |= choice.is_some();
-        if let Some(reason) = choice.and_then(|choice| choice.finish_reason.as_ref()) {
+        // Some servers write an empty reason into every chunk.
+        let reason = choice.and_then(|choice| choice.finish_reason.as_ref());
+        if let Some(reason) = reason.filter(|reason| !reason.is_empty()) {
             self.finish_reason = Some(reason.clone());
         }
         if let Some(metrics) = &message.metrics {
             self.server_times = server_times(metrics).or(self.server_times);
+            self.drafts = drafts(metrics).or(self.drafts);
         }
         let Some(usage) = &message.usage else { return Ok((choice, None)) };
         self.prompt_tokens = usage.prompt_tokens.or(self.prompt_tokens);
+        self.reasoning_tokens = usage.reasoning_tokens().or(self.reasoning_tokens);
         if let Some(total) = usage.completion_tokens {
             if let Some(before) = self.output_tokens.filter(|before| *before > total) {
                 return Err(Failure::new(
@@ -204,6 +231,11 @@ impl Response {
         }
     }
 
+    /// The parts of an answer with reasoning or tool calls, and what had to be estimated.
+    pub(crate) fn parts(&self) -> (Option<AnswerParts>, Estimated) {
+        self.split.parts(self.last_total(), self.reasoning_tokens)
+    }
+
     /// Whether everything has come that a complete response has: a finish reason and the counts.
     pub(crate) fn is_complete(&self) -> bool {
         self.finish_reason.is_some() && self.last_total().is_some()
@@ -229,8 +261,6 @@ fn no_choices(bytes: &[u8]) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use perf_model::record::estimated::Estimated;
-
     use super::*;
 
     /// What a stream of these events says, one a microsecond.
@@ -278,20 +308,17 @@ mod tests {
     fn without_running_totals_missing_tokens_are_spread_over_the_chunks_and_that_is_known() {
         let response = read(&[ROLE, BARE, BARE, LAST, &total(8)]);
         assert_eq!(
-            (pairs(&response), response.split.estimated()),
+            (pairs(&response), response.parts().1),
             (vec![(1, 2), (2, 3), (3, 3)], Estimated::CHUNK_TOKENS)
         );
         let exact = read(&[ROLE, BARE, BARE, LAST, &total(3)]);
         assert_eq!(
-            (pairs(&exact), exact.split.estimated()),
+            (pairs(&exact), exact.parts().1),
             (vec![(1, 1), (2, 1), (3, 1)], Estimated::NOTHING)
         );
         // Tokens that a running total counted are not guessed; only the rest is.
         let lost = read(&[&chunk(1), &chunk(2), &total(5)]);
-        assert_eq!(
-            (pairs(&lost), lost.split.estimated()),
-            (vec![(0, 1), (1, 4)], Estimated::CHUNK_TOKENS)
-        );
+        assert_eq!((pairs(&lost), lost.parts().1), (vec![(0, 1), (1, 4)], Estimated::CHUNK_TOKENS));
     }
 
     #[test]
@@ -341,6 +368,14 @@ mod tests {
         let last = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
         let response = read(&[&chunk(1), &chunk(2), last, "[DONE]"]);
         assert_eq!((response.last_total(), pairs(&response).len()), (Some(2), 2));
+    }
+
+    #[test]
+    fn an_empty_finish_reason_is_none() {
+        let empty = BARE.replace("\"text\"", "\"finish_reason\":\"\",\"text\"");
+        let last = LAST.replace("length", "stop");
+        let response = read(&[&empty, &last, &empty, &total(3)]);
+        assert_eq!(response.finish_reason.as_deref(), Some("stop"));
     }
 
     #[test]

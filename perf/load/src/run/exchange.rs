@@ -81,7 +81,7 @@ pub(crate) async fn exchange(
     clock: Clock,
 ) -> Exchanged {
     let sent = clock.now();
-    let response = if call.turn.is_some() { Response::keeping_text() } else { Response::default() };
+    let response = Response::new(call.turn.is_some(), call.expected.is_typed);
     // What was sent needs no place any more while its response comes.
     let body = std::mem::take(&mut call.body);
     let watchdog = clock.watchdog();
@@ -107,6 +107,7 @@ pub(crate) async fn exchange(
     }
     let settled = response.settle();
     response.split.chunks.shrink();
+    let (parts, estimated) = response.parts();
     if result.is_ok() {
         result = settled.and_then(|()| call.expected.check(&response));
     }
@@ -121,7 +122,7 @@ pub(crate) async fn exchange(
         index: call.index,
         intended_us,
         sent_us: micros(origin, sent),
-        estimated: response.split.estimated(),
+        estimated,
         chunks: response.split.chunks,
         end_us: micros(origin, end),
         prompt_tokens: response.prompt_tokens,
@@ -130,6 +131,8 @@ pub(crate) async fn exchange(
         resent,
         oddities: response.oddities,
         server: response.server_times,
+        parts,
+        drafts: response.drafts,
         outcome,
     };
     Exchanged { sample, free_us: micros(origin, clock.now()), said: response.said }

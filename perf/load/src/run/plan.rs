@@ -73,6 +73,7 @@ impl<'a> Plan<'a> {
         let path = match self.load.workload.api {
             Api::Completions => "/v1/completions",
             Api::Chat => "/v1/chat/completions",
+            Api::Responses => "/v1/responses",
         };
         let asks = std::slice::from_ref(&ask);
         let body = |left_out: &[RequestField]| {

@@ -182,6 +182,8 @@ impl<'a> Scheduler<'a> {
             estimated: Estimated::NOTHING,
             oddities: Vec::new(),
             server: None,
+            parts: None,
+            drafts: None,
             outcome: Outcome::Failed { kind: FailureKind::NotSent, detail },
         })
     }

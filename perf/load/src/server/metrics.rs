@@ -206,6 +206,9 @@ fn difference(before: &ServerCounts, after: &ServerCounts) -> ServerCounts {
         prefix_queries: grown(|counts| counts.prefix_queries),
         prefix_hits: grown(|counts| counts.prefix_hits),
         preemptions: grown(|counts| counts.preemptions),
+        drafts: grown(|counts| counts.drafts),
+        draft_tokens: grown(|counts| counts.draft_tokens),
+        accepted_tokens: grown(|counts| counts.accepted_tokens),
         ttft_sum_us: grown(|counts| counts.ttft_sum_us),
         ttft_count: grown(|counts| counts.ttft_count),
         e2e_sum_us: grown(|counts| counts.e2e_sum_us),
@@ -240,6 +243,15 @@ pub(crate) fn parse(text: &str) -> ServerCounts {
             "vllm:prefix_cache_queries_total" => &mut counts.prefix_queries,
             "vllm:prefix_cache_hits_total" => &mut counts.prefix_hits,
             "vllm:num_preemptions_total" => &mut counts.preemptions,
+            // Without the ending in what some versions of the metrics library write.
+            "vllm:spec_decode_num_drafts_total" | "vllm:spec_decode_num_drafts" => {
+                &mut counts.drafts
+            }
+            "vllm:spec_decode_num_draft_tokens_total" | "vllm:spec_decode_num_draft_tokens" => {
+                &mut counts.draft_tokens
+            }
+            "vllm:spec_decode_num_accepted_tokens_total"
+            | "vllm:spec_decode_num_accepted_tokens" => &mut counts.accepted_tokens,
             "vllm:time_to_first_token_seconds_sum" => {
                 scale = MICROSECONDS;
                 &mut counts.ttft_sum_us
@@ -310,6 +322,20 @@ mod tests {
     fn growth_is_the_difference_of_each_counter() {
         let growth = difference(&captured("metrics-before"), &captured("metrics-after-load"));
         assert_eq!(growth.output_tokens.zip(growth.requests), Some((104_448, 1_632)));
+    }
+
+    #[test]
+    fn what_speculative_decoding_did_is_read_under_old_and_new_names() {
+        let text = "vllm:spec_decode_num_drafts_total{engine=\"0\"} 10.0\n\
+                    vllm:spec_decode_num_draft_tokens_total{engine=\"0\"} 30.0\n\
+                    vllm:spec_decode_num_accepted_tokens_total{engine=\"0\"} 21.0\n\
+                    vllm:spec_decode_num_accepted_tokens_per_pos_total{position=\"0\"} 9.0\n";
+        let counts = parse(text);
+        assert_eq!(parse(&text.replace("_total", "")), counts);
+        assert_eq!((counts.acceptance_length(), counts.acceptance_rate()), (Some(3.1), Some(0.7)));
+        // vLLM before 0.9 does not count its drafts.
+        let old = parse(&text.replace("num_drafts_total", "efficiency"));
+        assert_eq!((old.acceptance_length(), old.acceptance_rate()), (None, Some(0.7)));
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(crate) async fn expect(
     let Some((place, text)) = texts.max_by_key(|(_, text)| text.len()) else { return };
     let question = match api {
         Api::Completions => json!({ "model": model, "prompt": &**text }),
-        Api::Chat => {
+        Api::Chat | Api::Responses => {
             json!({ "model": model, "messages": [{ "role": "user", "content": &**text }] })
         }
     };

@@ -90,6 +90,12 @@ fn empty(prompts: &Prompts) -> Option<String> {
 fn unfit(load: &Load) -> Option<&'static str> {
     let prompts = &load.workload.prompts;
     match (prompts, load.workload.api, load.arrivals) {
+        (_, Api::Responses, _) if prompts.are_token_ids() => Some(
+            "`/v1/responses` does not accept token ids, and its prompts are random tokens; use completions or prompts of text",
+        ),
+        (Prompts::Conversations { .. }, Api::Responses, _) => Some(
+            "conversations need the chat API, and it uses `/v1/responses`; declare it as a chat",
+        ),
         (_, Api::Chat, _) if prompts.are_token_ids() => Some(
             "chat does not accept token ids, and its prompts are random tokens; use completions or prompts of text",
         ),

@@ -35,6 +35,9 @@ impl RunAnalysis {
         let Record { header, samples, end } = record;
         let mut summary = summarize(samples, &header.objectives);
         summary.values.extend(header.start_up.iter().flat_map(StartUp::values));
+        if let Some(server) = end.as_ref().and_then(|end| end.server.as_ref()) {
+            summary.add_server(server);
+        }
         let steady = header.pattern.and_then(|arrivals| steady(samples, arrivals));
         let lateness = header.pattern.and_then(|arrivals| Lateness::of(samples, arrivals));
         let prefix_hit_rate = end.as_ref().and_then(|end| end.server.as_ref()?.prefix_hit_rate());

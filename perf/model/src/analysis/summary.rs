@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::analysis::statistics::{mean, quantile, sorted};
 use crate::record::estimated::Estimated;
+use crate::record::file::ServerCounts;
 use crate::record::sample::{FailureKind, Outcome, Sample};
 use crate::spec::load::Objective;
 use crate::spec::metric::{Metric, QUANTITIES, Quantity, STATISTICS, Statistic};
@@ -135,7 +136,8 @@ pub(crate) fn estimated(samples: &[Sample], objectives: &[Objective]) -> BTreeSe
         .collect()
 }
 
-/// The distributions over requests: TTFT, TPOT, ITL, E2E and the output rate of each.
+/// The distributions over requests: TTFT, TPOT, ITL, E2E, the output rate of each, and what only
+/// some answers have.
 pub(crate) fn latencies(succeeded: &[&Sample]) -> BTreeMap<Metric, f64> {
     let of = |value: fn(&Sample) -> Option<f64>| -> Vec<f64> {
         succeeded.iter().filter_map(|sample| value(sample)).collect()
@@ -148,6 +150,12 @@ pub(crate) fn latencies(succeeded: &[&Sample]) -> BTreeMap<Metric, f64> {
         (Quantity::Tpot, of(Sample::tpot_ms)),
         (Quantity::Itl, gaps),
         (Quantity::E2e, of(|sample| Some(sample.e2e_ms()))),
+        (Quantity::FirstAnswer, of(Sample::first_answer_ms)),
+        (Quantity::ToolCall, of(Sample::tool_call_ms)),
+        (Quantity::LongestSilence, of(Sample::longest_silence_ms)),
+        (Quantity::ReasoningTokens, of(|sample| sample.parts?.reasoning_tokens.map(f64::from))),
+        (Quantity::AnswerTokens, of(|sample| sample.parts?.answer_tokens.map(f64::from))),
+        (Quantity::RequestAcceptanceLength, of(|sample| sample.drafts?.acceptance_length())),
     ] {
         distribution(quantity, &of_each, &mut values);
     }
@@ -159,6 +167,18 @@ pub(crate) fn latencies(succeeded: &[&Sample]) -> BTreeMap<Metric, f64> {
 }
 
 impl Summary {
+    /// Adds what only the server counts: how speculative decoding did.
+    pub(crate) fn add_server(&mut self, server: &ServerCounts) {
+        let figures = [
+            (Quantity::AcceptanceLength, server.acceptance_length()),
+            (Quantity::AcceptanceRate, server.acceptance_rate().map(|rate| rate * 100.0)),
+        ];
+        let metric = |(quantity, value): (Quantity, Option<f64>)| {
+            Some((Metric::whole_server(quantity)?, value?))
+        };
+        self.values.extend(figures.into_iter().filter_map(metric));
+    }
+
     fn rate(&mut self, quantity: Quantity, count: f64) {
         if let Some(metric) = Metric::whole_server(quantity).filter(|_| self.duration_s > 0.0) {
             self.values.insert(metric, count / self.duration_s);
@@ -227,6 +247,8 @@ fn value_of(sample: &Sample, objective: &Objective) -> Option<f64> {
         Quantity::Ttft => sample.ttft_ms(),
         Quantity::Tpot => sample.tpot_ms(),
         Quantity::E2e => Some(sample.e2e_ms()),
+        Quantity::FirstAnswer => sample.first_answer_ms(),
+        Quantity::ToolCall => sample.tool_call_ms(),
         _ => None,
     }
 }

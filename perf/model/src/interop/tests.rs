@@ -64,6 +64,7 @@ fn record(arrivals: Arrivals) -> String {
         e2e_count: Some(10),
         kv_use_max_ppm: None,
         lost: false,
+        ..ServerCounts::default()
     };
     let client =
         ClientUse { wall_us: 9, cpu_us: 9, threads: 1, ticks: 200, ..ClientUse::default() };
@@ -140,6 +141,6 @@ fn a_number_that_no_run_reaches_is_refused_in_an_import_with_its_key() {
     assert!(said.starts_with("its `output_lens` has 2000000000 for request 0, and the"), "{said}");
     let said = refused("num_prompts", None, 9_223_372_036_854_775_808_u64.into());
     assert!(said.starts_with("its `num_prompts` has 922337203685477"), "{said}");
-    let said = refused("duration", None, serde_json::Value::Null);
-    assert!(said.contains("in `duration`: invalid type: null"), "{said}");
+    let said = refused("num_prompts", None, serde_json::Value::Null);
+    assert!(said.contains("in `num_prompts`: invalid type: null"), "{said}");
 }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `input_lens`, `output_lens`, `total_…_tokens` | the server's own counts, not those of a tokenizer at the client |
 //! | `tokenizer_id` | the model's name: there is no tokenizer |
-//! | `itls` | gaps between tokens, not between chunks: a chunk of k tokens gives k gaps (the first gives none) |
+//! | `itls` | gaps between tokens: a chunk of k tokens gives k gaps (the first gives none). Between chunks, as with vLLM, where the tokens of a chunk are an estimate |
 //! | `duration`, and the rates over it | from the first intended send to the end of the last response |
 //! | `queue_times` | the send's lateness; vLLM's includes the wait for a place among `max_concurrency` |
 //! | `max_output_tokens_per_s` | counts tokens in whole seconds since the first send, not chunks |
@@ -23,8 +23,9 @@
 //! writes 0.
 
 mod arrivals;
+mod nan;
 mod read;
 mod write;
 
-pub use read::{ReadError, read};
+pub use read::{ReadError, read, read_all};
 pub use write::write;

@@ -315,6 +315,13 @@ fn is_headline(metric: Metric) -> bool {
         "e2e_mean_ms",
         "e2e_p50_ms",
         "e2e_p99_ms",
+        "first_answer_p50_ms",
+        "tool_call_p50_ms",
+        "longest_silence_p99_ms",
+        "reasoning_tokens_mean_tok",
+        "answer_tokens_mean_tok",
+        "acceptance_length_tok",
+        "acceptance_rate_percent",
     ]
     .contains(&metric.to_string().as_str())
 }

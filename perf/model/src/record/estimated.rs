@@ -20,12 +20,19 @@ pub struct Estimated {
     pub chunk_tokens: bool,
     /// How many tokens there were in all.
     pub output_tokens: bool,
+    /// How many of them were reasoning.
+    pub reasoning_tokens: bool,
 }
 
 impl Estimated {
     /// Nothing was estimated.
-    pub const NOTHING: Self =
-        Self { first_token: false, last_token: false, chunk_tokens: false, output_tokens: false };
+    pub const NOTHING: Self = Self {
+        first_token: false,
+        last_token: false,
+        chunk_tokens: false,
+        output_tokens: false,
+        reasoning_tokens: false,
+    };
 
     /// Only the tokens of each chunk were.
     pub const CHUNK_TOKENS: Self = Self { chunk_tokens: true, ..Self::NOTHING };
@@ -38,7 +45,7 @@ impl Estimated {
     /// Whether a quantity of one request depends on what was estimated. Those of the whole server
     /// that count tokens do too; goodput and what a search finds depend on their objectives.
     pub fn affects(self, quantity: Quantity) -> bool {
-        let Self { first_token, last_token, chunk_tokens, output_tokens } = self;
+        let Self { first_token, last_token, chunk_tokens, output_tokens, reasoning_tokens } = self;
         match quantity {
             Quantity::Ttft => first_token,
             Quantity::E2e => last_token,
@@ -46,17 +53,19 @@ impl Estimated {
             Quantity::Itl => chunk_tokens || first_token || last_token || output_tokens,
             Quantity::RequestOutputRate => last_token || output_tokens,
             Quantity::OutputThroughput | Quantity::TotalThroughput => output_tokens,
-            // Goodput and what a search finds by their objectives; the rest needs no token.
+            Quantity::ReasoningTokens | Quantity::AnswerTokens => reasoning_tokens,
+            // Goodput and what a search finds by their objectives; the rest rests on no assumption.
             _ => false,
         }
     }
 
-    fn named(&mut self) -> [(&'static str, &mut bool); 4] {
+    fn named(&mut self) -> [(&'static str, &mut bool); 5] {
         [
             ("first_token", &mut self.first_token),
             ("last_token", &mut self.last_token),
             ("chunk_tokens", &mut self.chunk_tokens),
             ("output_tokens", &mut self.output_tokens),
+            ("reasoning_tokens", &mut self.reasoning_tokens),
         ]
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::answer_parts::{AnswerParts, Drafts};
 use crate::record::chunks::Chunks;
 use crate::record::estimated::Estimated;
 use crate::record::oddity::Oddity;
@@ -150,6 +151,12 @@ pub struct Sample {
     /// What the server says of its own time for it, where it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerTimes>,
+    /// The parts of an answer with reasoning or tool calls; absent for plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<AnswerParts>,
+    /// What speculative decoding did for it, where the server says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drafts: Option<Drafts>,
     /// What the server did beside the protocol, one of each kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oddities: Vec<Oddity>,
@@ -210,6 +217,24 @@ impl Sample {
         })
     }
 
+    /// From the intended start to the first output that was not reasoning, in milliseconds.
+    pub fn first_answer_ms(&self) -> Option<f64> {
+        self.parts?.first_answer_us.map(|first| us_to_ms(first, self.intended_us))
+    }
+
+    /// From the intended start to the end of the last tool call, in milliseconds.
+    pub fn tool_call_ms(&self) -> Option<f64> {
+        self.parts?.tool_call_us.map(|end| us_to_ms(end, self.intended_us))
+    }
+
+    /// The longest time between two chunks of an answer with reasoning or tool calls, in
+    /// milliseconds: a parser that buffers is silent for as long.
+    pub fn longest_silence_ms(&self) -> Option<f64> {
+        self.parts?;
+        let pairs = self.chunks.iter().zip(self.chunks.iter().skip(1));
+        pairs.map(|(one, next)| us_to_ms(next.at_us, one.at_us)).max_by(f64::total_cmp)
+    }
+
     /// Output tokens per second of this request's own E2E.
     pub fn output_rate(&self) -> Option<f64> {
         let seconds = self.e2e_ms() / 1_000.0;
@@ -263,6 +288,21 @@ mod tests {
     fn tokens_that_came_all_at_once_have_no_time_per_token() {
         assert_eq!(sample(&[(21_000, 8)]).tpot_ms(), None);
         assert_eq!(sample(&[(21_000, 4), (21_000, 4)]).tpot_ms(), None);
+    }
+
+    #[test]
+    fn only_an_answer_with_parts_has_their_times() {
+        let mut sample = sample(&[(21_000, 1), (31_000, 1), (56_000, 2)]);
+        let times = |sample: &Sample| {
+            (sample.first_answer_ms(), sample.tool_call_ms(), sample.longest_silence_ms())
+        };
+        assert_eq!(times(&sample), (None, None, None));
+        sample.parts = Some(AnswerParts {
+            first_answer_us: Some(31_000),
+            tool_call_us: Some(56_000),
+            ..AnswerParts::default()
+        });
+        assert_eq!(times(&sample), (Some(30.0), Some(55.0), Some(25.0)));
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub enum Api {
     Completions,
     /// `POST /v1/chat/completions`, each prompt as one user message.
     Chat,
+    /// `POST /v1/responses`, each prompt as its input.
+    Responses,
 }
 
 /// What the requests ask for.
@@ -150,6 +152,7 @@ impl Load {
         let api = match workload.api {
             Api::Completions => "completions",
             Api::Chat => "chat",
+            Api::Responses => "responses",
         };
         let streamed = if workload.stream { "streamed" } else { "not streamed" };
         let contents =

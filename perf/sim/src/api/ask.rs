@@ -27,6 +27,8 @@ pub(super) struct Ask {
     pub(super) continuous_usage: bool,
     pub(super) return_token_ids: bool,
     pub(super) logprobs: Option<i64>,
+    /// Whether it brings tools.
+    pub(super) has_tools: bool,
     pub(super) stream_interval: usize,
 }
 
@@ -59,6 +61,10 @@ impl Ask {
             continuous_usage: option("include_usage")? && option("continuous_usage_stats")?,
             return_token_ids: fields.truth("return_token_ids")?,
             logprobs: None,
+            has_tools: fields
+                .get("tools")
+                .and_then(|it| it.as_array())
+                .is_some_and(|it| !it.is_empty()),
             stream_interval: usize::try_from(stream_interval)
                 .unwrap_or(1)
                 .max(api.settings().stream_interval),

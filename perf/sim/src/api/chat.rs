@@ -9,7 +9,9 @@ use super::errors::ApiError;
 use super::fields::Fields;
 use super::generation::Generation;
 use super::stream::{self, Piece, Style};
-use super::wire::{DetailedUsage, Envelope, FINGERPRINT, Null, Usage, WholeMetrics, event};
+use super::wire::{
+    DetailedUsage, Envelope, FINGERPRINT, Null, TokenDetails, Usage, WholeMetrics, event,
+};
 use crate::metrics::FinishReason;
 
 #[derive(Serialize)]
@@ -42,12 +44,31 @@ struct AnswerChoice {
 #[derive(Serialize)]
 struct Message {
     role: &'static str,
-    content: String,
+    content: Option<String>,
     refusal: Null,
     annotations: Null,
     audio: Null,
     function_call: Null,
-    reasoning: Null,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<[ToolCall; 1]>,
+    reasoning: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ToolCall {
+    index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    function: Function,
+}
+
+#[derive(Serialize)]
+struct Function {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'static str>,
+    arguments: String,
 }
 
 #[derive(Serialize)]
@@ -84,14 +105,32 @@ struct ChunkChoice {
 struct Delta {
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
-    content: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<[ToolCall; 1]>,
 }
 
 #[derive(Serialize)]
 struct ChunkUsage {
     #[serde(flatten)]
     usage: Usage,
-    completion_tokens_details: Null,
+    completion_tokens_details: Option<TokenDetails>,
+}
+
+/// The call of a tool whose arguments are this text. Its first piece names the tool.
+fn tool_call(generation: &Generation, is_first: bool, arguments: String) -> [ToolCall; 1] {
+    let id = is_first.then(|| format!("call-{}", generation.id));
+    let (kind, name) = (is_first.then_some("function"), is_first.then_some("lookup"));
+    [ToolCall { index: 0, id, kind, function: Function { name, arguments } }]
+}
+
+/// Why a choice ended, in the words of a chat.
+fn reason(generation: &Generation, choice: usize, finished: FinishReason) -> &'static str {
+    let has_call = generation.parts(choice).1 < generation.choices[choice].target;
+    if has_call && finished == FinishReason::Stop { "tool_calls" } else { finished.name() }
 }
 
 /// The tokens of the request's messages.
@@ -145,7 +184,10 @@ fn prompt_ids(generation: &Generation) -> Option<Vec<u32>> {
 
 fn chunk_usage(generation: &Generation, completion_tokens: usize) -> Option<ChunkUsage> {
     let usage = Usage::new(generation.prompt_tokens(), completion_tokens);
-    generation.ask.continuous_usage.then_some(ChunkUsage { usage, completion_tokens_details: None })
+    let thought = Chat::thought(generation).map(|all| all.min(completion_tokens));
+    let completion_tokens_details =
+        thought.map(|reasoning_tokens| TokenDetails { reasoning_tokens });
+    generation.ask.continuous_usage.then_some(ChunkUsage { usage, completion_tokens_details })
 }
 
 /// How a chat request is read and answered.
@@ -154,6 +196,14 @@ pub(super) struct Chat;
 impl Style for Chat {
     const ID_PREFIX: &'static str = "chatcmpl";
     const CHUNK_OBJECT: &'static str = "chat.completion.chunk";
+
+    fn thought(generation: &Generation) -> Option<usize> {
+        generation
+            .api
+            .settings()
+            .reasoning
+            .then(|| (0..generation.choices.len()).map(|choice| generation.parts(choice).0).sum())
+    }
 
     fn read(fields: &Fields, api: &Api) -> Result<Ask, ApiError> {
         let mut ask = Ask::read(fields, &["max_completion_tokens", "max_tokens"], api)?;
@@ -165,20 +215,25 @@ impl Style for Chat {
         let choices = (0..generation.choices.len()).map(|index| {
             let choice = &generation.choices[index];
             let ids = generation.token_ids(index, 0..choice.target);
+            let (thought, text) = generation.parts(index);
+            let all = 0..choice.target;
             let message = Message {
                 role: "assistant",
-                content: generation.api.settings().tokenizer.decode(&ids),
+                content: generation.text(index, &all, thought..text),
                 refusal: None,
                 annotations: None,
                 audio: None,
                 function_call: None,
-                reasoning: None,
+                tool_calls: generation
+                    .text(index, &all, text..choice.target)
+                    .map(|arguments| tool_call(generation, true, arguments)),
+                reasoning: generation.text(index, &all, 0..thought),
             };
             AnswerChoice {
                 index,
                 message,
                 logprobs: None,
-                finish_reason: choice.finished.map(FinishReason::name),
+                finish_reason: choice.finished.map(|finished| reason(generation, index, finished)),
                 stop_reason: None,
                 token_ids: generation.ask.return_token_ids.then_some(ids),
                 routed_experts: None,
@@ -189,7 +244,11 @@ impl Style for Chat {
             choices: choices.collect(),
             service_tier: None,
             system_fingerprint: FINGERPRINT,
-            usage: DetailedUsage::new(stream::usage(generation)),
+            usage: DetailedUsage {
+                completion_tokens_details: Self::thought(generation)
+                    .map(|reasoning_tokens| TokenDetails { reasoning_tokens }),
+                ..DetailedUsage::new(stream::usage(generation))
+            },
             prompt_logprobs: None,
             prompt_token_ids: prompt_ids(generation),
             prompt_text: None,
@@ -205,7 +264,12 @@ impl Style for Chat {
             envelope: generation.envelope(Self::CHUNK_OBJECT),
             choices: [ChunkChoice {
                 index,
-                delta: Delta { role: Some("assistant"), content: String::new() },
+                delta: Delta {
+                    role: Some("assistant"),
+                    content: Some(String::new()),
+                    reasoning: None,
+                    tool_calls: None,
+                },
                 logprobs: None,
                 finish_reason: None,
                 stop_reason: None,
@@ -223,16 +287,25 @@ impl Style for Chat {
         let ask = &generation.ask;
         let ids = generation.token_ids(piece.choice, piece.places.clone());
         let is_last = piece.finished.is_some();
+        let (thought, text) = generation.parts(piece.choice);
+        let part = |part| generation.text(piece.choice, &piece.places, part);
+        let arguments = part(text..generation.choices[piece.choice].target);
         event(&Chunk {
             envelope: generation.envelope(Self::CHUNK_OBJECT),
             choices: [ChunkChoice {
                 index: piece.choice,
                 delta: Delta {
                     role: None,
-                    content: generation.api.settings().tokenizer.decode(&ids),
+                    content: part(thought..text),
+                    reasoning: part(0..thought),
+                    tool_calls: arguments.map(|arguments| {
+                        tool_call(generation, piece.places.start <= text, arguments)
+                    }),
                 },
                 logprobs: None,
-                finish_reason: piece.finished.map(FinishReason::name),
+                finish_reason: piece
+                    .finished
+                    .map(|finished| reason(generation, piece.choice, finished)),
                 stop_reason: is_last.then_some(None),
                 token_ids: Some(ask.return_token_ids.then_some(ids)),
             }],

@@ -15,6 +15,7 @@ use crate::kv::{chain, root};
 use crate::metrics::FinishReason;
 use crate::request::{Progress, Submission, Times};
 use crate::scheduler::NewSequence;
+use crate::speculation::Drafts;
 
 /// One answer that is being written.
 #[derive(Clone, Debug)]
@@ -28,6 +29,7 @@ pub(super) struct Choice {
     pub(super) sent: usize,
     pub(super) finished: Option<FinishReason>,
     pub(super) times: Times,
+    pub(super) drafts: Drafts,
 }
 
 impl Choice {
@@ -60,6 +62,7 @@ impl Choice {
                 sent: 0,
                 finished: None,
                 times: Times::default(),
+                drafts: Drafts::default(),
             },
             reason,
         )
@@ -139,6 +142,7 @@ impl Generation {
             let progress = self.next().await.ok_or_else(ApiError::engine_dead)?;
             let choice = &mut self.choices[progress.choice];
             (choice.finished, choice.times) = (progress.finished, progress.times);
+            choice.drafts = progress.drafts;
         }
         match self.fault {
             Some(Fault::ErrorInBand) => Err(ApiError::engine_dead()),
@@ -158,10 +162,32 @@ impl Generation {
     pub(super) fn metrics(&self) -> Option<RequestMetrics> {
         match &self.choices[..] {
             [choice] if self.api.settings().per_request_metrics => {
-                Some(RequestMetrics::new(choice.times, choice.target))
+                let drafts = self.api.settings().per_request_drafts.then_some(choice.drafts);
+                Some(RequestMetrics::new(choice.times, choice.target, drafts))
             }
             _ => None,
         }
+    }
+
+    /// Where the parts of a chat's answer end: the reasoning, and the text after it. What follows is a
+    /// call of a tool.
+    pub(super) fn parts(&self, choice: usize) -> (usize, usize) {
+        let (settings, target) = (self.api.settings(), self.choices[choice].target);
+        let thought = if settings.reasoning { target * 3 / 5 } else { 0 };
+        let has_call = settings.tool_calls && self.ask.has_tools;
+        (thought, if has_call { thought + (target - thought) / 3 } else { target })
+    }
+
+    /// The text of the tokens in a range of places that lie in a part of the answer.
+    pub(super) fn text(
+        &self,
+        choice: usize,
+        places: &std::ops::Range<usize>,
+        part: std::ops::Range<usize>,
+    ) -> Option<String> {
+        let inside = places.start.max(part.start)..places.end.min(part.end);
+        let ids = (!inside.is_empty()).then(|| self.token_ids(choice, inside))?;
+        Some(self.api.settings().tokenizer.decode(&ids))
     }
 
     /// The first fields of an answer or of a chunk.

@@ -17,7 +17,7 @@ use super::ask::Ask;
 use super::errors::ApiError;
 use super::fields::Fields;
 use super::generation::Generation;
-use super::wire::{FINGERPRINT, Usage, UsageChunk, event};
+use super::wire::{FINGERPRINT, LastUsage, TokenDetails, Usage, UsageChunk, event};
 use crate::injection::Fault;
 use crate::metrics::FinishReason;
 use crate::request::Progress;
@@ -51,8 +51,34 @@ pub(super) trait Style: Send + 'static {
         Vec::new()
     }
 
-    /// The event that carries a piece.
+    /// The event that carries a piece, or several.
     fn chunk(generation: &Generation, piece: &Piece) -> String;
+
+    /// How many of a choice's tokens were reasoning, where the answer says so.
+    fn thought(_generation: &Generation) -> Option<usize> {
+        None
+    }
+
+    /// The events after the last token.
+    fn closing(generation: &Generation) -> Vec<String> {
+        let mut events = Vec::new();
+        if generation.ask.include_usage {
+            let details = Self::thought(generation);
+            events.push(event(&UsageChunk {
+                envelope: generation.envelope(Self::CHUNK_OBJECT),
+                choices: [],
+                usage: LastUsage {
+                    usage: usage(generation),
+                    completion_tokens_details: details
+                        .map(|reasoning_tokens| TokenDetails { reasoning_tokens }),
+                },
+                system_fingerprint: FINGERPRINT,
+                metrics: generation.metrics(),
+            }));
+        }
+        events.push(DONE.into());
+        events
+    }
 }
 
 /// How a stream continues after its events have been sent.
@@ -201,23 +227,14 @@ impl<S: Style> Streaming<S> {
         let choice = &mut self.generation.choices[progress.choice];
         choice.sent = progress.generated;
         (choice.finished, choice.times) = (progress.finished, progress.times);
+        choice.drafts = progress.drafts;
         if self.generation.choices.iter().all(|choice| choice.finished.is_some()) {
             self.end();
         }
     }
 
     fn end(&mut self) {
-        if self.generation.ask.include_usage {
-            let chunk = event(&UsageChunk {
-                envelope: self.generation.envelope(S::CHUNK_OBJECT),
-                choices: [],
-                usage: usage(&self.generation),
-                system_fingerprint: FINGERPRINT,
-                metrics: self.generation.metrics(),
-            });
-            self.events.push_back(chunk);
-        }
-        self.events.push_back(DONE.into());
+        self.events.extend(S::closing(&self.generation));
         self.next = Next::End;
     }
 

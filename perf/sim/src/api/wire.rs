@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::request::Times;
+use crate::speculation::Drafts;
 
 /// The software version that answers name.
 pub(super) const FINGERPRINT: &str = "vllm-0.32.0-51a7ed00";
@@ -42,7 +43,7 @@ pub(super) struct DetailedUsage {
     #[serde(flatten)]
     pub(super) usage: Usage,
     pub(super) prompt_tokens_details: Null,
-    pub(super) completion_tokens_details: Null,
+    pub(super) completion_tokens_details: Option<TokenDetails>,
 }
 
 impl DetailedUsage {
@@ -51,16 +52,54 @@ impl DetailedUsage {
     }
 }
 
+/// How many of the output tokens were reasoning.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct TokenDetails {
+    pub(super) reasoning_tokens: usize,
+}
+
+/// Token counts of a whole stream.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct LastUsage {
+    #[serde(flatten)]
+    pub(super) usage: Usage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) completion_tokens_details: Option<TokenDetails>,
+}
+
 /// The chunk that carries the usage of a whole stream.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct UsageChunk<'a> {
     #[serde(flatten)]
     pub(super) envelope: Envelope<'a>,
     pub(super) choices: [(); 0],
-    pub(super) usage: Usage,
+    pub(super) usage: LastUsage,
     pub(super) system_fingerprint: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) metrics: Option<RequestMetrics>,
+}
+
+/// What was drafted for one request, with `--per-request-spec-decode-metrics`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct DraftMetrics {
+    mean_acceptance_length: f64,
+    draft_acceptance_rate: f64,
+    num_spec_steps: usize,
+    num_accepted_draft_tokens: usize,
+    num_draft_tokens: usize,
+}
+
+impl DraftMetrics {
+    fn new(drafts: Drafts) -> Self {
+        let ratio = |over: usize| drafts.accepted as f64 / over.max(1) as f64;
+        Self {
+            mean_acceptance_length: 1.0 + ratio(drafts.steps),
+            draft_acceptance_rate: ratio(drafts.drafted),
+            num_spec_steps: drafts.steps,
+            num_accepted_draft_tokens: drafts.accepted,
+            num_draft_tokens: drafts.drafted,
+        }
+    }
 }
 
 /// The times of one request, with `--enable-per-request-metrics`.
@@ -73,12 +112,14 @@ pub(super) struct RequestMetrics {
     mean_itl_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens_per_second: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speculative_decoding: Option<DraftMetrics>,
 }
 
 impl RequestMetrics {
     /// vLLM counts the first token from the moment at which the request was scheduled, and its rate
     /// from there too.
-    pub(super) fn new(times: Times, tokens: usize) -> Self {
+    pub(super) fn new(times: Times, tokens: usize, drafts: Option<Drafts>) -> Self {
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         let inference = (times.prefill + times.decode).as_secs_f64();
         Self {
@@ -87,6 +128,7 @@ impl RequestMetrics {
             queue_time_ms: ms(times.queue),
             mean_itl_ms: (tokens > 1).then(|| ms(times.decode) / (tokens - 1) as f64),
             tokens_per_second: (inference > 0.0).then(|| tokens as f64 / inference),
+            speculative_decoding: drafts.map(DraftMetrics::new),
         }
     }
 }
@@ -99,7 +141,7 @@ pub(super) struct WholeMetrics {
     queue_time_ms: f64,
     mean_itl_ms: Option<f64>,
     tokens_per_second: Option<f64>,
-    speculative_decoding: Null,
+    speculative_decoding: Option<DraftMetrics>,
 }
 
 impl WholeMetrics {
@@ -110,7 +152,7 @@ impl WholeMetrics {
             queue_time_ms: of.queue_time_ms,
             mean_itl_ms: of.mean_itl_ms,
             tokens_per_second: of.tokens_per_second,
-            speculative_decoding: None,
+            speculative_decoding: of.speculative_decoding,
         }
     }
 }

@@ -78,6 +78,15 @@ pub(crate) fn render(metrics: &Metrics, cache: &CacheConfig, model: &str) -> Str
         "Number of generation tokens processed.",
         count(metrics.generation_tokens),
     );
+    if let Some(drafts) = metrics.drafts {
+        for (name, help, value) in [
+            ("num_drafts", "Number of spec decoding drafts.", drafts.steps),
+            ("num_draft_tokens", "Number of draft tokens.", drafts.drafted),
+            ("num_accepted_tokens", "Number of accepted tokens.", drafts.accepted),
+        ] {
+            page.counter(&format!("spec_decode_{name}_total"), help, count(value));
+        }
+    }
     page.header("request_success_total", "Count of successfully processed requests.", "counter");
     for (reason, requests) in ["stop", "length", "abort", "error"].iter().zip(metrics.success) {
         // This label stands between the others in the order that vLLM prints.

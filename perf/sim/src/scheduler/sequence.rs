@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::kv::{BlockHash, BlockId, chain, root};
+use crate::speculation::Speculation;
 use crate::tokenizer::Tokenizer;
 
 /// A sequence to generate.
@@ -67,6 +68,16 @@ impl Sequence {
 
     pub(super) fn is_done(&self) -> bool {
         self.generated >= self.target
+    }
+
+    /// Drafts tokens and verifies them: how many were drafted, and how many of them are part of the
+    /// output. Verifying has computed those that were accepted.
+    pub(super) fn speculate(&mut self, speculation: Option<Speculation>) -> (usize, usize) {
+        let Some(speculation) = speculation else { return (0, 0) };
+        let accepted = speculation.accepted(self.output_state, self.generated);
+        let accepted = accepted.min(self.target - self.generated - 1);
+        self.computed += accepted;
+        (speculation.tokens, accepted)
     }
 
     /// The hash of a full block.

@@ -10,6 +10,7 @@ const ROOMY: Limits = Limits {
     block_size: 16,
     blocks: 1_000,
     prefix_caching: true,
+    speculation: None,
 };
 
 fn scheduler(limits: Limits) -> Scheduler {
@@ -177,7 +178,7 @@ proptest! {
         budget in 8_usize..80,
         prefix_caching: bool,
     ) {
-        let limits = Limits { max_num_seqs, max_num_batched_tokens: budget, block_size: 16, blocks, prefix_caching };
+        let limits = Limits { max_num_seqs, max_num_batched_tokens: budget, block_size: 16, blocks, prefix_caching, speculation: None };
         let mut scheduler = scheduler(limits);
         for (id, (tokens, target, family)) in (0_u64..).zip(&requests) {
             scheduler.add(sequence(id, (family * 100..).take(*tokens).collect(), *target));
@@ -198,4 +199,25 @@ proptest! {
         prop_assert_eq!(written, wanted);
         prop_assert!(scheduler.cache_usage() == 0.0);
     }
+}
+
+#[test]
+fn a_step_that_speculates_writes_what_was_accepted_and_one_more() {
+    let speculation = Some(Speculation { tokens: 3 });
+    let mut scheduler = scheduler(Limits { speculation, ..ROOMY });
+    scheduler.add(distinct(1, 20, 100));
+    let (mut steps, mut drafted, mut accepted, mut generated) = (0, 0, 0, 0);
+    while scheduler.has_work() {
+        let plan = scheduler.step();
+        for written in scheduler.finish_step(&plan) {
+            steps += usize::from(written.drafted > 0);
+            drafted += written.drafted;
+            accepted += written.accepted;
+            generated = written.generated;
+        }
+    }
+    assert_eq!((generated, drafted), (100, 3 * steps));
+    // The first token is of the prompt.
+    assert_eq!(1 + steps + accepted, 100);
+    assert!(steps < 50, "{steps}");
 }

@@ -9,6 +9,7 @@ mod support;
 mod binary;
 mod faults;
 mod parallel;
+mod parts;
 mod replay;
 mod request_metrics;
 mod starting;

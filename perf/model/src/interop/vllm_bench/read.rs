@@ -17,6 +17,7 @@ use crate::record::sample::{FailureKind, Outcome, Sample};
 use crate::spec::engine_kind::EngineKind;
 
 use super::arrivals::{self, arrivals};
+use super::nan::without_nan;
 
 /// Why a file is no run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -92,7 +93,7 @@ struct File {
     backend: Option<String>,
     model_id: String,
     num_prompts: usize,
-    duration: f64,
+    duration: Option<f64>,
     request_rate: serde_json::Value,
     burstiness: Option<f64>,
     max_concurrency: Option<u32>,
@@ -102,23 +103,47 @@ struct File {
     input_lens: Option<Vec<Option<u32>>>,
     output_lens: Option<Vec<u32>>,
     ttfts: Option<Vec<Option<f64>>>,
-    itls: Option<Vec<Vec<f64>>>,
-    start_times: Option<Vec<f64>>,
+    itls: Option<Vec<Vec<Option<f64>>>>,
+    start_times: Option<Vec<Option<f64>>>,
     errors: Option<Vec<String>>,
     /// Since 0.31.
-    latencies: Option<Vec<f64>>,
+    latencies: Option<Vec<Option<f64>>>,
     /// Since 0.31.
-    queue_times: Option<Vec<f64>>,
+    queue_times: Option<Vec<Option<f64>>>,
 }
 
 /// Makes a record of a saved result; `load` is what the load is to be called.
 pub fn read(text: &str, load: &str) -> Result<Record, ReadError> {
+    let text = without_nan(text);
     let file: File =
-        serde_json::from_str(text).map_err(|error| ReadError::Format(named(text, &error)))?;
+        serde_json::from_str(&text).map_err(|error| ReadError::Format(named(&text, &error)))?;
+    record(&file, load)
+}
+
+/// Makes a record of each result in a file, which has several with `--append-result`. The second load
+/// is called `load-2`, and so on.
+pub fn read_all(text: &str, load: &str) -> Result<Vec<Record>, ReadError> {
+    let text = without_nan(text);
+    let mut records = Vec::new();
+    for file in serde_json::Deserializer::from_str(&text).into_iter::<File>() {
+        let file = file.map_err(|error| ReadError::Format(named(&text, &error)))?;
+        let name = match records.len() {
+            0 => load.to_owned(),
+            before => format!("{load}-{}", before + 1),
+        };
+        records.push(record(&file, &name)?);
+    }
+    if records.is_empty() {
+        return Err(ReadError::Format("it is empty".to_owned()));
+    }
+    Ok(records)
+}
+
+fn record(file: &File, load: &str) -> Result<Record, ReadError> {
     if file.num_prompts > MOST_REQUESTS {
         return Err(excess("num_prompts", None, file.num_prompts as f64, MOST_REQUESTS as f64));
     }
-    time("duration", 0, file.duration)?;
+    time("duration", 0, file.duration.unwrap_or(0.0))?;
     let pace = arrivals(&arrivals::Said {
         requests: u32::try_from(file.num_prompts).unwrap_or(u32::MAX),
         rate: file.request_rate.as_f64(),
@@ -127,11 +152,11 @@ pub fn read(text: &str, load: &str) -> Result<Record, ReadError> {
         ramp: file.ramp_up_start_rps.zip(file.ramp_up_end_rps),
         strategy: file.ramp_up_strategy.as_deref(),
     });
-    let samples = samples(&file, pace.is_open_loop())?;
+    let samples = samples(file, pace.is_open_loop())?;
     let complete = samples.len() == file.num_prompts;
     let reason = format!("the file holds {} of {} requests", samples.len(), file.num_prompts);
     let end = End { complete, reason: (!complete).then_some(reason), ..End::default() };
-    Ok(Record { header: header(&file, load, &pace), samples, end: Some(end) })
+    Ok(Record { header: header(file, load, &pace), samples, end: Some(end) })
 }
 
 /// What the parser says, with the key that it says it of.
@@ -201,12 +226,12 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
     let queues = file.queue_times.as_ref().filter(|_| is_open_loop);
     let queues = queues.map(|list| whole("queue_times", Some(list), requests)).transpose()?;
     for place in 0..requests {
-        let one = |key, list: Option<&Vec<f64>>| {
-            list.map_or(Ok(()), |list| time(key, place, list[place]))
+        let one = |key, list: Option<&Vec<Option<f64>>>| {
+            list.and_then(|list| list[place]).map_or(Ok(()), |value| time(key, place, value))
         };
         one("start_times", Some(starts))?;
         time("ttfts", place, ttfts[place].unwrap_or(0.0))?;
-        itls[place].iter().try_for_each(|gap| time("itls", place, *gap))?;
+        itls[place].iter().flatten().try_for_each(|gap| time("itls", place, *gap))?;
         one("latencies", latencies)?;
         one("queue_times", queues)?;
         most(
@@ -218,16 +243,32 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
     }
     let tokens = outputs.iter().map(|tokens| f64::from(*tokens)).sum();
     most("output_lens", None, tokens, bounds::MOST_TOKENS_OF_RECORD as f64)?;
-    let queue = |place: usize| queues.map_or(0.0, |queues| queues[place]);
-    let origin =
-        (0..requests).map(|place| starts[place] - queue(place)).fold(f64::INFINITY, f64::min);
+    let queue = |place: usize| queues.and_then(|queues| queues[place]).unwrap_or(0.0);
+    let origin = (0..requests)
+        .filter_map(|place| Some(starts[place]? - queue(place)))
+        .fold(f64::INFINITY, f64::min);
+    let latency = |place: usize| latencies.and_then(|latencies| latencies[place]);
+    // What is wrong with one entry is said of that one; the others are read.
+    let unknown = |place: usize| {
+        if starts[place].is_none() {
+            return Some("its `start_times` has no number");
+        }
+        if itls[place].contains(&None) {
+            return Some("its `itls` has an entry that is no number");
+        }
+        let has_first = ttfts[place].is_some_and(|ttft| ttft > 0.0);
+        let has_end = has_first || latency(place).is_some_and(|latency| latency > 0.0);
+        (!has_end).then_some("it has neither a first token nor a latency, so its end is unknown")
+    };
 
     let sample = |(index, place): (u32, usize)| {
-        let start = starts[place] - origin;
-        let succeeded = errors[place].is_empty();
-        let first = ttfts[place].filter(|ttft| *ttft > 0.0).map(|ttft| start + ttft);
+        let start = starts[place].map_or(0.0, |start| start - origin);
+        let lacks = unknown(place).filter(|_| errors[place].is_empty());
+        let succeeded = errors[place].is_empty() && lacks.is_none();
+        let first =
+            ttfts[place].filter(|ttft| *ttft > 0.0 && lacks.is_none()).map(|ttft| start + ttft);
         let moments = first.into_iter().flat_map(|first| {
-            let rest = itls[place].iter().scan(first, |at, gap| {
+            let rest = itls[place].iter().flatten().scan(first, |at, gap| {
                 *at += gap;
                 Some(*at)
             });
@@ -241,12 +282,14 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
             Estimated { chunk_tokens: differs, output_tokens: has_more, ..Estimated::NOTHING };
         let chunks = counted(&moments, outputs[place]);
         let last = chunks.last_us().unwrap_or(micros(start));
-        let end_us = latencies.map_or(last, |latencies| micros(start + latencies[place]).max(last));
-        let failed =
-            || Outcome::Failed { kind: FailureKind::Imported, detail: errors[place].clone() };
+        let end_us = latency(place).map_or(last, |latency| micros(start + latency).max(last));
+        let failed = || {
+            let detail = lacks.map_or_else(|| errors[place].clone(), str::to_owned);
+            Outcome::Failed { kind: FailureKind::Imported, detail }
+        };
         Sample {
             index,
-            intended_us: micros(start - queue(place)),
+            intended_us: micros((start - queue(place)).max(0.0)),
             sent_us: micros(start),
             chunks,
             end_us,
@@ -257,6 +300,8 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
             estimated,
             oddities: Vec::new(),
             server: None,
+            parts: None,
+            drafts: None,
             outcome: if succeeded { Outcome::Succeeded } else { failed() },
         }
     };

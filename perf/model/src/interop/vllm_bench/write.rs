@@ -95,6 +95,8 @@ pub fn write(load: &Load, model: &str, date: &str, samples: &[Sample]) -> String
     let endpoint_type = match load.workload.api {
         Api::Completions => "openai",
         Api::Chat => "openai-chat",
+        // vLLM's client does not know this endpoint.
+        Api::Responses => "openai-responses",
     };
     let file = File {
         date,

@@ -1,0 +1,274 @@
+//! What can be measured, before any statistic of it: [`Quantity`].
+
+use perf_gate::Direction;
+use serde::{Deserialize, Serialize};
+
+/// A quantity that a load measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Quantity {
+    /// Output tokens of the whole server, per second of the run.
+    OutputThroughput,
+    /// Prompt and output tokens of the whole server, per second of the run.
+    TotalThroughput,
+    /// Requests that succeeded, per second of the run.
+    RequestThroughput,
+    /// Requests that succeeded and met every objective, per second of the run.
+    Goodput,
+    /// The highest rate of arrivals at which a share of the requests meets every objective.
+    MaxRate,
+    /// The most requests at once, of which a share meets every objective.
+    MaxConcurrency,
+    /// Output tokens of one request over its own E2E: what one user sees.
+    RequestOutputRate,
+    /// Time to first token.
+    Ttft,
+    /// Time per output token after the first, one value a request.
+    Tpot,
+    /// Inter-token latency: the gaps between tokens, pooled over all requests.
+    Itl,
+    /// End to end: from the send (open loop: the intended send) to the last token.
+    E2e,
+    /// From the command that starts the server until it answers.
+    StartUp,
+    /// The part of it until the server's first line: the container or process starts, and Python
+    /// imports.
+    StartLaunch,
+    /// Configuration, and the start of the engine's process.
+    StartEngineProcess,
+    /// The engine initialises its devices and workers.
+    StartEngineInit,
+    /// Weights are loaded.
+    StartWeights,
+    /// Memory is profiled, the KV cache made, the model warmed up.
+    StartProfiling,
+    /// `torch.compile`.
+    StartCompilation,
+    /// CUDA graphs are captured.
+    StartGraphCapture,
+    /// From the engine's readiness to that of the API.
+    StartApi,
+    /// The part of a start that no line of the log explains.
+    StartRemainder,
+    /// Tokens that fit into the KV cache.
+    KvCacheTokens,
+    /// Requests of the longest context that fit into the KV cache.
+    KvCacheRequests,
+    /// To the first output that is not reasoning. It and the four below exist only for answers with
+    /// reasoning or tool calls.
+    FirstAnswer,
+    /// To the end of the last tool call.
+    ToolCall,
+    /// The longest time between two chunks of one answer.
+    LongestSilence,
+    /// Output tokens of one request that were reasoning.
+    ReasoningTokens,
+    /// Output tokens of one request that were not.
+    AnswerTokens,
+    /// Tokens that a step of speculative decoding gave on average, over the whole server. It and the
+    /// two below exist only where the server says what it drafted.
+    AcceptanceLength,
+    /// The share of drafted tokens that were accepted, over the whole server.
+    AcceptanceRate,
+    /// The acceptance length of one request.
+    RequestAcceptanceLength,
+}
+
+/// All quantities, in the order of reports.
+pub const QUANTITIES: [Quantity; 31] = [
+    Quantity::OutputThroughput,
+    Quantity::TotalThroughput,
+    Quantity::RequestThroughput,
+    Quantity::Goodput,
+    Quantity::MaxRate,
+    Quantity::MaxConcurrency,
+    Quantity::RequestOutputRate,
+    Quantity::Ttft,
+    Quantity::Tpot,
+    Quantity::Itl,
+    Quantity::E2e,
+    Quantity::StartUp,
+    Quantity::StartLaunch,
+    Quantity::StartEngineProcess,
+    Quantity::StartEngineInit,
+    Quantity::StartWeights,
+    Quantity::StartProfiling,
+    Quantity::StartCompilation,
+    Quantity::StartGraphCapture,
+    Quantity::StartApi,
+    Quantity::StartRemainder,
+    Quantity::KvCacheTokens,
+    Quantity::KvCacheRequests,
+    Quantity::FirstAnswer,
+    Quantity::ToolCall,
+    Quantity::LongestSilence,
+    Quantity::ReasoningTokens,
+    Quantity::AnswerTokens,
+    Quantity::AcceptanceLength,
+    Quantity::AcceptanceRate,
+    Quantity::RequestAcceptanceLength,
+];
+
+impl Quantity {
+    /// The name in baselines and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OutputThroughput => "output_throughput",
+            Self::TotalThroughput => "total_throughput",
+            Self::RequestThroughput => "request_throughput",
+            Self::Goodput => "goodput",
+            Self::MaxRate => "max_rate",
+            Self::MaxConcurrency => "max_concurrency",
+            Self::RequestOutputRate => "request_output_rate",
+            Self::Ttft => "ttft",
+            Self::Tpot => "tpot",
+            Self::Itl => "itl",
+            Self::E2e => "e2e",
+            Self::StartUp => "start_up",
+            Self::StartLaunch => "start_launch",
+            Self::StartEngineProcess => "start_engine_process",
+            Self::StartEngineInit => "start_engine_init",
+            Self::StartWeights => "start_weights",
+            Self::StartProfiling => "start_profiling",
+            Self::StartCompilation => "start_compilation",
+            Self::StartGraphCapture => "start_graph_capture",
+            Self::StartApi => "start_api",
+            Self::StartRemainder => "start_remainder",
+            Self::KvCacheTokens => "kv_cache",
+            Self::KvCacheRequests => "kv_cache_longest",
+            Self::FirstAnswer => "first_answer",
+            Self::ToolCall => "tool_call",
+            Self::LongestSilence => "longest_silence",
+            Self::ReasoningTokens => "reasoning_tokens",
+            Self::AnswerTokens => "answer_tokens",
+            Self::AcceptanceLength => "acceptance_length",
+            Self::AcceptanceRate => "acceptance_rate",
+            Self::RequestAcceptanceLength => "request_acceptance_length",
+        }
+    }
+
+    /// The name in tables.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::OutputThroughput => "output throughput",
+            Self::TotalThroughput => "total throughput",
+            Self::RequestThroughput => "request throughput",
+            Self::Goodput => "goodput",
+            Self::MaxRate => "max rate",
+            Self::MaxConcurrency => "max concurrency",
+            Self::RequestOutputRate => "output rate per request",
+            Self::Ttft => "TTFT",
+            Self::Tpot => "TPOT",
+            Self::Itl => "ITL",
+            Self::E2e => "E2E",
+            Self::StartUp => "start-up",
+            Self::StartLaunch => "start: launch",
+            Self::StartEngineProcess => "start: engine process",
+            Self::StartEngineInit => "start: engine init",
+            Self::StartWeights => "start: weights",
+            Self::StartProfiling => "start: profiling",
+            Self::StartCompilation => "start: compilation",
+            Self::StartGraphCapture => "start: graph capture",
+            Self::StartApi => "start: API",
+            Self::StartRemainder => "start: not explained",
+            Self::KvCacheTokens => "KV cache",
+            Self::KvCacheRequests => "KV cache, longest",
+            Self::FirstAnswer => "time to first answer token",
+            Self::ToolCall => "time to tool call complete",
+            Self::LongestSilence => "longest silence",
+            Self::ReasoningTokens => "reasoning tokens",
+            Self::AnswerTokens => "answer tokens",
+            Self::AcceptanceLength => "acceptance length",
+            Self::AcceptanceRate => "acceptance rate",
+            Self::RequestAcceptanceLength => "acceptance length per request",
+        }
+    }
+
+    /// The unit in tables.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::OutputThroughput | Self::TotalThroughput | Self::RequestOutputRate => "tok/s",
+            Self::RequestThroughput | Self::Goodput | Self::MaxRate => "req/s",
+            Self::MaxConcurrency | Self::KvCacheRequests => "requests",
+            Self::KvCacheTokens => "tokens",
+            Self::ReasoningTokens
+            | Self::AnswerTokens
+            | Self::AcceptanceLength
+            | Self::RequestAcceptanceLength => "tok",
+            Self::AcceptanceRate => "%",
+            Self::Ttft
+            | Self::Tpot
+            | Self::Itl
+            | Self::E2e
+            | Self::FirstAnswer
+            | Self::ToolCall
+            | Self::LongestSilence => "ms",
+            Self::StartUp
+            | Self::StartLaunch
+            | Self::StartEngineProcess
+            | Self::StartEngineInit
+            | Self::StartWeights
+            | Self::StartProfiling
+            | Self::StartCompilation
+            | Self::StartGraphCapture
+            | Self::StartApi
+            | Self::StartRemainder => "s",
+        }
+    }
+
+    /// Whether it is one number a run (whole server) rather than a distribution.
+    pub fn is_whole_server(self) -> bool {
+        !matches!(
+            self,
+            Self::RequestOutputRate
+                | Self::Ttft
+                | Self::Tpot
+                | Self::Itl
+                | Self::E2e
+                | Self::FirstAnswer
+                | Self::ToolCall
+                | Self::LongestSilence
+                | Self::ReasoningTokens
+                | Self::AnswerTokens
+                | Self::RequestAcceptanceLength
+        )
+    }
+
+    /// The direction that is better.
+    pub fn direction(self) -> Direction {
+        match self.unit() {
+            _ if matches!(self, Self::ReasoningTokens | Self::AnswerTokens) => {
+                Direction::LowerIsBetter
+            }
+            "ms" | "s" => Direction::LowerIsBetter,
+            _ => Direction::HigherIsBetter,
+        }
+    }
+
+    /// The unit at the end of keys.
+    pub(crate) fn key_unit(self) -> &'static str {
+        match self.unit() {
+            "tok/s" => "tok_per_s",
+            "req/s" => "req_per_s",
+            "requests" => "requests",
+            "tokens" => "tokens",
+            "s" => "s",
+            "tok" => "tok",
+            "%" => "percent",
+            _ => "ms",
+        }
+    }
+}
+
+impl Serialize for Quantity {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let found = QUANTITIES.into_iter().find(|quantity| quantity.name() == name);
+        found.ok_or_else(|| serde::de::Error::custom(format!("no quantity is called `{name}`")))
+    }
+}
