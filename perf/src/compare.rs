@@ -6,7 +6,7 @@ use perf_model::judge::compare::{BaselineLookup, Places, Reference, compare as j
 use perf_model::judge::duet;
 use perf_model::judge::gate::Gate;
 use perf_model::judge::report::LoadReport;
-use perf_model::judge::results::{LoadResults, RepetitionResult};
+use perf_model::judge::results::{LoadResults, RepetitionResult, pairs_of};
 
 use crate::budget::{Budget, Measured};
 use crate::error::Result;
@@ -30,6 +30,16 @@ struct Comparison<'a> {
     loads: Vec<Pairs<'a>>,
 }
 
+impl Comparison<'_> {
+    /// The gate with the noise of all pairs, which are of the same machine and time.
+    fn learned(&self) -> Gate {
+        self.gate.learned_of_pairs(self.loads.iter().flat_map(|pairs| {
+            let of = |guard| pairs_of(&pairs.base, &pairs.candidate, guard);
+            pairs.load.guards.iter().map(move |guard| (guard, of(guard.metric)))
+        }))
+    }
+}
+
 impl Subject for Comparison<'_> {
     fn open(&self) -> Vec<usize> {
         let is_open = |at: &usize| self.loads[*at].report.as_ref().is_none_or(LoadReport::is_open);
@@ -45,11 +55,16 @@ impl Subject for Comparison<'_> {
     }
 
     fn take(&mut self, measured: Vec<(usize, Round)>) {
+        let open: Vec<usize> = measured.iter().map(|(at, _)| *at).collect();
         for (at, round) in measured {
             let pairs = &mut self.loads[at];
             pairs.base.extend(round.base);
             pairs.candidate.extend(round.candidate);
-            let mut report = report(self.place, pairs, self.gate);
+        }
+        let gate = self.learned();
+        for at in open {
+            let pairs = &mut self.loads[at];
+            let mut report = report(self.place, pairs, &gate);
             if let Some(before) = &pairs.report {
                 report.keep_settled(before);
             }
@@ -101,6 +116,6 @@ fn report(place: Place<'_>, pairs: &Pairs<'_>, gate: &Gate) -> LoadReport {
         baseline_file: "of the other side".to_owned(),
         records: session.shown(&session.run_folder.join(suite)),
     };
-    let reference = Reference::Pairs(gate);
+    let reference = Reference::Pairs(gate, &pairs.base);
     judge(&results(&pairs.candidate), &base, &AnchorLookup::Nowhere, reference, places)
 }

@@ -28,21 +28,24 @@ struct Suspect<'s, 'a> {
 struct Suspects<'s, 'a> {
     all: Vec<Suspect<'s, 'a>>,
     gate: &'s Gate,
-    /// Pairs of starts, at most.
-    most: u32,
+    /// Pairs of starts, at most, and the guards that share the error rate.
+    limits: (u32, usize),
 }
 
 impl Suspects<'_, '_> {
-    fn note(&mut self, at: impl IntoIterator<Item = usize>, note: &str) {
+    /// Says of loads that the duet did not decide why it did not.
+    fn note(&mut self, at: impl IntoIterator<Item = usize>, note: &str, why: &str) {
         for at in at {
-            if let Some(report) = self.all[at].state.report_mut() {
+            let state = &mut *self.all[at].state;
+            state.leave_unconfirmed(why);
+            if let Some(report) = state.report_mut() {
                 report.notes.push(Finding::new(FindingCode::NotConfirmed, note));
             }
         }
     }
 
-    fn note_all(&mut self, note: &str) {
-        self.note(0..self.all.len(), note);
+    fn note_all(&mut self, why: &str) {
+        self.note(0..self.all.len(), &format!("not confirmed by a duet: {why}"), why);
     }
 }
 
@@ -56,7 +59,7 @@ impl Subject for Suspects<'_, '_> {
     }
 
     fn announce(&self, round: u32, _: usize) -> String {
-        let most = self.most;
+        let (most, _) = self.limits;
         format!("duet, pair {round} of {most}: the baseline's vLLM and the one under test")
     }
 
@@ -65,12 +68,12 @@ impl Subject for Suspects<'_, '_> {
             let Suspect { state, open, base, candidate } = &mut self.all[at];
             base.extend(round.base);
             candidate.extend(round.candidate);
-            state.settle(open, self.gate, self.most, base, candidate);
+            state.settle(open, self.gate, self.limits, base, candidate);
         }
     }
 }
 
-/// Measures what looks like a regression, or is inconclusive, beside what the baseline was measured
+/// Measures what looks like a change, or is inconclusive, beside what the baseline was measured
 /// on.
 ///
 /// Where a duet is not possible the verdict stands, and the report says why there was none.
@@ -84,12 +87,17 @@ pub(crate) async fn confirm(
 ) -> Result {
     let session = place.session;
     let most = session.config.gate.duet_pairs;
+    let guards: usize = states.iter().map(|state| state.load.guards.len()).sum();
     let all = states.iter_mut().filter_map(|state| {
         let open = state.suspects();
         let suspect = Suspect { state, open, base: Vec::new(), candidate: Vec::new() };
         (!suspect.open.is_empty()).then_some(suspect)
     });
-    let mut suspects = Suspects { all: all.collect(), gate, most };
+    let all: Vec<Suspect<'_, '_>> = all.collect();
+    let open: usize = all.iter().map(|suspect| suspect.open.len()).sum();
+    // Other suites of the run have duets of their own; this one has no more than its share.
+    let sharing = (open * gate.guards()).div_ceil(guards.max(1));
+    let mut suspects = Suspects { all, gate, limits: (most, sharing) };
     let Some(first) = suspects.all.first() else { return Ok(()) };
     let (Some(baseline), Some(start)) = (first.state.baseline(), first.state.starts().first())
     else {
@@ -103,7 +111,7 @@ pub(crate) async fn confirm(
     let base = match base {
         Ok(base) => Engine::of(&base, &session.settings, &session.config)?,
         Err(why) => {
-            suspects.note_all(&format!("not confirmed by a duet: {why}"));
+            suspects.note_all(&why);
             return Ok(());
         }
     };
@@ -113,12 +121,12 @@ pub(crate) async fn confirm(
         Ok(Ended::Done) => {}
         Ok(Ended::OutOfBudget(pairs)) => {
             let open = suspects.open();
-            let note = format!("the budget was used up after {pairs} of {most} pairs of the duet");
-            suspects.note(open, &note);
+            let why = format!("the budget was used up after {pairs} of {most} pairs of the duet");
+            suspects.note(open, &why, &why);
         }
         Err(error @ (Error::Interrupted(_) | Error::Write { .. })) => return Err(error),
         // The verdict was reached without the duet; what hinders the duet does not change it.
-        Err(error) => suspects.note_all(&format!("not confirmed by a duet, which failed: {error}")),
+        Err(error) => suspects.note_all(&format!("it failed: {error}")),
     }
     Ok(())
 }

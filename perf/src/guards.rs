@@ -158,7 +158,7 @@ pub struct TokensStatistic(Metric);
 impl TokensStatistic {
     /// Guards it: a rise of more than `slack` above the baseline is a regression.
     pub fn may_rise(self, slack: Percent) -> Guard {
-        Guard { metric: self.0, slack }
+        Guard::new(self.0, slack)
     }
 }
 
@@ -169,7 +169,7 @@ pub struct Rate(Quantity);
 impl Rate {
     /// Guards it: a drop of more than `slack` below the baseline is a regression.
     pub fn may_drop(self, slack: Percent) -> Guard {
-        Guard { metric: self.metric(), slack }
+        Guard::new(self.metric(), slack)
     }
 
     /// What somebody else published for it, in its unit: tokens or requests per second, tokens, or
@@ -194,7 +194,7 @@ pub struct RateStatistic(Metric);
 impl RateStatistic {
     /// Guards it: a drop of more than `slack` below the baseline is a regression.
     pub fn may_drop(self, slack: Percent) -> Guard {
-        Guard { metric: self.0, slack }
+        Guard::new(self.0, slack)
     }
 
     /// What somebody else published for it, in tokens per second.
@@ -221,7 +221,7 @@ pub struct StartUpTime(Quantity);
 impl StartUpTime {
     /// Guards it: a rise of more than `slack` above the baseline is a regression.
     pub fn may_rise(self, slack: Percent) -> Guard {
-        Guard { metric: whole(self.0), slack }
+        Guard::new(whole(self.0), slack)
     }
 
     /// What somebody else published for it.
@@ -237,7 +237,7 @@ pub struct KvCache(Quantity);
 impl KvCache {
     /// Guards it: a fall of more than `slack` below the baseline is a regression.
     pub fn may_drop(self, slack: Percent) -> Guard {
-        Guard { metric: whole(self.0), slack }
+        Guard::new(whole(self.0), slack)
     }
 
     /// What somebody else published for it.
@@ -261,7 +261,7 @@ pub struct LatencyStatistic(Metric);
 impl LatencyStatistic {
     /// Guards it: a rise of more than `slack` above the baseline is a regression.
     pub fn may_rise(self, slack: Percent) -> Guard {
-        Guard { metric: self.0, slack }
+        Guard::new(self.0, slack)
     }
 
     /// What somebody else published for it.

@@ -1,16 +1,19 @@
 //! A load, its baseline, and what was measured of it so far: [`LoadState`].
 
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use perf_model::judge::anchor::AnchorLookup;
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::compare::{BaselineLookup, Places, Reference, compare};
-use perf_model::judge::duet::{Suspicion, settle, suspects};
+use perf_model::judge::duet::{Suspicion, leave_unconfirmed, settle, suspects};
 use perf_model::judge::gate::Gate;
 use perf_model::judge::report::LoadReport;
 use perf_model::judge::results::{LoadResults, RepetitionResult};
 use perf_model::judge::verdict::Verdict;
+use perf_model::record::day::Day;
 use perf_model::record::finding::{Finding, FindingCode};
+use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::guard::Guard;
 use perf_model::spec::metric::{Metric, Quantity};
 use perf_model::spec::price::gpus_named;
@@ -151,14 +154,22 @@ impl<'a> LoadState<'a> {
         &mut self,
         open: &mut Vec<Guard>,
         gate: &Gate,
-        most_pairs: u32,
+        (most_pairs, suspects): (u32, usize),
         base: &[RepetitionResult],
         candidate: &[RepetitionResult],
     ) {
         let baseline = self.baseline.as_ref().and_then(|place| place.found.baseline());
         if let (Some(report), Some(baseline)) = (&mut self.report, baseline) {
-            let raised_by = Suspicion { baseline, starts: &self.starts, most_pairs };
+            let raised_by = Suspicion { baseline, starts: &self.starts, most_pairs, suspects };
             settle(report, open, gate, &raised_by, base, candidate);
+        }
+    }
+
+    /// Takes back an improvement that no duet confirmed, where the baseline does not support it.
+    pub(crate) fn leave_unconfirmed(&mut self, why: &str) {
+        let baseline = self.baseline.as_ref().and_then(|place| place.found.baseline());
+        if let (Some(report), Some(baseline)) = (&mut self.report, baseline) {
+            leave_unconfirmed(report, baseline, why);
         }
     }
 
@@ -178,9 +189,10 @@ impl<'a> LoadState<'a> {
     /// enough for a verdict would shift it. A baseline is of starts that were not judged before.
     pub(crate) fn finish(self) -> Result<Option<LoadReport>> {
         let (Some(report), Some(place)) = (self.report, self.baseline) else { return Ok(None) };
-        let Some(measured) = evidence(self.suite, self.load, &self.starts).as_baseline() else {
+        let Some(mut measured) = evidence(self.suite, self.load, &self.starts).as_baseline() else {
             return Ok(Some(report));
         };
+        measured.measured_on = today(measured.fingerprint.engine);
         let candidate = on_disk::file(
             &self.session.run_folder,
             &place.folder,
@@ -200,6 +212,12 @@ impl<'a> LoadState<'a> {
         }
         Ok(Some(report))
     }
+}
+
+/// The day of a measurement; a simulated engine has none.
+fn today(engine: EngineKind) -> Option<Day> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    (engine != EngineKind::Simulated).then(|| Day::of_unix_s(now.as_secs()))
 }
 
 fn evidence<'a>(suite: &'a str, load: &'a Load, starts: &'a [RepetitionResult]) -> LoadResults<'a> {

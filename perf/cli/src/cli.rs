@@ -182,9 +182,9 @@ pub(crate) struct Judge {
     /// given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) checks: Option<u32>,
-    /// The most engine starts of a candidate
-    #[arg(long, value_name = "STARTS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub(crate) budget: u32,
+    /// The most engine starts of a candidate, over what perf.toml says
+    #[arg(long, value_name = "STARTS", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) budget: Option<u32>,
     /// Print every number, as JSON
     #[arg(long)]
     pub(crate) json: bool,

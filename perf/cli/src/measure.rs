@@ -6,14 +6,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use perf_model::judge::baseline::Baseline;
+use perf_model::judge::baseline::{Baseline, GOOD_SESSIONS};
 use perf_model::judge::exit_code;
 use perf_model::judge::gate as model;
 use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
-use perf_model::spec::plan::PlannedLoad;
+use perf_model::spec::plan::{Plan, PlannedLoad};
 use perf_model::spec::settings::{Purpose, Settings};
 use perf_report::terminal;
 use perf_store::runs::write_settings;
@@ -100,7 +100,15 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         }
     }
     if settings.purpose == Purpose::Refresh {
-        refresh_summary::on(&runs::root(), &run.loads, &run.before, &folder, &run.gate)?
+        let invocation = terminal::Invocation {
+            filters: &on.filters,
+            tier: on.tier,
+            settings: &asked,
+            left_out: &run.left_out,
+        };
+        let add_session = invocation.add_session();
+        let Run { loads, before, gate, .. } = &run;
+        refresh_summary::on(&runs::root(), loads, before, &folder, gate, &add_session)?
             .iter()
             .for_each(say);
         terminal::left_out(settings.tier, &run.left_out).iter().for_each(say);
@@ -155,7 +163,10 @@ fn prepare(
         return Ok(ControlFlow::Break(exit_code::INTERRUPTED));
     }
     let left_out = tiers::left_out(&plans, settings.tier)?;
-    let is_measured: Vec<bool> = plans.iter().map(|plans| tiers::measures(plans)).collect();
+    let mut is_measured: Vec<bool> = plans.iter().map(|plans| tiers::measures(plans)).collect();
+    if settings.adds_session && add_only_where_wanted(&plans, &mut is_measured) {
+        return Ok(ControlFlow::Break(exit_code::HELD));
+    }
     let sweep = plans.iter().flatten().find(|plan| plan.sweep.is_some());
     if let (Some(sweep), false) = (sweep, is_measured.contains(&true)) {
         bail!("`{0}` is a sweep; measure it with `cargo xtask perf sweep {0}`", sweep.suite);
@@ -182,6 +193,32 @@ fn prepare(
     let file = |load: &PlannedLoad| runs::root().join(&load.baseline.file);
     let before = recorded.filter_map(|load| runs::baseline(&file(load)).ok()).collect();
     Ok(ControlFlow::Continue(Run { is_measured, left_out, loads, before, gate }))
+}
+
+/// Leaves out what has as many sessions as a good baseline needs, so that the same command can run
+/// every night. Whether nothing is left.
+fn add_only_where_wanted(plans: &[Vec<Plan>], is_measured: &mut [bool]) -> bool {
+    let sessions = |load: &PlannedLoad| {
+        let baseline = runs::baseline(&runs::root().join(&load.baseline.file)).ok();
+        baseline.filter(|_| load.baseline.is_recorded).map_or(0, |baseline| baseline.rests_on().1)
+    };
+    for (plans, is_measured) in plans.iter().zip(is_measured.iter_mut()) {
+        let mut loads = plans
+            .iter()
+            .filter(|plan| plan.skipped.is_none())
+            .flat_map(|plan| &plan.loads)
+            .peekable();
+        if *is_measured
+            && loads.peek().is_some()
+            && loads.all(|load| sessions(load) >= GOOD_SESSIONS)
+        {
+            *is_measured = false;
+            for plan in plans {
+                say(format!("{}: complete, {GOOD_SESSIONS} sessions", plan.suite));
+            }
+        }
+    }
+    !is_measured.contains(&true)
 }
 
 /// Prints the verdict of the whole and gives its exit code.

@@ -24,13 +24,15 @@ pub(crate) fn learned(gate: &Gate, loads: &[(&PlannedLoad, Baseline)]) -> Gate {
 }
 
 /// What a refresh of these loads wrote and what it did not, as the disk has it: a line for each
-/// baseline, and one for each of its guards, with the change from the baseline `before`.
+/// baseline, and one for each of its guards, with the change from the baseline `before`; and what one session cannot say, with
+/// the command that adds one.
 pub(crate) fn on(
     root: &Path,
     loads: &[PlannedLoad],
     before: &[Baseline],
     folder: &Path,
     gate: &Gate,
+    add_session: &str,
 ) -> Result<Vec<String>> {
     let copies = folder.join("baselines");
     let mut written: BTreeMap<(PathBuf, &str), Vec<(&PlannedLoad, Baseline)>> = BTreeMap::new();
@@ -65,6 +67,24 @@ pub(crate) fn on(
         };
         lines.extend(suite.iter().map(line));
     }
+    let young = written.values().flatten().filter(|(_, baseline)| baseline.rests_on().1 < 3);
+    if !written.is_empty() {
+        lines.push(format!(
+            "bands are for {} guards and {} starts at most",
+            gate.guards(),
+            gate.most_starts()
+        ));
+    }
+    if let Some(sessions) = young.map(|(_, baseline)| baseline.rests_on().1).min() {
+        let (so_far, days) = if sessions == 1 {
+            ("one session", "two more days")
+        } else {
+            ("two sessions", "one more day")
+        };
+        lines.push(format!(
+            "day-to-day drift not measured: {so_far}; run `{add_session}` on {days}"
+        ));
+    }
     if !missing.is_empty() {
         let names: Vec<String> =
             missing.iter().map(|load| format!("{} / {}", load.suite, load.load.name)).collect();
@@ -92,11 +112,16 @@ fn line(
         let (label, slack) = (moved(guard.metric, baseline, before), guard.slack);
         match gate.resolution(guard, baseline.sessions(guard.metric)) {
             Ok(found) if found.noise_limited => {
+                let blind = if found.is_blind {
+                    "; too wide for max_band, so it will be inconclusive"
+                } else {
+                    ""
+                };
                 let _ = write!(
                     text,
-                    "\n  {label}: catches a loss of {:.1} % with 95 %; the noise allows no band below {:.1} % ({slack} asked{})",
-                    found.detects * 100.0,
+                    "\n  {label}: band {:.1} %, detects a loss of {:.1} %; the noise allows no narrower band ({slack} asked{}){blind}",
                     found.band * 100.0,
+                    found.detects * 100.0,
                     match found.starts_for_slack {
                         Some(needed) => format!(", which {needed} starts a side would reach"),
                         None => ", which only more sessions would reach".to_owned(),
@@ -106,7 +131,8 @@ fn line(
             Ok(found) => {
                 let _ = write!(
                     text,
-                    "\n  {label}: catches a loss of {:.1} % with 95 %",
+                    "\n  {label}: band {:.1} %, detects a loss of {:.1} %",
+                    found.band * 100.0,
                     found.detects * 100.0
                 );
             }
@@ -147,7 +173,7 @@ mod tests {
             suite: "cpu_smoke".into(),
             load: Load { name: load.into(), ..perf_model::fixtures::load() },
             tier: Tier::default(),
-            guards: vec![Guard { metric, slack: percent(2.5) }],
+            guards: vec![Guard::new(metric, percent(2.5))],
             baseline: BaselineStatus::default(),
         }
     }
@@ -180,23 +206,40 @@ mod tests {
             *value *= 2.0;
         }
         let before = [Baseline { load: "chat".into(), ..old }];
-        let lines = on(root.path(), &loads, &before, run.path(), &gate).unwrap();
+        let add = "cargo xtask perf refresh chat --add-session";
+        let lines = on(root.path(), &loads, &before, run.path(), &gate, add).unwrap();
         assert!(
             lines[0].starts_with(&format!("wrote {}: 5 starts in 1 session\n", place("chat"))),
             "{lines:?}"
         );
-        assert!(lines[0].contains("tok/s (-50.0 %): catches a loss of"), "{lines:?}");
+        assert!(lines[0].contains("tok/s (-50.0 %): band "), "{lines:?}");
         assert!(
             lines[1].contains(
                 "the baseline has 2 engine starts; at least 3 are needed to report a change"
             ),
             "{lines:?}"
         );
-        assert!(!lines[1].contains("catches"), "{lines:?}");
+        assert!(!lines[1].contains("detects"), "{lines:?}");
+        assert_eq!(lines[2], "bands are for 4 guards and 8 starts at most");
         assert_eq!(
-            lines[2],
+            lines[3],
+            "day-to-day drift not measured: one session; run `cargo xtask perf refresh chat --add-session` on two more days"
+        );
+        assert_eq!(
+            lines[4],
             "not written, so unchanged: cpu_smoke / closed_loop, cpu_smoke / saturated"
         );
-        assert_eq!(lines.len(), 3);
+        assert_eq!(lines.len(), 5);
+        // The same band everywhere: refresh, power and the gate.
+        let (load, suite) = (&loads[0], [(&loads[0], committed.clone())]);
+        let gate = learned(&gate, &suite);
+        let sessions = committed.sessions(load.guards[0].metric);
+        let band = 100.0 * gate.resolution(&load.guards[0], sessions).unwrap().band;
+        let judged = gate.judge(&load.guards[0], sessions, &sessions[0][..1]);
+        assert!((judged.band.unwrap().value() - band).abs() < 1e-9);
+        let power = perf_report::terminal::power("chat", &committed, &load.guards, &gate);
+        assert!(power.contains(&format!("{band:.1} %")), "{power}");
+        let alone = line("f", load, &committed, None, &gate);
+        assert!(alone.contains(&format!("band {band:.1} %")), "{alone}");
     }
 }

@@ -22,13 +22,22 @@ pub struct Anchor {
     pub value: f64,
     /// Its standard error, of the natural logarithm.
     pub error: f64,
+    /// The sessions that it rests on.
+    pub sessions: usize,
 }
+
+/// With fewer sessions on either side nothing is called a creep: one or two days may lie as far
+/// apart as the slack, every later run would repeat it, and no duet can overturn it.
+pub const CREEP_SESSIONS: usize = 3;
 
 /// How far a series is from the anchor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Creep {
     /// Whether the losses since the anchor add up to more than the slack, beyond chance.
     pub crept: bool,
+    /// Whether that is only not said because days may differ as much: either side has fewer than
+    /// three sessions.
+    pub is_unsure: bool,
     /// The change since the anchor, relative to it.
     pub change: f64,
     /// The 95 % confidence interval of the change: its lower end.
@@ -53,16 +62,16 @@ impl Anchor {
         Self {
             value: guard.direction().value(at),
             error: noise.location_variance(&Layout::of(baseline)).sqrt(),
+            sessions: baseline.sessions(),
         }
     }
 }
 
-/// Compares a new baseline, or a candidate, with the anchor: crept if it is worse by the
+/// Compares a baseline with the anchor: crept if it is worse by the
 /// slack or more, and by more than chance explains at the guard's share of the suite's false
 /// alarms.
 ///
-/// A new baseline shows far more than a candidate of few starts. Compare both with the anchor, the
-/// baseline before it is accepted.
+/// Only levels of three sessions or more are compared; see [`CREEP_SESSIONS`].
 pub fn creep(design: &Design, guard: &Guard, anchor: &Anchor, series: &Series) -> Creep {
     let noise = estimate(&guard.prior(), &[series]);
     let direction = guard.direction();
@@ -71,8 +80,11 @@ pub fn creep(design: &Design, guard: &Guard, anchor: &Anchor, series: &Series) -
     let z = z_of_t(loss / error, noise.df);
     let z_creep = normal_z(design.false_alarms / design.guards.max(1) as f64);
     let [change_low, change_high] = interval(direction, loss, error, noise.df);
+    let is_beyond = loss >= guard.slack_cost() && z >= z_creep;
+    let is_sure = series.sessions().min(anchor.sessions) >= CREEP_SESSIONS;
     Creep {
-        crept: loss >= guard.slack_cost() && z >= z_creep,
+        crept: is_beyond && is_sure,
+        is_unsure: is_beyond && !is_sure,
         change: direction.relative(loss),
         change_low,
         change_high,
@@ -111,6 +123,20 @@ mod tests {
         let caught = crept(7);
         assert!(caught.crept, "{caught:?}");
         assert!((caught.change + 0.028).abs() < 0.001 && caught.change_low < caught.change);
+    }
+
+    #[test]
+    fn a_baseline_of_one_day_never_creeps_because_no_duet_can_overturn_it() {
+        let guard = Guard::new(Direction::HigherIsBetter, 0.025, Prior::default()).unwrap();
+        let one_day = |level: f64| {
+            let starts: Vec<f64> = BASE[..5].iter().map(|value| value * level).collect();
+            Series::of_one_session(Direction::HigherIsBetter, &starts).unwrap()
+        };
+        let anchor = Anchor::of(&guard, &at(1_000.0));
+        let lost = creep(&Design::default(), &guard, &anchor, &one_day(930.0));
+        assert!(!lost.crept && lost.is_unsure, "{lost:?}");
+        let young = Anchor::of(&guard, &one_day(1_000.0));
+        assert!(!creep(&Design::default(), &guard, &young, &at(930.0)).crept);
     }
 
     #[test]

@@ -57,6 +57,15 @@ pub(crate) fn t_of_z(z: f64, df: f64) -> f64 {
     t
 }
 
+/// The 95 % upper limit of a standard deviation that was estimated with `df` degrees of freedom.
+pub(crate) fn upper_limit(sd: f64, df: f64) -> f64 {
+    // A variance that was estimated is the true one times χ²/df. Wilson and Hilferty's cube root
+    // (1931) is right to a percent from 2 degrees of freedom on.
+    let part = 2.0 / (9.0 * df);
+    let low = (1.0 - part - 1.644_854 * part.sqrt()).max(0.05).powi(3);
+    sd / low.sqrt()
+}
+
 /// The density of Student's distribution.
 fn student_density(t: f64, df: f64) -> f64 {
     StudentsT::new(0.0, 1.0, df).map_or(0.0, |student| student.pdf(t))
@@ -65,6 +74,15 @@ fn student_density(t: f64, df: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_upper_limit_agrees_with_published_tables() {
+        // χ² of 5 %: 1.145 of 5, 3.940 of 10, 18.493 of 30 degrees of freedom.
+        for (df, chi) in [(5.0, 1.145), (10.0, 3.940), (30.0, 18.493)] {
+            let wanted = f64::sqrt(df / chi);
+            assert!((upper_limit(1.0, df) / wanted - 1.0).abs() < 0.02, "{df}");
+        }
+    }
 
     #[test]
     fn tails_agree_with_published_tables() {

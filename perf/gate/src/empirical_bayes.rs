@@ -16,6 +16,9 @@ const KNOWN: f64 = 4.0;
 /// this many independent ones.
 const INDEPENDENT: f64 = 8.0;
 
+/// Sessions beyond the first in a good baseline, which narrow the spread as much as may be.
+const USUAL_BEYOND: f64 = 4.0;
+
 impl Prior {
     /// This prior, moved to what the baselines of metrics of its kind show: all that were measured
     /// in the same sessions on the same machine, the one to be judged among them. With fewer than
@@ -37,7 +40,10 @@ impl Prior {
         }
         let independent = INDEPENDENT.min(count);
         let session = session_variance::variance(&self, &means, independent / count);
-        let session_spread = self.session_spread / (1.0 + independent / 2.0).sqrt();
+        // Only sessions beyond the first say anything of how far sessions differ.
+        let beyond: usize = baselines.iter().map(|series| series.sessions() - 1).sum();
+        let informed = independent * (beyond as f64 / count / USUAL_BEYOND).min(1.0);
+        let session_spread = self.session_spread / (1.0 + informed / 2.0).sqrt();
         Self {
             start_sd: (logs / (KNOWN + count)).exp(),
             start_df: self.start_df,
@@ -90,6 +96,20 @@ mod tests {
         let prior = Prior::central().session_spread;
         assert!((spread(4) - prior / 3.0_f64.sqrt()).abs() < 1e-12);
         assert!((spread(12) - prior / 5.0_f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_session_says_nothing_of_the_drift_however_many_metrics_it_has() {
+        let one = |turn: usize| {
+            let starts =
+                series(0.006, 0.0, turn).costs().iter().map(|cost| cost.exp()).collect::<Vec<_>>();
+            Series::of_one_session(Direction::LowerIsBetter, &starts).unwrap()
+        };
+        let all: Vec<Series> = (0..12).map(one).collect();
+        let prior = Prior::central().of_sessions(1);
+        let learned = prior.learned(&all.iter().collect::<Vec<_>>());
+        assert!((learned.session_spread - prior.session_spread).abs() < 1e-12);
+        assert!((learned.session_sd / prior.session_sd - 1.0).abs() < 0.1, "{learned:?}");
     }
 
     #[test]

@@ -17,6 +17,9 @@ const CLIP: f64 = 2.0;
 /// variance.
 const CLIPPED: f64 = 0.9205;
 
+/// What was known of a variance begins to give way where the data show this many times as much.
+const GIVES_WAY: f64 = 2.0;
+
 /// What is known of the scatter of runs beforehand: half of a start's variance, with
 /// this many degrees of freedom.
 const RUN_DF: f64 = 2.0;
@@ -94,14 +97,17 @@ fn start_variance(
     // sharing a session.
     let averaged = run * sides.iter().map(|side| averaged(side)).sum::<f64>() / df;
     let shared = session * sides.iter().map(|side| shared(side)).sum::<f64>() / df;
-    let mut freedom = df;
+    let (mut freedom, mut prior_df) = (df, prior.start_df);
     let mut moderate = |squares: f64| {
         let seen = squares / df + shared;
         let whole = seen + averaged;
         // Satterthwaite: two estimated variances are added.
         let by_runs = if run_df > 0.0 { averaged.powi(2) / run_df } else { 0.0 };
         freedom = whole.powi(2) / (seen.powi(2) / df + by_runs);
-        (prior.start_df * prior.start_sd.powi(2) + freedom * whole) / (prior.start_df + freedom)
+        let (variance, from_prior) =
+            moderated(prior.start_sd.powi(2), prior.start_df, whole, freedom);
+        prior_df = from_prior;
+        variance
     };
     let mut variance = moderate(sides.iter().map(|side| squares(side, &noise, f64::MAX)).sum());
     for _ in 0..40 {
@@ -114,8 +120,16 @@ fn start_variance(
     }
     noise.start_sd = variance.sqrt();
     noise.run_sd = noise.run_sd.min(noise.start_sd);
-    noise.df = prior.start_df + freedom;
+    noise.df = prior_df + freedom;
     noise
+}
+
+/// A variance that was seen with `df` degrees of freedom, moderated by one that was known before,
+/// and the degrees of freedom that the latter adds. What was known gives way where the data scatter
+/// more: it makes no noisy machine look calm, and less sure than its data are.
+pub(crate) fn moderated(known: f64, known_df: f64, seen: f64, df: f64) -> (f64, f64) {
+    let known_df = known_df * (GIVES_WAY * known / seen).min(1.0);
+    ((known_df * known + df * seen) / (known_df + df), known_df)
 }
 
 /// Σ of the squared residuals around the robust location, each clipped at `clip` of its standard

@@ -1,6 +1,7 @@
 //! What is guarded and how strictly: [`Guard`].
 
 use crate::direction::Direction;
+use crate::position::Offset;
 use crate::prior::Prior;
 
 /// One metric of one load, and how far it may move the wrong way.
@@ -8,8 +9,14 @@ use crate::prior::Prior;
 pub struct Guard {
     direction: Direction,
     slack: f64,
+    max_band: f64,
     prior: Prior,
+    offset: Offset,
 }
+
+/// A guard whose band is more than this many slacks says too little to pass, unless it says
+/// otherwise.
+pub const MAX_BAND: f64 = 2.0;
 
 /// Why a guard cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -17,6 +24,14 @@ pub enum GuardError {
     /// A slack outside the range that can be judged.
     #[error("a slack of {0} cannot be judged; give one above 0 and below 0.5, 0.025 for 2.5 %")]
     Slack(f64),
+    /// A limit to the band that is below the slack.
+    #[error("a max_band of {max_band} is below the slack of {slack}; give one that is not")]
+    MaxBand {
+        /// What was given.
+        max_band: f64,
+        /// The slack.
+        slack: f64,
+    },
     /// A standard deviation or weight that is not positive.
     #[error("the prior has a figure that is not above 0; correct it, or leave the prior out")]
     Prior,
@@ -31,7 +46,21 @@ impl Guard {
         if !prior.is_sound() {
             return Err(GuardError::Prior);
         }
-        Ok(Self { direction, slack, prior })
+        Ok(Self { direction, slack, max_band: MAX_BAND * slack, prior, offset: Offset::default() })
+    }
+
+    /// With another limit to how wide the noise may make the band, relative like the slack.
+    pub fn with_max_band(self, max_band: f64) -> Result<Self, GuardError> {
+        if !(max_band >= self.slack && max_band.is_finite()) {
+            return Err(GuardError::MaxBand { max_band, slack: self.slack });
+        }
+        Ok(Self { max_band, ..self })
+    }
+
+    /// With what is known of the difference between first runs and all runs of its baseline.
+    #[must_use]
+    pub fn with_offset(self, offset: Offset) -> Self {
+        Self { offset, ..self }
     }
 
     /// Which way is better.
@@ -42,6 +71,16 @@ impl Guard {
     /// The slack asked for, relative.
     pub fn slack(&self) -> f64 {
         self.slack
+    }
+
+    /// The widest band that still says enough, relative.
+    pub fn max_band(&self) -> f64 {
+        self.max_band
+    }
+
+    /// What to add to its baseline's level to compare first runs with it.
+    pub(crate) fn offset(&self) -> Offset {
+        self.offset
     }
 
     /// The same as a difference of costs.
@@ -67,6 +106,8 @@ mod tests {
                 "{slack}"
             );
         }
+        let guard = Guard::new(Direction::LowerIsBetter, 0.025, Prior::default()).unwrap();
+        assert!(guard.with_max_band(0.02).is_err() && guard.with_max_band(0.1).is_ok());
         let prior = Prior { start_sd: 0.0, ..Prior::default() };
         assert_eq!(Guard::new(Direction::LowerIsBetter, 0.025, prior), Err(GuardError::Prior));
     }

@@ -1,4 +1,4 @@
-//! Raw values from any source, as JSON documents: [`judge_input`].
+//! Raw values from any source, as JSON documents: [`judge_inputs`].
 //!
 //! One document for each side and metric:
 //!
@@ -16,7 +16,8 @@ use crate::boundaries::Boundaries;
 use crate::design::{Design, DesignError};
 use crate::direction::Direction;
 use crate::guard::{Guard, GuardError};
-use crate::judge::{Judgement, judge};
+use crate::judge::{Judgement, Verdict, judge};
+use crate::knowledge::{Kind, Knowledge};
 use crate::prior::Prior;
 use crate::series::{Series, SeriesError};
 
@@ -41,6 +42,9 @@ pub struct Input {
         skip_serializing_if = "Option::is_none"
     )]
     pub slack: Option<f64>,
+    /// The widest band that says enough to pass, relative; twice the slack if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_band: Option<f64>,
     /// What is known of its noise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior: Option<Prior>,
@@ -81,6 +85,32 @@ pub enum InputError {
         /// In the candidate.
         candidate: String,
     },
+    /// A metric of the baseline that the candidate lacks.
+    #[error(
+        "the candidate lacks {metric}, which the baseline guards; measure it, or remove it from the baseline"
+    )]
+    Missing {
+        /// The metric.
+        metric: String,
+    },
+    /// A metric of the candidate that the baseline lacks.
+    #[error(
+        "the candidate holds {metric}, and the baseline does not; give documents of the same metrics"
+    )]
+    Unknown {
+        /// The metric.
+        metric: String,
+    },
+    /// Two documents of one metric.
+    #[error(
+        "the {side} holds {metric} twice; give one document for each metric, and one file for each load"
+    )]
+    Twice {
+        /// Which side.
+        side: &'static str,
+        /// The metric.
+        metric: String,
+    },
     /// Values that cannot be judged.
     #[error("the {side}'s values of {metric} cannot be judged: {error}")]
     Values {
@@ -104,31 +134,83 @@ pub enum InputError {
     Design(#[from] DesignError),
 }
 
-/// Judges one document against another.
-pub fn judge_input(
+/// Judges every document of a candidate against the one of the same metric in the baseline, whose
+/// documents tell each other's noise as the baselines of a run's suite do. `budget` is the most
+/// engine starts that may be measured: what is open then is inconclusive.
+pub fn judge_inputs(
     design: &Design,
-    baseline: &Input,
+    budget: usize,
+    baselines: &[Input],
+    candidates: &[Input],
+) -> Result<Vec<Output>, InputError> {
+    for (side, documents) in [("baseline", baselines), ("candidate", candidates)] {
+        let mut seen: Vec<&str> = Vec::with_capacity(documents.len());
+        for Input { metric, .. } in documents {
+            if seen.contains(&metric.as_str()) {
+                return Err(InputError::Twice { side, metric: metric.clone() });
+            }
+            seen.push(metric);
+        }
+    }
+    let of = |documents: &[Input], metric: &str| {
+        documents.iter().position(|document| document.metric == metric)
+    };
+    if let Some(more) = candidates.iter().find(|more| of(baselines, &more.metric).is_none()) {
+        return Err(InputError::Unknown { metric: more.metric.clone() });
+    }
+    if let Some(gone) = baselines.iter().find(|base| of(candidates, &base.metric).is_none()) {
+        return Err(InputError::Missing { metric: gone.metric.clone() });
+    }
+    let bases: Vec<Series> =
+        baselines.iter().map(|base| read("baseline", base)).collect::<Result<_, _>>()?;
+    let kinds = baselines.iter().map(|base| Kind::of_metric(&base.metric));
+    let knowledge = Knowledge::of(&kinds.zip(&bases).collect::<Vec<_>>());
+    candidates
+        .iter()
+        .map(|candidate| {
+            let Some(at) = of(baselines, &candidate.metric) else {
+                return Err(InputError::Unknown { metric: candidate.metric.clone() });
+            };
+            judge_one(design, budget, &knowledge, (&baselines[at], &bases[at]), candidate)
+        })
+        .collect()
+}
+
+fn read(side: &'static str, input: &Input) -> Result<Series, InputError> {
+    Series::new(input.direction, &input.values).map_err(|error| InputError::Values {
+        side,
+        metric: input.metric.clone(),
+        error,
+    })
+}
+
+fn judge_one(
+    design: &Design,
+    budget: usize,
+    knowledge: &Knowledge,
+    (baseline, base): (&Input, &Series),
     candidate: &Input,
 ) -> Result<Output, InputError> {
-    same("metric", &baseline.metric, &candidate.metric)?;
     same("unit", &baseline.unit, &candidate.unit)?;
     same("direction", baseline.direction.name(), candidate.direction.name())?;
     let metric = &baseline.metric;
-    let prior = baseline.prior.unwrap_or_else(|| Prior::of_metric(metric));
-    let guard = Guard::new(baseline.direction, baseline.slack.unwrap_or(SLACK), prior)
-        .map_err(|error| InputError::Guard { metric: metric.clone(), error })?;
-    let series = |side, input: &Input| {
-        Series::new(input.direction, &input.values).map_err(|error| InputError::Values {
-            side,
-            metric: metric.clone(),
-            error,
-        })
-    };
-    let (base, now) = (series("baseline", baseline)?, series("candidate", candidate)?);
+    let prior = baseline.prior.unwrap_or_else(|| knowledge.prior(Kind::of_metric(metric)));
+    let guard = Guard::new(baseline.direction, baseline.slack.unwrap_or(SLACK), prior);
+    let guard = guard.and_then(|guard| match baseline.max_band {
+        Some(max_band) => guard.with_max_band(max_band),
+        None => Ok(guard),
+    });
+    let guard = guard.map_err(|error| InputError::Guard { metric: metric.clone(), error })?;
+    let guard = guard.with_offset(knowledge.offset(base));
+    let now = read("candidate", candidate)?;
     let boundaries = Boundaries::of(design, base.starts())?;
-    let judgement = judge(&boundaries, &guard, &base, &now);
+    let mut judgement = judge(&boundaries, &guard, base, &now);
+    if judgement.verdict == Verdict::Continue && now.starts() >= budget {
+        judgement.verdict = Verdict::Inconclusive;
+        judgement.reason = Some(budget_is_used_up(now.starts(), design.min_starts));
+    }
     let value = |series: &Series| guard.direction().value(judgement.noise.locate(series));
-    let values = [&base, &now].map(value);
+    let values = [base, &now].map(value);
     Ok(Output {
         metric: metric.clone(),
         unit: baseline.unit.clone(),
@@ -137,6 +219,14 @@ pub fn judge_input(
         candidate: values[1],
         judgement,
     })
+}
+
+/// Says that a guard was open when its budget was used up.
+pub fn budget_is_used_up(starts: usize, fewest: usize) -> String {
+    let plural = if starts == 1 { "" } else { "s" };
+    let too_few =
+        if starts < fewest { format!("; a change needs at least {fewest}") } else { String::new() };
+    format!("the budget is used up after {starts} engine start{plural}{too_few}")
 }
 
 fn same(what: &'static str, baseline: &str, candidate: &str) -> Result<(), InputError> {
@@ -168,7 +258,8 @@ mod tests {
         };
         let base = read(&document("itl_p50_ms", "lower_is_better", BASE))?;
         let candidate = read(&document(metric, direction, values))?;
-        judge_input(&Design::default(), &base, &candidate).map_err(|error| error.to_string())
+        let judged = judge_inputs(&Design::default(), 8, &[base], &[candidate]);
+        judged.map(|mut outputs| outputs.remove(0)).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -208,6 +299,40 @@ mod tests {
     }
 
     #[test]
+    fn a_metric_that_is_missing_twice_or_unknown_or_in_another_unit_never_passes() {
+        let of = |metric: &str| -> Input {
+            serde_json::from_str(&document(metric, "lower_is_better", BASE)).unwrap()
+        };
+        let error = |base: &[Input], now: &[Input]| {
+            judge_inputs(&Design::default(), 8, base, now).unwrap_err().to_string()
+        };
+        let (a, b) = (of("a_ms"), of("b_ms"));
+        let both = [a.clone(), b.clone()];
+        assert!(error(&both, &both[..1]).starts_with("the candidate lacks b_ms"));
+        assert!(error(&both[..1], &both).starts_with("the candidate holds b_ms, and the baseline"));
+        assert!(
+            error(&[a.clone(), a.clone()], &both[..1]).starts_with("the baseline holds a_ms twice")
+        );
+        assert!(error(&both[..1], &[a.clone(), a.clone()]).starts_with("the candidate holds a_ms"));
+        let seconds = Input { unit: "s".into(), ..a.clone() };
+        assert!(error(&[a], &[seconds]).contains("unit is ms, the candidate's is s"));
+    }
+
+    #[test]
+    fn a_budget_below_three_starts_calls_nothing_a_change() {
+        let of = |values: &str| -> Input {
+            serde_json::from_str(&document("itl_p50_ms", "lower_is_better", values)).unwrap()
+        };
+        for (budget, starts) in [(1, "[[[150.0]]]"), (2, "[[[150.0], [151.0]]]")] {
+            let judged =
+                judge_inputs(&Design::default(), budget, &[of(BASE)], &[of(starts)]).unwrap();
+            let judgement = &judged[0].judgement;
+            assert_eq!(judgement.verdict, Verdict::Inconclusive, "{budget}");
+            assert!(judgement.reason.as_ref().unwrap().ends_with("a change needs at least 3"));
+        }
+    }
+
+    #[test]
     fn a_document_survives_its_text() {
         let input: Input = serde_json::from_str(&document("a", "higher_is_better", BASE)).unwrap();
         assert_eq!(
@@ -222,7 +347,7 @@ mod tests {
         let other = error("itl_p99_ms", "lower_is_better", BASE);
         assert_eq!(
             other,
-            "the baseline's metric is itl_p50_ms, the candidate's is itl_p99_ms; give documents of the same metric"
+            "the candidate holds itl_p99_ms, and the baseline does not; give documents of the same metrics"
         );
         assert!(error("itl_p50_ms", "higher_is_better", BASE).contains("direction"));
         let unknown = error("itl_p50_ms", "sideways", BASE);

@@ -8,15 +8,15 @@ use crate::direction::Direction;
 use crate::distributions::{t_of_z, z_of_t};
 use crate::estimate::estimate;
 use crate::guard::Guard;
+use crate::huber::median;
 use crate::noise::{Layout, Noise};
+use crate::position::Offset;
 use crate::resolution::{Resolution, resolution};
+use crate::scatter::{DISSENT, Scatter};
 use crate::series::Series;
 
 /// One-sided z of a 95 % interval.
 const INTERVAL: f64 = 1.959_964;
-
-/// One start in this many may disagree with a change.
-const DISSENT: usize = 4;
 
 /// A start agrees with a change if it lies beyond this share of the band.
 const AGREEMENT: f64 = 0.5;
@@ -42,6 +42,14 @@ impl Verdict {
     /// Whether more starts would change nothing.
     pub fn is_settled(self) -> bool {
         self != Self::Continue
+    }
+
+    /// This verdict of a later look, where an earlier one said `before`. What was settled is not
+    /// opened again and does not become undecided; more starts may still show a change.
+    #[must_use]
+    pub fn after(self, before: Self) -> Self {
+        let is_change = matches!(self, Self::Regressed | Self::Improved);
+        if before.is_settled() && !is_change { before } else { self }
     }
 }
 
@@ -79,6 +87,11 @@ pub struct Judgement {
     pub z_held: f64,
     /// Held, and yet worse than chance would explain: a loss that the slack allows.
     pub held_but_worse: bool,
+    /// Held, if the band were narrow enough for that to say anything: see
+    /// [`Guard::max_band`].
+    pub is_blind: bool,
+    /// Starts lie where none of the baseline's did.
+    pub scatters: bool,
     /// What the baseline can tell apart.
     pub resolution: Resolution,
 }
@@ -128,8 +141,12 @@ impl Plan {
     pub fn judge(&self, candidate: &Series) -> Judgement {
         let (baseline, design) = (&self.baseline, self.boundaries.design());
         let noise = estimate(&self.guard.prior(), &[baseline, candidate]);
-        let error = noise.error(&Layout::of(baseline), &Layout::of(candidate));
-        let base = noise.locate(baseline);
+        let is_alike = candidate.most_runs() > 1 || baseline.most_runs() == 1;
+        let offset = if is_alike { Offset::default() } else { self.guard.offset() };
+        let sides = noise.error(&Layout::of(baseline), &Layout::of(candidate));
+        let error = (sides.powi(2) + offset.variance).sqrt();
+        let base = noise.locate(baseline) + offset.value;
+        let scatter = Scatter::of(&self.resolution.noise, self.resolution.band_cost, candidate);
         let loss = noise.locate(candidate) - base;
         let starts = candidate.starts();
         let worse_by: Vec<f64> = candidate.costs().iter().map(|cost| cost - base).collect();
@@ -140,17 +157,24 @@ impl Plan {
             z_change: self.boundaries.change(starts),
             z_held: self.boundaries.held(starts),
             band: self.resolution.band_cost,
+            shown_loss: median(candidate.costs()) - baseline.middle(),
+            scatter,
         };
         let (verdict, reason) = if baseline.starts() < design.min_starts {
-            {
-                let few = too_few_starts(baseline.starts(), design.min_starts);
-                (Verdict::Inconclusive, Some(format!("{few}; refresh it with more starts")))
-            }
+            let few = too_few_starts(baseline.starts(), design.min_starts);
+            (Verdict::Inconclusive, Some(format!("{few}; refresh it with more starts")))
         } else {
             evidence.verdict(&worse_by, design.max_starts)
         };
+        let is_blind = verdict == Verdict::Held && self.resolution.is_blind;
+        let (verdict, reason) = if is_blind {
+            (Verdict::Inconclusive, Some(cannot_see(&self.guard, &self.resolution)))
+        } else {
+            (verdict, reason)
+        };
         let direction = self.guard.direction();
-        let interval = interval(direction, loss, error, noise.df);
+        let (wide, df) = scatter.widen(error, noise.df);
+        let interval = interval(direction, loss, wide, df);
         Judgement {
             verdict,
             reason,
@@ -166,6 +190,8 @@ impl Plan {
             z_below: evidence.z_below,
             z_held: evidence.z_held,
             held_but_worse: verdict == Verdict::Held && loss / error > INTERVAL,
+            is_blind,
+            scatters: scatter.remark().is_some(),
             resolution: self.resolution,
         }
     }
@@ -196,6 +222,9 @@ struct Evidence {
     z_change: Option<f64>,
     z_held: f64,
     band: f64,
+    /// The loss as a table shows it: between the middles of both sides.
+    shown_loss: f64,
+    scatter: Scatter,
 }
 
 impl Evidence {
@@ -212,22 +241,28 @@ impl Evidence {
             return (Verdict::Improved, None);
         }
         let last = worse_by.len() >= budget;
-        let held = self.z_below >= self.z_held;
+        // Nothing is held beyond the limit that stands beside it, nor by a middle that stands for
+        // less than most starts.
+        let is_within = self.loss.max(self.shown_loss) <= self.band;
+        let held = self.z_below >= self.z_held && is_within && !self.scatter.is_most();
         // What looks like an improvement is measured on until it is one or no longer looks like it.
         let promising = -self.loss >= self.band && -self.z >= INTERVAL;
         match (held, last) {
-            (true, true) => (Verdict::Held, None),
-            (true, false) if !promising => (Verdict::Held, None),
-            (_, false) => (Verdict::Continue, None),
+            (true, true) => (Verdict::Held, self.scatter.remark()),
+            (true, false) if !promising => (Verdict::Held, self.scatter.remark()),
+            (_, false) => (Verdict::Continue, self.scatter.remark()),
             (false, true) => (Verdict::Inconclusive, Some(self.undecided(worse_by.len()))),
         }
     }
 
     fn undecided(&self, starts: usize) -> String {
         let limit = self.band.exp_m1() * 100.0;
+        let why = self
+            .scatter
+            .remark()
+            .unwrap_or_else(|| "the starts scatter more than the baseline's".to_owned());
         format!(
-            "the limit of {starts} starts is reached, and a loss of more than {limit:.1} % is neither shown nor ruled out; \
-             the starts scatter more than the baseline's"
+            "the limit of {starts} starts is reached, and a loss of more than {limit:.1} % is neither shown nor ruled out; {why}"
         )
     }
 }
@@ -235,9 +270,26 @@ impl Evidence {
 /// Whether all starts but one in [`DISSENT`] lie on the side of the change, by half the band at
 /// least. A mode that one start in twenty falls into makes a few starts bad, and a change of the
 /// software all.
-fn agree(worse_by: &[f64], sign: f64, band: f64) -> bool {
+pub(crate) fn agree(worse_by: &[f64], sign: f64, band: f64) -> bool {
     let dissenters = worse_by.iter().filter(|worse| sign * **worse < AGREEMENT * band).count();
     dissenters <= worse_by.len() / DISSENT
+}
+
+/// Why nothing can hold against a baseline, and what would help.
+fn cannot_see(guard: &Guard, resolution: &Resolution) -> String {
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let way = if resolution.sessions < 3 {
+        "add sessions to the baseline on other days".to_owned()
+    } else if let Some(starts) = resolution.starts_for_slack {
+        format!("refresh the baseline with {starts} starts")
+    } else {
+        "add sessions to the baseline".to_owned()
+    };
+    format!(
+        "with this baseline a loss under {} cannot be seen, and at most {} may stay unseen; {way}, or set a larger slack or max_band",
+        percent(resolution.unseen),
+        percent(guard.max_band())
+    )
 }
 
 /// Says that a baseline of `starts` engine starts is too small where `fewest` are needed.
@@ -249,132 +301,4 @@ pub fn too_few_starts(starts: usize, fewest: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::prior::Prior;
-
-    const BASE: [f64; 10] = [100.2, 99.9, 100.1, 99.7, 99.8, 100.3, 100.0, 100.1, 99.9, 100.0];
-
-    fn baseline(values: &[f64]) -> Series {
-        let sessions: Vec<Vec<Vec<f64>>> = values
-            .chunks(2)
-            .map(|session| session.iter().map(|value| vec![*value]).collect())
-            .collect();
-        Series::new(Direction::LowerIsBetter, &sessions).unwrap()
-    }
-
-    fn verdict_on(base: &[f64], candidate: &[f64]) -> Judgement {
-        let guard = Guard::new(Direction::LowerIsBetter, 0.025, Prior::default()).unwrap();
-        let boundaries = Boundaries::of(&Design::default(), base.len()).unwrap();
-        let candidate = Series::of_one_session(Direction::LowerIsBetter, candidate).unwrap();
-        judge(&boundaries, &guard, &baseline(base), &candidate)
-    }
-
-    #[test]
-    fn what_is_clearly_the_same_holds_after_one_start() {
-        assert_eq!(verdict_on(&BASE, &[100.3]).verdict, Verdict::Held);
-    }
-
-    #[test]
-    fn a_loss_is_no_regression_before_three_starts_and_one_from_then_on() {
-        for starts in 1..=2 {
-            assert_eq!(
-                verdict_on(&BASE, &vec![107.0; starts]).verdict,
-                Verdict::Continue,
-                "{starts}"
-            );
-        }
-        let judgement = verdict_on(&BASE, &[107.0, 106.5, 107.4]);
-        assert_eq!(judgement.verdict, Verdict::Regressed);
-        assert!(
-            (judgement.change - 0.07).abs() < 0.005 && judgement.change_low > 0.05,
-            "{judgement:?}"
-        );
-    }
-
-    #[test]
-    fn a_gain_is_measured_until_it_is_an_improvement() {
-        assert_eq!(verdict_on(&BASE, &[93.0]).verdict, Verdict::Continue);
-        assert_eq!(verdict_on(&BASE, &[93.0, 93.2, 92.9]).verdict, Verdict::Improved);
-    }
-
-    #[test]
-    fn a_loss_that_the_slack_allows_holds_and_is_named() {
-        let judgement = verdict_on(&BASE, &[101.7, 101.6, 101.8, 101.7, 101.9, 101.6, 101.7]);
-        assert_eq!(judgement.verdict, Verdict::Held);
-        assert!(judgement.held_but_worse);
-    }
-
-    #[test]
-    fn a_slow_mode_of_some_starts_is_not_a_regression() {
-        assert_eq!(verdict_on(&BASE, &[108.0, 108.2, 100.0]).verdict, Verdict::Continue);
-    }
-
-    #[test]
-    fn a_baseline_of_two_starts_is_no_evidence() {
-        let judgement = verdict_on(&[100.0, 101.0], &[150.0, 151.0, 150.5]);
-        assert_eq!(judgement.verdict, Verdict::Inconclusive);
-        let reason = judgement.reason.unwrap();
-        assert_eq!(
-            reason,
-            "the baseline has 2 engine starts; at least 3 are needed to report a change; refresh it with more starts"
-        );
-    }
-
-    #[test]
-    fn a_candidate_that_scatters_far_more_than_its_baseline_is_inconclusive_in_the_end() {
-        let judgement = verdict_on(&BASE, &[100.0, 125.0, 101.0, 120.0, 103.0, 118.0, 99.0, 107.0]);
-        assert_eq!(judgement.verdict, Verdict::Inconclusive, "{judgement:?}");
-        assert!(judgement.reason.is_some());
-    }
-
-    #[test]
-    fn a_throughput_is_judged_as_the_latency_that_is_its_inverse() {
-        let guard = |direction| Guard::new(direction, 0.025, Prior::default()).unwrap();
-        let boundaries = Boundaries::of(&Design::default(), 10).unwrap();
-        let flip = |values: &[f64]| values.iter().map(|value| 1.0 / value).collect::<Vec<f64>>();
-        let side = |values: &[f64], direction| Series::of_one_session(direction, values).unwrap();
-        let (low, high) = (Direction::LowerIsBetter, Direction::HigherIsBetter);
-        let now = [103.0, 104.0, 103.5];
-        let latency = judge(&boundaries, &guard(low), &side(&BASE, low), &side(&now, low));
-        let throughput =
-            judge(&boundaries, &guard(high), &side(&flip(&BASE), high), &side(&flip(&now), high));
-        assert!((latency.loss - throughput.loss).abs() < 1e-12);
-        assert!(throughput.change < 0.0 && throughput.change_low < throughput.change);
-    }
-
-    proptest! {
-        // Each case computes boundaries of its own.
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn a_baseline_compared_with_its_own_starts_never_changed(
-            values in prop::collection::vec(90.0..110.0_f64, 3..12),
-        ) {
-            let verdict = verdict_on(&values, &values).verdict;
-            prop_assert!(!matches!(verdict, Verdict::Regressed | Verdict::Improved), "{verdict:?}");
-        }
-
-        #[test]
-        fn for_any_measurement_the_numbers_are_finite_and_the_interval_holds_the_change(
-            base in prop::collection::vec(1.0..1e4_f64, 3..12), now in prop::collection::vec(1.0..1e4_f64, 1..9),
-        ) {
-            let judgement = verdict_on(&base, &now);
-            prop_assert!([judgement.z, judgement.z_below, judgement.error].iter().all(|number| number.is_finite()));
-            prop_assert!(judgement.change_low <= judgement.change && judgement.change <= judgement.change_high);
-            prop_assert!(now.len() < 8 || judgement.verdict.is_settled());
-            prop_assert!(now.len() >= 3 || judgement.verdict != Verdict::Regressed);
-        }
-
-        #[test]
-        fn a_larger_scale_changes_no_verdict(
-            base in prop::collection::vec(90.0..110.0_f64, 3..8), now in prop::collection::vec(90.0..110.0_f64, 1..8),
-        ) {
-            let scaled = |values: &[f64]| values.iter().map(|value| value * 1e3).collect::<Vec<f64>>();
-            let (small, large) = (verdict_on(&base, &now), verdict_on(&scaled(&base), &scaled(&now)));
-            prop_assert!((small.z - large.z).abs() < 1e-6);
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::boundaries::Boundaries;
+use crate::distributions::upper_limit;
 use crate::estimate::estimate;
 use crate::guard::Guard;
 use crate::noise::{Layout, Noise};
@@ -33,6 +34,13 @@ pub struct Resolution {
     /// What can be held to: the slack, or more if the noise does not allow that much.
     #[serde(rename = "effective_tolerance")]
     pub band: f64,
+    /// Whether the band is wider than the guard's `max_band`: what holds then says too little to
+    /// pass.
+    pub is_blind: bool,
+    /// What `max_band` is held against: the band, or how much one start may scatter (the 95 % upper
+    /// limit of its standard deviation), if that is more.
+    #[serde(skip)]
+    pub unseen: f64,
     /// Whether the noise made it more.
     pub noise_limited: bool,
     /// Starts on either side that would bring the band down to the one asked for,
@@ -59,8 +67,10 @@ pub fn resolution(boundaries: &Boundaries, guard: &Guard, baseline: &Series) -> 
     let last = design.max_starts;
     let wanted = guard.slack_cost();
     let both = boundaries.change(last).unwrap_or(f64::MAX) + boundaries.held(last);
+    let offset = if baseline.most_runs() > design.runs { guard.offset().variance } else { 0.0 };
     let reach = |baseline: &Layout, starts: usize| {
-        both / 2.0 * noise.error(&Layout::one_session(starts, design.runs), baseline)
+        let candidate = Layout::one_session(starts, design.runs);
+        both / 2.0 * (noise.error(&candidate, baseline).powi(2) + offset).sqrt()
     };
     let base = Layout::of(baseline);
     let within = reach(&base, last);
@@ -73,12 +83,17 @@ pub fn resolution(boundaries: &Boundaries, guard: &Guard, baseline: &Series) -> 
     let from = last.min(baseline.starts());
     let reaches = |starts: usize| reach(&base.grown(starts), starts) <= wanted;
     let direction = guard.direction();
+    // A band may be narrow by luck where the starts scatter far: few starts say little of that.
+    let scatter = upper_limit(noise.start_sd, noise.df);
+    let unseen = direction.relative_loss(band_cost.max(scatter));
     Resolution {
         noise,
         starts: baseline.starts(),
         sessions: baseline.sessions(),
         slack: guard.slack(),
         band: direction.relative_loss(band_cost),
+        is_blind: unseen > guard.max_band() * (1.0 + 1e-9),
+        unseen,
         noise_limited: limit > wanted,
         starts_for_slack: if limit > wanted { first_that(from, reaches) } else { Some(from) },
         detects: direction.relative_loss(2.0 * band_cost),

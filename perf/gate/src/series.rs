@@ -21,6 +21,8 @@ pub(crate) struct Start {
     /// Median of its runs' costs (natural logarithm, + = worse), or their mean if there are two or
     /// fewer.
     pub(crate) cost: f64,
+    /// The cost of its first run.
+    pub(crate) first: f64,
     /// Each run's cost less the mean of all, one a run; empty if there was one run.
     pub(crate) residuals: Vec<f64>,
 }
@@ -30,7 +32,8 @@ impl Start {
         let mean = costs.iter().sum::<f64>() / costs.len() as f64;
         let residuals =
             if costs.len() < 2 { vec![] } else { costs.iter().map(|cost| cost - mean).collect() };
-        Self { cost: median(costs), residuals }
+        let first = costs.first().copied().unwrap_or_default();
+        Self { cost: median(costs), first, residuals }
     }
 
     /// How many runs.
@@ -137,6 +140,25 @@ impl Series {
     /// Each start's cost: natural logarithm, + = worse.
     pub fn costs(&self) -> &[f64] {
         &self.costs
+    }
+
+    /// The most runs of a start.
+    pub(crate) fn most_runs(&self) -> usize {
+        self.by_session().iter().flatten().map(Start::runs).max().unwrap_or(1)
+    }
+
+    /// The middle of all runs' costs, as a table shows it.
+    pub(crate) fn middle(&self) -> f64 {
+        let of = |start: &Start| -> Vec<f64> {
+            // The first run's residual says where the mean of all lies.
+            let mean = start.first - start.residuals.first().copied().unwrap_or_default();
+            if start.residuals.is_empty() {
+                vec![start.first]
+            } else {
+                start.residuals.iter().map(|residual| mean + residual).collect()
+            }
+        };
+        median(&self.sessions.iter().flatten().flat_map(of).collect::<Vec<_>>())
     }
 
     /// The starts, session by session.

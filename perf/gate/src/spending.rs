@@ -5,18 +5,19 @@
 
 use crate::distributions::{normal_tail, normal_z};
 
+/// The power of the information by which misses are spent: 0.62 of them by a quarter of it.
+const EARLY: f64 = 0.35;
+
 /// The way of O'Brien and Fleming: hardly anything early, so that the last look is almost as sharp
 /// as if it were the only one. For false alarms.
 pub(crate) fn late(rate: f64, information: f64) -> f64 {
     2.0 * normal_tail(normal_z(rate / 2.0) / information.sqrt())
 }
 
-/// Half of it by a quarter of the information (Kim and DeMets' power family, with ½): what is
-/// clearly fine stops at the first start. For misses. Between 0.25 and 1 the power decided little
-/// but the cost: 0.5 saves 3 % of the GPU time that Pocock's constant bounds need, and loses 0.3
-/// points of power.
+/// Most of it early (Kim and DeMets' power family): what is clearly fine stops at the first start.
+/// For misses. Between 0.25 and 1 the power decides little but the cost.
 pub(crate) fn early(rate: f64, information: f64) -> f64 {
-    rate * information.sqrt()
+    rate * information.powf(EARLY)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod cache_reset;
 pub mod chunks;
 pub mod client_load;
 pub mod counter_source;
+pub mod day;
 pub mod end;
 pub mod estimated;
 pub mod file;

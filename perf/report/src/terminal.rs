@@ -58,7 +58,7 @@ pub fn suite(report: &SuiteReport) -> String {
 /// One load: what it was, its table, and everything that a reader of its verdict needs.
 pub fn load(report: &LoadReport) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{} / {}   {}", report.suite, report.load, report.verdict);
+    let _ = writeln!(text, "{} / {}   {}", report.suite, report.load, verdict(report));
     let _ =
         writeln!(text, "  {} · {} · {}", hardware(report), starts(report.starts), report.arrivals);
     let _ = writeln!(text, "  {}", shorten(&report.workload));
@@ -105,13 +105,17 @@ pub fn closing(reports: &[SuiteReport], run: &Invocation<'_>) -> String {
             table.add_row([report.suite.clone(), "–".to_owned(), report.verdict.to_string()]);
         }
         for load in &report.loads {
-            table.add_row([load.suite.clone(), load.load.clone(), load.verdict.to_string()]);
+            table.add_row([load.suite.clone(), load.load.clone(), self::verdict(load)]);
         }
     }
     let Some(verdict) = Verdict::of_run(reports.iter().map(|report| report.verdict)) else {
         return "no suite ran\n".to_owned();
     };
     let mut text = format!("{}\n\n{verdict}", trimmed(&table));
+    let count = improved(reports).count();
+    if count > 0 && verdict != Verdict::Improved {
+        let _ = write!(text, ", {count} improved");
+    }
     if let Some(advice) = advice(verdict, reports, run) {
         let _ = write!(text, ": {advice}");
     }
@@ -150,10 +154,20 @@ pub fn left_out(tier: Tier, names: &[String]) -> Vec<String> {
 /// The guarded figures that improved: the verdict of a load names only the worst of its guards.
 fn improved(reports: &[SuiteReport]) -> impl Iterator<Item = (&LoadReport, &Row)> {
     let loads = reports.iter().flat_map(|report| &report.loads);
-    let rows = loads.flat_map(|load| load.rows.iter().map(move |row| (load, row)));
-    rows.filter(|(_, row)| {
-        row.guard.as_ref().is_some_and(|it| it.judgement.verdict == Verdict::Improved)
-    })
+    loads.flat_map(|load| improved_rows(load).map(move |row| (load, row)))
+}
+
+/// The verdict of a load, which is that of its worst guard, and what improved beside it.
+fn verdict(load: &LoadReport) -> String {
+    match (load.verdict, improved_rows(load).count()) {
+        (Verdict::Improved, _) | (_, 0) => load.verdict.to_string(),
+        (verdict, count) => format!("{verdict}, {count} improved"),
+    }
+}
+
+fn improved_rows(load: &LoadReport) -> impl Iterator<Item = &Row> {
+    let is_improved = |guard: &GuardRow| guard.judgement.verdict == Verdict::Improved;
+    load.rows.iter().filter(move |row| row.guard.as_ref().is_some_and(is_improved))
 }
 
 fn guards_and_figures(report: &LoadReport) -> String {

@@ -102,6 +102,7 @@ mod tests {
             workload: String::new(),
             arrivals: String::new(),
             fingerprint: perf_model::fixtures::fingerprint(),
+            measured_on: None,
             gpu_s_per_start: 0.0,
             estimated: [].into(),
             metrics: [("ttft_p50_ms".parse().unwrap(), vec![vec![vec![1.0]]])].into(),

@@ -95,7 +95,7 @@ fn raw_values_are_judged_in_a_table_and_as_json() {
     // A guarded metric that the candidate lacks never passes.
     let both = file("both", &format!("[{BASE}, {}]", BASE.replace("itl_p50", "e2e_p50")));
     let gone = run(&mut perf(&["judge", "--baseline", &both, "--candidate", &same]), 2);
-    assert!(gone.contains("same lacks e2e_p50_ms, which"), "{gone}");
+    assert!(gone.contains("the candidate lacks e2e_p50_ms, which"), "{gone}");
 }
 
 #[test]

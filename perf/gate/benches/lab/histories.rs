@@ -48,17 +48,17 @@ fn noticed(loss: f64, upgrades: usize, seed: u64) -> bool {
         let plan = Plan::new(&boundaries, &guard, &baseline);
         let session = level + SESSION_SD * normal(&mut draws);
         let mut starts = vec![];
-        let (verdict, candidate) = loop {
+        let verdict = loop {
             starts.push((session + START_SD * normal(&mut draws)).exp());
             let candidate = Series::of_one_session(Direction::LowerIsBetter, &starts).unwrap();
             let verdict = plan.judge(&candidate).verdict;
             if verdict.is_settled() {
-                break (verdict, candidate);
+                break verdict;
             }
         };
         baseline = fresh(&mut draws, level);
         let crept = |series: &Series| creep(&design, &guard, &anchor, series).crept;
-        if verdict == Verdict::Regressed || crept(&candidate) || crept(&baseline) {
+        if verdict == Verdict::Regressed || crept(&baseline) {
             return true;
         }
     }

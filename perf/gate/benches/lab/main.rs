@@ -1,7 +1,7 @@
 //! Tries the gate, as it is shipped, on simulated suites whose truth is known, and holds it to its
 //! aims.
 //!
-//!     cargo bench -p vllm-perf-gate --bench lab [-- [--suites N] [ROW …]]
+//!     cargo bench -p vllm-perf-gate --bench lab [-- [--suites N | --quick] [ROW …]]
 
 #![expect(
     clippy::print_stdout,
@@ -9,8 +9,10 @@
     reason = "a bench prints its table to stdout and unwraps its own set-up"
 )]
 
+mod figures;
 mod histories;
 mod percentile;
+mod rivals;
 mod rows;
 mod sides;
 mod table;
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--suites" => suites = arguments.next().unwrap().parse().unwrap(),
+            "--quick" => suites = 300,
             // What cargo itself passes.
             "--bench" => {}
             name => wanted.push(name.to_owned()),

@@ -2,27 +2,24 @@
 
 use std::process::ExitCode;
 
-use perf_gate::{Boundaries, Design, DuetPlan, Verdict};
+use perf_gate::{Boundaries, Design, DuetPlan};
 
+use crate::figures::{
+    few, found, gain, hostile, own, promise, reported, same, two, young, young_aimed,
+};
 use crate::percentile::Pool;
 use crate::table::Line;
 use crate::tally::Tally;
-use crate::trial::{FIXED, Rules, Said, Setup, cost};
-use crate::world::{SCENARIOS, World};
-use crate::{histories, sides};
+use crate::trial::{FIXED, Rules, Setup, cost};
+use crate::world::{self, METRICS, SCENARIOS, World};
+use crate::{histories, rivals, sides};
 
 /// All seeds follow from this one.
 const SEED: u64 = 20_260_101;
 
 /// A baseline of ten starts in five sessions, three runs each; candidates of one run a start.
 const USUAL: Setup = Setup {
-    world: World {
-        outliers: 0.02,
-        slow_starts: 0.0,
-        session_sd: 0.003,
-        scale: 1.0,
-        shared_server: true,
-    },
+    world: world::USUAL,
     baseline: [5, 2],
     baseline_runs: 3,
     changed: 0,
@@ -43,7 +40,8 @@ struct Row {
 enum Tried {
     Suites(Setup, fn(&Tally, f64) -> Vec<Line>),
     Histories,
-    Sides,
+    Sides(World),
+    Rivals,
 }
 
 const fn with(world: World) -> Setup {
@@ -54,7 +52,7 @@ fn rows() -> Vec<Row> {
     let usual = USUAL.world;
     let noisy = World { scale: 3.0, session_sd: 0.009, ..usual };
     let row = |name, title, setup, lines| Row { name, title, tried: Tried::Suites(setup, lines) };
-    vec![
+    let mut rows = vec![
         row("same", "nothing changed", USUAL, same),
         row("two", "two of ten scenarios 5 % worse", TWO_WORSE, two),
         row("promise", "each guard worse by what it promises to detect", PROMISE, promise),
@@ -108,8 +106,89 @@ fn rows() -> Vec<Row> {
         Row {
             name: "pairs",
             title: "alternating pairs without a baseline, drift 1 %",
-            tried: Tried::Sides,
+            tried: Tried::Sides(World { session_sd: 0.01, ..usual }),
         },
+    ];
+    rows.extend(rows_of_real_baselines());
+    rows
+}
+
+/// Baselines and machines as people have them: few sessions, days that differ, slow hours.
+fn rows_of_real_baselines() -> Vec<Row> {
+    let usual = USUAL.world;
+    let days = |session_sd: f64| World { session_sd, ..usual };
+    let one = |world: World| Setup { world, baseline: [1, 5], ..USUAL };
+    let three = |world: World| Setup { world, baseline: [1, 3], baseline_runs: 1, ..USUAL };
+    let row = |name, title, setup, lines| Row { name, title, tried: Tried::Suites(setup, lines) };
+    let sides = |name, title, start_sd| {
+        let world = World { start_sd: Some(start_sd), ..usual };
+        Row { name, title, tried: Tried::Sides(world) }
+    };
+    let one_row = |name, title, sd| row(name, title, one(days(sd)), young);
+    let slow_hour = |slow_hour: f64| with(World { slow_hour, ..usual });
+    vec![
+        one_row("one-0.5", "five starts in one session, days differ by 0.5 %", 0.005),
+        Row {
+            tried: Tried::Suites(one(days(0.01)), young_aimed),
+            ..one_row("one-1", "the same, days differ by 1 %", 0.01)
+        },
+        one_row("one-2", "the same, days differ by 2 %", 0.02),
+        row(
+            "one-two",
+            "five starts in one session, two scenarios 5 % worse",
+            Setup { baseline: [1, 5], ..TWO_WORSE },
+            found,
+        ),
+        row(
+            "one-gain",
+            "five starts in one session, days differ by 1 %, two scenarios 5 % better",
+            Setup { baseline: [1, 5], change: -0.05, world: days(0.01), ..TWO_WORSE },
+            gain,
+        ),
+        row("few-0.3", "three starts of one run, days differ by 0.3 %", three(usual), young),
+        row("few-1", "the same, days differ by 1 %", three(days(0.01)), young),
+        row("few-2", "the same, days differ by 2 %", three(days(0.02)), young),
+        row(
+            "few-noisy",
+            "three starts of one run, all noise three times as large",
+            three(World { scale: 3.0, ..usual }),
+            young,
+        ),
+        row("hour-2", "the candidate's hour is 2 % slower", slow_hour(0.02), young),
+        row("hour-3", "the candidate's hour is 3 % slower", slow_hour(0.03), young),
+        row(
+            "slow-gpu",
+            "one session in ten on a GPU that is 10 % slower",
+            with(World { slow_gpus: 0.1, ..usual }),
+            young,
+        ),
+        row(
+            "first-worse",
+            "the first run of a start 2 % worse",
+            with(World { first_run: 0.02, ..usual }),
+            young,
+        ),
+        row(
+            "first-two",
+            "the first run of a start 2 % better, two scenarios 5 % worse",
+            Setup { world: World { first_run: -0.02, ..usual }, ..TWO_WORSE },
+            found,
+        ),
+        row(
+            "order",
+            "the last scenario of a start 2 % worse for its place",
+            with(World { order: 0.02, ..usual }),
+            young,
+        ),
+        row(
+            "order-two",
+            "the same, two scenarios 5 % worse",
+            Setup { world: World { order: 0.02, ..usual }, ..TWO_WORSE },
+            found,
+        ),
+        sides("pairs-3", "alternating pairs, starts scatter by 3 %", 0.03),
+        sides("pairs-6", "alternating pairs, starts scatter by 6 %", 0.06),
+        Row { name: "rivals", title: "other rules, days differ by 0.5 %", tried: Tried::Rivals },
     ]
 }
 
@@ -118,122 +197,6 @@ const PROMISE: Setup =
 const DRIFT_TWO: Setup = Setup { world: World { session_sd: 0.01, ..USUAL.world }, ..TWO_WORSE };
 const SINGLE: Setup = Setup { baseline_runs: 1, ..TWO_WORSE };
 const FIXED_TWO: Setup = Setup { fixed: true, duet: false, ..TWO_WORSE };
-
-fn regressed(said: &Said) -> bool {
-    said.verdict == Verdict::Regressed
-}
-
-fn inconclusive(said: &Said) -> bool {
-    said.verdict == Verdict::Inconclusive
-}
-
-fn changed(said: &Said) -> bool {
-    said.changed && !said.p99
-}
-
-fn same(tally: &Tally, fixed_s: f64) -> Vec<Line> {
-    vec![
-        Line::at_most("suites with a false alarm", 0.03, tally.false_alarms()),
-        Line::at_most("… that the duet confirms", 0.005, tally.confirmed_false_alarms()),
-        Line::at_most("GPU time ÷ six starts of one run", 0.45, tally.cost(fixed_s)),
-        Line::report("… with the duets", tally.whole_cost(fixed_s)),
-        Line::report(
-            "guards with a band wider than 2.5 %, p99s excluded",
-            tally.share(|s| !s.p99, |s| s.widened),
-        ),
-        Line::report(
-            "mean band of the guards that are not p99s",
-            tally.mean(|s| !s.p99, |s| s.band),
-        ),
-        Line::report("mean band of the p99s", tally.mean(|s| s.p99, |s| s.band)),
-        Line::report("inconclusive guards", tally.share(|_| true, inconclusive)),
-    ]
-}
-
-fn two(tally: &Tally, fixed_s: f64) -> Vec<Line> {
-    vec![
-        Line::at_least("guards found, p99s excluded", 0.92, tally.share(changed, regressed)),
-        Line::report(
-            "… and confirmed",
-            tally.share(changed, |said| said.confirmed == Verdict::Regressed),
-        ),
-        Line::report(
-            "guards found, of those with a band of 2.5 %",
-            tally.share(|s| changed(s) && !s.widened, regressed),
-        ),
-        Line::report(
-            "guards found, of the p99s",
-            tally.share(|said| said.changed && said.p99, regressed),
-        ),
-        Line::at_most("GPU time ÷ six starts of one run", 0.65, tally.cost(fixed_s)),
-        Line::report("… with the duets", tally.whole_cost(fixed_s)),
-        Line::report("suites with a false alarm elsewhere", tally.false_alarms()),
-    ]
-}
-
-fn promise(tally: &Tally, _: f64) -> Vec<Line> {
-    vec![
-        Line::at_least("guards found, p99s excluded", 0.95, tally.share(changed, regressed)),
-        Line::at_least("guards found, of the p99s", 0.95, tally.share(|said| said.p99, regressed)),
-    ]
-}
-
-fn own(tally: &Tally, fixed_s: f64) -> Vec<Line> {
-    vec![
-        Line::at_most("suites with a false alarm", 0.03, tally.false_alarms()),
-        Line::at_most("… that the duet confirms", 0.005, tally.confirmed_false_alarms()),
-        Line::at_most("GPU time ÷ six starts of one run", 0.35, tally.cost(fixed_s)),
-    ]
-}
-
-fn hostile(tally: &Tally, fixed_s: f64) -> Vec<Line> {
-    vec![
-        Line::report("suites with a false alarm before the duet", tally.false_alarms()),
-        Line::at_most("suites with a false alarm", 0.05, tally.confirmed_false_alarms()),
-        Line::at_most(
-            "inconclusive, of the guards with a wider band",
-            0.05,
-            tally.share(|s| s.widened, inconclusive),
-        ),
-        Line::report("GPU time ÷ six starts of one run, with the duets", tally.whole_cost(fixed_s)),
-    ]
-}
-
-fn reported(tally: &Tally, fixed_s: f64) -> Vec<Line> {
-    vec![
-        Line::report("suites with a false alarm elsewhere", tally.false_alarms()),
-        Line::report("guards found, p99s excluded", tally.share(changed, regressed)),
-        Line::report(
-            "inconclusive, of the guards with a wider band",
-            tally.share(|s| s.widened, inconclusive),
-        ),
-        Line::report("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
-    ]
-}
-
-fn gain(tally: &Tally, fixed_s: f64) -> Vec<Line> {
-    let improved = |said: &Said| said.verdict == Verdict::Improved;
-    vec![
-        Line::report("guards found improved, p99s excluded", tally.share(changed, improved)),
-        Line::report(
-            "suites in which another guard improved",
-            tally.any(|said| !said.changed && improved(said)),
-        ),
-        Line::report("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
-    ]
-}
-
-fn few(tally: &Tally, fixed_s: f64) -> Vec<Line> {
-    vec![
-        Line::at_most("suites with a false alarm", 0.05, tally.false_alarms()),
-        Line::report("… that the duet confirms", tally.confirmed_false_alarms()),
-        Line::report(
-            "mean band of the guards that are not p99s",
-            tally.mean(|s| !s.p99, |s| s.band),
-        ),
-        Line::report("GPU time ÷ six starts of one run", tally.cost(fixed_s)),
-    ]
-}
 
 /// Tries the rows that are wanted, or all, and prints a table.
 pub(crate) fn print(suites: usize, wanted: &[String]) -> ExitCode {
@@ -258,7 +221,8 @@ pub(crate) fn print(suites: usize, wanted: &[String]) -> ExitCode {
                 lines(&Tally::of(setup, &rules(setup), &pool, suites, seed), fixed_s)
             }
             Tried::Histories => histories::lines(suites, seed),
-            Tried::Sides => sides::lines(&pool, suites, seed),
+            Tried::Sides(world) => sides::lines(*world, &pool, suites, seed),
+            Tried::Rivals => rivals::lines(&pool, suites, seed),
         };
         for (index, line) in lines.iter().enumerate() {
             line.print(&if index == 0 {
@@ -277,5 +241,6 @@ fn rules(setup: &Setup) -> Rules {
     let design =
         if setup.fixed { Design { min_starts: FIXED, max_starts: FIXED, ..usual } } else { usual };
     let starts = setup.baseline[0] * setup.baseline[1];
-    Rules { boundaries: Boundaries::of(&design, starts).unwrap(), duet: DuetPlan::new(4).unwrap() }
+    let duets = (0..=SCENARIOS * METRICS).map(|suspects| DuetPlan::new(4, suspects).unwrap());
+    Rules { boundaries: Boundaries::of(&design, starts).unwrap(), duets: duets.collect() }
 }

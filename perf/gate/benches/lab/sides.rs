@@ -1,20 +1,23 @@
 //! Two images measured alternately, with no baseline: [`lines`].
 
-use perf_gate::{Boundaries, Design, Direction, Guard, Pairs, Prior, Verdict, compare_pairs};
+use perf_gate::{
+    Boundaries, Design, Direction, Guard, Kind, Knowledge, Pairs, Verdict, compare_pairs,
+};
 
 use crate::percentile::Pool;
 use crate::table::Line;
 use crate::tally::{measured, on_all_cores};
+use crate::trial::P99_BAND;
 use crate::world::{METRICS, P99, SCENARIOS, Suite, World};
 
 /// The most pairs.
 const PAIRS: usize = 12;
 
-pub(crate) fn lines(pool: &Pool, suites: usize, seed: u64) -> Vec<Line> {
+pub(crate) fn lines(world: World, pool: &Pool, suites: usize, seed: u64) -> Vec<Line> {
     let design = Design { max_starts: PAIRS, ..Design::default() };
-    let bounds = Boundaries::of_pairs(&design).unwrap();
+    let bounds = Boundaries::of_comparison(&design).unwrap();
     let of = |loss: f64| {
-        on_all_cores(suites, |suite| compare(pool, &bounds, loss, seed.wrapping_add(suite)))
+        on_all_cores(suites, |suite| compare(world, pool, &bounds, loss, seed.wrapping_add(suite)))
     };
     let (same, slower) = (of(0.0), of(0.05));
     let any = |suites: &[Vec<Verdict>], wanted| {
@@ -30,13 +33,24 @@ pub(crate) fn lines(pool: &Pool, suites: usize, seed: u64) -> Vec<Line> {
     vec![
         Line::at_most(
             "the same image twice: any guard regressed",
-            0.05,
+            0.03,
             any(&same, Verdict::Regressed),
         ),
         Line::at_most(
             "the same image twice: any guard improved",
-            0.05,
+            0.03,
             any(&same, Verdict::Improved),
+        ),
+        Line::report(
+            "the same image twice: red, of the suites",
+            measured(same.iter().map(|verdicts| {
+                let central =
+                    verdicts.iter().enumerate().filter(|(guard, _)| guard % METRICS != P99);
+                let is_red = |(_, verdict): (usize, &Verdict)| {
+                    matches!(verdict, Verdict::Regressed | Verdict::Inconclusive)
+                };
+                f64::from(u8::from(central.into_iter().any(is_red)))
+            })),
         ),
         Line::report(
             "the same image twice: held, of the guards that are not p99s",
@@ -51,8 +65,8 @@ pub(crate) fn lines(pool: &Pool, suites: usize, seed: u64) -> Vec<Line> {
 
 /// Every guard of a suite, in pairs until all are settled, in a session that drifts as much as days
 /// do.
-fn compare(pool: &Pool, bounds: &Boundaries, loss: f64, seed: u64) -> Vec<Verdict> {
-    let mut suite = Suite::draw(World { session_sd: 0.01, ..World::default() }, pool, seed);
+fn compare(world: World, pool: &Pool, bounds: &Boundaries, loss: f64, seed: u64) -> Vec<Verdict> {
+    let mut suite = Suite::draw(world, pool, seed);
     let session = suite.session();
     let mut pairs: Vec<Vec<(Vec<f64>, Vec<f64>)>> = vec![vec![]; SCENARIOS * METRICS];
     let mut said = vec![Verdict::Continue; SCENARIOS * METRICS];
@@ -62,14 +76,27 @@ fn compare(pool: &Pool, bounds: &Boundaries, loss: f64, seed: u64) -> Vec<Verdic
     while said.contains(&Verdict::Continue) {
         let (old, new) = (suite.start(&session, 1), suite.start(&session, 1));
         for guard in 0..said.len() {
+            if !said[guard].is_settled() {
+                pairs[guard].push((value(&old[guard], 0.0), value(&new[guard], loss.ln_1p())));
+            }
+        }
+        let all: Vec<Pairs> = pairs
+            .iter()
+            .map(|pairs| Pairs::new(Direction::LowerIsBetter, pairs).unwrap())
+            .collect();
+        let kind = |guard: usize| if guard % METRICS == P99 { Kind::Tail } else { Kind::Central };
+        let knowledge = Knowledge::of_pairs(
+            &all.iter().enumerate().map(|(guard, pairs)| (kind(guard), pairs)).collect::<Vec<_>>(),
+        );
+        for guard in 0..said.len() {
             if said[guard].is_settled() {
                 continue;
             }
-            pairs[guard].push((value(&old[guard], 0.0), value(&new[guard], loss.ln_1p())));
-            let prior = if guard % METRICS == P99 { Prior::tail() } else { Prior::central() };
-            let guard_of = Guard::new(Direction::LowerIsBetter, 0.025, prior).unwrap();
-            let both = Pairs::new(Direction::LowerIsBetter, &pairs[guard]).unwrap();
-            said[guard] = compare_pairs(bounds, &guard_of, &both).verdict;
+            let prior = knowledge.prior(kind(guard));
+            let found = Guard::new(Direction::LowerIsBetter, 0.025, prior).unwrap();
+            let max_band = if kind(guard) == Kind::Tail { P99_BAND } else { found.max_band() };
+            let found = found.with_max_band(max_band).unwrap();
+            said[guard] = compare_pairs(bounds, &found, &all[guard]).verdict;
         }
     }
     said

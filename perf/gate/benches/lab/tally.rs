@@ -61,6 +61,22 @@ impl Tally {
         self.any(|said| !said.changed && said.confirmed == Verdict::Regressed)
     }
 
+    /// The share of suites that fail though nothing changed: a guard regressed or stayed undecided,
+    /// of those that can hold at all.
+    pub(crate) fn red(&self) -> Measured {
+        self.any(|said| {
+            !said.changed
+                && !said.blind
+                && matches!(said.confirmed, Verdict::Regressed | Verdict::Inconclusive)
+        })
+    }
+
+    /// The share of guards whose band is wider than it may be, p99s excluded: inconclusive in every
+    /// run, as `refresh` says.
+    pub(crate) fn blind(&self) -> Measured {
+        self.share(|said| !said.p99, |said| said.blind)
+    }
+
     /// The share of suites in which any guard is.
     pub(crate) fn any(&self, is: impl Fn(&Said) -> bool) -> Measured {
         measured(self.trials.iter().map(|trial| f64::from(u8::from(trial.guards.iter().any(&is)))))

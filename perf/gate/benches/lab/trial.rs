@@ -1,8 +1,8 @@
 //! One suite through the gate as it is shipped: [`run`], what it said and what it cost.
 
 use perf_gate::{
-    Boundaries, DUET_RUNS, Direction, DuetPlan, Guard, Judgement, Pairs, Plan, Prior, Series,
-    Verdict,
+    Boundaries, DUET_RUNS, Direction, DuetPlan, Guard, Judgement, Kind, Knowledge, Pairs, Plan,
+    Series, Verdict,
 };
 
 use crate::percentile::Pool;
@@ -16,6 +16,12 @@ const RUN_S: f64 = 35.0;
 
 /// Starts of the design that the sequential one is held against.
 pub(crate) const FIXED: usize = 6;
+
+/// How far each guard may move the wrong way.
+const SLACK: f64 = 0.025;
+
+/// The widest band that is asked of a p99; of the others it is the usual two slacks.
+pub(crate) const P99_BAND: f64 = 0.6;
 
 /// Runs of a start of the candidate.
 const RUNS: usize = 1;
@@ -42,6 +48,10 @@ pub(crate) struct Setup {
 }
 
 /// What was said of one guard.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts of a guard that do not depend on each other"
+)]
 #[derive(Clone, Copy)]
 pub(crate) struct Said {
     pub(crate) verdict: Verdict,
@@ -52,6 +62,8 @@ pub(crate) struct Said {
     /// Whether noise made the band wider than the slack, and the band.
     pub(crate) widened: bool,
     pub(crate) band: f64,
+    /// Whether its band is wider than it may be: it cannot hold, which is known before the run.
+    pub(crate) blind: bool,
 }
 
 /// What one suite gave.
@@ -65,7 +77,8 @@ pub(crate) struct Trial {
 /// The bounds, computed once for all suites.
 pub(crate) struct Rules {
     pub(crate) boundaries: Boundaries,
-    pub(crate) duet: DuetPlan,
+    /// By the number of guards that it is to confirm.
+    pub(crate) duets: Vec<DuetPlan>,
 }
 
 /// The GPU seconds of a number of starts in which `live` scenarios are measured.
@@ -79,27 +92,24 @@ fn direction(guard: usize) -> Direction {
     if guard.is_multiple_of(METRICS) { Direction::HigherIsBetter } else { Direction::LowerIsBetter }
 }
 
-/// With priors that are learned from the baselines of the same server, those of the p99s and the
-/// others apart.
+/// With noise that is learned from the baselines of the same server, as a run does.
 fn guards(world: &World, baselines: &[Series]) -> Vec<Guard> {
     let together = if world.shared_server { baselines.len() } else { METRICS };
     baselines.chunks(together).flat_map(guards_of_one_server).collect()
 }
 
 fn guards_of_one_server(baselines: &[Series]) -> Vec<Guard> {
-    let of_kind = |p99: bool| -> Vec<&Series> {
-        (0..)
-            .zip(baselines)
-            .filter(|(guard, _)| (guard % METRICS == P99) == p99)
-            .map(|(_, series)| series)
-            .collect()
-    };
-    let (central, tail) =
-        (Prior::central().learned(&of_kind(false)), Prior::tail().learned(&of_kind(true)));
-    (0..baselines.len())
-        .map(|guard| {
-            let prior = if guard % METRICS == P99 { tail } else { central };
-            Guard::new(direction(guard), 0.025, prior).unwrap()
+    let kind = |guard: usize| if guard % METRICS == P99 { Kind::Tail } else { Kind::Central };
+    let all: Vec<(Kind, &Series)> =
+        baselines.iter().enumerate().map(|(guard, series)| (kind(guard), series)).collect();
+    let knowledge = Knowledge::of(&all);
+    all.iter()
+        .enumerate()
+        .map(|(guard, (kind, series))| {
+            let found = Guard::new(direction(guard), SLACK, knowledge.prior(*kind)).unwrap();
+            // Who guards a p99 that scatters by 8 % must say that a wide band will do.
+            let max_band = if *kind == Kind::Tail { P99_BAND } else { found.max_band() };
+            found.with_offset(knowledge.offset(series)).with_max_band(max_band).unwrap()
         })
         .collect()
 }
@@ -165,6 +175,7 @@ pub(crate) fn run(setup: &Setup, rules: &Rules, pool: &Pool, seed: u64) -> Trial
             p99: guard % METRICS == P99,
             widened: judgement.resolution.noise_limited,
             band: judgement.resolution.band,
+            blind: judgement.resolution.is_blind,
         });
     Trial { guards: said.collect(), cost_s, duet_s }
 }
@@ -187,7 +198,7 @@ fn sequential(
     plans: &[Plan],
     shifts: &[f64],
 ) -> (Vec<Judgement>, f64) {
-    let drift = suite.session();
+    let drift = suite.candidate_session();
     let mut values = vec![vec![vec![]]; SCENARIOS * METRICS];
     let mut judged: Vec<Option<Judgement>> = vec![None; SCENARIOS * METRICS];
     let mut cost_s = 0.0;
@@ -197,7 +208,7 @@ fn sequential(
     while judged.iter().any(is_open) {
         let live: Vec<bool> = judged.chunks(METRICS).map(is_live).collect();
         cost_s += cost(&setup.world, RUNS, live.iter().filter(|live| **live).count());
-        for (guard, runs) in suite.start(&drift, RUNS).iter().enumerate() {
+        for (guard, runs) in suite.start_of(&drift, RUNS, &live).iter().enumerate() {
             if !(live[guard / METRICS] || is_open(&judged[guard])) {
                 continue;
             }
@@ -206,9 +217,8 @@ fn sequential(
                 continue;
             }
             let now = plans[guard].judge(&Series::new(direction(guard), &values[guard]).unwrap());
-            // What is settled is not opened again, but what comes in anyway may still show a
-            // change.
-            if is_open(&judged[guard]) || now.verdict.is_settled() {
+            let before = judged[guard].as_ref().map_or(Verdict::Continue, |said| said.verdict);
+            if now.verdict.after(before) == now.verdict {
                 judged[guard] = Some(now);
             }
         }
@@ -228,9 +238,12 @@ fn confirm(
 ) -> f64 {
     let mut open: Vec<usize> = (0..judged.len())
         .filter(|guard| {
-            matches!(judged[*guard].verdict, Verdict::Regressed | Verdict::Inconclusive)
+            let Judgement { verdict, is_blind, .. } = &judged[*guard];
+            !is_blind
+                && matches!(verdict, Verdict::Regressed | Verdict::Inconclusive | Verdict::Improved)
         })
         .collect();
+    let duet = &rules.duets[open.len()];
     let drift = suite.session();
     let mut pairs: Vec<Vec<(Vec<f64>, Vec<f64>)>> = vec![vec![]; judged.len()];
     let mut cost_s = 0.0;
@@ -247,8 +260,7 @@ fn confirm(
             pairs[guard]
                 .push((values(guard, &old[guard], 0.0), values(guard, &new[guard], shifts[guard])));
             let both = Pairs::new(direction(guard), &pairs[guard]).unwrap();
-            confirmed[guard] =
-                rules.duet.confirm(plans[guard].guard(), &judged[guard], &both).verdict;
+            confirmed[guard] = duet.confirm(plans[guard].guard(), &judged[guard], &both).verdict;
             failed[guard / METRICS] |= confirmed[guard] == Verdict::Regressed;
             !confirmed[guard].is_settled()
         });

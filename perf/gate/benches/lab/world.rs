@@ -18,6 +18,9 @@ pub(crate) const METRICS: usize = 4;
 /// Which of them is the p99.
 pub(crate) const P99: usize = 3;
 
+/// How much slower a slow GPU is.
+const SLOW_GPU: f64 = 0.1;
+
 /// How noisy it is.
 #[derive(Clone, Copy)]
 pub(crate) struct World {
@@ -31,19 +34,32 @@ pub(crate) struct World {
     pub(crate) scale: f64,
     /// One server for all scenarios, or one each.
     pub(crate) shared_server: bool,
+    /// How much slower the hour is in which the candidate is measured.
+    pub(crate) slow_hour: f64,
+    /// Share of sessions that get a GPU which is 10 % slower.
+    pub(crate) slow_gpus: f64,
+    /// How much worse the first run of each start is than those after it.
+    pub(crate) first_run: f64,
+    /// How much worse the last of ten scenarios in a start is than the first, evenly in between: a
+    /// start that leaves some out measures those after them earlier.
+    pub(crate) order: f64,
+    /// The scatter of starts of all guards, where it does not differ from guard to guard.
+    pub(crate) start_sd: Option<f64>,
 }
 
-impl Default for World {
-    fn default() -> Self {
-        Self {
-            outliers: 0.02,
-            slow_starts: 0.0,
-            session_sd: 0.003,
-            scale: 1.0,
-            shared_server: true,
-        }
-    }
-}
+/// What the other rows differ from.
+pub(crate) const USUAL: World = World {
+    outliers: 0.02,
+    slow_starts: 0.0,
+    session_sd: 0.003,
+    scale: 1.0,
+    shared_server: true,
+    slow_hour: 0.0,
+    slow_gpus: 0.0,
+    first_run: 0.0,
+    order: 0.0,
+    start_sd: None,
+};
 
 /// One suite's truth: how much each guard scatters. The gate never sees it.
 pub(crate) struct Suite<'a> {
@@ -59,6 +75,7 @@ struct Scatter {
 }
 
 /// The drift of one session: what all share, and each guard's own.
+#[derive(Clone)]
 pub(crate) struct Session {
     drift: Vec<f64>,
 }
@@ -71,7 +88,8 @@ impl<'a> Suite<'a> {
             world.scale * low * (high / low).powf(share)
         };
         let scatter = (0..SCENARIOS * METRICS)
-            .map(|_| Scatter { run: log_uniform(0.003, 0.03), start: log_uniform(0.003, 0.015) });
+            .map(|_| Scatter { run: log_uniform(0.003, 0.03), start: log_uniform(0.003, 0.015) })
+            .map(|scatter| Scatter { start: world.start_sd.unwrap_or(scatter.start), ..scatter });
         let scatter = scatter.collect();
         Self { world, pool, scatter, draws }
     }
@@ -86,14 +104,36 @@ impl<'a> Suite<'a> {
 
     pub(crate) fn session(&mut self) -> Session {
         let all = self.normal();
+        let gpu = if self.world.slow_gpus > 0.0 && self.uniform() < self.world.slow_gpus {
+            SLOW_GPU
+        } else {
+            0.0
+        };
         let drift = (0..SCENARIOS * METRICS)
-            .map(|_| self.world.session_sd * half(all, self.normal()))
+            .map(|_| gpu + self.world.session_sd * half(all, self.normal()))
             .collect();
         Session { drift }
     }
 
+    /// The session in which the candidate is measured.
+    pub(crate) fn candidate_session(&mut self) -> Session {
+        let mut session = self.session();
+        session.drift.iter_mut().for_each(|drift| *drift += self.world.slow_hour);
+        session
+    }
+
     /// One start of every scenario's server and `runs` runs of each: `[guard][run]`, log scale.
     pub(crate) fn start(&mut self, session: &Session, runs: usize) -> Vec<Vec<f64>> {
+        self.start_of(session, runs, &[true; SCENARIOS])
+    }
+
+    /// The same of a start that measures only the scenarios that are `live`.
+    pub(crate) fn start_of(
+        &mut self,
+        session: &Session,
+        runs: usize,
+        live: &[bool],
+    ) -> Vec<Vec<f64>> {
         let machine = self.normal();
         let mut values = Vec::with_capacity(SCENARIOS * METRICS);
         for scenario in 0..SCENARIOS {
@@ -103,16 +143,19 @@ impl<'a> Suite<'a> {
                 (0..runs).map(|_| (self.normal(), self.outlier())).collect();
             for metric in 0..METRICS {
                 let guard = scenario * METRICS + metric;
+                let before = live[..scenario].iter().filter(|live| **live).count();
                 let level = session.drift[guard]
                     + slow
+                    + self.world.order * before as f64 / (SCENARIOS - 1) as f64
                     + self.scatter[guard].start * half(server, self.normal());
-                let of_check = of_run.iter().map(|(shared, wild)| {
+                let of_check = of_run.iter().enumerate().map(|(run, (shared, wild))| {
                     let scatter = if metric == P99 {
                         self.world.scale * self.pool.pick(self.uniform())
                     } else {
                         self.scatter[guard].run * half(*shared, self.normal())
                     };
-                    level + scatter + wild
+                    let first = if run == 0 { self.world.first_run } else { 0.0 };
+                    level + scatter + wild + first
                 });
                 values.push(of_check.collect());
             }

@@ -14,11 +14,15 @@ use std::fmt::Write;
 use serde::Deserialize;
 
 use crate::analysis::statistics::median;
+use crate::record::day::Day;
 use crate::record::fingerprint::{Difference, Fingerprint};
 use crate::spec::metric::{Metric, Quantity};
 
 /// The version of the format that this code writes.
 pub const SCHEMA: u32 = 2;
+
+/// Sessions of a good baseline; more add little.
+pub const GOOD_SESSIONS: usize = 5;
 
 /// What was measured when a baseline was taken.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +37,9 @@ pub struct Baseline {
     pub arrivals: String,
     /// What it ran on and against.
     pub fingerprint: Fingerprint,
+    /// The day of its last session; absent of a simulated engine, which has no days, and in files of
+    /// older versions.
+    pub measured_on: Option<Day>,
     /// What one engine start of its suite cost, with every load in it: seconds times GPUs.
     pub gpu_s_per_start: f64,
     /// Each metric's values.
@@ -94,6 +101,9 @@ impl Baseline {
             ("driver", &print.driver),
         ] {
             line(key, &value.as_deref().map_or_else(|| "null".to_owned(), quote));
+        }
+        if let Some(day) = self.measured_on {
+            line("measured_on", &quote(&day.to_string()));
         }
         line("gpu_s_per_start", &format!("{:.1}", self.gpu_s_per_start));
         // The count lets a file that lost its last lines be distinguished from one that never had them.
@@ -202,6 +212,7 @@ impl Baseline {
     #[must_use]
     pub fn joined(mut self, later: &Self) -> Self {
         self.metrics.retain(|metric, _| later.metrics.contains_key(metric));
+        self.measured_on = later.measured_on.or(self.measured_on);
         for (metric, sessions) in &mut self.metrics {
             sessions.extend_from_slice(later.sessions(*metric));
         }
@@ -229,6 +240,8 @@ struct File {
     image_digest: Option<String>,
     vllm: Option<String>,
     driver: Option<String>,
+    #[serde(default)]
+    measured_on: Option<String>,
     gpu_s_per_start: f64,
     metrics: BTreeMap<String, Values>,
 }
@@ -289,6 +302,11 @@ impl File {
                 vllm: self.vllm,
                 driver: self.driver,
             },
+            measured_on: self
+                .measured_on
+                .map(|day| day.parse())
+                .transpose()
+                .map_err(|error| BaselineError::Edited(format!("{error}")))?,
             gpu_s_per_start: self.gpu_s_per_start,
             metrics,
             estimated,

@@ -8,7 +8,7 @@ use crate::judge::judgement::Judgement;
 use crate::judge::notes::notes;
 use crate::judge::redundant_guards::remarks;
 use crate::judge::report::{GuardRow, LoadReport, Row};
-use crate::judge::results::{LoadResults, estimated, names};
+use crate::judge::results::{LoadResults, RepetitionResult, estimated, names, pairs_of};
 use crate::judge::verdict::Verdict;
 use crate::record::finding::{Finding, FindingCode};
 use crate::record::fingerprint::{Difference, Fingerprint};
@@ -62,8 +62,8 @@ pub struct Places {
 pub enum Reference<'a> {
     /// One side is a baseline, of another time.
     Baseline(&'a Gate),
-    /// They were measured in turn: the first of one side with the first of the other, and so on.
-    Pairs(&'a Gate),
+    /// They were measured in turn with these of the base, each start beside the one of its number.
+    Pairs(&'a Gate, &'a [RepetitionResult]),
 }
 
 /// Holds what was measured so far against what was found, and against the anchor.
@@ -230,6 +230,17 @@ fn rows(
                     reason: Some(unlike(estimated)),
                     ..Judgement::plain(Verdict::Incomparable)
                 },
+                // What some starts did not measure, the others do not stand for.
+                Ask::Gate(_)
+                    if !measured.is_empty() && measured.len() < evidence.judged_starts() =>
+                {
+                    Judgement::invalid(format!(
+                        "{} of {} engine starts measured no {}; look at their records",
+                        evidence.judged_starts() - measured.len(),
+                        evidence.judged_starts(),
+                        metric.label()
+                    ))
+                }
                 Ask::Gate(Reference::Baseline(gate)) => {
                     let judgement = gate.judge(guard, before, &measured);
                     gate.check_creep(
@@ -241,10 +252,8 @@ fn rows(
                         before,
                     )
                 }
-                Ask::Gate(Reference::Pairs(gate)) => {
-                    let pairs: Vec<_> =
-                        before.concat().into_iter().zip(measured.iter().cloned()).collect();
-                    gate.pairs(guard, &pairs)
+                Ask::Gate(Reference::Pairs(gate, base)) => {
+                    gate.pairs(guard, &pairs_of(base, evidence.starts, metric))
                 }
             };
             guard_row(guard, base, judgement)

@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 
 use crate::judge::baseline::Baseline;
-use crate::judge::gate::{DuetOutcome, Gate, Pair};
-use crate::judge::report::LoadReport;
-use crate::judge::results::{RepetitionResult, estimated, names, runs_by_start};
+use crate::judge::gate::{DuetOutcome, Gate};
+use crate::judge::judgement::Judgement;
+use crate::judge::report::{LoadReport, Row};
+use crate::judge::results::{RepetitionResult, estimated, names, pairs_of, runs_by_start};
 use crate::judge::verdict::Verdict;
 use crate::record::finding::{Finding, FindingCode};
 use crate::record::fingerprint::Fingerprint;
@@ -89,11 +90,13 @@ pub struct Suspicion<'a> {
     pub starts: &'a [RepetitionResult],
     /// Pairs that a duet may take.
     pub most_pairs: u32,
+    /// The guards that share its error rate.
+    pub suspects: usize,
 }
 
 /// The guards of a report that a duet may confirm or overturn.
 pub fn suspects(report: &LoadReport, guards: &[Guard]) -> Vec<Guard> {
-    let suspected = |guard: &&Guard| verdict(report, guard.metric).is_some_and(is_suspicious);
+    let suspected = |guard: &&Guard| judgement(report, guard.metric).is_some_and(is_suspicious);
     guards.iter().filter(suspected).copied().collect()
 }
 
@@ -114,15 +117,12 @@ pub fn settle(
             FindingCode::NotConfirmed,
             format!("the duet gave no result: {faults}"),
         ));
+        leave_unconfirmed(report, raised_by.baseline, &faults);
         open.clear();
         return;
     }
     let mut is_confirmed = false;
     open.retain(|guard| {
-        let pairs: Vec<Pair> = runs_by_start(base, guard.metric)
-            .into_iter()
-            .zip(runs_by_start(candidate, guard.metric))
-            .collect();
         let quantity = guard.metric.quantity();
         if estimated(base).contains(&quantity) != estimated(candidate).contains(&quantity) {
             report.notes.push(Finding::new(
@@ -132,17 +132,23 @@ pub fn settle(
                     guard.metric.label()
                 ),
             ));
+            leave_unconfirmed(report, raised_by.baseline, "it gave no result");
             return false;
         }
+        let pairs = pairs_of(base, candidate, guard.metric);
+        let was_improved = judgement(report, guard.metric)
+            .is_some_and(|judgement| judgement.verdict == Verdict::Improved);
         let measured = runs_by_start(raised_by.starts, guard.metric);
         let before = raised_by.baseline.sessions(guard.metric);
-        let duet = match gate.confirm(guard, before, &measured, &pairs, raised_by.most_pairs) {
+        let limits = (raised_by.most_pairs, raised_by.suspects);
+        let duet = match gate.confirm(guard, before, &measured, &pairs, limits) {
             Ok(duet) => duet,
             Err(why) => {
                 report.notes.push(Finding::new(
                     FindingCode::NotConfirmed,
                     format!("the duet gave no result for {}: {why}", guard.metric.label()),
                 ));
+                leave_unconfirmed(report, raised_by.baseline, &why);
                 return false;
             }
         };
@@ -165,12 +171,13 @@ pub fn settle(
             }
             DuetOutcome::Open => return true,
             DuetOutcome::Confirmed => {
-                is_confirmed = true;
-                report.settle(guard.metric, Verdict::Regressed, &format!("confirmed in a duet of {result}"));
+                is_confirmed |= !was_improved;
+                let verdict = if was_improved { Verdict::Improved } else { Verdict::Regressed };
+                report.settle(guard.metric, verdict, &format!("{CONFIRMED} {result}"));
             }
             DuetOutcome::Overturned => {
                 let why = format!(
-                    "not confirmed side by side ({result}): the machine drifted, the software did not regress"
+                    "the difference to the baseline does not show side by side, in {result}"
                 );
                 report.settle(guard.metric, Verdict::Held, &why);
             }
@@ -186,6 +193,37 @@ pub fn settle(
         }
     }
 }
+
+/// How the reason of a verdict begins that a duet confirmed.
+const CONFIRMED: &str = "confirmed in a duet of";
+
+/// What becomes of an improvement that no duet confirmed, `why`: it stands where the baseline knows
+/// how far days differ, and is not reported otherwise.
+pub fn leave_unconfirmed(report: &mut LoadReport, baseline: &Baseline, why: &str) {
+    let improved = report.rows.iter().filter(|row| {
+        row.guard.as_ref().is_some_and(|guard| guard.judgement.verdict == Verdict::Improved)
+    });
+    let is_confirmed = |row: &&Row| {
+        let reason = row.guard.as_ref().and_then(|guard| guard.judgement.reason.as_deref());
+        reason.is_some_and(|reason| reason.starts_with(CONFIRMED))
+    };
+    let improved: Vec<(Metric, f64)> = improved
+        .filter(|row| !is_confirmed(row))
+        .filter(|row| baseline.sessions(row.metric).len() < KNOWS_DAYS)
+        .map(|row| (row.metric, row.change.unwrap_or_default()))
+        .collect();
+    for (metric, change) in improved {
+        let reason = format!(
+            "{:.1} % better than the baseline, which does not say how far days differ; not reported as an improvement, because \
+             no duet confirmed it: {why}",
+            100.0 * change.abs()
+        );
+        report.settle(metric, Verdict::Held, &reason);
+    }
+}
+
+/// A baseline of this many sessions shows how far days differ.
+const KNOWS_DAYS: usize = 3;
 
 /// Says so if what stood in for the baseline's vLLM is another one.
 fn other_vllm(base: &[RepetitionResult], baseline: &Baseline) -> Option<String> {
@@ -205,12 +243,16 @@ pub fn faults(starts: &[RepetitionResult]) -> Option<String> {
     Some(format!("{name} of one side: {}", faults.join("; ")))
 }
 
-fn is_suspicious(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Regressed | Verdict::Inconclusive)
+/// What is inconclusive because of its wide band needs another baseline, and no duet.
+fn is_suspicious(judgement: &Judgement) -> bool {
+    let is_suspected =
+        matches!(judgement.verdict, Verdict::Regressed | Verdict::Inconclusive | Verdict::Improved);
+    is_suspected && !judgement.is_blind
 }
 
-fn verdict(report: &LoadReport, metric: Metric) -> Option<Verdict> {
-    Some(report.rows.iter().find(|row| row.metric == metric)?.guard.as_ref()?.judgement.verdict)
+fn judgement(report: &LoadReport, metric: Metric) -> Option<&Judgement> {
+    let row = report.rows.iter().find(|row| row.metric == metric)?;
+    Some(&row.guard.as_ref()?.judgement)
 }
 
 #[cfg(test)]

@@ -4,14 +4,15 @@
 //! applies them to guards.
 
 use perf_gate::{
-    Anchor, Boundaries, Design, DuetPlan, Pairs, Plan, Power, Prior, Resolution, Series,
-    compare_pairs, creep, power,
+    Anchor, Boundaries, CREEP_SESSIONS, Design, DuetPlan, Kind, Knowledge, Pairs, Plan, Power,
+    Resolution, Series, compare_pairs, creep, power,
 };
 
 use crate::judge::judgement::Judgement;
 use crate::judge::verdict::Verdict;
 use crate::spec::config;
 use crate::spec::guard::Guard;
+use crate::spec::units::Percent;
 
 /// Repetitions of each load in a start of a duet.
 pub const DUET_RUNS: u32 = perf_gate::DUET_RUNS;
@@ -20,10 +21,10 @@ pub const DUET_RUNS: u32 = perf_gate::DUET_RUNS;
 #[derive(Clone, Copy, Debug)]
 pub struct Gate {
     design: Design,
-    /// For throughputs, means and medians.
-    central: Prior,
-    /// For high percentiles.
-    tail: Prior,
+    /// The widest band of a guard that gives none, in slacks.
+    max_band: f64,
+    /// What is known of the noise.
+    knowledge: Knowledge,
 }
 
 /// The repetitions of a start of the base, and of the candidate's start next to it.
@@ -39,9 +40,9 @@ pub struct GateError(#[from] perf_gate::DesignError);
 pub enum DuetOutcome {
     /// Not decided yet: another pair can decide.
     Open,
-    /// It is a regression.
+    /// It is a change, in the direction that was suspected.
     Confirmed,
-    /// It is not a regression.
+    /// It does not show.
     Overturned,
     /// It was inconclusive before the duet, and still is.
     Undecided,
@@ -62,7 +63,7 @@ impl Gate {
     /// A gate for a run.
     pub fn new(design: Design) -> Result<Self, GateError> {
         design.check()?;
-        Ok(Self { design, central: Prior::central(), tail: Prior::tail() })
+        Ok(Self { design, max_band: perf_gate::MAX_BAND, knowledge: Knowledge::default() })
     }
 
     /// This gate with the noise learned from baselines: those of all guards of a suite, which were
@@ -72,19 +73,21 @@ impl Gate {
         self,
         baselines: impl Iterator<Item = (&'a Guard, &'a [Vec<Vec<f64>>])>,
     ) -> Self {
-        let (mut central, mut tail) = (Vec::new(), Vec::new());
-        for (guard, sessions) in baselines {
-            if let Ok(series) = series(guard, sessions) {
-                let kind = if guard.metric.is_tail() { &mut tail } else { &mut central };
-                kind.push(series);
-            }
-        }
-        let learn = |prior: Prior, from: &[Series]| prior.learned(&from.iter().collect::<Vec<_>>());
-        Self {
-            central: learn(Prior::central(), &central),
-            tail: learn(Prior::tail(), &tail),
-            ..self
-        }
+        let all: Vec<(Kind, Series)> = baselines
+            .filter_map(|(guard, sessions)| Some((kind(guard), series(guard, sessions).ok()?)))
+            .collect();
+        let all: Vec<(Kind, &Series)> = all.iter().map(|(kind, series)| (*kind, series)).collect();
+        Self { knowledge: Knowledge::of(&all), ..self }
+    }
+
+    /// This gate with the noise learned from the pairs so far of all guards of a suite.
+    #[must_use]
+    pub fn learned_of_pairs<'a>(self, all: impl Iterator<Item = (&'a Guard, Vec<Pair>)>) -> Self {
+        let all: Vec<(Kind, Pairs)> = all
+            .filter_map(|(guard, pairs)| Some((kind(guard), sides(guard, &pairs).ok()?)))
+            .collect();
+        let all: Vec<(Kind, &Pairs)> = all.iter().map(|(kind, pairs)| (*kind, pairs)).collect();
+        Self { knowledge: Knowledge::of_pairs(&all), ..self }
     }
 
     /// The gate of a run: as `perf.toml` says, for this number of guards, and for this number of
@@ -99,12 +102,23 @@ impl Gate {
         // budget is used up stays open.
         let max_starts = starts
             .map_or(config.most_starts as usize, |starts| usual.min_starts.max(starts as usize));
-        Self::new(Design {
+        let design = Design {
             max_starts,
             false_alarms: config.false_alarms,
             misses: config.misses,
             ..usual
-        })
+        };
+        Ok(Self { max_band: config.max_band, ..Self::new(design)? })
+    }
+
+    /// The guards that share the error rate.
+    pub fn guards(&self) -> usize {
+        self.design.guards
+    }
+
+    /// The design of the run.
+    pub fn design(&self) -> &Design {
+        &self.design
     }
 
     /// The most engine starts of one measurement.
@@ -145,19 +159,19 @@ impl Gate {
 
     /// Judges one guard on pairs of starts, base and candidate in turn.
     pub fn pairs(&self, guard: &Guard, pairs: &[Pair]) -> Judgement {
-        let judged = self.statistical(guard).and_then(|statistical| {
+        let judged = self.statistical(guard, None).and_then(|statistical| {
             let boundaries =
-                Boundaries::of_pairs(&self.design).map_err(|error| error.to_string())?;
+                Boundaries::of_comparison(&self.design).map_err(|error| error.to_string())?;
             Ok(compare_pairs(&boundaries, &statistical, &sides(guard, pairs)?))
         });
         judged.map_or_else(Judgement::invalid, Judgement::from)
     }
 
     /// Judges a guard again on pairs of starts of what its baseline was measured on and of the
-    /// candidate: `most` pairs at most.
+    /// candidate: `most` pairs at most, for all `suspects` of the run, which share the error rate.
     ///
     /// `measured` are the starts that raised the suspicion. The last pair decides whether a
-    /// regression is confirmed. What was inconclusive stays undecided if the pairs neither show nor
+    /// change is confirmed. What was inconclusive stays undecided if the pairs neither show nor
     /// rule out a loss.
     pub fn confirm(
         &self,
@@ -165,20 +179,17 @@ impl Gate {
         baseline: &[Vec<Vec<f64>>],
         measured: &[Vec<f64>],
         pairs: &[Pair],
-        most: u32,
+        (most, suspects): (u32, usize),
     ) -> Result<Confirmation, String> {
         let plan = self.plan(guard, baseline)?;
         let judged = plan.judge(&candidate(guard, measured)?);
-        let duet = DuetPlan::new(most as usize).map_err(|error| error.to_string())?;
+        let duet = DuetPlan::new(most as usize, suspects).map_err(|error| error.to_string())?;
         let duet = duet.confirm(plan.guard(), &judged, &sides(guard, pairs)?);
-        let ruled_out = duet.z_below >= duet.z_held;
         let outcome = match duet.verdict {
             perf_gate::Verdict::Continue => DuetOutcome::Open,
-            perf_gate::Verdict::Regressed => DuetOutcome::Confirmed,
-            _ if judged.verdict == perf_gate::Verdict::Regressed || ruled_out => {
-                DuetOutcome::Overturned
-            }
-            _ => DuetOutcome::Undecided,
+            perf_gate::Verdict::Regressed | perf_gate::Verdict::Improved => DuetOutcome::Confirmed,
+            perf_gate::Verdict::Held => DuetOutcome::Overturned,
+            perf_gate::Verdict::Inconclusive => DuetOutcome::Undecided,
         };
         Ok(Confirmation {
             outcome,
@@ -197,7 +208,7 @@ impl Gate {
         baseline: &[Vec<Vec<f64>>],
     ) -> Judgement {
         let is_pass = judged.verdict.is_pass() || judged.verdict == Verdict::Inconclusive;
-        let compared = self.statistical(guard).and_then(|statistical| {
+        let compared = self.statistical(guard, None).and_then(|statistical| {
             let anchor = Anchor::of(&statistical, &series(guard, anchor)?);
             Ok(creep(&self.design, &statistical, &anchor, &series(guard, baseline)?))
         });
@@ -210,6 +221,14 @@ impl Gate {
                     creep.change * 100.0,
                     creep.change_low * 100.0,
                     creep.change_high * 100.0
+                )),
+                ..judged
+            },
+            Ok(creep) if creep.is_unsure && is_pass && judged.reason.is_none() => Judgement {
+                reason: Some(format!(
+                    "the baseline is {:.1} % worse than its anchor; whether that is more than days differ, only \
+                     {CREEP_SESSIONS} sessions of both can show (`cargo xtask perf refresh --add-session`)",
+                    creep.change.abs() * 100.0
                 )),
                 ..judged
             },
@@ -237,15 +256,24 @@ impl Gate {
         Ok(power(&self.plan(guard, baseline)?, change, TRIALS))
     }
 
-    /// The guard as the statistics know it, with what is known of its noise.
-    fn statistical(&self, guard: &Guard) -> Result<perf_gate::Guard, String> {
-        let prior = if guard.metric.is_tail() { self.tail } else { self.central };
-        perf_gate::Guard::new(guard.metric.direction(), guard.slack.fraction(), prior)
-            .map_err(|error| error.to_string())
+    /// The guard as the statistics know it, with what is known of its noise, and of the runs of its
+    /// baseline.
+    fn statistical(
+        &self,
+        guard: &Guard,
+        baseline: Option<&Series>,
+    ) -> Result<perf_gate::Guard, String> {
+        let prior = self.knowledge.prior(kind(guard));
+        let slack = guard.slack.fraction();
+        let max_band = guard.max_band.map_or(self.max_band * slack, Percent::fraction);
+        let found = perf_gate::Guard::new(guard.metric.direction(), slack, prior)
+            .and_then(|guard| guard.with_max_band(max_band))
+            .map_err(|error| error.to_string())?;
+        let offset = baseline.map(|series| self.knowledge.offset(series)).unwrap_or_default();
+        Ok(found.with_offset(offset))
     }
 
     fn plan(&self, guard: &Guard, baseline: &[Vec<Vec<f64>>]) -> Result<Plan, String> {
-        let statistical = self.statistical(guard)?;
         if baseline.iter().flatten().next().is_none() {
             let what = guard.metric.label();
             return Err(format!(
@@ -253,6 +281,7 @@ impl Gate {
             ));
         }
         let baseline = series(guard, baseline).map_err(|error| format!("the baseline: {error}"))?;
+        let statistical = self.statistical(guard, Some(&baseline))?;
         let boundaries =
             Boundaries::of(&self.design, baseline.starts()).map_err(|error| error.to_string())?;
         Ok(Plan::new(&boundaries, &statistical, &baseline))
@@ -261,6 +290,10 @@ impl Gate {
 
 /// Trials of a power estimate: each probability has an error of at most 2 %.
 const TRIALS: u32 = 2_000;
+
+fn kind(guard: &Guard) -> Kind {
+    if guard.metric.is_tail() { Kind::Tail } else { Kind::Central }
+}
 
 fn series(guard: &Guard, sessions: &[Vec<Vec<f64>>]) -> Result<Series, String> {
     Series::new(guard.metric.direction(), sessions).map_err(|error| error.to_string())

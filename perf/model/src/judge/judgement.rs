@@ -14,6 +14,9 @@ pub struct Judgement {
     /// Whether another start can still settle it.
     #[serde(default)]
     pub is_open: bool,
+    /// Whether it would hold, and its band is too wide for that to say anything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_blind: bool,
     /// Why, where the verdict alone does not say it.
     pub reason: Option<String>,
     /// The 95 % confidence interval of the relative change; absent where the gate did not judge.
@@ -54,8 +57,8 @@ pub struct Numbers {
 impl Judgement {
     /// A verdict that does not come from the gate.
     pub fn plain(verdict: Verdict) -> Self {
-        let (is_open, reason, interval, band, numbers) = (false, None, None, None, None);
-        Self { verdict, is_open, reason, interval, band, numbers }
+        let (reason, interval, band, numbers) = (None, None, None, None);
+        Self { verdict, is_open: false, is_blind: false, reason, interval, band, numbers }
     }
 
     /// The values cannot be judged, and why.
@@ -71,6 +74,7 @@ impl From<perf_gate::Judgement> for Judgement {
         Self {
             verdict,
             is_open,
+            is_blind: judged.is_blind,
             reason: judged.reason.or(why_held),
             interval: Some((judged.change_low, judged.change_high)),
             band: Some(percent(judged.resolution.band * 100.0)),
@@ -95,6 +99,7 @@ impl From<perf_gate::Duet> for Judgement {
         Self {
             verdict,
             is_open,
+            is_blind: duet.is_blind && !is_open,
             reason: duet.reason,
             interval: Some((duet.change_low, duet.change_high)),
             band: Some(percent(duet.band * 100.0)),
@@ -135,12 +140,7 @@ fn why_held(judged: &perf_gate::Judgement) -> String {
     let change = judged.change.abs() * 100.0;
     let band = judged.resolution.band * 100.0;
     let ruled_out = judged.resolution.detects * 100.0;
-    let passes = format!(
+    format!(
         "{change:.1} % worse (band {band:.1} %); passes because a {ruled_out:.1} % loss is ruled out"
-    );
-    if change > band {
-        format!("{passes}. Halve the slack to be alerted at this size")
-    } else {
-        passes
-    }
+    )
 }

@@ -44,10 +44,7 @@ mod tests {
     use crate::spec::units::{per_second, percent};
 
     fn guards(names: &[&str]) -> Vec<Guard> {
-        names
-            .iter()
-            .map(|name| Guard { metric: name.parse().unwrap(), slack: percent(2.5) })
-            .collect()
+        names.iter().map(|name| Guard::new(name.parse().unwrap(), percent(2.5))).collect()
     }
 
     #[test]

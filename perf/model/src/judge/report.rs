@@ -145,7 +145,7 @@ impl LoadReport {
     }
 
     /// Leaves settled what was settled in the report before: more starts may show a change, but no
-    /// guard is opened again.
+    /// guard is opened again, nor undecided after all.
     pub fn keep_settled(&mut self, before: &Self) {
         for row in &mut self.rows {
             let old = before
@@ -154,10 +154,11 @@ impl LoadReport {
                 .find(|old| old.metric == row.metric)
                 .and_then(|old| old.guard.as_ref());
             if let (Some(guard), Some(old)) = (&mut row.guard, old)
-                && guard.judgement.is_open
                 && !old.judgement.is_open
+                && guard.judgement.verdict == Verdict::Inconclusive
             {
                 guard.judgement.is_open = false;
+                guard.judgement.is_blind = old.judgement.is_blind;
                 guard.judgement.verdict = old.judgement.verdict;
                 guard.judgement.reason.clone_from(&old.judgement.reason);
             }
@@ -277,6 +278,14 @@ mod tests {
         assert_eq!(verdicts, [Verdict::Held, Verdict::Regressed]);
         assert_eq!(now.verdict, Verdict::Regressed);
         assert!(!now.is_open());
+    }
+
+    #[test]
+    fn a_held_guard_never_turns_inconclusive_at_the_last_look() {
+        let held = report(&[("ttft_p50_ms", Verdict::Held, false)]);
+        let mut last = report(&[("ttft_p50_ms", Verdict::Inconclusive, false)]);
+        last.keep_settled(&held);
+        assert_eq!(last.verdict, Verdict::Held);
     }
 
     #[test]

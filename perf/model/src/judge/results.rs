@@ -86,6 +86,7 @@ impl LoadResults<'_> {
             workload: self.workload(),
             arrivals: self.load.describe_arrivals(),
             fingerprint: first.fingerprint.clone(),
+            measured_on: None,
             gpu_s_per_start: median(
                 &self.starts.iter().map(|start| start.gpu_s).collect::<Vec<_>>(),
             )
@@ -104,6 +105,12 @@ impl LoadResults<'_> {
     /// Then it has no value, which is a result with its reason, and takes nothing from the others.
     pub(crate) fn is_spared(&self, start: &RepetitionResult) -> bool {
         start.is_unresolved() && self.starts.iter().any(|other| other.faults.is_empty())
+    }
+
+    /// How many engine starts were measured and have an answer.
+    pub(crate) fn judged_starts(&self) -> usize {
+        let starts = self.starts.chunk_by(|one, next| one.start == next.start);
+        starts.filter(|start| start.iter().any(|run| !self.is_spared(run))).count()
     }
 
     /// How many engine starts were measured.
@@ -154,6 +161,24 @@ pub(crate) fn estimated(repetitions: &[RepetitionResult]) -> BTreeSet<Quantity> 
     repetitions.iter().flat_map(|repetition| &repetition.summary.estimated).copied().collect()
 }
 
+/// A metric's runs on both sides, start by start. A start that one side has and the other lacks is
+/// the start of no pair.
+pub fn pairs_of(
+    base: &[RepetitionResult],
+    candidate: &[RepetitionResult],
+    metric: Metric,
+) -> Vec<(Vec<f64>, Vec<f64>)> {
+    let values = |runs: &[RepetitionResult], start: u32| -> Vec<f64> {
+        let those = runs.iter().filter(|run| run.start == start);
+        those.filter_map(|run| run.summary.values.get(&metric).copied()).collect()
+    };
+    let starts = base.chunk_by(|one, next| one.start == next.start).map(|runs| runs[0].start);
+    starts
+        .map(|start| (values(base, start), values(candidate, start)))
+        .filter(|(base, candidate)| !base.is_empty() && !candidate.is_empty())
+        .collect()
+}
+
 /// A metric's value in every run of every start that measured it: `[start][run]`.
 pub(crate) fn runs_by_start(runs: &[RepetitionResult], metric: Metric) -> Vec<Vec<f64>> {
     let of = |runs: &[RepetitionResult]| -> Vec<f64> {
@@ -163,4 +188,29 @@ pub(crate) fn runs_by_start(runs: &[RepetitionResult], metric: Metric) -> Vec<Ve
         .map(of)
         .filter(|runs| !runs.is_empty())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn a_start_without_the_metric_is_left_out_with_the_one_beside_it() {
+        let metric: Metric = "ttft_p50_ms".parse().unwrap();
+        let side = |values: [Option<f64>; 3]| -> Vec<RepetitionResult> {
+            (1..)
+                .zip(values)
+                .map(|(start, value)| {
+                    let mut run = fixtures::repetition(start);
+                    run.summary.values = value.map(|value| (metric, value)).into_iter().collect();
+                    run
+                })
+                .collect()
+        };
+        let (base, candidate) =
+            (side([Some(1.0), None, Some(3.0)]), side([Some(10.0), Some(20.0), Some(30.0)]));
+        let pairs = [(vec![1.0], vec![10.0]), (vec![3.0], vec![30.0])];
+        assert_eq!(pairs_of(&base, &candidate, metric), pairs);
+    }
 }

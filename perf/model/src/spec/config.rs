@@ -60,6 +60,8 @@ pub struct Gate {
     /// Pairs of starts, old and new in turn, that a regression must survive before it fails the
     /// build.
     pub duet_pairs: u32,
+    /// The widest band that still says enough to pass, in slacks. A guard may give its own.
+    pub max_band: f64,
     /// Days after which a load that is better than its baseline, and not refreshed, fails the build.
     pub stale_after_days: u32,
 }
@@ -141,7 +143,7 @@ pub struct Process {
 impl Gate {
     /// Names the key that no gate can follow, if one is there.
     fn check(&self) -> Result<(), String> {
-        let Self { most_starts, false_alarms, misses, duet_pairs, .. } = *self;
+        let Self { most_starts, false_alarms, misses, duet_pairs, max_band, .. } = *self;
         if !(3..=64).contains(&most_starts) {
             return Err(format!(
                 "gate.most_starts = {most_starts} allows no verdict; nothing is called a change on fewer than 3 engine \
@@ -154,6 +156,11 @@ impl Gate {
                     "gate.{key} = {rate} is not an error rate; it must be above 0 and below 0.5 (0.05 is 5 %)"
                 ));
             }
+        }
+        if !(1.0..=100.0).contains(&max_band) {
+            return Err(format!(
+                "gate.max_band = {max_band} is no limit to a band; give one from 1 to 100 slacks, 2 is usual"
+            ));
         }
         if duet_pairs > 64 {
             return Err(format!(
@@ -189,6 +196,7 @@ impl Default for Gate {
             false_alarms: 0.05,
             misses: 0.05,
             duet_pairs: 4,
+            max_band: perf_gate::MAX_BAND,
             stale_after_days: 14,
         }
     }

@@ -49,6 +49,11 @@ impl Invocation<'_> {
         self.command(Some("refresh"), options)
     }
 
+    /// The command that adds a session to the baselines that this run refreshed.
+    pub fn add_session(&self) -> String {
+        self.refresh(&["--add-session".to_owned()])
+    }
+
     fn command(&self, subcommand: Option<&str>, options: &[String]) -> String {
         let Settings { engine, candidate, base, url, models, noise, .. } = self.settings;
         let mut words: Vec<String> = ["cargo", "xtask", "perf"].map(str::to_owned).into();

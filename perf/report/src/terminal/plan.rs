@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_plan_names_server_loads_guards_and_the_state_of_the_baseline() {
-        let guard = |key: &str| Guard { metric: key.parse().unwrap(), slack: percent(2.5) };
+        let guard = |key: &str| Guard::new(key.parse().unwrap(), percent(2.5));
         let load = PlannedLoad {
             suite: "s".into(),
             load: fixtures::load(),

@@ -8,6 +8,13 @@ use perf_model::spec::guard::Guard;
 
 use super::table::{align_right, plain, trimmed};
 
+/// What the baseline supports of a probability: "58-99 %", or one figure where the ends are as good as
+/// equal.
+fn range((low, high): (f64, f64)) -> String {
+    let [low, high] = [low, high].map(|share| format!("{:.0}", share * 100.0));
+    if low == high { format!("{low} %") } else { format!("{low}-{high} %") }
+}
+
 /// A row for each guard of a baseline's load: the noise, the band, the loss that is caught, and the
 /// engine starts that a verdict takes when nothing changed, and when that much was lost.
 pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> String {
@@ -15,9 +22,10 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     let cost = baseline.gpu_s_per_start;
     let mut text = format!(
-        "{name}   {starts} starts in {sessions} session{}, {cost:.0} GPU-s per start, at most {} starts\n",
+        "{name}   {starts} starts in {sessions} session{}, {cost:.0} GPU-s per start, at most {} starts, {} guards\n",
         plural(sessions),
-        gate.most_starts()
+        gate.most_starts(),
+        gate.guards()
     );
     if guards.is_empty() {
         text.push_str("  no guard\n");
@@ -60,16 +68,26 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
         table.add_row([
             label.clone(),
             percent(found.noise.start_sd),
-            percent(found.noise.session_sd),
+            if sessions.len() < 3 {
+                "not measured".to_owned()
+            } else {
+                percent(found.noise.session_sd)
+            },
             guard.slack.to_string(),
             percent(found.band),
             percent(found.detects),
-            format!("{:.0} %", same.held * 100.0),
+            range(same.held_range),
             format!("{:.1}", same.starts),
-            format!("{:.0} %", lost.regressed * 100.0),
+            range(lost.regressed_range),
             format!("{:.1}", lost.starts),
             format!("{:.0}", same.starts * cost / 60.0),
         ]);
+        if found.is_blind {
+            remarks.push(format!(
+                "{label}: with this baseline a loss under {} cannot be seen; it will be inconclusive instead of held",
+                percent(found.unseen)
+            ));
+        }
         if found.noise_limited {
             remarks.push(match found.starts_for_slack {
                 Some(needed) => format!("{label}: {needed} starts per side would reach the slack of {}", guard.slack),
@@ -78,6 +96,9 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
                 }
             });
         }
+    }
+    if sessions < 3 {
+        remarks.push("day-to-day drift not measured: fewer than three sessions".to_owned());
     }
     align_right(&mut table, 1..head.len());
     let _ = writeln!(text, "{}", trimmed(&table));

@@ -25,6 +25,7 @@ fn baseline() -> Baseline {
             vllm: Some("0.31.0".into()),
             driver: None,
         },
+        measured_on: None,
         gpu_s_per_start: 71.25,
         estimated: BTreeSet::new(),
         metrics: [
@@ -141,4 +142,15 @@ proptest! {
         let yaml = baseline.to_yaml();
         prop_assert_eq!(Baseline::from_yaml(&yaml).unwrap().to_yaml(), yaml);
     }
+}
+
+#[test]
+fn a_baseline_knows_its_last_day_and_files_without_one_are_read() {
+    let day = |text: &str| Some(text.parse().unwrap());
+    let old = Baseline { measured_on: None, ..baseline() };
+    assert_eq!(Baseline::from_yaml(&old.to_yaml()).unwrap().measured_on, None);
+    let new = Baseline { measured_on: day("2026-11-28"), ..baseline() };
+    assert!(new.to_yaml().contains("\nmeasured_on: \"2026-11-28\"\n"));
+    assert_eq!(Baseline::from_yaml(&new.to_yaml()).unwrap().measured_on, new.measured_on);
+    assert_eq!(old.joined(&new).measured_on, day("2026-11-28"));
 }

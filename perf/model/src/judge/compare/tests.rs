@@ -55,7 +55,7 @@ fn starts(throughputs: &[f64]) -> Vec<RepetitionResult> {
 }
 
 fn guards() -> [Guard; 1] {
-    [Guard { metric: "output_throughput_tok_per_s".parse().unwrap(), slack: percent(2.5) }]
+    [Guard::new("output_throughput_tok_per_s".parse().unwrap(), percent(2.5))]
 }
 
 fn places() -> Places {
@@ -222,7 +222,22 @@ fn two_sides_that_were_measured_in_turn_are_not_compared_where_only_one_is_an_es
         LoadResults { suite: "s", load: &load, guards: &guards, published: &[], starts: &measured };
     let gate = Gate::new(Design::of(1)).unwrap();
     let base = recorded(|_| ());
-    let report =
-        compare(&evidence, &base, &AnchorLookup::Nowhere, Reference::Pairs(&gate), places());
+    let report = compare(
+        &evidence,
+        &base,
+        &AnchorLookup::Nowhere,
+        Reference::Pairs(&gate, &starts(&[100.0; 3])),
+        places(),
+    );
     assert_eq!(report.verdict, Verdict::Incomparable);
+}
+
+#[test]
+fn a_guarded_metric_that_some_starts_did_not_measure_never_passes() {
+    let mut measured = starts(&[100.0; 3]);
+    measured[1].summary.values.clear();
+    let report = verdict_of(&measured, &recorded(|_| ()));
+    assert_eq!(report.verdict, Verdict::Invalid);
+    let reason = report.rows[0].guard.as_ref().unwrap().judgement.reason.as_ref().unwrap();
+    assert_eq!(reason, "1 of 3 engine starts measured no output throughput; look at their records");
 }
