@@ -80,6 +80,8 @@ pub mod prelude {
     pub use perf_model::spec::tier::Tier;
     pub use perf_model::spec::units::{millis, per_second, percent};
 
+    pub use serde_json::json;
+
     pub use crate::guards::{
         acceptance_length, acceptance_rate, answer_tokens, compilation, e2e, first_answer, goodput,
         graph_capture, itl, kv_cache_tokens, longest_silence, max_concurrency, max_rate,

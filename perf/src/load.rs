@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use perf_model::judge::results::Published;
+use perf_model::spec::extra_body::ExtraBody;
 use perf_model::spec::guard::Guard;
 use perf_model::spec::load::{
     Api, Arrivals, Length, Load as Declared, OutputLength, Prompts, Workload,
@@ -61,6 +62,7 @@ impl Load {
             warmup: 1,
             samples_kv_cache: false,
             leave_out: Vec::new(),
+            body: ExtraBody::default(),
             objectives: Vec::new(),
             stall_limit: STALL_LIMIT,
             lateness_limit: LATENESS_LIMIT,

@@ -13,6 +13,7 @@ use crate::record::finding::Finding;
 use crate::record::fingerprint::Fingerprint;
 use crate::record::sample::{Outcome, Sample};
 use crate::spec::engine_kind::EngineKind;
+use crate::spec::extra_body::ExtraBody;
 use crate::spec::load::{Api, Arrivals, Length, Load, Objective, OutputLength, Prompts, Workload};
 use crate::spec::metric::{Metric, Quantity};
 use crate::spec::units::{millis, per_second, percent};
@@ -45,6 +46,7 @@ pub fn load() -> Load {
         pause_ms: None,
         samples_kv_cache: false,
         leave_out: Vec::new(),
+        body: ExtraBody::default(),
         search: None,
     }
 }

@@ -13,7 +13,6 @@ pub mod estimated;
 pub mod file;
 pub mod finding;
 pub mod fingerprint;
-pub mod hash;
 pub mod left_out;
 pub mod oddity;
 pub mod part;

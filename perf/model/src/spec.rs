@@ -3,9 +3,11 @@
 pub mod access;
 pub mod config;
 pub mod engine_kind;
+pub mod extra_body;
 pub mod file_name;
 pub mod gpu_time;
 pub mod guard;
+pub mod hash;
 pub mod image_reference;
 pub mod load;
 pub mod load_search;

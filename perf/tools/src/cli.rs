@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use clap::{Parser, ValueEnum};
 use perf_model::spec::access::Access;
+use perf_model::spec::extra_body::ExtraBody;
 use perf_model::spec::load::{
     Api, Arrivals, Length, Load, Objective, OutputLength, Prompts, Workload,
 };
@@ -155,6 +156,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FIELD")]
     pub(crate) leave_out: Vec<RequestField>,
 
+    /// Fields to add to the body of every request, as a JSON object, such as '{"top_p": 0.9}' or
+    /// '{"chat_template_kwargs": {"enable_thinking": false}}'; may be repeated
+    #[arg(long, value_name = "JSON")]
+    pub(crate) body: Vec<ExtraBody>,
+
     /// A bound in milliseconds that a request must meet to count for goodput: ttft, tpot, e2e,
     /// `first_answer` or `tool_call`; may be repeated
     #[arg(long, value_name = "QUANTITY=MS", value_parser = parse::objective)]
@@ -272,6 +278,7 @@ impl Cli {
             pause_ms: self.pause,
             samples_kv_cache: false,
             leave_out: self.leave_out.clone(),
+            body: self.body(),
             search: self.search(),
         };
         if let (Some(search), Arrivals::OneAtATime) = (load.search, load.arrivals) {
@@ -279,6 +286,13 @@ impl Cli {
         }
         self.warm(&mut load);
         load
+    }
+
+    /// The fields that are added to every body.
+    fn body(&self) -> ExtraBody {
+        let mut body = ExtraBody::default();
+        self.body.iter().for_each(|more| body.merge(more.clone()));
+        body
     }
 
     /// The search that was asked for.
@@ -342,6 +356,16 @@ mod tests {
             Cli::parse_from(["perf-load", "--url", "http://h:1", "--chat", "--warmup", "3"]).load();
         assert!(chat.describe().starts_with("8 random lines behind 0 shared lines of verse"));
         assert_eq!(chat.warmup, 3);
+        let body = "perf-load --url http://h:1 --body {\"top_p\":0.9} --body {\"top_k\":5}";
+        assert!(
+            Cli::parse_from(body.split_whitespace())
+                .load()
+                .describe()
+                .ends_with("temperature 0, with top_k = 5 and top_p = 0.9")
+        );
+        let reserved = ["perf-load", "--url", "http://h:1", "--body", "{\"stream\":false}"];
+        let error = Cli::try_parse_from(reserved).err().unwrap().to_string();
+        assert!(error.contains("its body cannot set `stream`"), "{error}");
         let agents = "perf-load --url http://h:1 --chat --prompts conversation:5,40 --pause 200..900 --arrivals concurrent:8";
         assert_eq!(
             Cli::parse_from(agents.split_whitespace()).load().describe_arrivals(),

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use perf_model::spec::load::{Api, OutputLength, Workload};
+use perf_model::spec::extra_body::ExtraBody;
+use perf_model::spec::load::{Api, Load, OutputLength, Workload};
 use perf_model::spec::request_field::RequestField;
 use rand::Rng;
 use serde::Serialize;
@@ -54,6 +55,9 @@ struct Body<'a> {
     /// Keeps what this run asks apart from all that was asked before in the server's prefix cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_salt: Option<&'a str>,
+    /// What the load adds.
+    #[serde(flatten)]
+    extra: &'a ExtraBody,
 }
 
 #[derive(Serialize)]
@@ -81,12 +85,13 @@ pub(crate) enum Part {
 pub(crate) fn calls(
     part: Part,
     asks: &[PlannedRequest],
-    workload: &Workload,
+    load: &Load,
     model: &str,
     salt: u64,
     limits: Limits,
     left_out: &[RequestField],
 ) -> Vec<Call> {
+    let workload = &load.workload;
     let sends = |field| !left_out.contains(&field);
     let vocabulary = (!sends(RequestField::TokenIds)).then(verse::words);
     let mut salts = RandomStream::Salts.generator(salt);
@@ -129,6 +134,7 @@ pub(crate) fn calls(
                         .then_some(true),
                 }),
             cache_salt: sends(RequestField::CacheSalt).then_some(&cache_salt),
+            extra: &load.body,
         };
         // Strings and numbers under string keys: there is nothing here that JSON could refuse.
         let body = Bytes::from(serde_json::to_vec(&body).unwrap_or_default());
@@ -206,8 +212,12 @@ mod tests {
         Workload { prompts: Prompts::Text("hi".to_owned()), output, api, stream, temperature: 0.0 }
     }
 
+    fn load(workload: &Workload) -> Load {
+        Load { workload: workload.clone(), ..perf_model::fixtures::load() }
+    }
+
     fn bodies(part: Part, workload: &Workload, asks: &[PlannedRequest]) -> Vec<Value> {
-        let calls = calls(part, asks, workload, "tiny", 7, LIMITS, &[]);
+        let calls = calls(part, asks, &load(workload), "tiny", 7, LIMITS, &[]);
         calls.iter().map(|call| serde_json::from_slice(&call.body).unwrap()).collect()
     }
 
@@ -241,7 +251,7 @@ mod tests {
             turn: Turn::Alone,
         };
         let one = std::slice::from_ref(&ask);
-        let calls = calls(Part::Measured, one, &workload, "tiny", 7, LIMITS, &[]);
+        let calls = calls(Part::Measured, one, &load(&workload), "tiny", 7, LIMITS, &[]);
         assert_eq!(calls[0].path, "/v1/chat/completions");
         let body = bodies(Part::Measured, &workload, &[ask]).remove(0);
         assert_eq!(body["messages"], json!([{"role": "user", "content": "hi"}]));
@@ -258,8 +268,15 @@ mod tests {
             output: workload.output,
             turn: Turn::Alone,
         };
-        let calls =
-            calls(Part::Measured, std::slice::from_ref(&ask), &workload, "tiny", 7, LIMITS, &[]);
+        let calls = calls(
+            Part::Measured,
+            std::slice::from_ref(&ask),
+            &load(&workload),
+            "tiny",
+            7,
+            LIMITS,
+            &[],
+        );
         assert_eq!((calls[0].path, calls[0].expected.is_typed), ("/v1/responses", true));
         let mut body = bodies(Part::Measured, &workload, &[ask]).remove(0);
         body["cache_salt"].take();
@@ -270,6 +287,27 @@ mod tests {
                 "ignore_eos": true, "temperature": 0.0, "stream": true, "cache_salt": null,
             })
         );
+    }
+
+    #[test]
+    fn the_fields_that_a_load_adds_are_in_every_body_beside_the_usual_ones() {
+        let workload = workload(Api::Chat, true, OutputLength::AtMost(12));
+        let ask = PlannedRequest {
+            prompt: Prompt::Text("hi".into()),
+            output: workload.output,
+            turn: Turn::Opens,
+        };
+        let mut load = load(&workload);
+        load.body.set("chat_template_kwargs", json!({"enable_thinking": false}));
+        for part in [Part::WarmUp, Part::Measured] {
+            let one = std::slice::from_ref(&ask);
+            let plain = bodies(part, &workload, one).remove(0);
+            let call = calls(part, one, &load, "tiny", 7, LIMITS, &[]).remove(0);
+            let mut body: Value = serde_json::from_slice(&call.body).unwrap();
+            let added = body.as_object_mut().unwrap().remove("chat_template_kwargs");
+            assert_eq!(added, Some(json!({"enable_thinking": false})));
+            assert_eq!(body, plain);
+        }
     }
 
     #[test]
@@ -300,7 +338,7 @@ mod tests {
         };
         let asks = [ask];
         let call = |left_out: &[RequestField]| {
-            calls(Part::Measured, &asks, &workload, "tiny", 7, LIMITS, left_out).remove(0)
+            calls(Part::Measured, &asks, &load(&workload), "tiny", 7, LIMITS, left_out).remove(0)
         };
         let none = call(&RequestField::ALL);
         let body: Value = serde_json::from_slice(&none.body).unwrap();

@@ -101,7 +101,7 @@ impl<'a> Plan<'a> {
         left_out: &[RequestField],
     ) -> Vec<Call> {
         let limits = Limits { stall: self.load.stall_limit, request: self.load.request_limit };
-        calls(part, asks, &self.load.workload, self.model, self.salt, limits, left_out)
+        calls(part, asks, self.load, self.model, self.salt, limits, left_out)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a load asks is in its declaration, or in a file that it names: [`identify`] notes the
 //! file's content.
 
-use perf_model::record::hash::fnv_1a;
+use perf_model::spec::hash::fnv_1a;
 use perf_model::spec::load::Load;
 
 use crate::workload::error::LoadError;

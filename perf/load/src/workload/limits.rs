@@ -17,6 +17,10 @@ const LENGTH: u64 = 10_000_000;
 /// The most tokens of all prompts together: they are drawn before the first is sent.
 const TOKENS: u64 = 1_000_000_000;
 
+/// The most bytes of added fields in all requests together: bodies are made before the first is
+/// sent.
+const BODIES: u64 = 1_000_000_000;
+
 /// The most requests per second: schedules are in microseconds.
 const RATE: f64 = 1e6;
 
@@ -35,12 +39,14 @@ pub(crate) fn excess(load: &Load) -> Option<String> {
     let prompt = longest(&load.workload.prompts);
     let pause = load.pause_ms.map_or(0, Length::max);
     let wait = load.stall_limit.max(load.request_limit);
+    let added = if load.body.is_empty() { 0 } else { load.body.size() as u64 };
     let limits = [
         (requests, REQUESTS, "requests"),
         (load.arrivals.width().into(), WIDTH, "requests at once"),
         (load.workload.output.limit().into(), LENGTH, "output tokens per request"),
         (prompt, LENGTH, "tokens or words per prompt"),
         (prompt * requests, TOKENS, "tokens or words in all prompts"),
+        (added * requests, BODIES, "bytes of added fields in all requests"),
         (wait.as_secs(), TIME.as_secs(), "seconds to wait for a response"),
         (pause.into(), PAUSE_MS, "milliseconds of pause between turns"),
     ];

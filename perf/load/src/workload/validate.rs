@@ -41,7 +41,9 @@ fn fault(load: &Load) -> Option<String> {
             "its stall limit or request limit is zero, so that every request would fail".to_owned(),
         );
     }
-    empty(&workload.prompts)
+    load.body
+        .fault()
+        .or_else(|| empty(&workload.prompts))
         .or_else(|| unfit(load).map(str::to_owned))
         .or_else(|| excess(load))
         .or_else(|| unsearchable(load))

@@ -123,3 +123,23 @@ fn a_field_can_be_left_out_on_request() {
     assert_eq!(ran.result.unwrap().left_out[0].refusal, None);
     assert!(ran.log.asked.iter().all(|asked| asked.body.get("cache_salt").is_none()));
 }
+
+#[test]
+fn fields_that_a_load_adds_reach_the_server_with_every_request() {
+    let mut more = asked(1);
+    more.body.set("tool_choice", "auto");
+    let ran = on(&more, |_| None);
+    assert_eq!(ran.result.unwrap().left_out, []);
+    assert_eq!(ran.log.asked.len(), 3);
+    assert!(ran.log.asked.iter().all(|asked| asked.body["tool_choice"] == "auto"));
+}
+
+#[test]
+fn a_field_that_the_client_sends_itself_is_refused_before_anything_is_sent() {
+    let mut more = asked(1);
+    more.body.set("n", 2);
+    let ran = on(&more, |_| None);
+    let error = ran.result.unwrap_err().to_string();
+    assert!(error.contains("its body cannot set `n`: one answer is measured"), "{error}");
+    assert!(ran.log.asked.is_empty());
+}

@@ -15,6 +15,7 @@ pub use arrivals::Arrivals;
 pub use length::Length;
 pub use prompts::Prompts;
 
+use crate::spec::extra_body::ExtraBody;
 use crate::spec::load_search::LoadSearch;
 use crate::spec::metric::Quantity;
 use crate::spec::request_field::RequestField;
@@ -126,6 +127,9 @@ pub struct Load {
     /// Fields that are not sent, for a server that does not know them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leave_out: Vec<RequestField>,
+    /// Fields that are added to the body of every request.
+    #[serde(default, skip_serializing_if = "ExtraBody::is_empty")]
+    pub body: ExtraBody,
     /// The search for the highest rate or concurrency, for a load that is one: its arrivals are
     /// the pattern, and its requests those of a probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,6 +168,9 @@ impl Load {
         if !self.leave_out.is_empty() {
             let names: Vec<&str> = self.leave_out.iter().map(|field| field.name()).collect();
             line = format!("{line}, without {}", names.join(" and "));
+        }
+        if !self.body.is_empty() {
+            line = format!("{line}, with {}", self.body);
         }
         line
     }
@@ -218,6 +225,13 @@ mod tests {
             edited.describe().starts_with("64 random tokens (content 00ff), exactly"),
             "{}",
             edited.describe()
+        );
+        let mut more = fixtures::load();
+        more.body.set("top_p", 0.9);
+        assert!(
+            more.describe().ends_with("temperature 0, with top_p = 0.9"),
+            "{}",
+            more.describe()
         );
         let fewer = Load {
             leave_out: vec![RequestField::CacheSalt, RequestField::MinTokens],
