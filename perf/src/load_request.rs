@@ -3,9 +3,9 @@
 //! [`Load::body`].
 
 use perf_model::spec::request_field::RequestField;
+use serde_json::Value;
 
 use crate::load::Load;
-use serde_json::Value;
 
 impl Load {
     /// Leaves a field out of every request, for a server that does not know it. Without this, a
