@@ -1,6 +1,5 @@
 //! What is sent with each request of a load beside its prompt, as a test declares it:
-//! [`Load::leave_out`],
-//! [`Load::body`].
+//! [`Load::leave_out`] and [`Load::body`].
 
 use perf_model::spec::request_field::RequestField;
 use serde_json::Value;
