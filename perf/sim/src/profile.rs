@@ -187,7 +187,7 @@ macro_rules! built_in {
 }
 
 /// Name and text of each built-in profile; `generic` is the default.
-const BUILT_IN: [(&str, &str); 14] = built_in![
+const BUILT_IN: [(&str, &str); 15] = built_in![
     "generic",
     "qwen2-1.5b-bf16-1x3090",
     "qwen2.5-14b-awq-1x32gb",
@@ -202,6 +202,7 @@ const BUILT_IN: [(&str, &str); 14] = built_in![
     "qwen2.5-7b-bf16-1xh200",
     "qwen3-8b-8gpus",
     "tiny-cpu",
+    "unsteady",
 ];
 
 /// The built-in profile of that name.

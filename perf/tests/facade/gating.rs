@@ -14,16 +14,18 @@ const ANCHOR: &str = "baselines/simulated/inner/steady.anchor.yaml";
 /// What the other tests run, each in a process of its own.
 #[test]
 fn inner_scenario() -> perf::Result {
-    let Some(_) = crate::common::behaviour() else { return Ok(()) };
+    let Some(behaviour) = crate::common::behaviour() else { return Ok(()) };
+    let (machine, slack) =
+        if behaviour == "unsteady" { ("unsteady", 10.0) } else { ("generic", 5.0) };
     Suite::new("inner")
         .load(
             Load::new("steady")
                 .prompts(random_tokens(4))
                 .output_tokens(exactly(32))
                 .requests(8)
-                .guard(output_throughput().may_drop(percent(5.0))),
+                .guard(output_throughput().may_drop(percent(slack))),
         )
-        .run_on(Vllm::under_test().model("tiny").simulated_as("generic"))?
+        .run_on(Vllm::under_test().model("tiny").simulated_as(machine))?
         .hold()
 }
 
@@ -201,4 +203,32 @@ fn two_variants_are_compared_without_any_baseline_and_one_with_itself_is_even() 
     let faster = compare(Some("decode=0.7")).run().assert_success().report();
     assert_eq!(faster.verdict, Verdict::Improved);
     assert!(!place.has("baselines"), "a comparison left a baseline");
+}
+
+#[test]
+fn a_machine_whose_starts_scatter_by_a_factor_of_two_holds_nothing() {
+    for history in 1..=4 {
+        let place = Place::new(module_path!());
+        let at = |session: u64| {
+            place.simulated("unsteady").settings(|settings| {
+                settings.noise = history * 100 + session;
+            })
+        };
+        at(0).refresh().run().assert_success();
+        let run = at(1).run().report();
+        let judgement = &run.loads[0].rows[0].guard.as_ref().unwrap().judgement;
+        assert!(
+            !matches!(run.verdict, Verdict::Held | Verdict::Improved),
+            "history {history}: {judgement:?}"
+        );
+        // Nor do pairs of one image with itself.
+        let compared = at(2)
+            .settings(|settings| {
+                settings.purpose = Purpose::Compare;
+                settings.base = Some(Variant::default());
+            })
+            .run()
+            .report();
+        assert_ne!(compared.verdict, Verdict::Held, "history {history}");
+    }
 }

@@ -1,6 +1,9 @@
 //! What is said of a guard after each start.
 
 use proptest::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 
 use super::*;
 use crate::prior::Prior;
@@ -163,4 +166,28 @@ proptest! {
         let (small, large) = (verdict_on(&base, &now), verdict_on(&scaled(&base), &scaled(&now)));
         prop_assert!((small.z - large.z).abs() < 1e-6);
     }
+}
+
+/// Starts of a machine on which one is twice as fast as another.
+fn scattered(draws: &mut ChaCha8Rng, starts: usize) -> Vec<f64> {
+    let normal = StandardNormal;
+    let mut start = || 100.0 * f64::exp(0.3 * Distribution::<f64>::sample(&normal, draws));
+    (0..starts).map(|_| start()).collect()
+}
+
+#[test]
+fn a_machine_whose_starts_scatter_by_a_factor_of_two_holds_nothing_to_a_slack_of_ten_percent() {
+    let guard = Guard::new(Direction::LowerIsBetter, 0.1, Prior::default()).unwrap();
+    let mut draws = ChaCha8Rng::seed_from_u64(1);
+    let held = (0..1_000)
+        .filter(|_| {
+            let base = scattered(&mut draws, 5);
+            let boundaries = Boundaries::of(&Design::default(), base.len()).unwrap();
+            let candidate = scattered(&mut draws, 8);
+            let candidate = Series::of_one_session(Direction::LowerIsBetter, &candidate).unwrap();
+            judge(&boundaries, &guard, &baseline(&base), &candidate).verdict == Verdict::Held
+        })
+        .count();
+    // Five starts may look calm by chance.
+    assert!(held <= 2, "{held} of 1,000");
 }
