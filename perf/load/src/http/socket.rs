@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -29,7 +29,7 @@ impl Socket {
             // Session tickets come by themselves, and are no content.
             #[cfg(feature = "tls")]
             Self::Tls(socket) => {
-                let mut cx = Context::from_waker(Waker::noop());
+                let mut cx = Context::from_waker(std::task::Waker::noop());
                 let mut byte = [0];
                 Pin::new(socket).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
             }
@@ -52,7 +52,7 @@ impl Socket {
     /// Sends what was taken but has not gone out yet.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
             #[cfg(feature = "tls")]
             Self::Tls(socket) => Pin::new(socket).poll_flush(cx),
         }
