@@ -156,8 +156,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FIELD")]
     pub(crate) leave_out: Vec<RequestField>,
 
-    /// Fields to add to the body of every request, as a JSON object, such as '{"top_p": 0.9}' or
-    /// '{"chat_template_kwargs": {"enable_thinking": false}}'; may be repeated
+    /// Fields to add to the body of every request, as a JSON object, such as `{"top_p": 0.9}` or
+    /// `{"chat_template_kwargs": {"enable_thinking": false}}`; may be repeated
     #[arg(long, value_name = "JSON")]
     pub(crate) body: Vec<ExtraBody>,
 
