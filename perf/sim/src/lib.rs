@@ -41,6 +41,7 @@ mod request;
 mod scheduler;
 mod server;
 mod speculation;
+mod spread;
 mod startup;
 mod step_time;
 mod tokenizer;

@@ -116,7 +116,7 @@ pub(crate) async fn start_up(
     log.info("APIServer", "api_utils.py:286", &format!("non-default args: {:?}", options.args));
     clock.sleep(time.init).await;
 
-    if let Some(reason) = profile.parallel.as_ref().and_then(|parallel| parallel.failure(&args)) {
+    if let Some(reason) = size_failure(profile, &args) {
         return Err(StartFailure::new(1, reason, log));
     }
     let planned = planned(options, &args);
@@ -229,6 +229,11 @@ impl StageTimes {
             graphs: stage(startup.graphs_s.unwrap_or(startup.capture_s / 3.0)),
         }
     }
+}
+
+/// Why a server of these parallel sizes does not start, if the profile says so.
+fn size_failure<'a>(profile: &'a Profile, args: &ServeArgs) -> Option<&'a str> {
+    profile.parallel.as_ref()?.failure(args.tensor_parallel_size, args.data_parallel_size)
 }
 
 fn planned(options: &Options, args: &ServeArgs) -> Result<KvCache, Misfit> {

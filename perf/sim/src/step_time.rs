@@ -8,8 +8,8 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::draw::{Stream, mix, seed_for};
 use crate::injection::Injection;
-use crate::parallel::Spread;
 use crate::profile::{Noise, Profile};
+use crate::spread::Spread;
 
 /// What one step computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

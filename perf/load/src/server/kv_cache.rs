@@ -5,7 +5,7 @@ use std::time::Duration;
 use perf_clock::Clock;
 
 use crate::http::endpoint::Endpoint;
-use crate::server::metrics::sample;
+use crate::server::exposition::sample;
 
 /// The time between two samples.
 const INTERVAL: Duration = Duration::from_millis(100);

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::server::metrics::sample;
+use crate::server::exposition::sample;
 
 /// Clocks of two machines may differ by this much. A server that starts takes longer.
 const CLOCKS: Duration = Duration::from_secs(5);
