@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::analysis::summary::Summary;
-use crate::judge::report::LoadReport;
+use crate::judge::report::{LoadReport, Row};
 use crate::judge::results::RepetitionResult;
 use crate::judge::verdict::Verdict;
 use crate::record::estimated::Estimated;
@@ -100,6 +100,21 @@ pub fn repetition(start: u32) -> RepetitionResult {
         client: None,
         remarks: vec![],
         faults: vec![],
+    }
+}
+
+/// The row of a metric of which nothing is known.
+pub fn row(metric: Metric) -> Row {
+    Row {
+        metric,
+        published: None,
+        baseline: None,
+        measured: None,
+        starts: Vec::new(),
+        change: None,
+        estimated: false,
+        baseline_estimated: false,
+        guard: None,
     }
 }
 

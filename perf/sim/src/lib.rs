@@ -35,6 +35,7 @@ mod metrics;
 mod nearest;
 mod options;
 mod parallel;
+mod process;
 mod profile;
 mod replicas;
 mod request;
@@ -49,6 +50,7 @@ mod tokenizer;
 pub use args::{ArgsError, ServeArgs};
 pub use injection::{Injection, InjectionError};
 pub use options::{Environment, Options};
+pub use process::ServerProcess;
 pub use profile::{
     Defaults, Http, Machine, Model, NaturalLength, Noise, Profile, ProfileError, Startup, Step,
     profile, profile_names,

@@ -5,26 +5,24 @@
 //!     PERF_GUIDELLM=venv/bin/guidellm PERF_TOKENIZER=a/model cargo test --test search -- --ignored --nocapture guidellm
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use perf_clock::{Clock, run_virtual};
 use perf_gate::Answer;
 use perf_load::Endpoint;
-use perf_model::analysis::search::{SearchAnalysis, Searcher};
+use perf_model::analysis::search::SearchAnalysis;
 use perf_model::analysis::summary::summarize;
 use perf_model::fixtures;
 use perf_model::spec::load::{Arrivals, Length, Load, Objective, OutputLength, Prompts, Workload};
 use perf_model::spec::load_search::{Axis, LoadSearch};
 use perf_model::spec::metric::Quantity;
 use perf_model::spec::units::{millis, percent};
-use perf_sim::{Injection, Options, Profile, SimServer};
+use perf_sim::{Injection, Options, Profile, ServerProcess, SimServer};
 use serde_json::{Value, json};
 
-use crate::server::put;
+use crate::server::{put, search};
 
 /// What a request may take: E2E, which both clients define alike.
 const LIMIT_MS: f64 = 720.0;
@@ -68,38 +66,13 @@ fn share(width: u32) -> f64 {
     of("goodput_req_per_s") / of("request_throughput_req_per_s")
 }
 
-/// The simulated server on a port; gone when dropped.
-struct Server {
-    child: Child,
-    url: String,
-}
-
-impl Server {
-    fn start(seed: u64, profile: &Path) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut program = std::env::current_exe().unwrap();
-        assert!(program.pop() && program.pop());
-        let mut child = Command::new(program.join("perf-sim"))
-            .args(["serve", "m", "--host", "127.0.0.1", "--port", &port.to_string()])
-            .env("PERF_SIM_PROFILE", profile)
-            .env("PERF_SIM_SEED", seed.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        assert!(log.any(|line| line.contains("Application startup complete")));
-        std::thread::spawn(move || log.for_each(drop));
-        Self { child, url: format!("http://127.0.0.1:{port}") }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The simulated server of the profile, beside this test's program.
+fn serve(seed: u64, profile: &Path) -> ServerProcess {
+    let mut program = std::env::current_exe().unwrap();
+    assert!(program.pop() && program.pop());
+    let mut command = Command::new(program.join("perf-sim"));
+    command.env("PERF_SIM_PROFILE", profile).env("PERF_SIM_SEED", seed.to_string());
+    ServerProcess::start(command, "m", &[]).unwrap()
 }
 
 /// What a search answered.
@@ -111,20 +84,10 @@ struct Found {
 }
 
 fn ours(url: &str, requests: u32, seed: u64) -> Found {
-    let load = load(requests);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let records = runtime.block_on(async {
         let (endpoint, clock) = (Endpoint::http(url).unwrap(), Clock::real());
-        let mut searcher = Searcher::new(&load).unwrap().unwrap();
-        let mut records = Vec::new();
-        while let Some((load, probe)) = searcher.next_probe() {
-            let at = probe.at;
-            let seed = seed * 100 + u64::from(probe.number);
-            let record = put(&load, Some(probe), &endpoint, seed, clock).await;
-            searcher.take(at, &record);
-            records.push(record);
-        }
-        records
+        search(&load(requests), &endpoint, seed, clock).await
     });
     let found = SearchAnalysis::of(&records).unwrap();
     let value = match found.answer {
@@ -208,7 +171,7 @@ fn guidellm_beside_this_search() {
     let mut found: [Vec<(Found, f64)>; 2] = Default::default();
     for seed in 1..=seeds {
         for (who, found) in found.iter_mut().enumerate() {
-            let server = Server::start(seed, &profile);
+            let server = serve(seed, &profile);
             let begun = Instant::now();
             let it = match who {
                 0 => ours(&server.url, 400, seed),

@@ -73,16 +73,7 @@ impl Scenario {
     pub(crate) fn search(self, seed: u64) -> SearchAnalysis {
         let records = run_virtual(|clock| async move {
             let (_server, endpoint) = start(seed, clock).await;
-            let mut searcher = Searcher::new(&self.load()).unwrap().unwrap();
-            let mut records = Vec::new();
-            while let Some((load, probe)) = searcher.next_probe() {
-                let at = probe.at;
-                let seed = seed * 100 + u64::from(probe.number);
-                let record = put(&load, Some(probe), &endpoint, seed, clock).await;
-                searcher.take(at, &record);
-                records.push(record);
-            }
-            records
+            search(&self.load(), &endpoint, seed, clock).await
         });
         SearchAnalysis::of(&records).unwrap()
     }
@@ -99,6 +90,25 @@ async fn start(seed: u64, clock: Clock) -> (SimServer, Endpoint) {
     let server = SimServer::start(options, clock).await.unwrap();
     let endpoint = Endpoint::in_process(server.router());
     (server, endpoint)
+}
+
+/// The records of a search, probe after probe, each with a seed of its own.
+pub(crate) async fn search(
+    load: &Load,
+    endpoint: &Endpoint,
+    seed: u64,
+    clock: Clock,
+) -> Vec<Record> {
+    let mut searcher = Searcher::new(load).unwrap().unwrap();
+    let mut records = Vec::new();
+    while let Some((load, probe)) = searcher.next_probe() {
+        let at = probe.at;
+        let seed = seed * 100 + u64::from(probe.number);
+        let record = put(&load, Some(probe), endpoint, seed, clock).await;
+        searcher.take(at, &record);
+        records.push(record);
+    }
+    records
 }
 
 pub(crate) async fn put(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result};
 use clap::{Parser, ValueEnum};
 use perf_model::spec::access::Access;
 use perf_model::spec::extra_body::ExtraBody;
@@ -236,15 +236,9 @@ pub(crate) enum Format {
 impl Cli {
     /// How the server is reached, over what `perf.toml` says.
     pub(crate) fn access(&self) -> Result<Access> {
-        let mut access = Access {
-            ca: self.ca.clone(),
-            insecure: self.insecure,
-            metrics_urls: self.metrics_url.clone(),
-            ..Access::default()
-        };
-        for header in &self.header {
-            access.add_header(header).map_err(|why| anyhow!("--header: {why}"))?;
-        }
+        let (ca, urls) = (self.ca.clone(), &self.metrics_url);
+        let access = Access::from_options(&self.header, ca, self.insecure, urls);
+        let access = access.map_err(Error::msg)?;
         let root = self.root.as_deref().unwrap_or(Path::new("."));
         Ok(access.over(&config_file::read(root)?.remote))
     }

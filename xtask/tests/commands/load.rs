@@ -1,57 +1,28 @@
 //! `cargo xtask perf load` as its user meets it: a load on a simulated server, and Ctrl-C in the
 //! middle of one.
 
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::common::{UnderWay, out, perf, root, runs};
 use perf_model::record::file::Record;
+use perf_sim::ServerProcess;
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A simulated server that is up; gone when dropped.
-struct Server {
-    child: Child,
-    url: String,
-}
-
-impl Server {
-    fn start() -> Self {
-        let build = Command::new(env!("CARGO"))
-            .args(["build", "--package", "vllm-perf-sim"])
-            .current_dir(root())
-            .status();
-        assert!(build.unwrap().success());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut child =
-            Command::new(Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("perf-sim"))
-                .args(["serve", "tiny", "--host", "127.0.0.1", "--port", &port.to_string()])
-                .envs([("PERF_SIM_STARTUP_MS", "0"), ("PERF_SIM_PROFILE", "tiny-cpu")])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        assert!(
-            log.any(|line| line.contains("Application startup complete")),
-            "it ended before it was ready"
-        );
-        // A process that writes to a closed pipe dies: read to the end.
-        std::thread::spawn(move || log.for_each(drop));
-        Self { child, url: format!("http://127.0.0.1:{port}") }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A simulated server that is up.
+fn server() -> ServerProcess {
+    let build = Command::new(env!("CARGO"))
+        .args(["build", "--package", "vllm-perf-sim"])
+        .current_dir(root())
+        .status();
+    assert!(build.unwrap().success());
+    let program = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("perf-sim");
+    let mut command = Command::new(program);
+    command.envs([("PERF_SIM_STARTUP_MS", "0"), ("PERF_SIM_PROFILE", "tiny-cpu")]);
+    ServerProcess::start(command, "tiny", &[]).unwrap()
 }
 
 /// The record that a run names on standard error.
@@ -81,7 +52,7 @@ fn wait_for_a_sample(load: &str) {
 
 #[test]
 fn a_load_is_put_on_a_server_recorded_and_shown() {
-    let server = Server::start();
+    let server = server();
     let options = "--prompts random:8..24 --output at-most:2..6 --arrivals concurrent:3 --requests 9 --name mixed \
                    --lateness-limit 60000";
     let output =
@@ -103,7 +74,7 @@ fn a_load_is_put_on_a_server_recorded_and_shown() {
 
 #[test]
 fn an_interrupted_load_ends_with_130_and_keeps_what_it_measured() {
-    let server = Server::start();
+    let server = server();
     let name = format!("interrupted-{}", std::process::id());
     let mut run = UnderWay::start(
         perf(&["load", "--url", &server.url, "--name", &name, "--lateness-limit", "60000"])

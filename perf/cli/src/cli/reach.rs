@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result};
 use clap::Args;
 use perf_model::spec::access::Access;
 
@@ -39,15 +39,7 @@ impl Reach {
 
     /// The same for the settings. The error never repeats a value.
     pub(crate) fn access(&self) -> Result<Access> {
-        let mut access = Access {
-            ca: self.ca.as_ref().map(std::path::absolute).transpose()?,
-            insecure: self.insecure,
-            metrics_urls: self.metrics_url.clone(),
-            ..Access::default()
-        };
-        for header in &self.header {
-            access.add_header(header).map_err(|why| anyhow!("--header: {why}"))?;
-        }
-        Ok(access)
+        let ca = self.ca.as_ref().map(std::path::absolute).transpose()?;
+        Access::from_options(&self.header, ca, self.insecure, &self.metrics_url).map_err(Error::msg)
     }
 }

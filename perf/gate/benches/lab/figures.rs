@@ -6,6 +6,9 @@ use crate::table::Line;
 use crate::tally::{Measured, Tally};
 use crate::trial::Said;
 
+/// What the rows call a suite that does not pass though nothing changed.
+const RED: &str = "red: regressed or undecided";
+
 pub(crate) fn regressed(said: &Said) -> bool {
     said.verdict == Verdict::Regressed
 }
@@ -34,7 +37,7 @@ pub(crate) fn same(tally: &Tally, fixed_s: f64) -> Vec<Line> {
         ),
         Line::report("mean band of the p99s", tally.mean(|s| s.p99, |s| s.band)),
         Line::report("inconclusive guards", tally.share(|_| true, inconclusive)),
-        Line::report("red: regressed or undecided", tally.red()),
+        Line::report(RED, tally.red()),
         Line::report("guards that cannot hold, p99s excluded", tally.blind()),
         Line::report("suites in which a guard improved", improved_suites(tally)),
     ]
@@ -80,7 +83,7 @@ pub(crate) fn hostile(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
         Line::report("suites with a false alarm before the duet", tally.false_alarms()),
         Line::at_most("suites with a false alarm", 0.01, tally.confirmed_false_alarms()),
-        Line::report("red: regressed or undecided", tally.red()),
+        Line::report(RED, tally.red()),
         Line::report("guards that cannot hold, p99s excluded", tally.blind()),
         Line::report("GPU time ÷ six starts of one run, with the duets", tally.whole_cost(fixed_s)),
     ]
@@ -113,10 +116,18 @@ pub(crate) fn gain(tally: &Tally, fixed_s: f64) -> Vec<Line> {
 }
 
 pub(crate) fn young(tally: &Tally, fixed_s: f64) -> Vec<Line> {
+    young_with(Line::report(RED, tally.red()), tally, fixed_s)
+}
+
+pub(crate) fn young_aimed(tally: &Tally, fixed_s: f64) -> Vec<Line> {
+    young_with(Line::at_most(RED, 0.06, tally.red()), tally, fixed_s)
+}
+
+fn young_with(red: Line, tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
         Line::report("suites with a false alarm before the duet", tally.false_alarms()),
         Line::at_most("… that the duet confirms", 0.03, tally.confirmed_false_alarms()),
-        Line::report("red: regressed or undecided", tally.red()),
+        red,
         Line::report("guards that cannot hold, p99s excluded", tally.blind()),
         Line::report("suites in which a guard improved", improved_suites(tally)),
         Line::report(
@@ -125,12 +136,6 @@ pub(crate) fn young(tally: &Tally, fixed_s: f64) -> Vec<Line> {
         ),
         Line::report("GPU time ÷ six starts of one run, with the duets", tally.whole_cost(fixed_s)),
     ]
-}
-
-pub(crate) fn young_aimed(tally: &Tally, fixed_s: f64) -> Vec<Line> {
-    let mut lines = young(tally, fixed_s);
-    lines[2] = Line::at_most(lines[2].what, 0.06, tally.red());
-    lines
 }
 
 pub(crate) fn improved_suites(tally: &Tally) -> Measured {
@@ -158,7 +163,7 @@ pub(crate) fn few(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
         Line::at_most("suites with a false alarm", 0.05, tally.false_alarms()),
         Line::at_most("… that the duet confirms", 0.01, tally.confirmed_false_alarms()),
-        Line::report("red: regressed or undecided", tally.red()),
+        Line::report(RED, tally.red()),
         Line::report(
             "mean band of the guards that are not p99s",
             tally.mean(|s| !s.p99, |s| s.band),

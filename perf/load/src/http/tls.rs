@@ -140,8 +140,9 @@ fn verifier(
     provider: &Arc<CryptoProvider>,
     access: &Access,
 ) -> Result<Arc<dyn ServerCertVerifier>, String> {
+    let provider = Arc::clone(provider);
     if access.insecure {
-        return Ok(Arc::new(Unchecked(Arc::clone(provider))));
+        return Ok(Arc::new(Verifier { usual: None, listed: Vec::new(), provider }));
     }
     let mut roots = RootCertStore::empty();
     let listed = match &access.ca {
@@ -162,10 +163,10 @@ fn verifier(
                 .to_owned());
         }
     }
-    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+    let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .build()
         .map_err(|error| error.to_string())?;
-    Ok(Arc::new(Listed { inner, listed }))
+    Ok(Arc::new(Verifier { usual: Some(usual), listed, provider }))
 }
 
 /// The certificates of a PEM file.
@@ -182,14 +183,17 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     Ok(read)
 }
 
-/// The usual check, and certificates that are listed themselves.
+/// Who the server is. That it holds the key of its certificate is checked in any case.
 #[derive(Debug)]
-struct Listed {
-    inner: Arc<WebPkiServerVerifier>,
+struct Verifier {
+    /// The usual check; without it, any certificate is accepted.
+    usual: Option<Arc<WebPkiServerVerifier>>,
+    /// Certificates that are accepted themselves, though the usual check refuses them for a server.
     listed: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Listed {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -198,13 +202,9 @@ impl ServerCertVerifier for Listed {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let checked = self.inner.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
+        let Some(usual) = &self.usual else { return Ok(ServerCertVerified::assertion()) };
+        let checked =
+            usual.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match checked {
             // Its dates were looked at before this.
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(_)))
@@ -224,46 +224,7 @@ impl ServerCertVerifier for Listed {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
-}
-
-/// No check of who the server is. That it holds the key of its certificate is still checked.
-#[derive(Debug)]
-struct Unchecked(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unchecked {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let schemes = &self.0.signature_verification_algorithms;
+        let schemes = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls12_signature(message, certificate, signed, schemes)
     }
 
@@ -273,11 +234,11 @@ impl ServerCertVerifier for Unchecked {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let schemes = &self.0.signature_verification_algorithms;
+        let schemes = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls13_signature(message, certificate, signed, schemes)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

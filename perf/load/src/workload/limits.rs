@@ -39,7 +39,7 @@ pub(crate) fn excess(load: &Load) -> Option<String> {
     let prompt = longest(&load.workload.prompts);
     let pause = load.pause_ms.map_or(0, Length::max);
     let wait = load.stall_limit.max(load.request_limit);
-    let added = if load.body.is_empty() { 0 } else { load.body.size() as u64 };
+    let added = load.body.size() as u64;
     let limits = [
         (requests, REQUESTS, "requests"),
         (load.arrivals.width().into(), WIDTH, "requests at once"),

@@ -234,19 +234,12 @@ mod tests {
 
     fn report(guards: &[(&str, Verdict, bool)]) -> LoadReport {
         let row = |(metric, verdict, is_open): &(&str, Verdict, bool)| Row {
-            metric: metric.parse().unwrap(),
-            published: None,
-            baseline: None,
-            measured: None,
-            starts: vec![],
-            change: None,
-            estimated: false,
-            baseline_estimated: false,
             guard: Some(GuardRow {
                 slack: percent(2.5),
                 limit: None,
                 judgement: Judgement { is_open: *is_open, ..Judgement::plain(*verdict) },
             }),
+            ..crate::fixtures::row(metric.parse().unwrap())
         };
         LoadReport {
             verdict: Verdict::join(guards.iter().map(|guard| guard.1)).unwrap(),

@@ -35,17 +35,8 @@ mod tests {
         use Verdict::{Held, Improved, Regressed, Stale};
         let verdict = |guard: Verdict, whole: Verdict, today: &str| {
             let judgement = Judgement::plain(guard);
-            let row = Row {
-                metric: "ttft_p50_ms".parse().unwrap(),
-                published: None,
-                baseline: None,
-                measured: None,
-                starts: vec![],
-                change: None,
-                estimated: false,
-                baseline_estimated: false,
-                guard: Some(GuardRow { slack: percent(2.5), limit: None, judgement }),
-            };
+            let guard = Some(GuardRow { slack: percent(2.5), limit: None, judgement });
+            let row = Row { guard, ..fixtures::row("ttft_p50_ms".parse().unwrap()) };
             let mut load =
                 LoadReport { verdict: whole, rows: vec![row], ..fixtures::load_report() };
             mark(&mut load, "2026-01-01".parse().unwrap(), today.parse().unwrap(), 14);

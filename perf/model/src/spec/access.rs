@@ -66,6 +66,22 @@ impl Access {
         Self { api_key_env: Some(String::new()), ..Self::default() }
     }
 
+    /// What the command line asks for, with headers as they are written there. The error never
+    /// repeats a value.
+    pub fn from_options(
+        headers: &[String],
+        ca: Option<PathBuf>,
+        insecure: bool,
+        metrics_urls: &[String],
+    ) -> Result<Self, String> {
+        let metrics_urls = metrics_urls.to_vec();
+        let mut access = Self { ca, insecure, metrics_urls, ..Self::default() };
+        for header in headers {
+            access.add_header(header).map_err(|why| format!("--header: {why}"))?;
+        }
+        Ok(access)
+    }
+
     /// Adds a header as it is written on the command line: `Name: env:VARIABLE`. The error never
     /// repeats a value.
     pub fn add_header(&mut self, text: &str) -> Result<(), String> {

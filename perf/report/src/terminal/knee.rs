@@ -48,15 +48,9 @@ mod tests {
 
     fn load(workload: &str, in_flight: u32, throughput: f64) -> LoadReport {
         let row = Row {
-            metric: Metric::whole_server(Quantity::OutputThroughput).unwrap(),
-            published: None,
-            baseline: None,
             measured: Some(throughput),
             starts: vec![throughput],
-            change: None,
-            estimated: false,
-            baseline_estimated: false,
-            guard: None,
+            ..perf_model::fixtures::row(Metric::whole_server(Quantity::OutputThroughput).unwrap())
         };
         LoadReport {
             workload: workload.to_owned(),

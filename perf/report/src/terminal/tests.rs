@@ -17,14 +17,10 @@ fn row(
 ) -> Row {
     let measured = perf_model::analysis::statistics::median(starts);
     Row {
-        metric: key.parse().unwrap(),
-        published: None,
         baseline,
         measured,
         starts: starts.to_vec(),
         change: baseline.zip(measured).map(|(base, now)| now / base - 1.0),
-        estimated: false,
-        baseline_estimated: false,
         guard: slack.map(|slack| GuardRow {
             slack: percent(slack),
             limit: baseline
@@ -35,6 +31,7 @@ fn row(
                 ..Judgement::plain(verdict)
             },
         }),
+        ..perf_model::fixtures::row(key.parse().unwrap())
     }
 }
 

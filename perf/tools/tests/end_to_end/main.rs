@@ -14,8 +14,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use perf_model::record::file::{CacheReset, Record};
 use serde_json::Value;
 
-use server::Server;
-
 /// A server on loopback that answers so many completions with a token each, and then
 /// refuses every connection.
 fn mortal(completions: usize) -> String {
@@ -81,7 +79,7 @@ fn code(output: &Output) -> i32 {
 
 #[test]
 fn loads_of_every_kind_are_measured_recorded_and_reported() {
-    let server = Server::start();
+    let server = server::start();
     let folder = tempfile::tempdir().unwrap();
     let shown = folder.path().display();
     let trace = folder.path().join("trace.jsonl");
@@ -143,7 +141,7 @@ fn loads_of_every_kind_are_measured_recorded_and_reported() {
 #[test]
 fn the_client_the_servers_own_times_and_its_cache_are_in_the_record() {
     let server =
-        Server::start_with(&["--enable-per-request-metrics"], &[("VLLM_SERVER_DEV_MODE", "1")]);
+        server::start_with(&["--enable-per-request-metrics"], &[("VLLM_SERVER_DEV_MODE", "1")]);
     let folder = tempfile::tempdir().unwrap();
     let options = format!(
         "--output exactly:3 --arrivals poisson:200 --requests 20 --format json --records {}",
@@ -186,7 +184,7 @@ fn the_client_the_servers_own_times_and_its_cache_are_in_the_record() {
 
 #[test]
 fn the_file_of_vllm_bench_is_saved_with_its_keys() {
-    let server = Server::start();
+    let server = server::start();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("result.json");
     let options = format!(
@@ -204,7 +202,7 @@ fn the_file_of_vllm_bench_is_saved_with_its_keys() {
 
 #[test]
 fn a_sweep_that_cannot_go_on_tells_and_saves_what_it_has() {
-    let server = Server::start();
+    let server = server::start();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sweep.json");
     // A record that is a folder cannot be written: the second point fails with any
@@ -228,7 +226,7 @@ fn a_sweep_that_cannot_go_on_tells_and_saves_what_it_has() {
 
 #[test]
 fn a_model_that_the_server_does_not_have_is_reported_with_those_it_has() {
-    let server = Server::start();
+    let server = server::start();
     for (options, code_is) in [("--model tinny", 4), ("--model tinny --warmup 0 --requests 2", 4)] {
         let output = load(&server.url, options);
         let said = text(&output.stdout) + &text(&output.stderr);
@@ -261,7 +259,7 @@ fn a_server_that_dies_between_two_points_leaves_the_first() {
 
 #[test]
 fn a_result_that_cannot_be_saved_is_printed_and_reported_with_its_cause() {
-    let server = Server::start();
+    let server = server::start();
     let output = load(&server.url, "--output exactly:3 --requests 4 --save /dev/full");
     let said = text(&output.stdout) + &text(&output.stderr);
     assert_eq!(code(&output), 2, "{said}");

@@ -9,7 +9,7 @@ use perf_gate::{Answer, ProbeVerdict};
 use perf_model::analysis::search::SearchAnalysis;
 use perf_model::record::file::Record;
 
-use crate::server::Server;
+use crate::server;
 use crate::{code, load, text};
 
 /// Answers 8 tokens a request in steps of 2 ms, two requests at once: 125 requests/s at most.
@@ -54,7 +54,7 @@ fn the_highest_rate_and_concurrency_of_a_server_on_a_port_follow_from_the_record
     let folder = tempfile::tempdir().unwrap();
     let profile = folder.path().join("profile.toml");
     fs::write(&profile, PROFILE).unwrap();
-    let server = Server::start_with(&[], &[("PERF_SIM_PROFILE", profile.to_str().unwrap())]);
+    let server = server::start_with(&[], &[("PERF_SIM_PROFILE", profile.to_str().unwrap())]);
     for (name, searched, unit, most) in [
         ("rate", "--arrivals constant:20 --max-rate 32..512", "req/s", MOST),
         ("width", "--max-concurrency 1..64", "requests", 24.0),
