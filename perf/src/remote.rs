@@ -21,7 +21,8 @@ pub(crate) fn look(access: &Access) -> Look {
                 (_, models) => models.map_err(|error| error.to_string())?,
             };
             let version = perf_load::version(&endpoint, clock).await;
-            Ok(Seen { health: health?, models, version })
+            let effective = perf_load::configuration(&endpoint, clock).await;
+            Ok(Seen { health: health?, models, version, effective })
         })
     })
 }

@@ -79,7 +79,8 @@ pub(crate) async fn start(
         Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
     wait(&kept, &probe, &spec, engine.start_timeout_s, clock, progress).await?;
     let ready = clock.now().saturating_sub(begun);
-    let start_up = kept.start_up(ready, &spec.server.argument_words());
+    let (start_up, logged) = kept.started(ready, &spec.server.argument_words());
+    let effective = logged.joined(probe.configuration().await);
 
     let fingerprint = Fingerprint {
         hardware,
@@ -87,6 +88,7 @@ pub(crate) async fn start(
         image: Some(name),
         image_digest: Some(image.digest),
         vllm: spec.version(&probe).await,
+        effective: spec.redacted(&effective),
         ..spec.fingerprint
     };
     let running = Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept)));

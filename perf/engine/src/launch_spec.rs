@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use perf_model::record::effective::EffectiveConfiguration;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::secret_name;
@@ -85,16 +86,10 @@ impl LaunchSpec {
         planned.environment.extend(under_test.environment.clone());
         let arguments_under_test = under_test.arguments.iter().map(Argument::to_string);
         let fingerprint = Fingerprint {
-            engine: kind,
-            hardware: String::new(),
-            model: server.model.clone(),
             arguments: server.arguments.iter().map(Argument::to_string).collect(),
             environment: assignments(&server.environment).collect(),
             under_test: arguments_under_test.chain(assignments(&under_test.environment)).collect(),
-            image: None,
-            image_digest: None,
-            vllm: None,
-            driver: None,
+            ..Fingerprint::new(kind, String::new(), server.model.clone())
         };
         Ok(Self {
             server: planned,
@@ -114,6 +109,12 @@ impl LaunchSpec {
     /// The version that the server claims, without a secret.
     pub(crate) async fn version(&self, probe: &Probe) -> Option<String> {
         Some(self.secrets.redact(&probe.version().await?))
+    }
+
+    /// What the server runs with, without a secret.
+    pub(crate) fn redacted(&self, settings: &EffectiveConfiguration) -> EffectiveConfiguration {
+        let redact = |(name, value): (&str, &str)| (name.to_owned(), self.secrets.redact(value));
+        settings.iter().map(redact).collect()
     }
 
     /// The arguments of a server that listens here, without the model's path.

@@ -79,14 +79,20 @@ pub(crate) async fn start(
         holder = taken => return Err(EngineError::PortTaken { port, holder }),
     }
     let ready = clock.now().saturating_sub(begun);
-    let start_up = kept.start_up(ready, &spec.server.argument_words());
+    let (start_up, logged) = kept.started(ready, &spec.server.argument_words());
+    let effective = logged.joined(probe.configuration().await);
     // The server that answered must be the one that was started here, or another one is measured.
     if let Some(holder) = foreign() {
         return Err(EngineError::PortTaken { port, holder });
     }
 
-    let fingerprint =
-        Fingerprint { hardware, driver, vllm: spec.version(&probe).await, ..spec.fingerprint };
+    let fingerprint = Fingerprint {
+        hardware,
+        driver,
+        vllm: spec.version(&probe).await,
+        effective: spec.redacted(&effective),
+        ..spec.fingerprint
+    };
     let running = Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept)));
     Ok(running.started(start_up))
 }

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use perf_clock::Clock;
+use perf_model::interop::server_info::{SERVER_INFO, reported_configuration};
+use perf_model::record::effective::EffectiveConfiguration;
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -15,6 +17,9 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// How long one answer may take. A server that is busy starting may accept a connection and not
 /// answer it.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a server in development mode may take to describe itself: it runs programs for that.
+const DESCRIPTION_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a body may be. That of `/v1/models` has a few hundred bytes for each model.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -47,7 +52,6 @@ impl Probe {
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(0)
-            .timeout(PATIENCE)
             .build()
             .map_err(|error| chain(&error))?;
         Ok(Self { url: url.to_owned(), client })
@@ -70,6 +74,13 @@ impl Probe {
         let models =
             body.get("data").and_then(Value::as_array).ok_or("/v1/models lists no models")?;
         Ok(models.iter().filter_map(|model| model.get("id")?.as_str().map(str::to_owned)).collect())
+    }
+
+    /// What the server reports of its configuration.
+    pub(crate) async fn configuration(&self) -> EffectiveConfiguration {
+        let metrics = self.text("/metrics", PATIENCE).await;
+        let info = self.text(SERVER_INFO, DESCRIPTION_PATIENCE).await;
+        reported_configuration(metrics.as_deref(), info.as_deref())
     }
 
     /// Waits until the server answers `/health` with 200. `ServerExit` is noticed as it happens.
@@ -108,6 +119,12 @@ impl Probe {
         }
     }
 
+    /// The text of a path, where the server has it.
+    async fn text(&self, path: &str, patience: Duration) -> Option<String> {
+        let (status, body) = self.get_within(path, patience).await.ok()?;
+        String::from_utf8(body).ok().filter(|_| status.is_success())
+    }
+
     async fn json(&self, path: &str) -> Result<Value, String> {
         let (status, body) = self.get(path).await?;
         if !status.is_success() {
@@ -118,9 +135,18 @@ impl Probe {
 
     /// The status and the body of a path, with the body bounded.
     async fn get(&self, path: &str) -> Result<(StatusCode, Vec<u8>), String> {
+        self.get_within(path, PATIENCE).await
+    }
+
+    /// The same, of a server that may take so long.
+    async fn get_within(
+        &self,
+        path: &str,
+        patience: Duration,
+    ) -> Result<(StatusCode, Vec<u8>), String> {
         let failed = |error: reqwest::Error| chain(&error.without_url());
-        let mut answer =
-            self.client.get(format!("{}{path}", self.url)).send().await.map_err(failed)?;
+        let request = self.client.get(format!("{}{path}", self.url)).timeout(patience);
+        let mut answer = request.send().await.map_err(failed)?;
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(failed)? {
             if body.len() + piece.len() > MOST_BYTES {

@@ -6,6 +6,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use perf_model::record::effective::EffectiveConfiguration;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::spec::server_url::ServerUrl;
 
@@ -23,6 +24,8 @@ pub struct Seen {
     pub models: Vec<String>,
     /// Its version, where it says it.
     pub version: Option<String>,
+    /// What it reports of its configuration.
+    pub effective: EffectiveConfiguration,
 }
 
 /// The answer to a look; the error says what came instead, and what to do.
@@ -71,7 +74,8 @@ pub(crate) async fn find(
     if !seen.models.contains(&model) {
         return Err(EngineError::ModelNotServed { url, model, served: seen.models });
     }
-    let fingerprint = Fingerprint { hardware, vllm: seen.version, ..spec.fingerprint };
+    let (vllm, effective) = (seen.version, spec.redacted(&seen.effective));
+    let fingerprint = Fingerprint { hardware, vllm, effective, ..spec.fingerprint };
     Ok(Running::new(Address::Url(url), fingerprint, Handle::Elsewhere))
 }
 
@@ -88,7 +92,8 @@ async fn probe(url: &str) -> Result<Seen, EngineError> {
         .models()
         .await
         .map_err(|answer| EngineError::Unhealthy { url: url.clone(), answer })?;
-    Ok(Seen { health, models, version: probe.version().await })
+    let (version, effective) = (probe.version().await, probe.configuration().await);
+    Ok(Seen { health, models, version, effective })
 }
 
 /// What a record says of the hardware behind an address: no more than where it is.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use perf_model::record::effective::EffectiveConfiguration;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::record::start_up::StartUp;
 use perf_sim::SimServer;
@@ -63,11 +64,16 @@ impl SupervisedServer {
         self.supervisor.log_tail()
     }
 
-    /// What the log says of the start of a server that is up now.
-    pub(crate) fn start_up(&self, ready: Duration, arguments: &[String]) -> StartUp {
+    /// What the log says of a server that is up now: how it started, and what it runs with.
+    pub(crate) fn started(
+        &self,
+        ready: Duration,
+        arguments: &[String],
+    ) -> (StartUp, EffectiveConfiguration) {
         let block = arguments.iter().position(|word| word == "--block-size");
         let block = block.and_then(|at| arguments.get(at + 1)?.parse().ok());
-        self.supervisor.start_up().finish(ready, block)
+        let log = self.supervisor.start_log();
+        (log.start_up.finish(ready, block), log.effective.finish())
     }
 
     /// Stops on a thread of its own, so that it completes even when the caller no longer waits

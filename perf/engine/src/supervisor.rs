@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 
 use crate::failure::StartFailure;
-use crate::log::{StartUpLog, shown};
+use crate::log::{StartLog, shown};
 
 /// How a server ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub(crate) trait Supervisor: Send {
     fn log_tail(&self) -> Vec<String>;
 
     /// What the server's log says of its start, when it is up.
-    fn start_up(&self) -> StartUpLog;
+    fn start_log(&self) -> StartLog;
 
     /// Ends the server, removes what belongs to it and checks that it is gone. Blocks; only the
     /// first call acts.

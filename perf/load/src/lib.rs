@@ -29,7 +29,7 @@ pub use crate::http::endpoint::{BodyError, Endpoint};
 pub use crate::http::error::EndpointError;
 pub use calibrate::calibration;
 pub use run::measure::{Measured, measure};
-pub use server::probe::{Unanswered, health, is_healthy, models, version};
+pub use server::probe::{Unanswered, configuration, health, is_healthy, models, version};
 pub use workload::content_hash::identify;
 pub use workload::error::LoadError;
 pub use workload::schedule::schedule;

@@ -54,16 +54,12 @@ pub fn load() -> Load {
 /// vLLM 0.31.0 from its image, on two GPUs.
 pub fn fingerprint() -> Fingerprint {
     Fingerprint {
-        engine: EngineKind::Docker,
-        hardware: "2 × NVIDIA GeForce RTX 4090".into(),
-        model: "m".into(),
         arguments: vec!["--max-model-len=8192".into(), "--enforce-eager".into()],
-        environment: vec![],
-        under_test: vec![],
         image: Some("vllm/vllm-openai:v0.31.0".into()),
         image_digest: Some("sha256:aa".into()),
         vllm: Some("0.31.0".into()),
         driver: Some("565.57.01".into()),
+        ..Fingerprint::new(EngineKind::Docker, "2 × NVIDIA GeForce RTX 4090", "m")
     }
 }
 

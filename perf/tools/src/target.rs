@@ -43,16 +43,9 @@ pub(crate) async fn find(asked: &Cli, endpoint: &Endpoint, clock: Clock) -> Resu
     };
     let host = ServerUrl::parse(url)?.authority();
     let fingerprint = Fingerprint {
-        engine: EngineKind::Remote,
-        hardware: format!("remote: {host}"),
-        model,
-        arguments: Vec::new(),
-        environment: Vec::new(),
-        under_test: Vec::new(),
-        image: None,
-        image_digest: None,
         vllm: perf_load::version(endpoint, clock).await,
-        driver: None,
+        effective: perf_load::configuration(endpoint, clock).await,
+        ..Fingerprint::new(EngineKind::Remote, format!("remote: {host}"), model)
     };
     Ok(Target { fingerprint, hint })
 }

@@ -26,7 +26,7 @@ use super::request::PORT;
 use super::stamp::since_epoch;
 use crate::error::EngineError;
 use crate::launch_spec::LaunchSpec;
-use crate::log::{KEPT, Lines, LogFile, LogTail, StartUpLog, shown};
+use crate::log::{KEPT, Lines, LogFile, LogTail, StartLog, shown};
 use crate::readiness::chain;
 use crate::secrets::Secrets;
 use crate::supervisor::{ExitNotice, ServerExit, Supervisor};
@@ -45,7 +45,7 @@ enum Wanted {
     /// Its last lines.
     Tail(mpsc::Sender<Vec<String>>),
     /// What it says of the start.
-    StartUp(mpsc::Sender<StartUpLog>),
+    StartLog(mpsc::Sender<StartLog>),
 }
 
 /// Owns a container.
@@ -105,11 +105,11 @@ impl Supervisor for ContainerSupervisor {
         if sent { shown(&lines.recv_timeout(PATIENCE).unwrap_or_default()) } else { Vec::new() }
     }
 
-    fn start_up(&self) -> StartUpLog {
+    fn start_log(&self) -> StartLog {
         let (answer, read) = mpsc::channel();
-        let wanted = Wanted::StartUp(answer);
+        let wanted = Wanted::StartLog(answer);
         let sent = self.log_requests.as_ref().is_some_and(|requests| requests.send(wanted).is_ok());
-        if sent { read.recv_timeout(PATIENCE).unwrap_or_default() } else { StartUpLog::default() }
+        if sent { read.recv_timeout(PATIENCE).unwrap_or_default() } else { StartLog::default() }
     }
 
     fn stop(&mut self) -> Result<(), String> {
@@ -152,8 +152,8 @@ impl Work {
                     Some(Wanted::Tail(answer)) => {
                         let _ = answer.send(Vec::new());
                     }
-                    Some(Wanted::StartUp(answer)) => {
-                        let _ = answer.send(StartUpLog::default());
+                    Some(Wanted::StartLog(answer)) => {
+                        let _ = answer.send(StartLog::default());
                     }
                     None => return,
                 }
@@ -174,8 +174,8 @@ impl Work {
                     Wanted::Tail(answer) => {
                         let _ = answer.send(self.tail(&id).await.lines());
                     }
-                    Wanted::StartUp(answer) => {
-                        let _ = answer.send(self.start_up(&id, begun).await);
+                    Wanted::StartLog(answer) => {
+                        let _ = answer.send(self.start_log(&id, begun).await);
                     }
                 }
             }
@@ -242,10 +242,10 @@ impl Work {
 
     /// What the log says of the start that began then. Docker stamps each line with the wall clock of
     /// this machine.
-    async fn start_up(&self, id: &str, begun: SystemTime) -> StartUpLog {
+    async fn start_log(&self, id: &str, begun: SystemTime) -> StartLog {
         let begun = begun.duration_since(UNIX_EPOCH).unwrap_or_default();
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).timestamps(true).build();
-        let (mut lines, mut found) = (Lines::default(), StartUpLog::default());
+        let (mut lines, mut found) = (Lines::default(), StartLog::default());
         let mut see = |line: &[u8]| {
             let line = String::from_utf8_lossy(line);
             if let Some((stamp, line)) = line.split_once(' ')

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::file::LogFile;
-use super::start_up::StartUpLog;
+use super::start_log::StartLog;
 use crate::secrets::Secrets;
 
 /// Lines that errors and reports show.
@@ -22,7 +22,7 @@ pub(crate) struct LogTail {
     lines: Arc<Mutex<VecDeque<String>>>,
     file: Arc<Mutex<Option<LogFile>>>,
     /// When the server was started, and what its log has said of the start.
-    start: (Instant, Arc<Mutex<StartUpLog>>),
+    start: (Instant, Arc<Mutex<StartLog>>),
 }
 
 impl LogTail {
@@ -56,8 +56,8 @@ impl LogTail {
     }
 
     /// What the log has said of the start so far.
-    pub(crate) fn start_up(&self) -> StartUpLog {
-        *self.start.1.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn start_log(&self) -> StartLog {
+        self.start.1.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Ends the file, for a server that is gone.

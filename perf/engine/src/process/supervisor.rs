@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::process_group::{Members, ProcessGroup};
-use crate::log::{Lines, LogFile, LogTail, StartUpLog, shown};
+use crate::log::{Lines, LogFile, LogTail, StartLog, shown};
 use crate::secrets::Secrets;
 use crate::supervisor::{ExitNotice, ServerExit, Supervisor};
 
@@ -92,8 +92,8 @@ impl Supervisor for ProcessSupervisor {
         shown(&self.tail.lines())
     }
 
-    fn start_up(&self) -> StartUpLog {
-        self.tail.start_up()
+    fn start_log(&self) -> StartLog {
+        self.tail.start_log()
     }
 
     fn stop(&mut self) -> Result<(), String> {

@@ -1,8 +1,10 @@
-//! What a server says of itself: whether it [`is_healthy`], its [`version`] and its [`models`], or
+//! What a server says of itself: whether it [`is_healthy`], its [`version`], its [`configuration`] and its [`models`], or
 //! why it does not say.
 
 use http::StatusCode;
 use perf_clock::Clock;
+use perf_model::interop::server_info::{SERVER_INFO, reported_configuration};
+use perf_model::record::effective::EffectiveConfiguration;
 use serde::Deserialize;
 
 use crate::http::endpoint::{Endpoint, GetResponse};
@@ -62,6 +64,13 @@ pub async fn version(endpoint: &Endpoint, clock: Clock) -> Option<String> {
     }
     let text = endpoint.get_text("/version", clock).await?;
     serde_json::from_str(&text).ok().map(|Version { version }| version)
+}
+
+/// What the server reports of its configuration.
+pub async fn configuration(endpoint: &Endpoint, clock: Clock) -> EffectiveConfiguration {
+    let metrics = endpoint.get_text("/metrics", clock).await;
+    let info = endpoint.get_text(SERVER_INFO, clock).await;
+    reported_configuration(metrics.as_deref(), info.as_deref())
 }
 
 /// The names of the models that the server lists at `/v1/models`.

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::analysis::statistics::median;
 use crate::record::day::Day;
+use crate::record::effective::EffectiveConfiguration;
 use crate::record::fingerprint::{Difference, Fingerprint};
 use crate::spec::metric::{Metric, Quantity};
 
@@ -132,6 +133,12 @@ impl Baseline {
                 })
             );
         }
+        if !print.effective.is_empty() {
+            yaml.push_str("effective: # what the engine says that it runs with\n");
+        }
+        for (name, value) in print.effective.iter() {
+            let _ = writeln!(yaml, "  {}: {}", quote(name), quote(value));
+        }
         yaml
     }
 
@@ -195,7 +202,7 @@ impl Baseline {
                 });
             }
         }
-        differences.extend(later.fingerprint.under_test_since(&self.fingerprint));
+        differences.extend(later.fingerprint.launched_differently(&self.fingerprint));
         let way = |is_estimated: bool| if is_estimated { "estimated" } else { "measured" };
         for quantity in self.estimated.symmetric_difference(&later.estimated) {
             differences.push(Difference {
@@ -240,6 +247,8 @@ struct File {
     image_digest: Option<String>,
     vllm: Option<String>,
     driver: Option<String>,
+    #[serde(default)]
+    effective: EffectiveConfiguration,
     #[serde(default)]
     measured_on: Option<String>,
     gpu_s_per_start: f64,
@@ -301,6 +310,7 @@ impl File {
                 image_digest: self.image_digest,
                 vllm: self.vllm,
                 driver: self.driver,
+                effective: self.effective,
             },
             measured_on: self
                 .measured_on

@@ -170,7 +170,7 @@ fn faults(evidence: &LoadResults<'_>, may_spare: bool) -> (Vec<Finding>, Vec<Fin
         } else {
             faults.extend(repetition.faults.iter().map(|fault| fault.at(name)));
         }
-        if repetition.fingerprint != evidence.starts[0].fingerprint {
+        if !repetition.fingerprint.is_same_launch(&evidence.starts[0].fingerprint) {
             faults.push(Finding::new(
                 FindingCode::ConfigurationChanged,
                 format!("{name} ran with another configuration than start 1"),

@@ -261,16 +261,12 @@ mod tests {
 
     fn docker(digest: &str, under_test: &[&str]) -> Fingerprint {
         Fingerprint {
-            engine: EngineKind::Docker,
-            hardware: "1 × NVIDIA H200".into(),
-            model: "m".into(),
-            arguments: vec![],
-            environment: vec![],
             under_test: under_test.iter().map(|word| (*word).to_owned()).collect(),
             image: Some("vllm:1".into()),
             image_digest: Some(digest.into()),
             vllm: Some("1".into()),
             driver: Some("565".into()),
+            ..Fingerprint::new(EngineKind::Docker, "1 × NVIDIA H200", "m")
         }
     }
 

@@ -18,6 +18,7 @@ pub(crate) fn notes(results: &LoadResults<'_>) -> Vec<Finding> {
             "the remote server was not restarted, so variation between server starts is not measured",
         ));
     }
+    notes.extend(other_settings(starts));
     // What is declared in words has its true length only here.
     if matches!(
         results.load.workload.prompts,
@@ -123,6 +124,21 @@ fn mean_prompt(starts: &[RepetitionResult]) -> Option<f64> {
     median(&means)
 }
 
+/// A start in which the engine reports other settings than in the first: nothing that was declared
+/// explains it.
+fn other_settings(starts: &[RepetitionResult]) -> Option<Finding> {
+    let (first, rest) = starts.split_first()?;
+    let before = &first.fingerprint.effective;
+    rest.iter().zip(names(starts).iter().skip(1)).find_map(|(start, name)| {
+        let differences = before.differences(&start.fingerprint.effective);
+        let shown: Vec<String> = differences.iter().map(ToString::to_string).collect();
+        (!shown.is_empty()).then(|| {
+            let message = format!("other settings than in start 1: {}", shown.join("; "));
+            Finding::new(FindingCode::EngineSettingsDiffer, message).at(name)
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +168,18 @@ mod tests {
         assert!(of(&load, &starts).contains(&note.to_owned()));
         starts[0].summary.prompt_tokens = 0;
         assert!(!of_prompts(of(&load, &starts)));
+    }
+
+    #[test]
+    fn a_start_in_which_the_engine_reports_other_settings_is_named() {
+        let mut starts = [1, 2, 3].map(fixtures::repetition);
+        for start in &mut starts {
+            start.fingerprint.effective.insert("attention_backend", "FLASH_ATTN");
+        }
+        assert!(!of(&fixtures::load(), &starts).iter().any(|note| note.contains("settings")));
+        starts[1].fingerprint.effective.insert("attention_backend", "TRITON_ATTN");
+        let note = "start 2: other settings than in start 1: engine: attention_backend: FLASH_ATTN → TRITON_ATTN";
+        assert!(of(&fixtures::load(), &starts).contains(&note.to_owned()));
     }
 
     #[test]

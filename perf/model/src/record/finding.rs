@@ -110,6 +110,8 @@ codes! {
         Preempted,
         /// The server does not list the model that was asked for.
         ModelNotListed,
+        /// The engine reports other settings in one start than in another.
+        EngineSettingsDiffer,
         /// A remote server is not restarted between the starts.
         NotRestarted,
         /// The anchor is of something else.

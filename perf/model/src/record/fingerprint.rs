@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::effective::EffectiveConfiguration;
 use crate::spec::engine_kind::EngineKind;
 
 /// What a run ran on and against.
@@ -32,6 +33,9 @@ pub struct Fingerprint {
     pub vllm: Option<String>,
     /// The GPU driver.
     pub driver: Option<String>,
+    /// What the engine says that it runs with; empty where it does not say it.
+    #[serde(default, skip_serializing_if = "EffectiveConfiguration::is_empty")]
+    pub effective: EffectiveConfiguration,
 }
 
 /// One thing in which two fingerprints differ.
@@ -58,6 +62,23 @@ fn brief(value: &str) -> &str {
 }
 
 impl Fingerprint {
+    /// A server of which nothing else is known.
+    pub fn new(engine: EngineKind, hardware: impl Into<String>, model: impl Into<String>) -> Self {
+        Self {
+            engine,
+            hardware: hardware.into(),
+            model: model.into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            under_test: Vec::new(),
+            image: None,
+            image_digest: None,
+            vllm: None,
+            driver: None,
+            effective: EffectiveConfiguration::default(),
+        }
+    }
+
     /// The folder of `baselines/` that holds this machine's: the GPU's name, `cpu`, or `simulated`.
     pub fn folder(&self) -> String {
         if self.engine == EngineKind::Simulated {
@@ -69,9 +90,22 @@ impl Fingerprint {
         slug(&self.hardware)
     }
 
+    /// Whether the same was started on the same hardware. What the engine reports of it does not
+    /// count.
+    pub fn is_same_launch(&self, other: &Self) -> bool {
+        Self { effective: other.effective.clone(), ..self.clone() } == *other
+    }
+
+    /// What differs that is under test, and what the engine made of it.
+    pub fn under_test_since(&self, baseline: &Self) -> Vec<Difference> {
+        let mut differences = self.launched_differently(baseline);
+        differences.extend(baseline.effective.differences(&self.effective));
+        differences
+    }
+
     /// What differs that is under test: image, version, driver, and arguments put under test for
     /// this run.
-    pub fn under_test_since(&self, baseline: &Self) -> Vec<Difference> {
+    pub(crate) fn launched_differently(&self, baseline: &Self) -> Vec<Difference> {
         let mut differences = Vec::new();
         let mut note = |what: &str, baseline: Option<&String>, measured: Option<&String>| {
             if baseline != measured {

@@ -14,16 +14,11 @@ fn baseline() -> Baseline {
         workload: "\"The \\\"fox\\\". \" × 120, at most 256 output tokens".into(),
         arrivals: "8 concurrent, 256 requests after 8 to warm up".into(),
         fingerprint: Fingerprint {
-            engine: EngineKind::Docker,
-            hardware: "CPU: AMD EPYC, 2 cores".into(),
-            model: "tiny".into(),
             arguments: vec!["--max-model-len=2048".into(), "--enforce-eager".into()],
-            environment: vec![],
-            under_test: vec![],
             image: Some("vllm-cpu:0.31.0".into()),
             image_digest: Some("sha256:0a1b".into()),
             vllm: Some("0.31.0".into()),
-            driver: None,
+            ..Fingerprint::new(EngineKind::Docker, "CPU: AMD EPYC, 2 cores", "tiny")
         },
         measured_on: None,
         gpu_s_per_start: 71.25,
@@ -50,6 +45,22 @@ fn a_baseline_reads_back() {
     let read = Baseline::from_yaml(&baseline().to_yaml()).unwrap();
     assert_eq!(read.to_yaml(), baseline().to_yaml());
     assert_eq!(read.fingerprint, baseline().fingerprint);
+}
+
+#[test]
+fn what_the_engine_reported_reads_back_and_is_under_test_and_no_other_session() {
+    let mut reported = baseline();
+    let settings = [("attention_backend", "FLASH_ATTN"), ("kernel for \"x\": y", "{}")];
+    for (name, value) in settings {
+        reported.fingerprint.effective.insert(name, value);
+    }
+    let read = Baseline::from_yaml(&reported.to_yaml()).unwrap();
+    assert_eq!(read.fingerprint, reported.fingerprint);
+    let mut later = read.clone();
+    later.fingerprint.effective.insert("attention_backend", "FLASHINFER");
+    assert_eq!(read.differences(&later), []);
+    let named = later.fingerprint.under_test_since(&read.fingerprint)[0].to_string();
+    assert_eq!(named, "engine: attention_backend: FLASH_ATTN → FLASHINFER");
 }
 
 #[test]

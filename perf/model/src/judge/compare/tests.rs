@@ -21,16 +21,11 @@ fn load() -> Load {
 
 fn fingerprint() -> Fingerprint {
     Fingerprint {
-        engine: EngineKind::Docker,
-        hardware: "1 × NVIDIA H200".into(),
-        model: "m".into(),
         arguments: vec!["--max-model-len=8192".into()],
-        environment: vec![],
-        under_test: vec![],
         image: Some("vllm:1".into()),
         image_digest: Some("sha256:aa".into()),
         vllm: Some("1".into()),
-        driver: None,
+        ..Fingerprint::new(EngineKind::Docker, "1 × NVIDIA H200", "m")
     }
 }
 
@@ -107,6 +102,20 @@ fn another_machine_is_incomparable_and_not_regressed() {
 fn another_workload_is_incomparable() {
     let found = recorded(|baseline| baseline.arrivals = "16 concurrent".into());
     assert_eq!(verdict_of(&starts(&[100.0; 3]), &found).verdict, Verdict::Incomparable);
+}
+
+#[test]
+fn settings_that_an_upgrade_changed_are_listed_and_those_of_one_start_make_nothing_invalid() {
+    let found = recorded(|baseline| baseline.fingerprint.effective.insert("dtype", "bfloat16"));
+    let mut measured = starts(&[100.0, 101.0, 99.0]);
+    for start in &mut measured {
+        start.fingerprint.effective.insert("dtype", "float16");
+    }
+    measured[2].fingerprint.effective.insert("dtype", "float32");
+    let report = verdict_of(&measured, &found);
+    assert_eq!(report.under_test[0].to_string(), "engine: dtype: bfloat16 → float16");
+    assert_eq!((report.verdict, report.faults.len()), (Verdict::Held, 0));
+    assert!(report.notes.iter().any(|note| note.code == FindingCode::EngineSettingsDiffer));
 }
 
 #[test]
