@@ -11,6 +11,8 @@ use clap::{Args, Parser, Subcommand};
 use perf_model::judge::exit_code;
 use perf_model::spec::suggest::nearest;
 
+use crate::formats::Format;
+
 pub(crate) use measuring::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
 pub(crate) use sweeping::{OneOff, Sweep};
 
@@ -107,11 +109,14 @@ Examples:
   cargo xtask perf accept --from ~/Downloads/run awq   from a runner's artifact, only some
   cargo xtask perf accept --reset-anchor --reason \"0.32 trades 3 % for structured output\" awq")]
     Accept(Accept),
-    /// Recompute every figure of a run from its records
+    /// Show a run again: its verdicts, and every figure recomputed from its records
     #[command(after_help = "\
 Examples:
   cargo xtask perf show last
-  cargo xtask perf show 12 cpu_smoke")]
+  cargo xtask perf show 12 cpu_smoke
+  cargo xtask perf show last --format markdown             for a comment in a pull request
+  cargo xtask perf show last --format junit --output junit.xml
+  cargo xtask perf show ~/Downloads/run --format html --output run.html")]
     Show(Show),
     /// Put a load on any OpenAI-compatible server; `cargo xtask perf load --help` shows how
     #[command(disable_help_flag = true)]
@@ -208,8 +213,14 @@ pub(crate) struct Import {
 pub(crate) struct Show {
     /// A run: its number, `last`, or a folder
     pub(crate) run: String,
-    /// Only records with one of these in their paths
+    /// Only records with one of these in their paths; in the formats beside the terminal, only suites
     pub(crate) filters: Vec<String>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    pub(crate) format: Format,
+    /// Write it to a file instead of standard output
+    #[arg(long, value_name = "FILE", requires = "format")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -14,9 +14,10 @@ use perf_model::judge::verdict::Verdict;
 use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::plan::{Plan, PlannedLoad};
+use perf_model::spec::run_request::RunRequest;
 use perf_model::spec::settings::{Purpose, Settings};
-use perf_report::terminal;
-use perf_store::runs::write_settings;
+use perf_report::{Invocation, terminal};
+use perf_store::runs::{write_request, write_settings};
 use perf_store::{config_file, report_file};
 
 use crate::cli::{Compare, Gate, On, Refresh, Required};
@@ -26,7 +27,7 @@ use crate::scenario_run::{plan, run_scenario};
 use crate::scenarios::Scenario;
 use crate::settings::{Asked, pick_engine};
 use crate::stdout::say;
-use crate::{detect, refresh_summary, runs, scenarios, staleness, tiers};
+use crate::{detect, formats, refresh_summary, runs, scenarios, staleness, tiers};
 
 /// Measures and judges.
 pub(crate) fn gate(asked: &Gate) -> Result<u8> {
@@ -65,6 +66,15 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
     };
 
     let asked = settings.clone();
+    let request = RunRequest {
+        filters: on.filters.clone(),
+        tier: on.tier,
+        left_out: run.left_out.clone(),
+        requires_hardware: on.require.is_some(),
+        settings: asked,
+    };
+    let invocation = Invocation::of(&request);
+    write_request(&folder, &settings, &request, false).map_err(unmeasurable)?;
     let mut reports = Vec::new();
     let scenarios = picked.iter().zip(&run.is_measured);
     for (scenario, _) in scenarios.filter(|(_, is_measured)| **is_measured) {
@@ -74,12 +84,12 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         eprintln!("{}", scenario.name);
         if settings.budget.gpu_s == Some(0.0) {
             let why = "the budget was used up before it could be measured".to_owned();
-            reports.push(SuiteReport::unmeasured(
-                scenario.name.clone(),
-                engine,
-                Verdict::Inconclusive,
-                why,
-            ));
+            let report =
+                SuiteReport::unmeasured(scenario.name.clone(), engine, Verdict::Inconclusive, why);
+            // The reports of the run must say it too.
+            let left = folder.join(scenario.name.replace("::", "-"));
+            report_file::write(&left, &report).map_err(unmeasurable)?;
+            reports.push(report);
             continue;
         }
         for mut report in run_scenario(scenario, &settings, &folder, &interrupt)? {
@@ -100,12 +110,6 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         }
     }
     if settings.purpose == Purpose::Refresh {
-        let invocation = terminal::Invocation {
-            filters: &on.filters,
-            tier: on.tier,
-            settings: &asked,
-            left_out: &run.left_out,
-        };
         let add_session = invocation.add_session();
         let Run { loads, before, gate, .. } = &run;
         refresh_summary::on(&runs::root(), loads, before, &folder, gate, &add_session)?
@@ -125,14 +129,12 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         );
         return Ok(exit_code::INTERRUPTED);
     }
-    remember(&folder, &settings, true)?;
-    let run = terminal::Invocation {
-        filters: &on.filters,
-        tier: on.tier,
-        settings: &asked,
-        left_out: &run.left_out,
-    };
-    Ok(close(&reports, &run, on.require, &folder))
+    write_request(&folder, &settings, &request, true).map_err(unmeasurable)?;
+    let code = close(&reports, &invocation, on.require, &folder);
+    if settings.purpose != Purpose::Refresh {
+        formats::write_reports(&folder)?;
+    }
+    Ok(code)
 }
 
 /// What is to be measured.
@@ -188,7 +190,7 @@ fn prepare(
     let guards = loads.iter().map(|load| load.guards.len()).sum::<usize>().max(1);
     settings.checks = Some(u32::try_from(guards).unwrap_or(u32::MAX));
     let gate = model::Gate::of_run(&config.gate, guards, settings.budget.starts)?;
-    remember(folder, settings, false)?;
+    write_settings(folder, settings, false).map_err(unmeasurable)?;
     let recorded = loads.iter().filter(|load| load.baseline.is_recorded);
     let file = |load: &PlannedLoad| runs::root().join(&load.baseline.file);
     let before = recorded.filter_map(|load| runs::baseline(&file(load)).ok()).collect();
@@ -224,7 +226,7 @@ fn add_only_where_wanted(plans: &[Vec<Plan>], is_measured: &mut [bool]) -> bool 
 /// Prints the verdict of the whole and gives its exit code.
 fn close(
     reports: &[SuiteReport],
-    run: &terminal::Invocation<'_>,
+    run: &Invocation<'_>,
     required: Option<Required>,
     folder: &Path,
 ) -> u8 {
@@ -249,9 +251,4 @@ fn close(
 /// Reads `perf.toml`, so that a fault in it is reported before anything is built.
 pub(crate) fn read_config() -> Result<Config> {
     Ok(config_file::read(&runs::root())?)
-}
-
-/// Writes down what was asked for, and whether it came to its end.
-fn remember(folder: &Path, settings: &Settings, complete: bool) -> Result<()> {
-    write_settings(folder, settings, complete).map_err(unmeasurable)
 }

@@ -1,14 +1,18 @@
 //! `cargo xtask perf show`: the report of a run, and every figure recomputed from its records.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use perf_model::judge::exit_code;
 use perf_model::record::file::{Header, Part, Record};
 use perf_report::terminal;
-use perf_store::{record_file, report_file, sweep_file};
+use perf_store::{atomic, record_file, report_file, sweep_file};
 
 use crate::cli::Show;
+use crate::error::unmeasurable;
+use crate::formats::{self, Format};
+use crate::run_data::RunData;
 use crate::stdout::say;
 use crate::{filters, runs, sweep};
 
@@ -16,6 +20,15 @@ use crate::{filters, runs, sweep};
 /// read does not hide the others.
 pub(crate) fn show(asked: &Show) -> Result<u8> {
     let run = runs::find(&asked.run)?;
+    if asked.format != Format::Terminal {
+        return in_format(asked, &run);
+    }
+    if let Some(file) = &asked.output {
+        bail!(
+            "{}: give a --format; the terminal's tables are not written to a file",
+            file.display()
+        );
+    }
     let mut has_report = false;
     for path in report_file::all_in(&run)? {
         match report_file::read(&path) {
@@ -76,4 +89,18 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
             run.display()
         ),
     }
+}
+
+/// Writes the run in another format than the terminal's.
+fn in_format(asked: &Show, run: &Path) -> Result<u8> {
+    let mut data = RunData::read(run, &asked.filters)?;
+    let text = formats::render(asked.format, &mut data, run)?;
+    match &asked.output {
+        Some(file) => atomic::write(file, &text).map_err(unmeasurable)?,
+        None => say(text.trim_end_matches(['\r', '\n'])),
+    }
+    if data.unread > 0 {
+        bail!("{} files of {} cannot be read, and are left out", data.unread, run.display());
+    }
+    Ok(exit_code::HELD)
 }

@@ -1,5 +1,6 @@
 //! The files of other tools.
 
+pub mod csv_line;
 pub mod server_info;
 pub mod vllm_bench;
 

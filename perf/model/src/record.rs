@@ -17,6 +17,7 @@ pub mod fingerprint;
 pub mod left_out;
 pub mod oddity;
 pub mod part;
+pub mod reader;
 pub mod sample;
 pub mod search_probe;
 pub mod server_counts;

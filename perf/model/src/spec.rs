@@ -17,6 +17,7 @@ pub mod price;
 pub mod quantity;
 pub mod redactor;
 pub mod request_field;
+pub mod run_request;
 pub mod secret_name;
 pub mod server;
 pub mod server_url;

@@ -1,3 +1,17 @@
-//! Renders reports for people: one module per output format.
+//! Renders reports: one module per output format. All are pure functions of what a run left.
 
+mod advice;
+pub mod csv;
+pub mod export;
+mod figure;
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+mod overview;
 pub mod terminal;
+#[cfg(test)]
+mod testing;
+
+pub use advice::Invocation;
+pub use overview::{Overview, Problem};

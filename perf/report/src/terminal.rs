@@ -1,7 +1,6 @@
 //! Reports as text for people: a table a load, and a line a suite for the end of a run. Words carry
 //! the verdicts; there is no colour to lose.
 
-mod advice;
 mod figures;
 mod judged;
 mod knee;
@@ -25,8 +24,8 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::metric::Direction;
 use perf_model::spec::tier::Tier;
 
-pub use advice::Invocation;
-use advice::advice;
+use crate::advice::{Invocation, advice};
+
 pub use figures::figures;
 pub use judged::judged;
 pub use plan::plan;

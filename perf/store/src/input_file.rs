@@ -2,8 +2,8 @@
 //! size are read, so that no file can make a command wait for ever or take all memory.
 
 use std::fmt;
-use std::fs::{FileType, OpenOptions};
-use std::io::{self, Read};
+use std::fs::{File, FileType, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -162,7 +162,12 @@ pub fn read(path: &Path, kind: Kind) -> Result<String, InputError> {
 /// What Windows programs put at the beginning of a text file.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-fn bytes(path: &Path, kind: Kind) -> Result<Vec<u8>, Fault> {
+/// Opens a regular file that is not too large.
+pub(crate) fn open_regular(path: &Path, kind: Kind) -> Result<File, InputError> {
+    open(path, kind).map_err(|fault| InputError { path: path.to_owned(), fault })
+}
+
+fn open(path: &Path, kind: Kind) -> Result<File, Fault> {
     // Opening a pipe waits for a writer, unless it is asked not to.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(Fault::Io)?;
@@ -174,9 +179,53 @@ fn bytes(path: &Path, kind: Kind) -> Result<Vec<u8>, Fault> {
     if found.len() > most {
         return Err(Fault::TooLarge { kind, most });
     }
+    Ok(file)
+}
+
+/// Reads a text file line by line, without its line feeds; says of each whether it had one. What is
+/// kept in memory is one line.
+pub(crate) fn each_line(
+    path: &Path,
+    kind: Kind,
+    mut line: impl FnMut(&str, bool) -> Result<(), Fault>,
+) -> Result<(), InputError> {
+    let wrong = |fault| InputError { path: path.to_owned(), fault };
+    let most = kind.most_bytes();
+    let longest = kind.longest_line().unwrap_or(most);
+    let mut file = BufReader::new(open(path, kind).map_err(wrong)?);
+    let (mut bytes, mut number, mut before) = (Vec::new(), 0, 0);
+    loop {
+        bytes.clear();
+        let read = file.by_ref().take(longest + 1).read_until(b'\n', &mut bytes);
+        let read = read.map_err(Fault::Io).map_err(wrong)?;
+        if read == 0 {
+            return Ok(());
+        }
+        number += 1;
+        if bytes.len() as u64 > longest {
+            return Err(wrong(Fault::LongLine { line: number, kind, most: longest }));
+        }
+        if before + bytes.len() as u64 > most {
+            return Err(wrong(Fault::TooLarge { kind, most }));
+        }
+        let has_end = bytes.ends_with(b"\n");
+        let text = std::str::from_utf8(&bytes[..bytes.len() - usize::from(has_end)]);
+        let place = usize::try_from(before).unwrap_or(usize::MAX);
+        let text =
+            text.map_err(|error| wrong(Fault::NotText(place.saturating_add(error.valid_up_to()))))?;
+        let mark = text.starts_with(BYTE_ORDER_MARK) && before == 0;
+        let text = if mark { &text[BYTE_ORDER_MARK.len_utf8()..] } else { text };
+        let text = text.strip_suffix('\r').filter(|_| has_end).unwrap_or(text);
+        before += bytes.len() as u64;
+        line(text, has_end).map_err(wrong)?;
+    }
+}
+
+fn bytes(path: &Path, kind: Kind) -> Result<Vec<u8>, Fault> {
+    let mut file = open(path, kind)?;
+    let most = kind.most_bytes();
     let mut bytes = Vec::new();
     let mut lines = Lines { kind, number: 1, length: 0 };
-    let mut file = file;
     loop {
         let before = bytes.len();
         let read = file.by_ref().take(PIECE).read_to_end(&mut bytes).map_err(Fault::Io)?;

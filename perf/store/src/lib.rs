@@ -11,6 +11,7 @@ pub mod baselines;
 pub mod config_file;
 pub mod input_file;
 pub mod lock;
+pub mod logs;
 pub mod record_file;
 pub mod report_file;
 pub mod root;

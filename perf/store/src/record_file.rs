@@ -8,16 +8,47 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use perf_model::record::file::{End, Header, Line, Record, line};
+use perf_model::record::file::{End, Header, Line, Record, RecordError, line};
+use perf_model::record::reader::RecordReader;
 use perf_model::record::sample::Sample;
 
 use crate::atomic::WriteError;
-use crate::input_file::{self, InputError, Kind};
+use crate::input_file::{self, Fault, InputError, Kind};
 
 /// Reads a record.
 pub fn read(path: &Path) -> Result<Record, InputError> {
     let text = input_file::read(path, Kind::Record)?;
     Record::parse(&text).map_err(|why| InputError::content(path, &why))
+}
+
+/// Reads a record request by request, and keeps none of them: for records that are larger than memory.
+/// `begin` gets the header, and gives what each request is added to.
+pub fn fold<T>(
+    path: &Path,
+    begin: impl FnOnce(&Header) -> T,
+    mut add: impl FnMut(&mut T, &Sample),
+) -> Result<(Header, T), InputError> {
+    let wrong = |why: RecordError| Fault::Content(why.to_string());
+    let mut reader: Option<RecordReader> = None;
+    let mut begin = Some(begin);
+    let mut gathered = None;
+    input_file::each_line(path, Kind::Record, |line, has_end| {
+        let Some(reader) = &mut reader else {
+            let first = RecordReader::begin(line).map_err(wrong)?;
+            gathered = begin.take().map(|begin| begin(first.header()));
+            reader = Some(first);
+            return Ok(());
+        };
+        let sample = reader.line(line, !has_end).map_err(wrong)?;
+        if let (Some(sample), Some(gathered)) = (&sample, &mut gathered) {
+            add(gathered, sample);
+        }
+        Ok(())
+    })?;
+    match (reader, gathered) {
+        (Some(reader), Some(gathered)) => Ok((reader.finish().0, gathered)),
+        _ => Err(InputError::content(path, &RecordError::NoHeader)),
+    }
 }
 
 /// Writes a whole record into the folder of a run, and gives its path.
@@ -162,6 +193,34 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_is_read_request_by_request_has_the_same_faults() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("l.jsonl");
+        let begin = line(Line::Header(&header()));
+        let sample = fixtures::sample();
+        let request = line(Line::Sample(&sample));
+        for text in [
+            String::new(),
+            "hello\n".to_owned(),
+            format!("{begin}{request}{request}"),
+            format!("{begin}{request}garbage\n{request}"),
+            format!("{begin}{request}{}", &request[..20]),
+            begin.clone(),
+        ] {
+            std::fs::write(&path, &text).unwrap();
+            let whole = read(&path).map(|record| record.samples.len());
+            let one_by_one = fold(&path, |_| 0, |count, _| *count += 1).map(|(_, count)| count);
+            match (whole, one_by_one) {
+                (Ok(whole), Ok(one_by_one)) => assert_eq!(whole, one_by_one, "{text}"),
+                (Err(whole), Err(one_by_one)) => {
+                    assert_eq!(whole.to_string(), one_by_one.to_string());
+                }
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn a_record_is_read_as_it_was_written_and_one_that_was_dropped_says_so() {
         let run = tempfile::tempdir().unwrap();
         let mut writer = RecordWriter::begin(run.path(), &header()).unwrap();
@@ -172,6 +231,8 @@ mod tests {
         assert_eq!(record.samples, [fixtures::sample()]);
         let end = record.end.as_ref().unwrap();
         assert_eq!(end.reason.as_deref(), Some("the run was given up"));
+        let requests = fold(&path, |_| 0, |count, _| *count += 1).unwrap();
+        assert_eq!(requests, (record.header.clone(), 1));
         assert_eq!(write(run.path(), &record).unwrap(), path);
         assert_eq!(read(&path).unwrap(), record);
     }

@@ -3,7 +3,9 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
+use perf_model::spec::run_request::RunRequest;
 use perf_model::spec::settings::Settings;
 use serde_json::Value;
 
@@ -103,9 +105,31 @@ impl Runs {
 
 /// Writes what a run was asked to do, and whether it came to its end.
 pub fn write_settings(run: &Path, settings: &Settings, complete: bool) -> Result<(), WriteError> {
-    let path = run.join(RUN_FILE);
-    let content = serde_json::json!({ "complete": complete, "settings": settings });
-    atomic::write(&path, &format!("{content:#}"))
+    write_run(run, &serde_json::json!({ "complete": complete, "settings": settings }))
+}
+
+/// Writes the same with what was asked for on the command line, which a report names again.
+pub fn write_request(
+    run: &Path,
+    settings: &Settings,
+    request: &RunRequest,
+    complete: bool,
+) -> Result<(), WriteError> {
+    let content =
+        serde_json::json!({ "complete": complete, "settings": settings, "request": request });
+    write_run(run, &content)
+}
+
+fn write_run(run: &Path, content: &Value) -> Result<(), WriteError> {
+    atomic::write(&run.join(RUN_FILE), &format!("{content:#}"))
+}
+
+/// Reads what was asked for on the command line; absent for runs of older versions, and of commands
+/// that are not gated.
+pub fn read_request(run: &Path) -> Option<RunRequest> {
+    let text = input_file::read(&run.join(RUN_FILE), Kind::Report).ok()?;
+    let mut content: Value = serde_json::from_str(&text).ok()?;
+    serde_json::from_value(content.get_mut("request")?.take()).ok()
 }
 
 /// Reads what a run was asked to do.
@@ -116,6 +140,13 @@ pub fn read_settings(run: &Path) -> Result<Settings, InputError> {
         serde_json::from_str(&text).map_err(|error| InputError::content(&path, &error))?;
     serde_json::from_value(content["settings"].take())
         .map_err(|error| InputError::content(&path, &error))
+}
+
+/// When a run last said what it was asked to do, in seconds since 1970; 0 where that is not known.
+pub fn asked_at(run: &Path) -> u64 {
+    let changed = std::fs::metadata(run.join(RUN_FILE)).and_then(|found| found.modified());
+    let since = changed.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// Whether a run says that it did not come to its end.

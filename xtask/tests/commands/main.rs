@@ -5,6 +5,7 @@
 mod cli;
 mod common;
 mod docker;
+mod formats;
 mod gate;
 mod load;
 mod published;

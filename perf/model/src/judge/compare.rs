@@ -118,6 +118,7 @@ pub fn compare(
         load: evidence.load.name.clone(),
         engine: fingerprint.map_or(EngineKind::Simulated, |print| print.engine),
         hardware: fingerprint.map(|print| print.hardware.clone()).unwrap_or_default(),
+        model: fingerprint.map(|print| print.model.clone()).unwrap_or_default(),
         workload: evidence.workload(),
         arrivals: evidence.load.describe_arrivals(),
         in_flight: (evidence.load.arrivals.is_closed_loop())
@@ -266,6 +267,7 @@ fn rows(
                 .find(|there| there.metric == metric)
                 .map(|there| there.value),
             baseline: base,
+            baseline_starts: before.iter().flatten().filter_map(|runs| median(runs)).collect(),
             measured: now,
             change: base
                 .zip(now)

@@ -40,6 +40,9 @@ pub struct LoadReport {
     pub engine: EngineKind,
     /// The hardware it ran on.
     pub hardware: String,
+    /// The model; empty in reports of older versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model: String,
     /// What was asked.
     pub workload: String,
     /// When.
@@ -76,6 +79,9 @@ pub struct Row {
     pub published: Option<f64>,
     /// The median of the baseline's starts.
     pub baseline: Option<f64>,
+    /// The baseline's engine starts, in order: the median of the runs of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baseline_starts: Vec<f64>,
     /// The median of the measured starts.
     pub measured: Option<f64>,
     /// The measured starts, in order.

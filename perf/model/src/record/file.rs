@@ -1,16 +1,14 @@
 //! The record of one run: JSON lines, a [`Header`], every [`Sample`], an [`End`]. Append-only, so
 //! that what was measured before a crash is never lost; a record without its end is incomplete.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
-use crate::record::bounds;
 pub use crate::record::cache_reset::CacheReset;
 use crate::record::client_load::Calibration;
 pub use crate::record::end::End;
 use crate::record::fingerprint::Fingerprint;
 pub use crate::record::part::Part;
+use crate::record::reader::RecordReader;
 use crate::record::sample::Sample;
 use crate::record::search_probe::SearchProbe;
 pub use crate::record::server_counts::ServerCounts;
@@ -111,15 +109,6 @@ pub enum Line<'a> {
     End(&'a End),
 }
 
-/// One line of a record, as it is read.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ReadLine {
-    Header(Box<Header>),
-    Sample(Sample),
-    End(End),
-}
-
 /// A whole record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
@@ -154,44 +143,15 @@ impl Record {
     /// Reads a record. A last line that was cut off is dropped: its writer was killed in the middle
     /// of it.
     pub fn parse(text: &str) -> Result<Self, RecordError> {
-        let mut lines = text.lines().enumerate().peekable();
-        let (_, first) = lines.next().ok_or(RecordError::NoHeader)?;
-        let Ok(ReadLine::Header(header)) = serde_json::from_str(first) else {
-            return Err(RecordError::NoHeader);
-        };
-        if header.schema > SCHEMA {
-            return Err(RecordError::Newer(header.schema));
+        let mut lines = text.lines().peekable();
+        let mut reader = RecordReader::begin(lines.next().ok_or(RecordError::NoHeader)?)?;
+        let mut samples = Vec::new();
+        while let Some(line) = lines.next() {
+            let may_be_cut = lines.peek().is_none() && !text.ends_with('\n');
+            samples.extend(reader.line(line, may_be_cut)?);
         }
-        let mut record = Self { header: *header, samples: Vec::new(), end: None };
-        let mut seen = BTreeSet::new();
-        let mut tokens = 0;
-        while let Some((index, line)) = lines.next() {
-            let wrong = |cause: String| Err(RecordError::Line { line: index + 1, cause });
-            if record.end.is_some() {
-                return wrong("it comes after the end".to_owned());
-            }
-            match serde_json::from_str(line) {
-                Ok(ReadLine::Sample(sample)) if !seen.insert(sample.index) => {
-                    return wrong(format!("request {} is there twice", sample.index));
-                }
-                Ok(ReadLine::Sample(sample)) => {
-                    match bounds::check(&sample) {
-                        Ok(more) => tokens += more,
-                        Err(cause) => return wrong(cause),
-                    }
-                    if tokens > bounds::MOST_TOKENS_OF_RECORD {
-                        let most = bounds::MOST_TOKENS_OF_RECORD;
-                        return wrong(format!("more than {most} tokens in `chunks` up to here"));
-                    }
-                    record.samples.push(sample);
-                }
-                Ok(ReadLine::End(end)) => record.end = Some(end),
-                Ok(ReadLine::Header(_)) => return wrong("a second header".to_owned()),
-                Err(_) if lines.peek().is_none() && !text.ends_with('\n') => {}
-                Err(error) => return wrong(error.to_string()),
-            }
-        }
-        Ok(record)
+        let (header, end) = reader.finish();
+        Ok(Self { header, samples, end })
     }
 
     /// Whether every request was sent and answered or given up.

@@ -1,5 +1,6 @@
 //! A sweep as comma-separated values, a row for each cell: [`csv`].
 
+use crate::interop::csv_line::line;
 use crate::spec::metric::Metric;
 use crate::sweep::cell::CellOutcome;
 use crate::sweep::goal::Figure;
@@ -41,21 +42,6 @@ pub fn csv(report: &SweepReport) -> String {
     text
 }
 
-fn line(fields: &[String]) -> String {
-    let fields: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
-    format!("{}\r\n", fields.join(","))
-}
-
-fn quoted(field: &str) -> String {
-    let is_formula =
-        field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();
-    let field = if is_formula { format!("'{field}") } else { field.to_owned() };
-    if field.contains([',', '"', '\n', '\r']) {
-        return format!("\"{}\"", field.replace('"', "\"\""));
-    }
-    field
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,12 +58,5 @@ mod tests {
         assert_eq!(lines[1], "8,1,1,measured,,20,20,21.5");
         assert_eq!(lines[6], "64,32,1,measured,,120,,");
         assert_eq!(lines.len(), 8);
-    }
-
-    #[test]
-    fn fields_are_quoted_and_no_field_is_a_formula() {
-        assert_eq!(quoted("a \"b\", c"), "\"a \"\"b\"\", c\"");
-        assert_eq!(quoted("=1+1"), "'=1+1");
-        assert_eq!(quoted("-0.5"), "-0.5");
     }
 }

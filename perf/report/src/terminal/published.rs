@@ -115,15 +115,10 @@ mod tests {
 
     fn row(metric: &str, published: Option<f64>, measured: f64) -> Row {
         Row {
-            metric: metric.parse().unwrap(),
             published,
-            baseline: None,
             measured: Some(measured),
             starts: vec![measured],
-            change: None,
-            estimated: false,
-            baseline_estimated: false,
-            guard: None,
+            ..perf_model::fixtures::row(metric.parse().unwrap())
         }
     }
 

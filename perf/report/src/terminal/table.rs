@@ -2,6 +2,8 @@
 
 use comfy_table::{CellAlignment, Table};
 
+pub(super) use crate::figure::{marked, number, optional};
+
 pub(super) fn plain<T: ToString>(head: &[T]) -> Table {
     let mut table = Table::new();
     table
@@ -21,27 +23,6 @@ pub(super) fn align_right(table: &mut Table, columns: std::ops::Range<usize>) {
 /// The table's lines without the blanks at their ends.
 pub(super) fn trimmed(table: &Table) -> String {
     table.lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
-}
-
-pub(super) fn optional(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), number)
-}
-
-/// A figure, marked where it is an estimate.
-pub(super) fn marked(value: Option<f64>, is_estimated: bool) -> String {
-    match value {
-        Some(value) if is_estimated => format!("≈{}", number(value)),
-        other => optional(other),
-    }
-}
-
-pub(super) fn number(value: f64) -> String {
-    match value.abs() {
-        large if large >= 1_000.0 => format!("{value:.0}"),
-        large if large >= 100.0 => format!("{value:.1}"),
-        large if large >= 10.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
-    }
 }
 
 /// A workload's line, short enough for a terminal.

@@ -41,6 +41,7 @@ fn report(verdict: Verdict, baseline: Option<f64>, starts: &[f64]) -> LoadReport
         load: "max_throughput".into(),
         engine: EngineKind::Docker,
         hardware: "1 × NVIDIA GeForce RTX 4090".into(),
+        model: "Qwen2.5-14B-Instruct-AWQ".into(),
         workload: "\"The quick brown fox jumps over the lazy dog. \" × 120, at most 256 output tokens, completions"
             .into(),
         arrivals: "waves of 32, 160 requests after 32 to warm up".into(),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::run_request::RunRequest;
 use perf_model::spec::settings::{Purpose, Settings, Variant};
 use perf_model::spec::tier::Tier;
 
@@ -19,6 +20,14 @@ pub struct Invocation<'a> {
     pub left_out: &'a [String],
     /// What was asked for, with the budget of the whole run.
     pub settings: &'a Settings,
+}
+
+impl<'a> Invocation<'a> {
+    /// The invocation that a run was asked for with.
+    pub fn of(request: &'a RunRequest) -> Self {
+        let RunRequest { filters, tier, left_out, settings, .. } = request;
+        Self { filters, tier: *tier, left_out, settings }
+    }
 }
 
 impl Invocation<'_> {
@@ -132,7 +141,7 @@ fn shell(words: &[String]) -> String {
 }
 
 /// What to do about the verdict of a run; `None` where there is nothing to do.
-pub(super) fn advice(
+pub(crate) fn advice(
     verdict: Verdict,
     reports: &[SuiteReport],
     run: &Invocation<'_>,
