@@ -133,5 +133,9 @@ fn configuration(print: &Fingerprint) -> Markup {
     html! {
         details { summary { "Configuration of the server" }
             dl { @for (name, value) in all { dt { (name) } dd { code { (value) } } } } }
+        @if !print.effective.is_empty() {
+            details { summary { "What the engine says that it runs with" }
+                dl { @for (name, value) in print.effective.iter() { dt { (name) } dd { code { (value) } } } } }
+        }
     }
 }
