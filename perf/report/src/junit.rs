@@ -125,7 +125,7 @@ mod tests {
         let passed = report.test_suites.iter().flat_map(|suite| &suite.test_cases);
         let passed: Vec<&str> = passed
             .filter(|case| matches!(case.status, TestCaseStatus::Success { .. }))
-            .filter_map(|case| case.classname.as_ref().map(|name| name.as_str()))
+            .filter_map(|case| case.classname.as_ref().map(quick_junit::XmlString::as_str))
             .collect();
         assert_eq!(passed, ["awq-improved", "awq-held"]);
     }
