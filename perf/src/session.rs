@@ -3,7 +3,7 @@
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 
-use perf_model::judge::gate::Gate;
+use perf_model::judge::gate::{DUET_RUNS, Gate};
 use perf_model::record::file::Part;
 use perf_model::spec::access::{API_KEYS, Access};
 use perf_model::spec::config::Config;
@@ -73,7 +73,9 @@ impl Session {
     pub(crate) fn runs(&self) -> u32 {
         match self.settings.purpose {
             Purpose::Refresh => self.settings.runs.unwrap_or(self.config.runs),
-            Purpose::Gate | Purpose::Compare => 1,
+            Purpose::Gate => 1,
+            // Without a baseline, nothing else says how far a single run may be off.
+            Purpose::Compare => DUET_RUNS,
         }
     }
 
@@ -81,7 +83,12 @@ impl Session {
     /// run, which only the one who runs all suites knows.
     pub(crate) fn gate(&self, guards: usize) -> Result<Gate> {
         let checks = self.settings.checks.map_or(guards, |checks| checks as usize);
-        let gate = Gate::of_run(&self.config.gate, checks, self.settings.budget.starts);
+        let usual = match self.settings.purpose {
+            Purpose::Compare => Some(self.config.gate.compare_pairs),
+            Purpose::Gate | Purpose::Refresh => None,
+        };
+        let starts = self.settings.budget.starts.or(usual);
+        let gate = Gate::of_run(&self.config.gate, checks, starts);
         gate.map_err(|error| Error::Usage(error.to_string()))
     }
 

@@ -1,5 +1,5 @@
-//! Both sides measured alternately in one session: [`DuetPlan::confirm`] a verdict, or
-//! [`compare_pairs`] with no baseline.
+//! Both sides measured alternately in one session, to [confirm](DuetPlan::confirm) a verdict against
+//! a baseline.
 //!
 //! A baseline was measured on other days. Drift since then looks like a change and does not show in
 //! the scatter of today's starts. The only way to tell drift from a change is to measure the old
@@ -7,17 +7,17 @@
 
 use crate::boundaries::Boundaries;
 use crate::design::{Design, DesignError};
-use crate::distributions::{t_of_z, z_of_t};
+use crate::distributions::z_of_t;
 use crate::guard::Guard;
-use crate::judge::{Judgement, Verdict, agree, interval};
+use crate::judge::{Judgement, Verdict, interval};
 use crate::pairs::Pairs;
 
 /// The most degrees of freedom that earlier knowledge of the noise counts for, so that the pairs
 /// weigh enough.
 const KNOWN: f64 = 20.0;
 
-/// Runs of each load in a start of a duet, on which the error rates of [`DuetPlan`] were found: few
-/// loads share such a start, and it is the start that costs.
+/// Runs of each load in a start of a duet or of a comparison, on which their error rates were found.
+/// It is the start that costs, and one run in it may be far off.
 pub const DUET_RUNS: u32 = 3;
 
 /// How often chance alone may confirm any of the changes that the comparison with the baseline
@@ -29,10 +29,6 @@ const DECIDE: f64 = 0.01;
 
 /// How often a loss of twice the band may be overturned before the last pair.
 const OVERTURN: f64 = 0.02;
-
-/// Before the last pair nothing holds where a start is farther from the middle of its side than this
-/// many usual standard deviations, and half the slack: few pairs may agree by luck.
-const USUAL_REACH: f64 = 3.0;
 
 /// The verdict on alternating pairs, and every number that it was reached from.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +68,16 @@ pub struct Duet {
     /// Whether the band is wider than the guard's `max_band`.
     pub is_blind: bool,
     /// The band as a difference of costs.
-    band_cost: f64,
+    pub(crate) band_cost: f64,
+}
+
+impl Duet {
+    /// Whether the pairs so far agree with a verdict against a baseline, however uncertain they are:
+    /// they differ in its direction by the band or more.
+    pub fn agrees_with(&self, verdict: Verdict) -> bool {
+        let sign = if verdict == Verdict::Improved { -1.0 } else { 1.0 };
+        sign * self.loss >= self.band_cost
+    }
 }
 
 /// How verdicts against a baseline are confirmed: bounds that were computed once.
@@ -144,74 +149,8 @@ fn overturn(shown: bool) -> &'static str {
     }
 }
 
-/// Compares two sides by pairs alone, without any baseline. `boundaries` are
-/// [`Boundaries::of_comparison`].
-///
-/// Both directions are treated alike: exchanging the sides exchanges regressed and improved and
-/// nothing else.
-///
-/// How much the pairs scatter is not known beforehand, so the band can only be widened at the end:
-/// the last pair is judged by what that many pairs can tell apart, as
-/// [`Resolution`](crate::Resolution) has it, where the slack is less.
-pub fn compare_pairs(boundaries: &Boundaries, guard: &Guard, pairs: &Pairs) -> Duet {
-    let prior = guard.prior();
-    let slack = guard.slack_cost();
-    let estimate = pairs.guessed(prior.start_sd.powi(2), prior.start_df);
-    let mut duet = measure(boundaries, guard, pairs.count(), estimate, slack);
-    let last = pairs.count() >= boundaries.design().max_starts;
-    if let Some(bound) = duet.z_change.filter(|_| last) {
-        let resolved =
-            f64::midpoint(t_of_z(bound, duet.df), t_of_z(duet.z_held, duet.df)) * duet.error;
-        if resolved > slack {
-            duet = measure(boundaries, guard, pairs.count(), estimate, resolved);
-        }
-    }
-    let band = duet.band_cost;
-    let above = z_of_t((2.0 * band + duet.loss) / duet.error, duet.df);
-    let changed = duet.loss.abs() >= band
-        && duet.z_change.is_some_and(|bound| duet.z.abs() >= bound)
-        && agree(pairs.differences(), duet.loss.signum(), band);
-    // One pair or two say nothing of how much pairs scatter.
-    let held = duet.z_change.is_some()
-        && duet.z_below.min(above) >= duet.z_held
-        && duet.loss.abs() <= band
-        && (last || pairs.farthest() <= (slack / 2.0).max(USUAL_REACH * prior.start_sd));
-    let most = guard.direction().loss(guard.max_band());
-    let scatter = pairs.most_scatter(prior.start_sd.powi(2), prior.start_df);
-    duet.is_blind = duet.band > guard.max_band() * (1.0 + 1e-9) || scatter > most;
-    (duet.verdict, duet.reason) = match (changed, held, last) {
-        (true, ..) if duet.loss > 0.0 => (Verdict::Regressed, None),
-        (true, ..) => (Verdict::Improved, None),
-        (false, true, true) if duet.is_blind => (
-            Verdict::Inconclusive,
-            Some(cannot_see(pairs.count(), guard, duet.band.max(scatter.exp_m1()))),
-        ),
-        (false, true, _) if !duet.is_blind => (Verdict::Held, None),
-        (false, _, false) => (Verdict::Continue, None),
-        (false, _, true) => (Verdict::Inconclusive, Some(undecided(pairs.count(), duet.band))),
-    };
-    duet
-}
-
-fn cannot_see(pairs: usize, guard: &Guard, band: f64) -> String {
-    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-    format!(
-        "with these {pairs} pairs a change under {} cannot be seen, and at most {} may stay unseen; allow more pairs, or \
-         set a larger slack or max_band",
-        percent(band),
-        percent(guard.max_band())
-    )
-}
-
-fn undecided(pairs: usize, slack: f64) -> String {
-    let percent = 100.0 * slack;
-    format!(
-        "the limit of {pairs} pairs is reached, and a change of more than {percent:.1} % is neither shown nor ruled out; \
-         allow more pairs, or a larger slack"
-    )
-}
-
-fn measure(
+/// Every number of a verdict on pairs, judged by this band. The verdict is still open.
+pub(crate) fn measure(
     bounds: &Boundaries,
     guard: &Guard,
     pairs: usize,
@@ -243,8 +182,6 @@ fn measure(
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::direction::Direction;
     use crate::judge::Plan;
@@ -297,22 +234,6 @@ mod tests {
     }
 
     #[test]
-    fn two_images_are_compared_without_a_baseline() {
-        let design = Design { guards: 1, max_starts: 12, ..Design::default() };
-        let bounds = Boundaries::of_comparison(&design).unwrap();
-        let said = |base: &[f64], candidate: &[f64]| {
-            compare_pairs(&bounds, &guard(), &pairs(base, candidate)).verdict
-        };
-        let base = [100.0, 100.4, 99.8, 100.1];
-        assert_eq!(said(&base, &[106.0, 106.3, 105.9, 106.1]), Verdict::Regressed);
-        assert_eq!(said(&base, &[94.0, 94.2, 93.9, 94.1]), Verdict::Improved);
-        assert_eq!(said(&base, &[100.1, 100.3, 99.9, 100.2]), Verdict::Held);
-        assert_eq!(said(&base[..1], &[107.0]), Verdict::Continue);
-        // One pair that is alike by chance does not hold.
-        assert_eq!(said(&base[..1], &[100.1]), Verdict::Continue);
-    }
-
-    #[test]
     fn the_error_rate_of_a_duet_is_shared_by_all_that_it_confirms() {
         let bounds = |suspects| DuetPlan::new(4, suspects).unwrap().confirm.change(4).unwrap();
         assert!(bounds(40) > bounds(1) + 1.0);
@@ -328,57 +249,5 @@ mod tests {
         assert_eq!(again(&[100.0, 100.5], &[93.0, 93.2]), Verdict::Improved);
         assert_eq!(again(&[93.0, 93.2], &[93.1, 93.1]), Verdict::Held);
         assert_ne!(again(&[93.0, 93.2], &[100.0, 100.1]), Verdict::Regressed);
-    }
-
-    #[test]
-    fn pairs_that_scatter_by_a_factor_of_two_never_hold_a_slack_of_ten_percent() {
-        use rand::{RngExt, SeedableRng};
-        let mut draws = rand::rngs::ChaCha8Rng::seed_from_u64(7);
-        let design = Design { guards: 3, ..Design::default() };
-        let bounds = Boundaries::of_comparison(&design).unwrap();
-        let guard = Guard::new(Direction::LowerIsBetter, 0.1, Prior::default()).unwrap();
-        let mut held = 0;
-        for _ in 0..1_000 {
-            let (one, other): (Vec<f64>, Vec<f64>) = (0..8)
-                .map(|_| (draws.random_range(1.0..2.0), draws.random_range(1.0..2.0)))
-                .unzip();
-            let said = (1..=8)
-                .map(|count| compare_pairs(&bounds, &guard, &pairs(&one[..count], &other[..count])))
-                .find(|said| said.verdict.is_settled())
-                .unwrap();
-            held += u32::from(said.verdict == Verdict::Held);
-        }
-        assert!(held <= 8, "{held} of 1,000");
-    }
-
-    proptest! {
-        #[test]
-        fn the_last_pair_always_decides_by_a_band_that_is_never_less_than_the_slack(
-            values in prop::collection::vec((50.0..200.0_f64, 50.0..200.0_f64), 5),
-        ) {
-            let bounds = Boundaries::of_comparison(&Design { max_starts: 5, ..Design::default() }).unwrap();
-            let (one, other): (Vec<f64>, Vec<f64>) = values.into_iter().unzip();
-            let said = compare_pairs(&bounds, &guard(), &pairs(&one, &other));
-            let decides = said.verdict != Verdict::Continue && (said.is_blind || said.verdict != Verdict::Inconclusive);
-            prop_assert!(decides, "{:?}", said);
-            prop_assert!(said.band >= 0.025 - 1e-12);
-        }
-
-        #[test]
-        fn exchanging_the_sides_exchanges_the_verdicts(
-            values in prop::collection::vec((90.0..110.0_f64, 90.0..110.0_f64), 1..12),
-        ) {
-            let design = Design { guards: 1, max_starts: 12, ..Design::default() };
-            let bounds = Boundaries::of_comparison(&design).unwrap();
-            let (one, other): (Vec<f64>, Vec<f64>) = values.into_iter().unzip();
-            let there = compare_pairs(&bounds, &guard(), &pairs(&one, &other)).verdict;
-            let back = compare_pairs(&bounds, &guard(), &pairs(&other, &one)).verdict;
-            let mirrored = match there {
-                Verdict::Regressed => Verdict::Improved,
-                Verdict::Improved => Verdict::Regressed,
-                same => same,
-            };
-            prop_assert_eq!(back, mirrored);
-        }
     }
 }

@@ -11,6 +11,7 @@
 //! ```
 
 mod boundaries;
+mod comparison;
 mod creep;
 mod design;
 mod direction;
@@ -38,10 +39,11 @@ mod share;
 mod spending;
 
 pub use boundaries::Boundaries;
+pub use comparison::{COMPARISON_PAIRS, compare_pairs};
 pub use creep::{Anchor, CREEP_SESSIONS, Creep, creep};
 pub use design::{Design, DesignError};
 pub use direction::Direction;
-pub use duet::{DUET_RUNS, Duet, DuetPlan, compare_pairs};
+pub use duet::{DUET_RUNS, Duet, DuetPlan};
 pub use guard::{Guard, GuardError, MAX_BAND};
 pub use json::{Input, InputError, Output, budget_is_used_up, judge_inputs};
 pub use judge::{Judgement, Plan, Verdict, judge, too_few_starts};

@@ -99,7 +99,12 @@ impl Pairs {
     /// The upper limit of how much one start may scatter, moderated by a guess as
     /// [`guessed`](Self::guessed) is.
     pub(crate) fn most_scatter(&self, known: f64, known_df: f64) -> f64 {
-        let df = scatter_df(self.differences.len());
+        self.most_scatter_of(self.differences.len(), known, known_df)
+    }
+
+    /// The same of so many pairs that scatter like these.
+    pub(crate) fn most_scatter_of(&self, pairs: usize, known: f64, known_df: f64) -> f64 {
+        let df = scatter_df(pairs);
         let (variance, from_guess) = moderated(known, known_df, self.scatter, df);
         upper_limit(variance.sqrt(), df + from_guess)
     }

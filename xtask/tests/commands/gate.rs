@@ -35,11 +35,11 @@ fn perf_in(repository: &Path, arguments: &[&str]) -> Command {
 
 #[test]
 fn two_variants_are_compared_and_one_with_itself_is_even() {
-    let compare = ["compare", "14b_awq", "--engine", "simulated", "--base", "none"];
+    let compare = ["compare", "gpu_smoke", "--engine", "simulated", "--base", "none"];
     let even = run(&mut perf(&compare), 0);
-    assert!(even.contains("qwen2.5-14b-awq-marlin / max_throughput   held"), "{even}");
+    assert!(even.contains("gpu_smoke / closed_loop   held"), "{even}");
     let slower = run(perf(&compare).args(["--candidate", "decode=1.08"]), 1);
-    assert!(slower.contains("qwen2.5-14b-awq-marlin / max_throughput   REGRESSED"), "{slower}");
+    assert!(slower.contains("gpu_smoke / closed_loop   REGRESSED"), "{slower}");
 }
 
 #[test]

@@ -67,7 +67,8 @@ pub(crate) struct Compare {
     pub(crate) candidate: Option<String>,
 
     /// The most that may be measured: pairs of engine starts of each suite, or GPU time of the
-    /// whole run (`8`, `90m`, `2h`)
+    /// whole run (`20`, `90m`, `2h`); without it, the pairs that perf.toml says. Each load runs three
+    /// times in each start. Most guards need 3 or 4 pairs, and noisy ones 12
     #[arg(long, value_name = "PAIRS|TIME", value_parser = budget)]
     pub(crate) budget: Option<Budget>,
 

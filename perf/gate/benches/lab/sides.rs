@@ -1,30 +1,30 @@
 //! Two images measured alternately, with no baseline: [`lines`].
 
 use perf_gate::{
-    Boundaries, Design, Direction, Guard, Kind, Knowledge, Pairs, Verdict, compare_pairs,
+    Boundaries, COMPARISON_PAIRS, DUET_RUNS, Design, Direction, Guard, Kind, Knowledge, Pairs,
+    Verdict, compare_pairs,
 };
 
 use crate::percentile::Pool;
 use crate::table::Line;
 use crate::tally::{measured, on_all_cores};
-use crate::trial::P99_BAND;
+use crate::trial::{FIXED, P99_BAND, cost};
 use crate::world::{METRICS, P99, SCENARIOS, Suite, World};
 
-/// The most pairs.
-const PAIRS: usize = 12;
-
 pub(crate) fn lines(world: World, pool: &Pool, suites: usize, seed: u64) -> Vec<Line> {
-    let design = Design { max_starts: PAIRS, ..Design::default() };
+    let design = Design { max_starts: COMPARISON_PAIRS, ..Design::default() };
     let bounds = Boundaries::of_comparison(&design).unwrap();
     let of = |loss: f64| {
         on_all_cores(suites, |suite| compare(world, pool, &bounds, loss, seed.wrapping_add(suite)))
     };
     let (same, slower) = (of(0.0), of(0.05));
-    let any = |suites: &[Vec<Verdict>], wanted| {
-        measured(suites.iter().map(|verdicts| f64::from(u8::from(verdicts.contains(&wanted)))))
+    let fixed_s = FIXED as f64 * cost(&world, 1, SCENARIOS);
+    let any = |suites: &[Compared], wanted| {
+        let has = |suite: &Compared| f64::from(u8::from(suite.verdicts.contains(&wanted)));
+        measured(suites.iter().map(has))
     };
-    let share = |suites: &[Vec<Verdict>], wanted: Verdict| {
-        measured(suites.iter().map(|verdicts| {
+    let share = |suites: &[Compared], wanted: Verdict| {
+        measured(suites.iter().map(|Compared { verdicts, .. }| {
             let central = verdicts.iter().enumerate().filter(|(guard, _)| guard % METRICS != P99);
             let there = central.filter(|(_, verdict)| **verdict == wanted).count();
             there as f64 / (SCENARIOS * (METRICS - 1)) as f64
@@ -43,7 +43,7 @@ pub(crate) fn lines(world: World, pool: &Pool, suites: usize, seed: u64) -> Vec<
         ),
         Line::report(
             "the same image twice: red, of the suites",
-            measured(same.iter().map(|verdicts| {
+            measured(same.iter().map(|Compared { verdicts, .. }| {
                 let central =
                     verdicts.iter().enumerate().filter(|(guard, _)| guard % METRICS != P99);
                 let is_red = |(_, verdict): (usize, &Verdict)| {
@@ -60,12 +60,22 @@ pub(crate) fn lines(world: World, pool: &Pool, suites: usize, seed: u64) -> Vec<
             "5 % worse: regressed, of the guards that are not p99s",
             share(&slower, Verdict::Regressed),
         ),
+        Line::report(
+            "the same image twice: GPU time ÷ six starts of one run",
+            measured(same.iter().map(|suite| suite.cost_s / fixed_s)),
+        ),
     ]
+}
+
+/// What was said of the guards of one suite, and what it cost.
+struct Compared {
+    verdicts: Vec<Verdict>,
+    cost_s: f64,
 }
 
 /// Every guard of a suite, in pairs until all are settled, in a session that drifts as much as days
 /// do.
-fn compare(world: World, pool: &Pool, bounds: &Boundaries, loss: f64, seed: u64) -> Vec<Verdict> {
+fn compare(world: World, pool: &Pool, bounds: &Boundaries, loss: f64, seed: u64) -> Compared {
     let mut suite = Suite::draw(world, pool, seed);
     let session = suite.session();
     let mut pairs: Vec<Vec<(Vec<f64>, Vec<f64>)>> = vec![vec![]; SCENARIOS * METRICS];
@@ -73,8 +83,11 @@ fn compare(world: World, pool: &Pool, bounds: &Boundaries, loss: f64, seed: u64)
     let value = |runs: &[f64], shift: f64| -> Vec<f64> {
         runs.iter().map(|cost| (cost + shift).exp()).collect()
     };
+    let (runs, mut cost_s) = (DUET_RUNS as usize, 0.0);
     while said.contains(&Verdict::Continue) {
-        let (old, new) = (suite.start(&session, 1), suite.start(&session, 1));
+        let (old, new) = (suite.start(&session, runs), suite.start(&session, runs));
+        let live = said.chunks(METRICS).filter(|scenario| scenario.contains(&Verdict::Continue));
+        cost_s += 2.0 * cost(&world, runs, live.count());
         for guard in 0..said.len() {
             if !said[guard].is_settled() {
                 pairs[guard].push((value(&old[guard], 0.0), value(&new[guard], loss.ln_1p())));
@@ -99,5 +112,5 @@ fn compare(world: World, pool: &Pool, bounds: &Boundaries, loss: f64, seed: u64)
             said[guard] = compare_pairs(bounds, &found, &all[guard]).verdict;
         }
     }
-    said
+    Compared { verdicts: said, cost_s }
 }

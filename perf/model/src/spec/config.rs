@@ -60,6 +60,8 @@ pub struct Gate {
     /// Pairs of starts, old and new in turn, that a regression must survive before it fails the
     /// build.
     pub duet_pairs: u32,
+    /// Pairs of starts that a comparison without a baseline may take of each suite.
+    pub compare_pairs: u32,
     /// The widest band that still says enough to pass, in slacks. A guard may give its own.
     pub max_band: f64,
     /// Days after which a load that is better than its baseline, and not refreshed, fails the build.
@@ -143,7 +145,8 @@ pub struct Process {
 impl Gate {
     /// Names the key that no gate can follow, if one is there.
     fn check(&self) -> Result<(), String> {
-        let Self { most_starts, false_alarms, misses, duet_pairs, max_band, .. } = *self;
+        let Self { most_starts, false_alarms, misses, duet_pairs, compare_pairs, max_band, .. } =
+            *self;
         if !(3..=64).contains(&most_starts) {
             return Err(format!(
                 "gate.most_starts = {most_starts} allows no verdict; nothing is called a change on fewer than 3 engine \
@@ -160,6 +163,12 @@ impl Gate {
         if !(1.0..=100.0).contains(&max_band) {
             return Err(format!(
                 "gate.max_band = {max_band} is no limit to a band; give one from 1 to 100 slacks, 2 is usual"
+            ));
+        }
+        if !(3..=64).contains(&compare_pairs) {
+            return Err(format!(
+                "gate.compare_pairs = {compare_pairs} allows no verdict; nothing is decided on fewer than 3 pairs, and 64 are \
+                 the most"
             ));
         }
         if duet_pairs > 64 {
@@ -196,6 +205,7 @@ impl Default for Gate {
             false_alarms: 0.05,
             misses: 0.05,
             duet_pairs: 4,
+            compare_pairs: u32::try_from(perf_gate::COMPARISON_PAIRS).unwrap_or(u32::MAX),
             max_band: perf_gate::MAX_BAND,
             stale_after_days: 14,
         }

@@ -91,6 +91,7 @@ fn a_gate_that_cannot_be_is_refused_by_its_key() {
         ("false_alarms = 0.0", "gate.false_alarms = 0 is not an error rate"),
         ("misses = 0.9", "gate.misses = 0.9 is not an error rate"),
         ("misses = nan", "gate.misses = NaN is not an error rate"),
+        ("compare_pairs = 2", "gate.compare_pairs = 2 allows no verdict"),
         ("duet_pairs = 100", "gate.duet_pairs = 100 are too many"),
     ] {
         let error = Config::from_toml(&format!("[gate]\n{line}\n")).unwrap_err();
