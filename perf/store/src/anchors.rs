@@ -21,6 +21,16 @@ pub fn find(baseline_file: &Path) -> AnchorLookup {
     }
 }
 
+/// Adds to the anchor of a baseline's file the sessions that were added to that baseline, if they
+/// were: see [`Anchor::grown`].
+pub fn grow(_lock: &Lock, baseline_file: &Path, baseline: &Baseline) -> Result<(), WriteError> {
+    let AnchorLookup::At(anchor) = find(baseline_file) else { return Ok(()) };
+    match anchor.grown(baseline) {
+        Some(grown) => atomic::write(&anchor_file(baseline_file), &grown.to_text()),
+        None => Ok(()),
+    }
+}
+
 /// Moves the anchor of a baseline's file to a baseline, for a reason.
 pub fn write(
     _lock: &Lock,

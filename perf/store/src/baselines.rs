@@ -77,13 +77,17 @@ pub fn text(baseline: &Baseline) -> String {
 }
 
 /// Writes a baseline's file and removes the pending snapshot next to it. A measured baseline
-/// without an anchor becomes its own anchor.
+/// without an anchor becomes its own anchor, and one that only has more sessions than its anchor adds
+/// them to it.
 pub fn write(lock: &Lock, file: &Path, baseline: &Baseline) -> Result<(), WriteError> {
     atomic::write(file, &text(baseline))?;
     let _ = std::fs::remove_file(file.with_extension("snap.new"));
     // Simulated baselines change only with the code, so they cannot creep.
     let is_simulated = baseline.fingerprint.engine == EngineKind::Simulated;
-    if is_simulated || anchor_file(file).exists() {
+    if anchor_file(file).exists() {
+        return anchors::grow(lock, file, baseline);
+    }
+    if is_simulated {
         return Ok(());
     }
     anchors::write(lock, file, baseline.clone(), "the first baseline")

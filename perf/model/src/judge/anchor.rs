@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::judge::baseline::{Baseline, BaselineError};
+use crate::judge::baseline::{Baseline, BaselineError, Sessions};
+use crate::spec::metric::Metric;
 
 /// A baseline that only an explicit, reasoned reset moves.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,25 @@ impl Anchor {
         )
     }
 
+    /// This anchor with the sessions that were added to its baseline since, if `baseline` is that: of
+    /// the same, with the anchor's sessions as its first ones and others after them. `None` if it is
+    /// not, or if nothing was added.
+    ///
+    /// More sessions of the same say better where the anchor is, and do not move it: an anchor of one
+    /// session could prove no creep, however many the baseline has. What was measured afresh is
+    /// another baseline, even of the same image, and leaves the anchor where it is.
+    #[must_use]
+    pub fn grown(&self, baseline: &Baseline) -> Option<Self> {
+        let has_grown = |(metric, sessions): (&Metric, &Sessions)| {
+            let own = self.baseline.sessions(*metric);
+            !own.is_empty() && own.len() < sessions.len() && sessions.starts_with(own)
+        };
+        let is_extended = !baseline.metrics.is_empty()
+            && baseline.metrics.iter().all(has_grown)
+            && self.baseline.differences(baseline).is_empty();
+        is_extended.then(|| Self { reason: self.reason.clone(), baseline: baseline.clone() })
+    }
+
     /// Reads the text of a file.
     pub fn from_text(text: &str) -> Result<Self, BaselineError> {
         let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
@@ -63,6 +83,35 @@ mod tests {
         for text in ["", "reason: because\n", "schema: 2\n", "reason: \"because\"\nschema: 2\n"] {
             assert!(Anchor::from_text(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_anchor_takes_the_sessions_that_are_added_to_its_baseline_and_no_others() {
+        let of = |sessions: &[f64]| Baseline {
+            suite: "s".into(),
+            load: "l".into(),
+            workload: String::new(),
+            arrivals: String::new(),
+            fingerprint: crate::fixtures::fingerprint(),
+            measured_on: None,
+            gpu_s_per_start: 0.0,
+            estimated: [].into(),
+            metrics: [(
+                "ttft_p50_ms".parse().unwrap(),
+                sessions.iter().map(|value| vec![vec![*value]]).collect(),
+            )]
+            .into(),
+        };
+        let anchor = Anchor { reason: "because".into(), baseline: of(&[1.0]) };
+        let grown = anchor.grown(&of(&[1.0, 1.1])).unwrap();
+        assert_eq!((grown.reason.as_str(), &grown.baseline), ("because", &of(&[1.0, 1.1])));
+        assert_eq!(grown.grown(&of(&[1.0, 1.1, 0.9])).unwrap().baseline.rests_on().1, 3);
+        // Nothing was added; measured afresh; of another image.
+        assert_eq!(anchor.grown(&of(&[1.0])), None);
+        assert_eq!(anchor.grown(&of(&[1.2, 1.1])), None);
+        let mut other = of(&[1.0, 1.1]);
+        other.fingerprint.vllm = Some("another".into());
+        assert_eq!(anchor.grown(&other), None);
     }
 
     #[test]
