@@ -32,6 +32,11 @@ pub(crate) fn import(asked: &Import) -> Result<u8> {
 fn read(path: &Path) -> Result<Vec<Record>> {
     let text = input_file::read(path, Kind::Import)?;
     let name = path.file_stem().map_or_else(|| "imported".into(), |stem| stem.to_string_lossy());
-    vllm_bench::read_all(&text, &name)
-        .with_context(|| format!("{} cannot be imported", path.display()))
+    let mut records = vllm_bench::read_all(&text, &name)
+        .with_context(|| format!("{} cannot be imported", path.display()))?;
+    let ends = records.iter_mut().filter_map(|record| record.end.as_mut());
+    for skipped in ends.filter_map(|end| end.skipped_entries.as_mut()) {
+        skipped.file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    }
+    Ok(records)
 }

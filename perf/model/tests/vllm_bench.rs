@@ -313,4 +313,13 @@ fn one_entry_without_a_number_is_named_and_the_others_are_read() {
     {
         assert!(*index == wanted && said.contains(why), "{failed:?}");
     }
+    let remarks = RunAnalysis::of(&record).remarks;
+    let skipped = format!(
+        "3 of {requests} requests in c8 were skipped; the first is request 3: its `itls` has an entry that is no number"
+    );
+    assert!(remarks.iter().any(|remark| remark.message == skipped), "{remarks:?}");
+    // What vLLM itself reports as an error is a failed request, and no fault of the file.
+    let mut file: Value = serde_json::from_str(SAVED).unwrap();
+    file["errors"][2] = "cut".into();
+    assert_eq!(read(&file.to_string(), "c8").unwrap().end.unwrap().skipped_entries, None);
 }

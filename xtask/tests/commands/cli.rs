@@ -315,22 +315,6 @@ fn runs_with(text: &str) -> bool {
 }
 
 #[test]
-fn a_file_of_vllm_bench_becomes_a_run_that_is_shown() {
-    let repository = TempDir::new().unwrap();
-    let file = root().join("perf/model/tests/fixtures/vllm-bench-serve-0.32.0.json");
-    let imported = run(&mut perf_in(&repository, &["import", file.to_str().unwrap()]), 0);
-    assert!(out(&imported).contains("imported / vllm-bench-serve-0.32.0"), "{}", out(&imported));
-    let shown = run(&mut perf_in(&repository, &["show", "last"]), 0);
-    assert!(
-        out(&shown).contains("8 concurrent, 64 requests") && out(&shown).contains("4096"),
-        "{}",
-        out(&shown)
-    );
-    let refused = run(&mut perf_in(&repository, &["import", "no-such.json"]), 2);
-    assert!(err(&refused).contains("cannot read no-such.json"), "{}", err(&refused));
-}
-
-#[test]
 fn a_bench_beside_a_peer_that_is_not_there_is_refused_before_anything_is_built() {
     let bench = |arguments: &[&str], said: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));

@@ -7,6 +7,7 @@ use crate::analysis::summary::{Summary, summarize};
 use crate::analysis::validity::{ValidityInputs, estimated, faults, remarks};
 use crate::record::file::Record;
 use crate::record::finding::{Finding, FindingCode};
+use crate::record::skipped_entries::SkippedEntries;
 use crate::record::start_up::StartUp;
 
 /// What a record says of its run.
@@ -45,7 +46,13 @@ impl RunAnalysis {
         let started = header.start_up.map(|it| Finding::new(FindingCode::StartUp, it.to_string()));
         let (Some(load), Some(end)) = (&header.declared, end.as_ref().filter(|end| end.complete))
         else {
-            let remarks = estimated(samples, &figures.summary).into_iter().chain(started).collect();
+            // What was not declared, such as an imported file, may have entries that cannot be used.
+            let skipped = end.iter().flat_map(|end| &end.skipped_entries);
+            let remarks = estimated(samples, &figures.summary)
+                .into_iter()
+                .chain(skipped.map(SkippedEntries::remark))
+                .chain(started)
+                .collect();
             return Self { remarks, ..figures };
         };
         let inputs = ValidityInputs {

@@ -14,6 +14,7 @@ use crate::record::estimated::Estimated;
 use crate::record::file::{End, Header, Part, Record, SCHEMA};
 use crate::record::fingerprint::Fingerprint;
 use crate::record::sample::{FailureKind, Outcome, Sample};
+use crate::record::skipped_entries::SkippedEntries;
 use crate::spec::engine_kind::EngineKind;
 
 use super::arrivals::{self, arrivals};
@@ -155,8 +156,25 @@ fn record(file: &File, load: &str) -> Result<Record, ReadError> {
     let samples = samples(file, pace.is_open_loop())?;
     let complete = samples.len() == file.num_prompts;
     let reason = format!("the file holds {} of {} requests", samples.len(), file.num_prompts);
-    let end = End { complete, reason: (!complete).then_some(reason), ..End::default() };
+    let reason = (!complete).then_some(reason);
+    let skipped_entries = unusable(file, &samples, load);
+    let end = End { complete, reason, skipped_entries, ..End::default() };
     Ok(Record { header: header(file, load, &pace), samples, end: Some(end) })
+}
+
+/// The entries that lack a number: failed requests, so that they are in no figure, though vLLM reports
+/// no error of them.
+fn unusable(file: &File, samples: &[Sample], load: &str) -> Option<SkippedEntries> {
+    let without_error =
+        samples.iter().zip(file.errors.as_ref()?).filter(|(_, error)| error.is_empty());
+    let mut lacking = without_error.filter_map(|(sample, _)| match &sample.outcome {
+        Outcome::Failed { detail, .. } => Some(format!("request {}: {detail}", sample.index)),
+        Outcome::Succeeded => None,
+    });
+    let first = lacking.next()?;
+    let (read, skipped) = (samples.len() as u64, 1 + lacking.count() as u64);
+    let (file, what) = (load.to_owned(), "requests".to_owned());
+    Some(SkippedEntries { file, what, read, skipped, first })
 }
 
 /// What the parser says, with the key that it says it of.
