@@ -12,6 +12,8 @@ pub(crate) struct Measured {
     pub(crate) loads: Vec<LoadReport>,
     /// Seconds from each start to its stop, times the GPUs.
     pub(crate) gpu_s: f64,
+    /// How much more a duet that the budget ended would have needed at most.
+    pub(crate) short_s: f64,
 }
 
 /// Counts the time on GPUs.
@@ -71,7 +73,13 @@ impl Budget {
     /// The first is always allowed. Loads that are settled are left out of a start, and those of a
     /// duet have more runs, so that the last starts are the best estimate.
     pub(crate) fn allows(&self, starts: usize) -> bool {
+        self.costs_s.is_empty() || self.short_s(starts) <= 0.0
+    }
+
+    /// How many GPU seconds this number of starts lacks, if each costs what the last ones did; what is
+    /// left over is below 0.
+    pub(crate) fn short_s(&self, starts: usize) -> f64 {
         let next_s: f64 = self.costs_s.iter().rev().cycle().take(starts).sum();
-        self.costs_s.is_empty() || self.spent_s() + next_s <= self.limit_s
+        self.spent_s() + next_s - self.limit_s
     }
 }

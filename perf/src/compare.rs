@@ -94,7 +94,7 @@ pub(crate) async fn compare(
     for report in &mut loads {
         report.close(&format!("the budget is used up after {} pairs", report.starts));
     }
-    Ok(Measured { loads, gpu_s: budget.spent_s() })
+    Ok(Measured { loads, gpu_s: budget.spent_s(), short_s: 0.0 })
 }
 
 /// The report of a load after the pairs so far.

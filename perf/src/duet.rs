@@ -5,6 +5,7 @@ use perf_engine::Engine;
 use perf_model::judge::duet;
 use perf_model::judge::gate::{DUET_RUNS, Gate};
 use perf_model::judge::results::RepetitionResult;
+use perf_model::judge::unfinished_duet::Ending;
 use perf_model::record::finding::{Finding, FindingCode};
 use perf_model::spec::guard::Guard;
 
@@ -44,6 +45,20 @@ impl Suspects<'_, '_> {
         }
     }
 
+    /// Says of the loads that the budget left undecided how far their pairs came, and what would
+    /// decide them.
+    fn cut_short(&mut self, pairs: u32, short_s: f64) {
+        let (most_pairs, suspects) = self.limits;
+        let open = self.open();
+        let why = format!("the budget was used up after {pairs} of {most_pairs} pairs of the duet");
+        self.note(open.iter().copied(), &why, &why);
+        for at in open {
+            let Suspect { state, open, base, candidate } = &mut self.all[at];
+            let ended = Ending { pairs, short_s };
+            state.cut_short(open, self.gate, (most_pairs, suspects), &ended, [base, candidate]);
+        }
+    }
+
     fn note_all(&mut self, why: &str) {
         self.note(0..self.all.len(), &format!("not confirmed by a duet: {why}"), why);
     }
@@ -76,7 +91,8 @@ impl Subject for Suspects<'_, '_> {
 /// Measures what looks like a change, or is inconclusive, beside what the baseline was measured
 /// on.
 ///
-/// Where a duet is not possible the verdict stands, and the report says why there was none.
+/// Where a duet is not possible the verdict stands, and the report says why there was none. Where the
+/// budget ended it, a loss is inconclusive. Gives the GPU seconds that it lacked then.
 pub(crate) async fn confirm(
     place: Place<'_>,
     engine: &Engine,
@@ -84,7 +100,7 @@ pub(crate) async fn confirm(
     gate: &Gate,
     budget: &mut Budget,
     interrupt: &mut Interrupt,
-) -> Result {
+) -> Result<f64> {
     let session = place.session;
     let most = session.config.gate.duet_pairs;
     let guards: usize = states.iter().map(|state| state.load.guards.len()).sum();
@@ -98,21 +114,17 @@ pub(crate) async fn confirm(
     // Other suites of the run have duets of their own; this one has no more than its share.
     let sharing = (open * gate.guards()).div_ceil(guards.max(1));
     let mut suspects = Suspects { all, gate, limits: (most, sharing) };
-    let Some(first) = suspects.all.first() else { return Ok(()) };
+    let Some(first) = suspects.all.first() else { return Ok(0.0) };
     let (Some(baseline), Some(start)) = (first.state.baseline(), first.state.starts().first())
     else {
-        return Ok(());
+        return Ok(0.0);
     };
-    let base = if budget.allows(2) {
-        duet::base(&baseline.fingerprint, &start.fingerprint, &session.settings, most)
-    } else {
-        Err("the budget is used up".to_owned())
-    };
+    let base = duet::base(&baseline.fingerprint, &start.fingerprint, &session.settings, most);
     let base = match base {
         Ok(base) => Engine::of(&base, &session.settings, &session.config)?,
         Err(why) => {
             suspects.note_all(&why);
-            return Ok(());
+            return Ok(0.0);
         }
     };
     let engines = Engines::Pair { base: &base, candidate: engine };
@@ -120,13 +132,13 @@ pub(crate) async fn confirm(
     match ended {
         Ok(Ended::Done) => {}
         Ok(Ended::OutOfBudget(pairs)) => {
-            let open = suspects.open();
-            let why = format!("the budget was used up after {pairs} of {most} pairs of the duet");
-            suspects.note(open, &why, &why);
+            let short_s = budget.short_s(2 * (most - pairs) as usize);
+            suspects.cut_short(pairs, short_s);
+            return Ok(short_s);
         }
         Err(error @ (Error::Interrupted(_) | Error::Write { .. })) => return Err(error),
         // The verdict was reached without the duet; what hinders the duet does not change it.
         Err(error) => suspects.note_all(&format!("it failed: {error}")),
     }
-    Ok(())
+    Ok(0.0)
 }

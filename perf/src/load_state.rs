@@ -10,6 +10,7 @@ use perf_model::judge::duet::{Suspicion, leave_unconfirmed, settle, suspects};
 use perf_model::judge::gate::Gate;
 use perf_model::judge::report::LoadReport;
 use perf_model::judge::results::{LoadResults, RepetitionResult};
+use perf_model::judge::unfinished_duet::{Ending, leave_undecided};
 use perf_model::judge::verdict::Verdict;
 use perf_model::record::day::Day;
 use perf_model::record::finding::{Finding, FindingCode};
@@ -170,6 +171,22 @@ impl<'a> LoadState<'a> {
         let baseline = self.baseline.as_ref().and_then(|place| place.found.baseline());
         if let (Some(report), Some(baseline)) = (&mut self.report, baseline) {
             leave_unconfirmed(report, baseline, why);
+        }
+    }
+
+    /// Says of the guards that are open in a duet of at most so many pairs that the budget ended it.
+    pub(crate) fn cut_short(
+        &mut self,
+        open: &[Guard],
+        gate: &Gate,
+        (most_pairs, suspects): (u32, usize),
+        ended: &Ending,
+        sides: [&[RepetitionResult]; 2],
+    ) {
+        let baseline = self.baseline.as_ref().and_then(|place| place.found.baseline());
+        if let (Some(report), Some(baseline)) = (&mut self.report, baseline) {
+            let raised_by = Suspicion { baseline, starts: &self.starts, most_pairs, suspects };
+            leave_undecided(report, open, gate, &raised_by, ended, sides);
         }
     }
 

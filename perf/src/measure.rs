@@ -78,17 +78,19 @@ pub(crate) async fn measure(
         let reports = subject.states.iter_mut().filter_map(LoadState::report_mut);
         reports.for_each(|report| close(report, gate));
     }
+    let mut short_s = 0.0;
     if purpose == Purpose::Gate {
         let gate = subject.learned();
-        duet::confirm(place, engine, &mut subject.states, &gate, &mut budget, &mut interrupt)
-            .await?;
+        let (states, budget) = (&mut subject.states, &mut budget);
+        short_s = duet::confirm(place, engine, states, &gate, budget, &mut interrupt).await?;
     }
     // Each before the first error is reported: what one load cannot leave takes nothing from the
     // others.
     let finished: Vec<Result<Option<LoadReport>>> =
         subject.states.into_iter().map(LoadState::finish).collect();
     let finished: Result<Vec<Option<LoadReport>>> = finished.into_iter().collect();
-    Ok(Measured { loads: finished?.into_iter().flatten().collect(), gpu_s: budget.spent_s() })
+    let loads = finished?.into_iter().flatten().collect();
+    Ok(Measured { loads, gpu_s: budget.spent_s(), short_s })
 }
 
 /// Says of the guards that are open that there is no budget for more.

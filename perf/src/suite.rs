@@ -225,11 +225,12 @@ impl Suite {
         if let Some(expected) = self.fails_to_start {
             return self.expect_start_failure(expected, place, engine, interrupt).await;
         }
-        let Measured { loads, gpu_s } = match place.session.settings.purpose {
+        let Measured { loads, gpu_s, short_s } = match place.session.settings.purpose {
             Purpose::Compare => compare(place, engine, &self.loads, gate, interrupt).await?,
             _ => measure(place, engine, &self.loads, gate, interrupt).await?,
         };
-        Ok(SuiteReport::measured(self.name.clone(), engine.kind(), loads, gpu_s))
+        let report = SuiteReport::measured(self.name.clone(), engine.kind(), loads, gpu_s);
+        Ok(SuiteReport { short_s, ..report })
     }
 
     /// Starts a server that must fail to.

@@ -51,6 +51,14 @@ impl Verdict {
         let is_change = matches!(self, Self::Regressed | Self::Improved);
         if before.is_settled() && !is_change { before } else { self }
     }
+
+    /// What is left of this verdict where a duet could decide it, and the budget ended before it
+    /// did. A loss is neither confirmed nor overturned then, and nothing that a duet could still
+    /// overturn may fail a build as a regression: in a slow hour most suites have one.
+    #[must_use]
+    pub fn unfinished(self) -> Self {
+        if self == Self::Regressed { Self::Inconclusive } else { self }
+    }
 }
 
 /// The verdict on one guard, and every number that it was reached from. Relative figures are of the

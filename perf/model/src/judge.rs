@@ -13,4 +13,5 @@ pub mod report;
 pub mod results;
 pub mod snapshot;
 pub mod staleness;
+pub mod unfinished_duet;
 pub mod verdict;

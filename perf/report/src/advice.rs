@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::gpu_time::GpuTime;
 use perf_model::spec::run_request::RunRequest;
 use perf_model::spec::settings::{Purpose, Settings, Variant};
 use perf_model::spec::tier::Tier;
@@ -101,12 +102,20 @@ impl Invocation<'_> {
         shell(&words)
     }
 
-    /// Twice the budget that was given, in its own unit.
-    fn larger_budget(&self) -> [String; 2] {
+    /// What the budget that was given lacked for its duets, and a tenth of it for what varies; where that
+    /// is not known, twice the budget. In its own unit.
+    fn larger_budget(&self, reports: &[SuiteReport]) -> [String; 2] {
         let budget = self.settings.budget;
+        let short_s: f64 = reports.iter().map(|report| report.short_s).sum();
         let larger = match (budget.gpu_s, budget.starts) {
+            (Some(gpu_s), _) if short_s > 0.0 => {
+                GpuTime::at_least(1.1 * (gpu_s + short_s)).to_string()
+            }
             (Some(gpu_s), _) => format!("{:.0}m", (gpu_s / 30.0).ceil()),
             (None, Some(starts)) => starts.saturating_mul(2).to_string(),
+            (None, None) if self.settings.purpose == Purpose::Compare => {
+                (2 * perf_gate::COMPARISON_PAIRS).to_string()
+            }
             (None, None) => "16".to_owned(),
         };
         ["--budget".to_owned(), larger]
@@ -184,12 +193,16 @@ pub(crate) fn advice(
         ),
         Verdict::Inconclusive if *purpose == Purpose::Compare => format!(
             "allow more engine starts (`{}`), or run on a quieter machine",
-            run.measure(&run.larger_budget())
+            run.measure(&run.larger_budget(reports))
+        ),
+        Verdict::Inconclusive if reports.iter().any(|report| report.short_s > 0.0) => format!(
+            "the budget ended before a duet could decide; run `{}`",
+            run.measure(&run.larger_budget(reports))
         ),
         Verdict::Inconclusive => format!(
             "allow more engine starts (`{}`), run on a quieter machine, or add a session to the baseline with the vLLM \
              that it was measured on (`refresh --add-session`)",
-            run.measure(&run.larger_budget())
+            run.measure(&run.larger_budget(reports))
         ),
         Verdict::Invalid => format!(
             "no verdict; fix the problems above, then run `{}` again",
@@ -275,6 +288,22 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_that_ended_a_duet_is_raised_by_what_the_duet_lacked() {
+        let gpu_s = Some(3_600.0);
+        let settings = Settings { budget: Budget { gpu_s, starts: None }, ..Settings::default() };
+        let run = Invocation { filters: &[], tier: None, left_out: &[], settings: &settings };
+        let suite = |short_s: f64| SuiteReport {
+            short_s,
+            ..SuiteReport::measured("s".into(), EngineKind::Docker, Vec::new(), 60.0)
+        };
+        let said = advice(Verdict::Inconclusive, &[suite(0.0), suite(600.0)], &run).unwrap();
+        assert_eq!(
+            said,
+            "the budget ended before a duet could decide; run `cargo xtask perf --engine simulated --budget 1.3h`"
+        );
+    }
+
+    #[test]
     fn an_injected_fault_is_never_advised_as_a_baseline() {
         let candidate = Variant { inject: Some("decode=1.05".into()), ..Variant::default() };
         let settings = Settings { candidate, ..Settings::default() };
@@ -307,7 +336,7 @@ mod tests {
         let advice = text(Verdict::Inconclusive, &settings).unwrap();
         assert!(
             advice.contains(
-                "`cargo xtask perf compare gpu_smoke --engine simulated --base decode=1.05 --candidate none --budget 16`"
+                "`cargo xtask perf compare gpu_smoke --engine simulated --base decode=1.05 --candidate none --budget 24`"
             ),
             "{advice}"
         );

@@ -2,7 +2,9 @@
 //! fails, an anchor against creep, and two variants held against each other.
 
 use perf::prelude::*;
-use perf_model::judge::baseline::Baseline;
+use perf_model::judge::anchor::Anchor;
+use perf_model::judge::baseline::{Baseline, GOOD_SESSIONS};
+use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::settings::{Budget, Purpose, Variant};
 
@@ -122,6 +124,40 @@ fn a_session_is_added_to_a_baseline_of_the_same_and_to_no_other() {
 }
 
 #[test]
+fn nightly_sessions_end_at_five_and_the_anchor_of_the_same_grows_with_them() {
+    let place = recorded();
+    let body = |text: String| text.split_once("\n---\n").unwrap().1.to_owned();
+    place.write(ANCHOR, format!("reason: \"the first baseline\"\n{}", body(place.read(BASELINE))));
+    let anchor = || Anchor::from_text(&place.read(ANCHOR)).unwrap();
+    let night = |noise: u64| {
+        let night = place.simulated("").refresh().settings(move |settings| {
+            settings.adds_session = true;
+            settings.noise = noise;
+        });
+        night.run().assert_success();
+    };
+    for noise in 1..=4 {
+        night(noise);
+        assert_eq!(sessions(&place), 1 + usize::try_from(noise).unwrap());
+        assert_eq!(anchor().baseline.to_yaml(), body(place.read(BASELINE)), "night {noise}");
+        assert_eq!(anchor().reason, "the first baseline");
+    }
+    // A sixth session is measured here, because only the command knows before the measurement that none is
+    // wanted. It changes nothing.
+    let whole = (place.read(BASELINE), place.read(ANCHOR));
+    night(5);
+    assert_eq!(sessions(&place), GOOD_SESSIONS);
+    assert_eq!((place.read(BASELINE), place.read(ANCHOR)), whole);
+
+    // What is measured afresh is another baseline, also of the same image: the anchor stays.
+    place.simulated("").refresh().run().assert_success();
+    assert_eq!(sessions(&place), 1);
+    assert_eq!(place.read(ANCHOR), whole.1);
+    night(1);
+    assert_eq!(place.read(ANCHOR), whole.1);
+}
+
+#[test]
 fn losses_that_were_accepted_one_by_one_fail_when_they_add_up() {
     let place = recorded();
     let text = place.read(BASELINE);
@@ -157,19 +193,42 @@ fn a_budget_that_is_used_up_leaves_it_undecided() {
 }
 
 #[test]
-fn a_budget_that_ends_in_a_duet_lets_the_verdict_stand_unconfirmed() {
+fn a_budget_that_ends_in_a_duet_leaves_a_loss_inconclusive_with_what_the_pairs_show_and_lack() {
     let place = recorded();
     let slower = || place.simulated("").inject("decode=1.3");
     // Three starts and a duet of two pairs.
     let whole_s = slower().run().assert_failure().report().gpu_s;
-    let tight = slower().settings(|settings| {
-        settings.budget = Budget { starts: None, gpu_s: Some(0.99 * whole_s) };
-    });
-    let report = tight.run().assert_failure().report();
-    assert_eq!((report.verdict, report.loads[0].starts), (Verdict::Regressed, 3));
+    let within = |share: f64| {
+        let tight = slower().settings(|settings| {
+            settings.budget = Budget { starts: None, gpu_s: Some(share * whole_s) };
+        });
+        tight.run().assert_failure().report()
+    };
+    let reason = |report: &SuiteReport| {
+        report.loads[0].guards().next().unwrap().judgement.reason.clone().unwrap()
+    };
+    let report = within(0.99);
+    assert_eq!((report.verdict, report.loads[0].starts), (Verdict::Inconclusive, 3));
     let ended = "the budget was used up after 1 of 4 pairs of the duet";
     assert!(report.loads[0].notes.iter().any(|note| note.message == ended), "{report:?}");
     assert!(report.gpu_s < 0.9 * whole_s, "{report:?}");
+    let said = reason(&report);
+    assert!(said.contains("1 of 4 pairs of the duet, which show -2"), "{said}");
+    assert!(said.contains("they agree with a loss beyond the band; up to"), "{said}");
+    assert!(report.short_s > 0.0, "{report:?}");
+
+    // With what it lacked, it is confirmed.
+    let enough = slower().settings(|settings| {
+        let gpu_s = Some(0.99 * whole_s + report.short_s);
+        settings.budget = Budget { starts: None, gpu_s };
+    });
+    assert_eq!(enough.run().assert_failure().report().verdict, Verdict::Regressed);
+
+    // No budget for a pair: a duet could still overturn it.
+    let report = within(0.6);
+    assert_eq!((report.verdict, report.loads[0].starts), (Verdict::Inconclusive, 3), "{report:?}");
+    let said = reason(&report);
+    assert!(said.contains("the budget ended before the first pair of the duet"), "{said}");
 }
 
 #[test]

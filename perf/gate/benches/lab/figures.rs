@@ -159,6 +159,32 @@ pub(crate) fn found(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     ]
 }
 
+/// Whether it regressed, and the budget ended before the duet could say more.
+fn unfinished(said: &Said) -> bool {
+    regressed(said) && said.confirmed == Verdict::Inconclusive
+}
+
+pub(crate) fn short(tally: &Tally, fixed_s: f64) -> Vec<Line> {
+    vec![
+        Line::report("suites with a false alarm before the duet", tally.false_alarms()),
+        Line::at_most("… that the duet confirms", 0.03, tally.confirmed_false_alarms()),
+        Line::report("suites in which the budget left a loss undecided", tally.any(unfinished)),
+        Line::report("GPU time ÷ six starts of one run, with the duets", tally.whole_cost(fixed_s)),
+    ]
+}
+
+pub(crate) fn short_found(tally: &Tally, fixed_s: f64) -> Vec<Line> {
+    vec![
+        Line::report("guards found, p99s excluded", tally.share(changed, regressed)),
+        Line::report(
+            "… and confirmed",
+            tally.share(changed, |said| said.confirmed == Verdict::Regressed),
+        ),
+        Line::report("… left undecided by the budget", tally.share(changed, unfinished)),
+        Line::report("GPU time ÷ six starts of one run, with the duets", tally.whole_cost(fixed_s)),
+    ]
+}
+
 pub(crate) fn few(tally: &Tally, fixed_s: f64) -> Vec<Line> {
     vec![
         Line::at_most("suites with a false alarm", 0.05, tally.false_alarms()),

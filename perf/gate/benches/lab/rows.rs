@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use perf_gate::{Boundaries, Design, DuetPlan};
 
 use crate::figures::{
-    few, found, gain, hostile, own, promise, reported, same, two, young, young_aimed,
+    few, found, gain, hostile, own, promise, reported, same, short, short_found, two, young,
+    young_aimed,
 };
 use crate::percentile::Pool;
 use crate::table::Line;
@@ -26,6 +27,7 @@ const USUAL: Setup = Setup {
     change: 0.0,
     of_promise: false,
     duet: true,
+    budget_pairs: None,
     fixed: false,
 };
 
@@ -189,6 +191,18 @@ fn rows_of_real_baselines() -> Vec<Row> {
         sides("pairs-3", "alternating pairs, starts scatter by 3 %", 0.03),
         sides("pairs-6", "alternating pairs, starts scatter by 6 %", 0.06),
         Row { name: "rivals", title: "other rules, days differ by 0.5 %", tried: Tried::Rivals },
+        row(
+            "hour-3-short",
+            "the candidate's hour is 3 % slower, and the budget ends after two pairs of a duet",
+            Setup { budget_pairs: Some(2), ..slow_hour(0.03) },
+            short,
+        ),
+        row(
+            "two-short",
+            "two scenarios 5 % worse, and the budget ends after two pairs of a duet",
+            Setup { budget_pairs: Some(2), ..TWO_WORSE },
+            short_found,
+        ),
     ]
 }
 
@@ -220,7 +234,8 @@ pub(crate) fn print(suites: usize, wanted: &[String]) -> ExitCode {
                 let fixed_s = FIXED as f64 * cost(&setup.world, 1, SCENARIOS);
                 lines(&Tally::of(setup, &rules(setup), &pool, suites, seed), fixed_s)
             }
-            Tried::Histories => histories::lines(suites, seed),
+            // A history is of one guard and cheap, and one in twenty is near the aim.
+            Tried::Histories => histories::lines(10 * suites, seed),
             Tried::Sides(world) => sides::lines(*world, &pool, suites, seed),
             Tried::Rivals => rivals::lines(&pool, suites, seed),
         };

@@ -42,6 +42,8 @@ pub(crate) struct Setup {
     pub(crate) of_promise: bool,
     /// Whether verdicts are confirmed by pairs.
     pub(crate) duet: bool,
+    /// The pairs after which the budget ends a duet; `None` if it never does.
+    pub(crate) budget_pairs: Option<usize>,
     /// Whether [`FIXED`] starts are measured before anything is judged, as a gate without
     /// sequential analysis does.
     pub(crate) fixed: bool,
@@ -226,8 +228,9 @@ fn sequential(
     (judged.into_iter().flatten().collect(), cost_s)
 }
 
-/// Pairs in a new session, of the scenarios with anything to confirm, until each is decided. What
-/// is still open when another guard of its scenario is confirmed costs nothing more.
+/// Pairs in a new session, of the scenarios with anything to confirm, until each is decided or the
+/// budget ends. What is still open when another guard of its scenario is confirmed costs nothing
+/// more.
 fn confirm(
     setup: &Setup,
     rules: &Rules,
@@ -249,7 +252,15 @@ fn confirm(
     let mut cost_s = 0.0;
     let mut failed = [false; SCENARIOS];
     let runs = DUET_RUNS as usize;
+    let mut left = setup.budget_pairs.unwrap_or(usize::MAX);
     while !open.is_empty() {
+        if left == 0 {
+            for guard in open {
+                confirmed[guard] = judged[guard].verdict.unfinished();
+            }
+            break;
+        }
+        left -= 1;
         let mut live: Vec<usize> =
             open.iter().map(|guard| guard / METRICS).filter(|at| !failed[*at]).collect();
         live.dedup();

@@ -14,7 +14,7 @@ use crate::spec::config;
 use crate::spec::guard::Guard;
 use crate::spec::units::Percent;
 
-/// Repetitions of each load in a start of a duet.
+/// Repetitions of each load in a start of a duet or of a comparison.
 pub const DUET_RUNS: u32 = perf_gate::DUET_RUNS;
 
 /// How a run judges: the design of its suite, and what is known of the noise.
@@ -57,6 +57,9 @@ pub struct Confirmation {
     pub change: f64,
     /// Its 95 % confidence interval.
     pub interval: (f64, f64),
+    /// Whether that change is as the verdict against the baseline says: in its direction, and by the
+    /// band or more.
+    pub agrees: bool,
 }
 
 impl Gate {
@@ -195,6 +198,7 @@ impl Gate {
             outcome,
             change: duet.change,
             interval: (duet.change_low, duet.change_high),
+            agrees: duet.agrees_with(judged.verdict),
         })
     }
 

@@ -27,6 +27,10 @@ pub struct SuiteReport {
     /// What it cost: seconds from each start to its stop, times the GPUs, or times 1 on a CPU.
     #[serde(default)]
     pub gpu_s: f64,
+    /// How much more a duet that the budget ended would have needed at most, in the same unit; 0 where
+    /// none was ended so.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub short_s: f64,
 }
 
 /// One load.
@@ -102,6 +106,11 @@ pub struct Row {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(value: &bool) -> bool {
     !*value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_nothing(seconds: &f64) -> bool {
+    *seconds <= 0.0
 }
 
 /// What a guard says.
@@ -218,7 +227,7 @@ impl SuiteReport {
     pub fn measured(suite: String, engine: EngineKind, loads: Vec<LoadReport>, gpu_s: f64) -> Self {
         let verdict =
             Verdict::join(loads.iter().map(|load| load.verdict)).unwrap_or(Verdict::Invalid);
-        Self { suite, engine, verdict, loads, remark: None, gpu_s }
+        Self { suite, engine, verdict, loads, remark: None, gpu_s, short_s: 0.0 }
     }
 
     /// Joins the verdicts of the loads again, after one of them changed.
@@ -229,7 +238,8 @@ impl SuiteReport {
 
     /// A report of a suite whose loads were not measured, and why.
     pub fn unmeasured(suite: String, engine: EngineKind, verdict: Verdict, remark: String) -> Self {
-        Self { suite, engine, verdict, loads: Vec::new(), remark: Some(remark), gpu_s: 0.0 }
+        let (loads, remark, gpu_s, short_s) = (Vec::new(), Some(remark), 0.0, 0.0);
+        Self { suite, engine, verdict, loads, remark, gpu_s, short_s }
     }
 }
 

@@ -17,6 +17,17 @@ impl GpuTime {
     pub fn seconds(self) -> f64 {
         self.0
     }
+
+    /// A time that is not less than this number of seconds, in the few digits that a person types:
+    /// whole seconds, minutes, or tenths of an hour.
+    pub fn at_least(seconds: f64) -> Self {
+        let step = match seconds {
+            hours if hours > 3_600.0 => 360.0,
+            minutes if minutes > 60.0 => 60.0,
+            _ => 1.0,
+        };
+        Self((seconds / step).ceil().max(1.0) * step)
+    }
 }
 
 impl FromStr for GpuTime {
@@ -61,6 +72,18 @@ impl fmt::Display for GpuTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_that_is_enough_has_few_digits() {
+        for (seconds, shown) in
+            [(0.0, "1s"), (12.2, "13s"), (61.0, "2m"), (3_599.0, "1h"), (3_961.0, "1.2h")]
+        {
+            let enough = GpuTime::at_least(seconds);
+            assert!(enough.seconds() >= seconds);
+            assert_eq!(enough.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(enough));
+        }
+    }
 
     #[test]
     fn a_time_is_read_as_it_is_shown() {
