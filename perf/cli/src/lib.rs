@@ -10,6 +10,7 @@ mod accept;
 mod anchors;
 mod artifacts;
 mod cli;
+mod commit_message;
 mod detect;
 mod error;
 mod filters;

@@ -8,9 +8,9 @@ use anyhow::Result;
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::gate::Gate;
 use perf_model::spec::guard::Guard;
-use perf_model::spec::metric::Metric;
 use perf_model::spec::plan::PlannedLoad;
 
+use crate::commit_message::{Refreshed, moved, proposed};
 use crate::runs;
 
 /// The gate with what the baselines of these loads tell of the noise, which are a suite's of one
@@ -25,7 +25,7 @@ pub(crate) fn learned(gate: &Gate, loads: &[(&PlannedLoad, Baseline)]) -> Gate {
 
 /// What a refresh of these loads wrote and what it did not, as the disk has it: a line for each
 /// baseline, and one for each of its guards, with the change from the baseline `before`; and what one session cannot say, with
-/// the command that adds one.
+/// the command that adds one; and what a commit of them may say.
 pub(crate) fn on(
     root: &Path,
     loads: &[PlannedLoad],
@@ -53,6 +53,9 @@ pub(crate) fn on(
         let machine = place.parent().unwrap_or(place).to_owned();
         written.entry((machine, &load.suite)).or_default().push((load, baseline));
     }
+    let old = |load: &PlannedLoad| {
+        before.iter().find(|old| old.suite == load.suite && old.load == load.load.name)
+    };
     let mut lines = Vec::new();
     for ((machine, _), suite) in &written {
         let gate = learned(gate, suite);
@@ -61,7 +64,7 @@ pub(crate) fn on(
                 &machine.join(format!("{}.snap", load.load.name)).display().to_string(),
                 load,
                 baseline,
-                before.iter().find(|old| old.suite == load.suite && old.load == load.load.name),
+                old(load),
                 &gate,
             )
         };
@@ -90,6 +93,9 @@ pub(crate) fn on(
             missing.iter().map(|load| format!("{} / {}", load.suite, load.load.name)).collect();
         lines.push(format!("not written, so unchanged: {}", names.join(", ")));
     }
+    let refreshed: Vec<Refreshed<'_>> =
+        written.values().flatten().map(|(load, baseline)| (*load, baseline, old(load))).collect();
+    lines.extend(proposed(&refreshed).map(|message| format!("\n{message}\n")));
     Ok(lines)
 }
 
@@ -142,18 +148,6 @@ fn line(
         }
     }
     text
-}
-
-/// A metric's median, and how it moved: "output throughput 1671.9 → 1594.6 tok/s (-4.6 %)".
-fn moved(metric: Metric, baseline: &Baseline, before: Option<&Baseline>) -> String {
-    let (label, unit) = (metric.label(), metric.unit());
-    let Some(now) = baseline.median(metric) else { return label };
-    match before.and_then(|before| before.median(metric)).filter(|old| *old > 0.0) {
-        Some(old) => {
-            format!("{label} {old:.1} → {now:.1} {unit} ({:+.1} %)", (now / old - 1.0) * 100.0)
-        }
-        None => format!("{label} {now:.1} {unit} (new)"),
-    }
 }
 
 #[cfg(test)]
@@ -229,7 +223,9 @@ mod tests {
             lines[4],
             "not written, so unchanged: cpu_smoke / closed_loop, cpu_smoke / saturated"
         );
-        assert_eq!(lines.len(), 5);
+        assert!(lines[5].contains("  Refresh cpu_smoke on "), "{lines:?}");
+        assert!(lines[5].contains("tok/s (-50.0 %)"), "{lines:?}");
+        assert_eq!(lines.len(), 6);
         // The same band everywhere: refresh, power and the gate.
         let (load, suite) = (&loads[0], [(&loads[0], committed.clone())]);
         let gate = learned(&gate, &suite);
