@@ -16,11 +16,11 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::plan::{Plan, PlannedLoad};
 use perf_model::spec::run_request::RunRequest;
 use perf_model::spec::settings::{Purpose, Settings};
-use perf_report::{Invocation, terminal};
+use perf_report::{Invocation, Overview, terminal};
 use perf_store::runs::{write_request, write_settings};
 use perf_store::{config_file, report_file};
 
-use crate::cli::{Compare, Gate, On, Refresh, Required};
+use crate::cli::{Compare, Gate, On, Refresh};
 use crate::error::unmeasurable;
 use crate::interrupt::Interrupt;
 use crate::scenario_run::{plan, run_scenario};
@@ -73,7 +73,6 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         requires_hardware: on.require.is_some(),
         settings: asked,
     };
-    let invocation = Invocation::of(&request);
     write_request(&folder, &settings, &request, false).map_err(unmeasurable)?;
     let mut reports = Vec::new();
     let scenarios = picked.iter().zip(&run.is_measured);
@@ -104,13 +103,13 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
             }
             // A refresh writes baselines. It compares with the old ones below, and gives no verdict.
             if settings.purpose != Purpose::Refresh || report.verdict == Verdict::Invalid {
-                say(terminal::suite(&report));
+                say(terminal::brief(&report));
             }
             reports.push(report);
         }
     }
     if settings.purpose == Purpose::Refresh {
-        let add_session = invocation.add_session();
+        let add_session = Invocation::of(&request).add_session();
         let Run { loads, before, gate, .. } = &run;
         refresh_summary::on(&runs::root(), loads, before, &folder, gate, &add_session)?
             .iter()
@@ -130,7 +129,7 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         return Ok(exit_code::INTERRUPTED);
     }
     write_request(&folder, &settings, &request, true).map_err(unmeasurable)?;
-    let code = close(&reports, &invocation, on.require, &folder);
+    let code = close(&reports, &request, &folder);
     if settings.purpose != Purpose::Refresh {
         formats::write_reports(&folder)?;
     }
@@ -223,29 +222,20 @@ fn add_only_where_wanted(plans: &[Vec<Plan>], is_measured: &mut [bool]) -> bool 
     !is_measured.contains(&true)
 }
 
-/// Prints the verdict of the whole and gives its exit code.
-fn close(
-    reports: &[SuiteReport],
-    run: &Invocation<'_>,
-    required: Option<Required>,
-    folder: &Path,
-) -> u8 {
-    let verdicts = || reports.iter().map(|report| report.verdict);
-    if run.settings.purpose == Purpose::Refresh {
-        let invalid = verdicts().filter(|verdict| *verdict == Verdict::Invalid).count();
+/// Prints the result of the whole and gives its exit code.
+fn close(reports: &[SuiteReport], request: &RunRequest, folder: &Path) -> u8 {
+    if request.settings.purpose == Purpose::Refresh {
+        let is_invalid = |report: &&SuiteReport| report.verdict == Verdict::Invalid;
+        let invalid = reports.iter().filter(is_invalid).count();
         say(format!("records in {}", folder.display()));
         if invalid > 0 {
             say(format!("{invalid} of {} suites gave no valid measurement", reports.len()));
         }
         return if invalid > 0 { exit_code::INVALID } else { exit_code::HELD };
     }
-    say(format!("{}records in {}", terminal::closing(reports, run), folder.display()));
-    // What a gating runner was to run and could not is no pass, even if the rest held.
-    let overall = match required {
-        Some(_) => Verdict::join(verdicts()),
-        None => Verdict::of_run(verdicts()),
-    };
-    overall.map_or(exit_code::MISSING, exit_code::code)
+    let run = Overview { reports, request: Some(request), is_complete: true };
+    say(format!("{}records in {}", terminal::closing(&run), folder.display()));
+    run.exit_code()
 }
 
 /// Reads `perf.toml`, so that a fault in it is reported before anything is built.

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use perf_model::judge::exit_code;
+use perf_model::judge::report::SuiteReport;
 use perf_model::record::file::{Header, Part, Record};
+use perf_model::spec::settings::Purpose;
 use perf_report::terminal;
-use perf_store::{atomic, record_file, report_file, sweep_file};
+use perf_store::{atomic, record_file, sweep_file};
 
 use crate::cli::Show;
 use crate::error::unmeasurable;
@@ -29,17 +31,17 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
             file.display()
         );
     }
-    let mut has_report = false;
-    for path in report_file::all_in(&run)? {
-        match report_file::read(&path) {
-            Ok(report) if filters::matches(&report.suite, &asked.filters) => {
-                has_report = true;
-                say(terminal::suite(&report));
-            }
-            Ok(_) => {}
-            Err(why) => eprintln!("error: {why}"),
-        }
+    let data = RunData::read(&run, &asked.filters)?;
+    let mut has_report = !data.reports.is_empty();
+    let is_judged =
+        data.request.as_ref().is_none_or(|request| request.settings.purpose != Purpose::Refresh);
+    if has_report && is_judged {
+        say(terminal::overview(&data.overview()));
     }
+    // The worst last, so that it is what a terminal shows.
+    let mut reports: Vec<&SuiteReport> = data.reports.iter().collect();
+    reports.sort_by_key(|report| report.verdict);
+    reports.into_iter().for_each(|report| say(terminal::suite(report)));
     let has_sweep = sweep::show(&run, &asked.filters)?;
     has_report |= has_sweep;
     let mut loads: BTreeMap<(String, String, Part), Vec<Record>> = BTreeMap::new();

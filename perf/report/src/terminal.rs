@@ -1,6 +1,7 @@
 //! Reports as text for people: a table a load, and a line a suite for the end of a run. Words carry
 //! the verdicts; there is no colour to lose.
 
+mod closing;
 mod figures;
 mod judged;
 mod knee;
@@ -24,8 +25,7 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::metric::Direction;
 use perf_model::spec::tier::Tier;
 
-use crate::advice::{Invocation, advice};
-
+pub use closing::{closing, overview};
 pub use figures::figures;
 pub use judged::judged;
 pub use plan::plan;
@@ -34,55 +34,91 @@ pub use published::{FieldReport, published};
 pub use search::search;
 pub use sweep::sweep;
 pub use sweep_page::sweep_page;
-use table::{align_right, marked, number, optional, plain, shorten, trimmed};
-use wrap::wrapped;
+use table::{align_right, marked, number, plain, shorten, trimmed};
+use wrap::{WIDTH, broken, wrapped};
 
 /// A whole suite: its loads, one table each, or why there is none.
 pub fn suite(report: &SuiteReport) -> String {
-    let mut text = String::new();
-    if let Some(remark) = &report.remark {
-        let _ = writeln!(text, "{}: {}: {remark}", report.suite, report.verdict);
-    }
+    let mut text = remark(report);
     for load in &report.loads {
         text.push_str(&self::load(load));
         text.push('\n');
     }
-    if let Some(knee) = knee::knee(&report.loads) {
-        text.push_str(&wrapped(&knee, ""));
+    text.push_str(&knee_of(report));
+    text
+}
+
+/// A suite while its run goes on: a line for each load that passed, then those that did not, whole.
+pub fn brief(report: &SuiteReport) -> String {
+    let mut text = remark(report);
+    let (passed, failed): (Vec<&LoadReport>, Vec<&LoadReport>) =
+        report.loads.iter().partition(|load| load.verdict.is_pass());
+    for load in passed {
+        let guards = load.guards().count();
+        let plural = if guards == 1 { "" } else { "s" };
+        let _ = writeln!(
+            text,
+            "{} / {}   {}   {guards} guard{plural}, {}",
+            load.suite,
+            load.load,
+            verdict(load),
+            starts(load.starts)
+        );
+    }
+    for load in failed {
         text.push('\n');
+        text.push_str(&self::load(load));
+    }
+    text.push_str(&knee_of(report));
+    text
+}
+
+fn remark(report: &SuiteReport) -> String {
+    let Some(remark) = &report.remark else { return String::new() };
+    let mut text = String::new();
+    // A remark may hold the last lines of a log, each of which stays a line.
+    let mut lines = remark.lines();
+    let first = lines.next().unwrap_or_default();
+    paragraph(&mut text, "", &format!("{}: {}: {first}", report.suite, report.verdict));
+    for line in lines {
+        let _ = writeln!(text, "{line}");
     }
     text
+}
+
+fn knee_of(report: &SuiteReport) -> String {
+    knee::knee(&report.loads).map(|knee| wrapped(&knee, "") + "\n").unwrap_or_default()
+}
+
+fn paragraph(text: &mut String, indent: &str, line: &str) {
+    text.push_str(&wrapped(line, indent));
 }
 
 /// One load: what it was, its table, and everything that a reader of its verdict needs.
 pub fn load(report: &LoadReport) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{} / {}   {}", report.suite, report.load, verdict(report));
-    let _ =
-        writeln!(text, "  {} · {} · {}", hardware(report), starts(report.starts), report.arrivals);
-    let _ = writeln!(text, "  {}", shorten(&report.workload));
+    let ran = format!("{} · {} · {}", hardware(report), starts(report.starts), report.arrivals);
+    paragraph(&mut text, "  ", &ran);
+    paragraph(&mut text, "  ", &shorten(&report.workload));
     text.push('\n');
     text.push_str(&guards_and_figures(report));
     text.push('\n');
     for row in &report.rows {
         let Some(guard) = &row.guard else { continue };
+        let label = row.metric.label();
         if !guard.judgement.verdict.is_pass() {
             let starts: Vec<String> = row.starts.iter().copied().map(number).collect();
-            let _ = writeln!(
-                text,
-                "  {} by start: {} {}",
-                row.metric.label(),
-                starts.join("  "),
-                row.metric.unit()
-            );
+            let starts = format!("{label} by start: {} {}", starts.join(", "), row.metric.unit());
+            paragraph(&mut text, "  ", &starts);
         }
         if let Some(reason) = &guard.judgement.reason {
-            let _ = writeln!(text, "  {}: {reason}", row.metric.label());
+            paragraph(&mut text, "  ", &format!("{label}: {reason}"));
         }
     }
     let mut lines = |title: &str, lines: Vec<String>| {
         for line in lines {
-            let _ = writeln!(text, "  {title}{line}");
+            paragraph(&mut text, "  ", &format!("{title}{line}"));
         }
     };
     lines("invalid: ", report.faults.iter().map(ToString::to_string).collect());
@@ -91,49 +127,8 @@ pub fn load(report: &LoadReport) -> String {
     let mut notes: Vec<&Finding> = report.notes.iter().collect();
     notes.sort_by_key(|note| note.code.severity());
     lines("", notes.into_iter().map(ToString::to_string).collect());
-    let _ = writeln!(text, "  baseline {}", report.baseline_file);
-    let _ = writeln!(text, "  records  {}", report.records);
-    text
-}
-
-/// The last lines of a run: a line a load, then the verdict of the whole and what to do about it.
-pub fn closing(reports: &[SuiteReport], run: &Invocation<'_>) -> String {
-    let mut table = plain(&["suite", "load", "verdict"]);
-    for report in reports {
-        if report.loads.is_empty() {
-            table.add_row([report.suite.clone(), "–".to_owned(), report.verdict.to_string()]);
-        }
-        for load in &report.loads {
-            table.add_row([load.suite.clone(), load.load.clone(), self::verdict(load)]);
-        }
-    }
-    let Some(verdict) = Verdict::of_run(reports.iter().map(|report| report.verdict)) else {
-        return "no suite ran\n".to_owned();
-    };
-    let mut text = format!("{}\n\n{verdict}", trimmed(&table));
-    let count = improved(reports).count();
-    if count > 0 && verdict != Verdict::Improved {
-        let _ = write!(text, ", {count} improved");
-    }
-    if let Some(advice) = advice(verdict, reports, run) {
-        let _ = write!(text, ": {advice}");
-    }
-    for (load, row) in improved(reports) {
-        let (suite, name, label) = (&load.suite, &load.load, row.metric.label());
-        let _ = write!(text, "\nimproved: {suite} / {name}, {label} {}", change(row));
-    }
-    let _ = write!(text, "\nunder test: {}", run.under_test());
-    for line in left_out(run.settings.tier, run.left_out) {
-        let _ = write!(text, "\n{line}");
-    }
-    let gpu_s: f64 = reports.iter().map(|report| report.gpu_s).sum();
-    if gpu_s > 0.0 {
-        let _ = write!(text, "\nused {:.1} GPU-min", gpu_s / 60.0);
-    }
-    if reports.iter().any(|report| report.engine == EngineKind::Simulated) {
-        text.push_str("\nthese figures are SIMULATED: they do not describe a GPU");
-    }
-    text.push('\n');
+    lines("baseline ", vec![report.baseline_file.clone()]);
+    lines("records ", vec![report.records.clone()]);
     text
 }
 
@@ -150,12 +145,6 @@ pub fn left_out(tier: Tier, names: &[String]) -> Vec<String> {
     parts.into_iter().filter(|(_, names)| !names.is_empty()).map(line).collect()
 }
 
-/// The guarded figures that improved: the verdict of a load names only the worst of its guards.
-fn improved(reports: &[SuiteReport]) -> impl Iterator<Item = (&LoadReport, &Row)> {
-    let loads = reports.iter().flat_map(|report| &report.loads);
-    loads.flat_map(|load| improved_rows(load).map(move |row| (load, row)))
-}
-
 /// The verdict of a load, which is that of its worst guard, and what improved beside it.
 fn verdict(load: &LoadReport) -> String {
     match (load.verdict, improved_rows(load).count()) {
@@ -170,42 +159,77 @@ fn improved_rows(load: &LoadReport) -> impl Iterator<Item = &Row> {
 }
 
 fn guards_and_figures(report: &LoadReport) -> String {
-    let published = report.rows.iter().any(|row| row.published.is_some());
-    let mut head = vec!["", "baseline", "measured", "change", "band", "verdict"];
-    if published {
-        head.insert(1, "published*");
+    const HEAD: [&str; 6] = ["", "baseline", "measured", "change", "limit", "verdict"];
+    let mut rows: Vec<[String; 6]> = report
+        .rows
+        .iter()
+        .map(|row| {
+            [
+                format!("{} [{}]", row.metric.label(), row.metric.unit()),
+                marked(row.baseline, row.baseline_estimated),
+                marked(row.measured, row.estimated),
+                change(row),
+                limit(row),
+                row.guard
+                    .as_ref()
+                    .map_or_else(|| "–".to_owned(), |guard| guard.judgement.verdict.to_string()),
+            ]
+        })
+        .collect();
+    // What the other columns leave of the line.
+    let widest = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([HEAD[column].len()]).max().unwrap_or_default()
+    };
+    let others: usize = (1..HEAD.len()).map(|column| widest(column) + 2).sum();
+    let left = WIDTH.saturating_sub(others + 2).max(12);
+    for row in &mut rows {
+        row[0] = broken(&row[0], left);
     }
-    let mut table = plain(&head);
-    for row in &report.rows {
-        let mut cells = vec![
-            format!("{} [{}]", row.metric.label(), row.metric.unit()),
-            marked(row.baseline, row.baseline_estimated),
-            marked(row.measured, row.estimated),
-            change(row),
-            band(row),
-            row.guard.as_ref().map_or_else(
-                || "not guarded".to_owned(),
-                |guard| guard.judgement.verdict.to_string(),
-            ),
-        ];
-        if published {
-            cells.insert(1, optional(row.published));
-        }
-        table.add_row(cells);
+    let mut table = plain(&HEAD);
+    for row in rows {
+        table.add_row(row);
     }
-    align_right(&mut table, 1..head.len() - 1);
+    align_right(&mut table, 1..HEAD.len() - 1);
     let mut text = trimmed(&table);
     text.push('\n');
-    if published {
-        text.push_str("  * from a published report: one run, noise unknown\n");
+    text.push_str(&legend(report));
+    text
+}
+
+/// What the marks in a table mean, and what others published.
+fn legend(report: &LoadReport) -> String {
+    let mut text = String::new();
+    let published: Vec<String> = report
+        .rows
+        .iter()
+        .filter_map(|row| {
+            Some(format!("{} {} {}", row.metric.label(), number(row.published?), row.metric.unit()))
+        })
+        .collect();
+    if !published.is_empty() {
+        let published = published.join(", ");
+        paragraph(&mut text, "  ", &format!("published (one run, noise unknown): {published}"));
     }
     if report.rows.iter().any(|row| row.estimated || row.baseline_estimated) {
-        text.push_str("  ≈ an estimate: the server left the tokens of each chunk open\n");
+        let what = "≈ an estimate: the server left the tokens of each chunk open";
+        paragraph(&mut text, "  ", what);
     }
-    if report.rows.iter().filter_map(|row| row.guard.as_ref()).any(GuardRow::is_noise_limited) {
-        text.push_str(
-            "  ~ the noise allows no narrower band; `cargo xtask perf power` shows what would help\n",
+    let wider: Vec<String> = report
+        .rows
+        .iter()
+        .filter_map(|row| {
+            let guard = row.guard.as_ref().filter(|guard| guard.is_noise_limited())?;
+            let (band, label) = (guard.judgement.band?, row.metric.label());
+            Some(format!("{label} {:.1} % instead of {}", band.value(), guard.slack))
+        })
+        .collect();
+    if !wider.is_empty() {
+        let wider = wider.join(", ");
+        let what = format!(
+            "~ the noise allows no narrower band ({wider}); `cargo xtask perf power` shows what would help"
         );
+        paragraph(&mut text, "  ", &what);
     }
     text
 }
@@ -219,18 +243,16 @@ fn change(row: &Row) -> String {
     }
 }
 
-fn band(row: &Row) -> String {
+/// The value that may just be reached, marked where the noise decides it; without a baseline the slack.
+fn limit(row: &Row) -> String {
     let Some(guard) = &row.guard else { return "–".to_owned() };
     let (sign, side) = match row.metric.direction() {
         Direction::HigherIsBetter => ("≥", "-"),
         Direction::LowerIsBetter => ("≤", "+"),
     };
+    let mark = if guard.is_noise_limited() { "~" } else { " " };
     match guard.limit {
-        Some(limit) => {
-            let width = guard.judgement.band.unwrap_or(guard.slack);
-            let mark = if guard.is_noise_limited() { "~" } else { "" };
-            format!("{sign} {} ({side}{mark}{:.1} %)", number(limit), width.value())
-        }
+        Some(limit) => format!("{sign}{mark}{}", number(limit)),
         None => format!("{side}{}", guard.slack),
     }
 }

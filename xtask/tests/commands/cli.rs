@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::common::{UnderWay, out, perf, root, runs};
+use perf_model::judge::report::SuiteReport;
 use tempfile::TempDir;
 
 /// `cargo xtask perf …` in a repository of its own, where nothing can be built.
@@ -64,17 +65,26 @@ fn a_run_is_gated_recorded_shown_caught_when_slower_and_holds_again() {
     );
 
     let shown = run(&mut perf(&["show", folder.to_str().unwrap(), "closed_loop"]), 0);
-    let figure = |text: &str| {
-        text.lines()
-            .find(|line| line.trim_start().starts_with("output throughput [tok/s]"))
-            .unwrap()
-            .to_owned()
-    };
-    let measured = figure(&out(&held)).split_whitespace().nth(4).unwrap().to_owned();
-    assert!(figure(&out(&shown)).ends_with(&measured), "{} in {}", measured, out(&shown));
+    let figure = out(&shown)
+        .lines()
+        .find(|line| line.trim_start().starts_with("output throughput [tok/s]"))
+        .unwrap()
+        .to_owned();
+    let report = std::fs::read_to_string(folder.join("cpu_smoke/report.json")).unwrap();
+    let report: SuiteReport = serde_json::from_str(&report).unwrap();
+    let load = report.loads.iter().find(|load| load.load == "closed_loop").unwrap();
+    let throughput = load.rows.iter().find(|row| row.metric.unit() == "tok/s").unwrap();
+    let shown: f64 = figure.split_whitespace().last().unwrap().parse().unwrap();
+    assert!((shown / throughput.measured.unwrap() - 1.0).abs() < 1e-3, "{figure}");
 
     let slower = run(&mut perf(&["cpu_smoke", "--engine", "simulated", "--inject", "decode=2"]), 1);
-    assert!(out(&slower).contains("REGRESSED"), "{}", out(&slower));
+    let said = out(&slower);
+    assert!(said.contains("REGRESSED"), "{said}");
+    // Paths are not broken.
+    let lines = said.lines().filter(|line| !line.contains('/') || line.contains(" / "));
+    for line in lines {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
     assert!(out(&slower).contains("confirmed in a duet"), "{}", out(&slower));
     assert!(!pending.exists(), "what was judged was left to accept");
     assert_eq!(std::fs::read(&baseline).unwrap(), before, "a test wrote a baseline");

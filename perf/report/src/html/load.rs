@@ -63,19 +63,19 @@ fn figures(report: &LoadReport, base_name: &str) -> Markup {
             table {
                 thead { tr {
                     th scope="col" { "Figure" }
-                    @if has_published { th scope="col" class="number" { "published" } }
+                    @if has_published { th scope="col" class="number wide-only" { "published" } }
                     th scope="col" class="number" { (base_name) } th scope="col" class="number" { "measured" }
-                    th scope="col" class="number" { "change (95 % interval)" } th scope="col" class="number" { "limit" } th scope="col" { "verdict" }
+                    th scope="col" class="number" { "change (95 % interval)" } th scope="col" class="number wide-only" { "limit" } th scope="col" { "verdict" }
                 } }
                 tbody { @for row in &report.rows { tr {
                     th scope="row" { (row.metric.label()) " [" (row.metric.unit()) "]" }
-                    @if has_published { td class="number" { (optional(row.published)) } }
+                    @if has_published { td class="number wide-only" { (optional(row.published)) } }
                     td class="number" { (marked(row.baseline, row.baseline_estimated)) }
                     td class="number" { (marked(row.measured, row.estimated)) }
                     td class="number" { (change_and_interval(row)) }
                     @match &row.guard {
-                        Some(guard) => { td class="number" { (limit(row, guard)) } td { (badge(guard.judgement.verdict)) } },
-                        None => { td class="number" { "–" } td { "not guarded" } },
+                        Some(guard) => { td class="number wide-only" { (limit(row, guard)) } td { (badge(guard.judgement.verdict)) } },
+                        None => { td class="number wide-only" { "–" } td { "not guarded" } },
                     }
                 } } }
             }

@@ -13,6 +13,7 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::metric::{Metric, Quantity, Statistic};
 
 use super::table::{align_right, marked, plain, shorten, trimmed};
+use super::wrap::wrapped;
 
 /// The latencies of the steady part that are shown; the record has the others.
 const STEADY: [(Quantity, Statistic); 7] = [
@@ -24,6 +25,27 @@ const STEADY: [(Quantity, Statistic); 7] = [
     (Quantity::E2e, Statistic::P50),
     (Quantity::E2e, Statistic::P99),
 ];
+
+/// Which columns a table has, so that it is no wider than a terminal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Columns {
+    /// One record.
+    Single,
+    /// Each record, and their median.
+    Each,
+    /// The least, the median and the greatest of many.
+    Range,
+}
+
+impl Columns {
+    fn of(records: usize) -> Self {
+        match records {
+            0 | 1 => Self::Single,
+            2 | 3 => Self::Each,
+            _ => Self::Range,
+        }
+    }
+}
 
 /// What stands above the figures of a run.
 fn column(header: &Header) -> String {
@@ -44,19 +66,28 @@ pub fn figures(records: &[Record]) -> String {
     let analyses: Vec<RunAnalysis> = records.iter().map(RunAnalysis::of).collect();
     let summaries: Vec<&Summary> = analyses.iter().map(|analysis| &analysis.summary).collect();
     let mut head = vec![String::new()];
-    // One repetition is its own median.
-    let is_single = records.len() == 1;
-    if is_single {
-        head.push("value".to_owned());
-    } else {
-        head.extend(records.iter().map(|record| column(&record.header)));
-        head.push("median".to_owned());
+    // One repetition is its own median, and of many there is no room for each.
+    let columns = Columns::of(records.len());
+    match columns {
+        Columns::Single => head.push("value".to_owned()),
+        Columns::Each => {
+            head.extend(records.iter().map(|record| column(&record.header)));
+            head.push("median".to_owned());
+        }
+        Columns::Range => head.extend(["least", "median", "greatest"].map(str::to_owned)),
     }
     let mut table = plain(&head);
     let count = |name: &str, of: &dyn Fn(&Summary) -> u64| {
-        let counts = summaries.iter().map(|summary| of(summary).to_string());
-        let median = (!is_single).then(String::new);
-        std::iter::once(name.to_owned()).chain(counts).chain(median).collect::<Vec<_>>()
+        let counts: Vec<u64> = summaries.iter().map(|summary| of(summary)).collect();
+        let cells = match columns {
+            Columns::Single => counts.iter().map(u64::to_string).collect(),
+            Columns::Each => counts.iter().map(u64::to_string).chain([String::new()]).collect(),
+            Columns::Range => {
+                let end = |count: Option<&u64>| count.map(u64::to_string).unwrap_or_default();
+                vec![end(counts.iter().min()), String::new(), end(counts.iter().max())]
+            }
+        };
+        std::iter::once(name.to_owned()).chain(cells).collect::<Vec<_>>()
     };
     table.add_row(count("requests", &|summary| summary.requests as u64));
     table.add_row(count("failed", &|summary| summary.failed() as u64));
@@ -66,9 +97,19 @@ pub fn figures(records: &[Record]) -> String {
         let known: Vec<f64> = values.iter().flatten().copied().collect();
         let middle = if known.len() == values.len() { median(&known) } else { None };
         let is_estimated = estimated.contains(&true);
-        let values = values.into_iter().zip(estimated).map(|(value, is)| marked(value, is));
-        let median = (!is_single).then(|| marked(middle, is_estimated));
-        table.add_row(std::iter::once(name).chain(values).chain(median));
+        let cells: Vec<String> = match columns {
+            Columns::Range => {
+                let least = known.iter().copied().reduce(f64::min);
+                let greatest = known.iter().copied().reduce(f64::max);
+                [least, middle, greatest].map(|value| marked(value, is_estimated)).to_vec()
+            }
+            Columns::Single | Columns::Each => {
+                let values = values.into_iter().zip(estimated).map(|(value, is)| marked(value, is));
+                let median = (columns == Columns::Each).then(|| marked(middle, is_estimated));
+                values.chain(median).collect()
+            }
+        };
+        table.add_row(std::iter::once(name).chain(cells));
     };
     let exact = vec![false; records.len()];
     let marks = |metric: Metric| summaries.iter().map(|it| it.is_estimated(metric)).collect();
@@ -113,15 +154,25 @@ pub fn figures(records: &[Record]) -> String {
     align_right(&mut table, 1..head.len());
     let part = match first.part {
         Part::Judged => "",
-        Part::Base => "   base of a side-by-side confirmation",
-        Part::Candidate => "   candidate of a side-by-side confirmation",
+        Part::Base => "base of a side-by-side confirmation",
+        Part::Candidate => "candidate of a side-by-side confirmation",
     };
-    let mut text = format!("{} / {}{part}\n", first.suite, first.load);
+    let mut text = format!("{} / {}\n", first.suite, first.load);
+    if !part.is_empty() {
+        let _ = writeln!(text, "  {part}");
+    }
+    if columns == Columns::Range {
+        let _ = writeln!(text, "  {} runs", records.len());
+    }
     let engine =
         if first.fingerprint.engine == EngineKind::Simulated { "SIMULATED" } else { "measured" };
-    let _ = writeln!(text, "  {engine} · {} · {}", first.fingerprint.hardware, first.arrivals);
-    let _ = writeln!(text, "  {}\n\n{}", shorten(&first.workload), trimmed(&table));
-    text.push_str(&messages(records, &analyses));
+    let ran = format!("{engine} · {} · {}", first.fingerprint.hardware, first.arrivals);
+    text.push_str(&wrapped(&ran, "  "));
+    text.push_str(&wrapped(&shorten(&first.workload), "  "));
+    let _ = writeln!(text, "\n{}", trimmed(&table));
+    for line in messages(records, &analyses).lines() {
+        text.push_str(&wrapped(line, "  "));
+    }
     text
 }
 

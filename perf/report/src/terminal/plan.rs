@@ -6,6 +6,8 @@ use perf_model::spec::metric::Direction;
 use perf_model::spec::plan::{Plan, PlannedLoad, PlannedSweep};
 use perf_model::spec::tier::Tier;
 
+use super::wrap::wrapped;
+
 /// A suite's server, its loads with their guards, and the state of each baseline.
 pub fn plan(scenario: &str, plan: &Plan) -> String {
     let gpus = match plan.gpus {
@@ -34,8 +36,9 @@ pub fn plan(scenario: &str, plan: &Plan) -> String {
             Tier::PullRequest => String::new(),
             later => format!(" [{later}]"),
         };
-        let _ = writeln!(text, "  load {}{tier}: {}", load.name, load.describe_arrivals());
-        let _ = writeln!(text, "    baseline: {state}");
+        let line = format!("load {}{tier}: {}", load.name, load.describe_arrivals());
+        text.push_str(&wrapped(&line, "  "));
+        text.push_str(&wrapped(&format!("baseline: {state}"), "    "));
         for guard in guards {
             let side = match guard.metric.direction() {
                 Direction::HigherIsBetter => "may drop",

@@ -1,9 +1,11 @@
 //! Every verdict as it is shown.
 
 use super::*;
+use crate::overview::Overview;
 use perf_model::judge::judgement::Judgement;
 use perf_model::record::finding::FindingCode;
 use perf_model::record::fingerprint::Difference;
+use perf_model::spec::run_request::RunRequest;
 use perf_model::spec::settings::Settings;
 use perf_model::spec::tier::Tier;
 use perf_model::spec::units::percent;
@@ -164,14 +166,18 @@ fn a_run_closes_with_its_verdict_and_what_to_do() {
     );
     let settings =
         Settings { engine: EngineKind::Docker, tier: Tier::Nightly, ..Settings::default() };
-    let filters = ["a".to_owned(), "b".to_owned()];
-    let run = Invocation {
-        filters: &filters,
+    let request = RunRequest {
+        filters: vec!["a".to_owned(), "b".to_owned()],
         tier: Some(Tier::Nightly),
-        left_out: &["chat / deep".to_owned(), "d".to_owned(), "e".to_owned()],
-        settings: &settings,
+        left_out: vec!["chat / deep".to_owned(), "d".to_owned(), "e".to_owned()],
+        settings,
+        ..RunRequest::default()
     };
-    insta::assert_snapshot!(closing(&[held, regressed, skipped], &run));
+    insta::assert_snapshot!(closing(&Overview {
+        reports: &[held, regressed, skipped],
+        request: Some(&request),
+        is_complete: true,
+    }));
 }
 
 #[test]
@@ -179,11 +185,27 @@ fn a_simulated_run_says_so_at_its_end() {
     let mut load = report(Verdict::Held, Some(1660.66), &[1655.0, 1662.0, 1658.4]);
     load.engine = EngineKind::Simulated;
     let report = SuiteReport::measured("a".into(), EngineKind::Simulated, vec![load], 0.0);
-    let settings = Settings::default();
-    insta::assert_snapshot!(closing(
-        &[report],
-        &Invocation { filters: &[], tier: None, left_out: &[], settings: &settings }
-    ));
+    insta::assert_snapshot!(closing(&Overview {
+        reports: &[report],
+        request: Some(&RunRequest::default()),
+        is_complete: true,
+    }));
+}
+
+#[test]
+fn while_a_run_goes_on_what_passed_is_one_line_and_what_did_not_comes_last() {
+    let of = |verdict: Verdict, name: &str| LoadReport {
+        load: name.into(),
+        ..report(verdict, Some(1660.66), &[1555.0, 1562.0, 1558.4])
+    };
+    let loads = vec![of(Verdict::Regressed, "one"), of(Verdict::Held, "two")];
+    let suite = SuiteReport::measured("a".into(), EngineKind::Docker, loads, 0.0);
+    let text = brief(&suite);
+    assert!(
+        text.starts_with("qwen2.5-14b-awq / two   held   1 guard, 3 engine starts\n\n"),
+        "{text}"
+    );
+    assert!(text.contains("qwen2.5-14b-awq / one   REGRESSED\n"), "{text}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Text on lines of at most 80 columns: [`wrapped`], and heads of narrow columns: [`head`].
 
-const WIDTH: usize = 80;
+/// The widest line.
+pub(super) const WIDTH: usize = 80;
 
 /// The widest head of a column.
 const COLUMN: usize = 11;
