@@ -41,7 +41,9 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
     // The worst last, so that it is what a terminal shows.
     let mut reports: Vec<&SuiteReport> = data.reports.iter().collect();
     reports.sort_by_key(|report| report.verdict);
-    reports.into_iter().for_each(|report| say(terminal::suite(report)));
+    for report in reports {
+        say(terminal::suite(report));
+    }
     let has_sweep = sweep::show(&run, &asked.filters)?;
     has_report |= has_sweep;
     let mut loads: BTreeMap<(String, String, Part), Vec<Record>> = BTreeMap::new();

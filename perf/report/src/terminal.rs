@@ -2,6 +2,7 @@
 //! the verdicts; there is no colour to lose.
 
 mod closing;
+mod columns;
 mod figures;
 mod judged;
 mod knee;

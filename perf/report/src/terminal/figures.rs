@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use perf_model::analysis::lateness::Lateness;
 use perf_model::analysis::run_analysis::RunAnalysis;
-use perf_model::analysis::statistics::median;
 use perf_model::analysis::steady_state::Steady;
 use perf_model::analysis::summary::Summary;
 use perf_model::record::client_load::ClientUse;
@@ -12,7 +11,8 @@ use perf_model::record::file::{CacheReset, Header, Part, Record};
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::metric::{Metric, Quantity, Statistic};
 
-use super::table::{align_right, marked, plain, shorten, trimmed};
+use super::columns::Columns;
+use super::table::{align_right, plain, shorten, trimmed};
 use super::wrap::wrapped;
 
 /// The latencies of the steady part that are shown; the record has the others.
@@ -25,27 +25,6 @@ const STEADY: [(Quantity, Statistic); 7] = [
     (Quantity::E2e, Statistic::P50),
     (Quantity::E2e, Statistic::P99),
 ];
-
-/// Which columns a table has, so that it is no wider than a terminal.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Columns {
-    /// One record.
-    Single,
-    /// Each record, and their median.
-    Each,
-    /// The least, the median and the greatest of many.
-    Range,
-}
-
-impl Columns {
-    fn of(records: usize) -> Self {
-        match records {
-            0 | 1 => Self::Single,
-            2 | 3 => Self::Each,
-            _ => Self::Range,
-        }
-    }
-}
 
 /// What stands above the figures of a run.
 fn column(header: &Header) -> String {
@@ -68,25 +47,11 @@ pub fn figures(records: &[Record]) -> String {
     let mut head = vec![String::new()];
     // One repetition is its own median, and of many there is no room for each.
     let columns = Columns::of(records.len());
-    match columns {
-        Columns::Single => head.push("value".to_owned()),
-        Columns::Each => {
-            head.extend(records.iter().map(|record| column(&record.header)));
-            head.push("median".to_owned());
-        }
-        Columns::Range => head.extend(["least", "median", "greatest"].map(str::to_owned)),
-    }
+    head.extend(columns.head(records.iter().map(|record| column(&record.header))));
     let mut table = plain(&head);
     let count = |name: &str, of: &dyn Fn(&Summary) -> u64| {
         let counts: Vec<u64> = summaries.iter().map(|summary| of(summary)).collect();
-        let cells = match columns {
-            Columns::Single => counts.iter().map(u64::to_string).collect(),
-            Columns::Each => counts.iter().map(u64::to_string).chain([String::new()]).collect(),
-            Columns::Range => {
-                let end = |count: Option<&u64>| count.map(u64::to_string).unwrap_or_default();
-                vec![end(counts.iter().min()), String::new(), end(counts.iter().max())]
-            }
-        };
+        let cells = columns.counts(&counts);
         std::iter::once(name.to_owned()).chain(cells).collect::<Vec<_>>()
     };
     table.add_row(count("requests", &|summary| summary.requests as u64));
@@ -94,21 +59,7 @@ pub fn figures(records: &[Record]) -> String {
     table.add_row(count("prompt tokens", &|summary| summary.prompt_tokens));
     table.add_row(count("output tokens", &|summary| summary.output_tokens));
     let mut shown = |name: String, values: Vec<Option<f64>>, estimated: Vec<bool>| {
-        let known: Vec<f64> = values.iter().flatten().copied().collect();
-        let middle = if known.len() == values.len() { median(&known) } else { None };
-        let is_estimated = estimated.contains(&true);
-        let cells: Vec<String> = match columns {
-            Columns::Range => {
-                let least = known.iter().copied().reduce(f64::min);
-                let greatest = known.iter().copied().reduce(f64::max);
-                [least, middle, greatest].map(|value| marked(value, is_estimated)).to_vec()
-            }
-            Columns::Single | Columns::Each => {
-                let values = values.into_iter().zip(estimated).map(|(value, is)| marked(value, is));
-                let median = (columns == Columns::Each).then(|| marked(middle, is_estimated));
-                values.chain(median).collect()
-            }
-        };
+        let cells = columns.values(&values, &estimated);
         table.add_row(std::iter::once(name).chain(cells));
     };
     let exact = vec![false; records.len()];
