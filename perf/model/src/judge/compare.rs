@@ -109,6 +109,9 @@ pub fn compare(
         AnchorLookup::At(anchor) => comparable_anchor(evidence, anchor, fingerprint, &mut notes),
         AnchorLookup::Nowhere | AnchorLookup::Unusable(_) => None,
     };
+    if are_starts && *anchored == AnchorLookup::Nowhere {
+        notes.extend(baseline.filter(|_| incomparable.is_empty()).and_then(without_anchor));
+    }
     let rows = rows(evidence, baseline, anchor, overall.map_or(Ask::Gate(judging), Ask::Whole));
     let guards =
         rows.iter().filter_map(|row| row.guard.as_ref().map(|guard| guard.judgement.verdict));
@@ -207,6 +210,15 @@ fn comparable_anchor<'a>(
         named.join("; ")
     )));
     None
+}
+
+/// A refresh and `accept` write an anchor beside a measured baseline; `cargo insta review` cannot. A
+/// simulated baseline changes only with the code, and needs none.
+fn without_anchor(baseline: &Baseline) -> Option<Finding> {
+    let what = "slow creep is not watched: the baseline has no anchor; make it one with `cargo xtask perf accept \
+                --reset-anchor --reason …`";
+    (baseline.fingerprint.engine != EngineKind::Simulated)
+        .then(|| Finding::new(FindingCode::AnchorMissing, what))
 }
 
 fn rows(

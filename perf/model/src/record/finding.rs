@@ -116,6 +116,8 @@ codes! {
         NotRestarted,
         /// The anchor is of something else.
         AnchorIncomparable,
+        /// A measured baseline has no anchor.
+        AnchorMissing,
         /// Two guards say the same.
         GuardsRedundant,
         /// A duet was not possible, or ended early.

@@ -250,3 +250,16 @@ fn a_guarded_metric_that_some_starts_did_not_measure_never_passes() {
     let reason = report.rows[0].guard.as_ref().unwrap().judgement.reason.as_ref().unwrap();
     assert_eq!(reason, "1 of 3 engine starts measured no output throughput; look at their records");
 }
+
+#[test]
+fn a_measured_baseline_without_an_anchor_says_so_with_the_command_that_makes_one() {
+    let lacks = |found: &BaselineLookup| {
+        let report = verdict_of(&starts(&[100.0; 3]), found);
+        report.notes.into_iter().find(|note| note.code == FindingCode::AnchorMissing)
+    };
+    let note = lacks(&recorded(|_| ())).unwrap();
+    assert!(note.message.contains("accept --reset-anchor --reason"), "{note}");
+    // Without a baseline, and of another workload, there is nothing that could creep.
+    assert_eq!(lacks(&BaselineLookup::Nothing), None);
+    assert_eq!(lacks(&recorded(|baseline| baseline.workload = "other".into())), None);
+}
