@@ -9,7 +9,10 @@ case "$EVENT" in
   workflow_dispatch) tier=${ASKED_TIER:-pr} ;;
   *)
     tier="pr"
-    if [[ $HAS_LABEL != true ]]; then
+    if [[ ${ACTION:-} == labeled && ${LABEL:-} != perf ]]; then
+      # Another label changes nothing; what it labels was measured when it was pushed.
+      wanted=false
+    elif [[ $HAS_LABEL != true ]]; then
       changed=$(gh api --paginate "repos/$REPOSITORY/pulls/$NUMBER/files" --jq '.[].filename')
       grep --quiet --line-regexp --fixed-strings perf.toml <<< "$changed" || wanted=false
     fi

@@ -159,6 +159,21 @@ fn a_pull_request_is_measured_where_it_has_the_label_or_changes_a_pin() {
 }
 
 #[test]
+fn a_label_that_is_not_perf_measures_nothing_again() {
+    for (label, wanted) in [("perf", "true"), ("documentation", "false")] {
+        let machine = Machine::new();
+        let environment = [
+            ("EVENT", "pull_request"),
+            ("ACTION", "labeled"),
+            ("LABEL", label),
+            ("HAS_LABEL", "true"),
+        ];
+        machine.step("perf-plan.sh", &environment, 0);
+        assert_eq!(machine.outputs()["wanted"], wanted, "{label}");
+    }
+}
+
+#[test]
 fn a_run_leaves_its_records_a_summary_and_the_exit_code_of_the_gate() {
     for (code, exit) in [("0", 0), ("1", 1), ("3", 0), ("4", 4)] {
         let machine = Machine::new();
