@@ -37,6 +37,7 @@ mod budget;
 mod compare;
 mod duet;
 mod error;
+mod gpu_guards;
 mod guards;
 mod interrupt;
 mod load;
@@ -61,6 +62,7 @@ mod tiers;
 mod vllm;
 
 pub use error::{Error, Result};
+pub use gpu_guards::{GpuCost, GpuYield};
 pub use guards::{
     GoodputObjective, KvCache, Latency, LatencyStatistic, Rate, RateStatistic, RequestRate,
     StartUpTime, Tokens, TokensStatistic,
@@ -82,6 +84,9 @@ pub mod prelude {
 
     pub use serde_json::json;
 
+    pub use crate::gpu_guards::{
+        energy, energy_per_output_token, mean_power, peak_gpu_memory, tokens_per_joule,
+    };
     pub use crate::guards::{
         acceptance_length, acceptance_rate, answer_tokens, compilation, e2e, first_answer, goodput,
         graph_capture, itl, kv_cache_tokens, longest_silence, max_concurrency, max_rate,

@@ -4,12 +4,13 @@ use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use perf_clock::Clock;
+use perf_engine::{ServerGpus, Telemetry};
 use perf_load::Endpoint;
 use perf_model::analysis::run_analysis::RunAnalysis;
 use perf_model::analysis::search::Searcher;
 use perf_model::analysis::summary::Summary;
 use perf_model::judge::results::RepetitionResult;
-use perf_model::record::file::{Header, Part, Record};
+use perf_model::record::file::{End, Header, Part, Record};
 use perf_model::record::finding::Finding;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::record::sample::Sample;
@@ -46,6 +47,8 @@ pub(crate) struct Run<'a> {
     pub(crate) fingerprint: &'a Fingerprint,
     /// How the server started, where that is known.
     pub(crate) start_up: Option<StartUp>,
+    /// The GPUs that the server runs on.
+    pub(crate) gpus: &'a ServerGpus,
     /// The time in which it happens.
     pub(crate) clock: Clock,
 }
@@ -101,15 +104,22 @@ impl Run<'_> {
             start_up: self.start_up,
             calibration: perf_load::calibration(self.clock).await,
             ..Header::of(declared, self.suite, self.fingerprint.clone())
-        };
+        }
+        .on(self.gpus.setups());
         let mut record = RecordWriter::begin(&self.session.run_folder, &header)?;
         let mut samples = Vec::with_capacity(declared.requests as usize);
         let (mut trouble, mut stalled) = (None, None);
         let mut stalls = StallDetector::of(declared);
         let give_up = Notify::new();
 
+        let telemetry = self.gpus.telemetry(self.clock);
+        let mut gpu_readings = Vec::new();
         let mut observe = |sample: Sample| {
-            if let Err(error) = record.sample(&sample) {
+            // What came before is in the file when the server dies with a GPU.
+            let read = telemetry.as_ref().map(Telemetry::take).unwrap_or_default();
+            let kept = record.gpu_readings(&read).and_then(|()| record.sample(&sample));
+            gpu_readings.extend(read);
+            if let Err(error) = kept {
                 trouble.get_or_insert(error);
                 give_up.notify_one();
             }
@@ -137,9 +147,13 @@ impl Run<'_> {
                 declared.name
             )));
         };
-        let end = measured.end();
+        let gpu_clock_us = telemetry.as_ref().map(|telemetry| telemetry.clock_us(measured.began));
+        let read = telemetry.map(Telemetry::finish).unwrap_or_default();
+        record.gpu_readings(&read)?;
+        gpu_readings.extend(read);
+        let end = End { gpu_clock_us, ..measured.end() };
         record.finish(&end)?;
-        Ok(Record { header, samples, end: Some(end) })
+        Ok(Record { header, samples, gpu_readings, end: Some(end) })
     }
 
     /// The error of a run that is given up because requests fell silent.

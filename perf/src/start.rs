@@ -78,7 +78,10 @@ impl Start<'_> {
         // The server stops first, also when the loads failed.
         let stopped = running.stop().await;
         let mut evidence = result.map_err(|error| error.logged(&log))?;
-        stopped?;
+        for held in stopped? {
+            let finding = Finding::new(FindingCode::GpuMemoryHeld, held);
+            evidence.iter_mut().flatten().for_each(|run| run.remarks.push(finding.clone()));
+        }
         if log.is_file() {
             let faulty = evidence.iter_mut().flatten().filter(|run| !run.faults.is_empty());
             faulty.for_each(|run| {
@@ -118,6 +121,7 @@ impl Start<'_> {
             Address::InProcess(router) => Endpoint::in_process(router.clone()),
         };
         let (fingerprint, start_up) = (running.fingerprint().clone(), running.start_up());
+        let gpus = running.gpus().clone();
         let interrupted = || Err(Error::Interrupted(session.run_folder.clone()));
         let mut evidence = vec![Vec::new(); loads.len()];
         // Load by load, so that the runs of one lie apart: what drifts within a start is in their
@@ -140,6 +144,7 @@ impl Start<'_> {
                 endpoint: &endpoint,
                 fingerprint: &fingerprint,
                 start_up,
+                gpus: &gpus,
                 clock,
             };
             let died = |death: ServerExit| Error::ServerDied {

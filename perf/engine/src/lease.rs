@@ -226,6 +226,7 @@ mod tests {
             users: (0..users)
                 .map(|user| GpuProcess { pid: 42 + user, used_mib: Some(500) })
                 .collect(),
+            ..Gpu::default()
         }
     }
 

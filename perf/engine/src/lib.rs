@@ -45,6 +45,6 @@ mod supervisor;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use failure::StartFailure;
-pub use gpu::{Gpu, GpuProcess};
+pub use gpu::{Gpu, GpuProcess, ServerGpus, Telemetry};
 pub use remote::{Look, Looking, Seen};
 pub use running::{Address, Running, ServerExit};

@@ -11,6 +11,7 @@ use perf_sim::SimServer;
 pub use crate::supervisor::ServerExit;
 
 use crate::error::EngineError;
+use crate::gpu::{ServerGpus, wait_until_given_back};
 use crate::lease::Lease;
 use crate::log::shown;
 use crate::supervisor::{ExitNotice, Supervisor};
@@ -31,6 +32,7 @@ pub struct Running {
     fingerprint: Fingerprint,
     held: Handle,
     start_up: Option<StartUp>,
+    gpus: ServerGpus,
 }
 
 /// What a running server consists of, by engine.
@@ -48,12 +50,12 @@ pub(crate) enum Handle {
 pub(crate) struct SupervisedServer {
     supervisor: Box<dyn Supervisor>,
     death: ExitNotice,
-    _lease: Lease,
+    lease: Lease,
 }
 
 impl SupervisedServer {
     pub(crate) fn new(supervisor: Box<dyn Supervisor>, death: ExitNotice, lease: Lease) -> Self {
-        Self { supervisor, death, _lease: lease }
+        Self { supervisor, death, lease }
     }
 
     pub(crate) fn death(&self) -> ExitNotice {
@@ -77,11 +79,13 @@ impl SupervisedServer {
     }
 
     /// Stops on a thread of its own, so that it completes even when the caller no longer waits
-    /// for it.
-    pub(crate) async fn stop(mut self) -> Result<(), EngineError> {
+    /// for it. Gives what the GPUs still hold.
+    pub(crate) async fn stop(mut self) -> Result<Vec<String>, EngineError> {
         let (done, outcome) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             let result = self.supervisor.stop();
+            // The lease ends after that: the next server would not fit.
+            let result = result.map(|()| wait_until_given_back(self.lease.leased()));
             drop(self);
             // The caller may no longer wait.
             let _ = done.send(result);
@@ -103,7 +107,13 @@ impl Drop for SupervisedServer {
 
 impl Running {
     pub(crate) fn new(address: Address, fingerprint: Fingerprint, held: Handle) -> Self {
-        Self { address, fingerprint, held, start_up: None }
+        let gpus = match &held {
+            Handle::Supervised(Some(kept)) => ServerGpus::ready(kept.lease.leased()),
+            Handle::Supervised(None) | Handle::Elsewhere | Handle::Simulated(_) => {
+                ServerGpus::default()
+            }
+        };
+        Self { address, fingerprint, held, start_up: None, gpus }
     }
 
     /// The same server, with how it started.
@@ -125,6 +135,11 @@ impl Running {
     /// What it is and runs on.
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
+    }
+
+    /// The GPUs that it was started on; none for a server that was not.
+    pub fn gpus(&self) -> &ServerGpus {
+        &self.gpus
     }
 
     /// Waits until the server dies by itself, for ever if it does not. A server elsewhere is not
@@ -153,16 +168,17 @@ impl Running {
     }
 
     /// Stops the server, removes what belongs to it, checks that it is gone, and gives the hardware
-    /// back. A server elsewhere stays up.
+    /// back. A server elsewhere stays up. Gives the GPUs that hold more memory than before it was
+    /// started, with who holds it.
     ///
     /// When this future is dropped half way, the removal still goes on to its end.
-    pub async fn stop(mut self) -> Result<(), EngineError> {
+    pub async fn stop(mut self) -> Result<Vec<String>, EngineError> {
         match &mut self.held {
             Handle::Supervised(kept) => match kept.take() {
                 Some(kept) => kept.stop().await,
-                None => Ok(()),
+                None => Ok(Vec::new()),
             },
-            Handle::Elsewhere | Handle::Simulated(_) => Ok(()),
+            Handle::Elsewhere | Handle::Simulated(_) => Ok(Vec::new()),
         }
     }
 }

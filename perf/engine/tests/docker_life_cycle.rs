@@ -252,6 +252,7 @@ fn a_gpu_without_the_nvidia_runtime_is_reported_and_no_container_is_left() {
         memory_mib: None,
         used_mib: None,
         users: vec![],
+        ..Gpu::default()
     };
     let server = Server { gpus: 1, ..server() };
     let engine = engine(&place, &config()).with_gpus(vec![gpu]);

@@ -308,6 +308,7 @@ fn leased_gpus_are_the_ones_the_server_sees() {
         memory_mib: None,
         used_mib: Some(if index == 0 { 70_000 } else { 0 }),
         users: vec![],
+        ..Gpu::default()
     };
     let engine = engine.with_gpus(vec![gpu(0), gpu(1), gpu(2)]);
     server.gpus = 2;

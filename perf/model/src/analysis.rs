@@ -2,6 +2,9 @@
 
 pub mod distribution;
 pub mod engine_times;
+pub mod gpu_energy;
+pub mod gpu_use;
+pub mod gpu_validity;
 pub mod lateness;
 pub mod run_analysis;
 pub mod run_shape;

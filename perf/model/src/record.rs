@@ -14,6 +14,8 @@ pub mod estimated;
 pub mod file;
 pub mod finding;
 pub mod fingerprint;
+pub mod gpu_reading;
+pub mod gpu_setup;
 pub mod left_out;
 pub mod oddity;
 pub mod part;

@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use perf_model::record::file::{End, Header, Line, Record, RecordError, line};
-use perf_model::record::reader::RecordReader;
+use perf_model::record::gpu_reading::GpuReading;
+use perf_model::record::reader::{Entry, RecordReader};
 use perf_model::record::sample::Sample;
 
 use crate::atomic::WriteError;
@@ -39,8 +40,8 @@ pub fn fold<T>(
             reader = Some(first);
             return Ok(());
         };
-        let sample = reader.line(line, !has_end).map_err(wrong)?;
-        if let (Some(sample), Some(gathered)) = (&sample, &mut gathered) {
+        let entry = reader.line(line, !has_end).map_err(wrong)?;
+        if let (Some(Entry::Sample(sample)), Some(gathered)) = (&entry, &mut gathered) {
             add(gathered, sample);
         }
         Ok(())
@@ -58,6 +59,7 @@ pub fn write(run: &Path, record: &Record) -> Result<PathBuf, WriteError> {
         writer.sample(sample)?;
     }
     let path = writer.path().to_owned();
+    writer.gpu_readings(&record.gpu_readings)?;
     record.end.as_ref().map_or(Ok(()), |end| writer.finish(end))?;
     Ok(path)
 }
@@ -95,6 +97,11 @@ impl RecordWriter {
     /// Appends a request.
     pub fn sample(&mut self, sample: &Sample) -> Result<(), WriteError> {
         self.append(Line::Sample(sample))
+    }
+
+    /// Appends what GPUs did.
+    pub fn gpu_readings(&mut self, readings: &[GpuReading]) -> Result<(), WriteError> {
+        readings.iter().try_for_each(|reading| self.append(Line::Gpu(reading)))
     }
 
     /// Ends the record.

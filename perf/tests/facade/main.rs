@@ -6,6 +6,8 @@ mod bad_input;
 mod baseline_files;
 mod common;
 mod gating;
+#[cfg(feature = "nvml")]
+mod gpus;
 mod life_cycle;
 mod parts;
 mod sweeps;

@@ -122,5 +122,5 @@ pub(crate) async fn put(
     let mut observe = |sample| samples.push(sample);
     perf_load::measure(load, endpoint, "m", seed, clock, &mut observe).await.unwrap();
     let header = Header { search, ..Header::of(load, "study", fixtures::fingerprint()) };
-    Record { header, samples, end: Some(End { complete: true, ..End::default() }) }
+    Record::of(header, samples, Some(End { complete: true, ..End::default() }))
 }

@@ -195,7 +195,7 @@ impl Server<'_> {
         if let Some(Err(error)) = writer.map(|writer| writer.finish(&end)) {
             trouble.get_or_insert(error);
         }
-        let record = Record { header, samples, end: Some(end) };
+        let record = Record::of(header, samples, Some(end));
         let mut analysis = RunAnalysis::of(&record);
         // A gateway may serve what it does not list, so that this is said only of one that served
         // nothing.

@@ -178,6 +178,7 @@ mod tests {
             memory_mib: None,
             used_mib: None,
             users: vec![],
+            ..Gpu::default()
         };
         let request = build_for(&Docker::default(), &[gpu]);
         let devices = request.device_requests().unwrap();

@@ -1,10 +1,12 @@
 //! A GPU and the processes that use it: [`Gpu`].
 
+use perf_model::record::gpu_setup::GpuSetup;
+
 /// Memory in use, in MiB, up to which a GPU counts as free: what the driver and a desktop take.
 const IDLE_MIB: u64 = 1024;
 
 /// A GPU of this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gpu {
     /// Its number in the order of the PCI bus.
     pub index: u32,
@@ -19,6 +21,8 @@ pub struct Gpu {
     /// What computes on it now. The driver does not name processes that it may not, those outside
     /// of a container say.
     pub users: Vec<GpuProcess>,
+    /// What else the driver says of it.
+    pub setup: GpuSetup,
 }
 
 /// A process that computes on a GPU.
@@ -67,14 +71,7 @@ mod tests {
     use super::*;
 
     fn named(name: &str) -> Gpu {
-        Gpu {
-            index: 0,
-            uuid: "GPU-0".into(),
-            name: name.into(),
-            memory_mib: None,
-            used_mib: None,
-            users: vec![],
-        }
+        Gpu { index: 0, uuid: "GPU-0".into(), name: name.into(), ..Gpu::default() }
     }
 
     #[test]

@@ -1,19 +1,31 @@
 //! Asks NVML for the GPUs of this machine: [`list`] and [`driver`].
 
+use nvml_wrapper::enum_wrappers::device::{Clock, TopologyLevel};
 use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
+use perf_model::record::gpu_setup::GpuSetup;
 
 use super::{Gpu, GpuProcess};
 
 const MIB: u64 = 1024 * 1024;
+
+/// The most NVLinks that a GPU of today has.
+const MOST_LINKS: u32 = 18;
+
+/// NVML's name for a MIG mode that is on.
+const MIG_ON: u32 = 1;
 
 /// The GPUs of this machine. A machine without NVIDIA's driver has none; a card that does not
 /// answer is left out.
 pub(crate) fn list() -> Vec<Gpu> {
     let Ok(nvml) = Nvml::init() else { return Vec::new() };
     let count = nvml.device_count().unwrap_or(0);
-    (0..count).filter_map(|index| describe(&nvml, index)).collect()
+    let devices: Vec<(u32, Device<'_>)> =
+        (0..count).filter_map(|index| Some((index, nvml.device_by_index(index).ok()?))).collect();
+    let cuda = nvml.sys_cuda_driver_version().ok();
+    let cuda = cuda.map(|number| format!("{}.{}", number / 1_000, number % 1_000 / 10));
+    devices.iter().filter_map(|(index, _)| describe(&devices, *index, cuda.as_ref())).collect()
 }
 
 /// Why NVML lists no GPUs although its library is there; absent where it lists them, and on a machine
@@ -37,20 +49,65 @@ pub(crate) fn driver() -> Option<String> {
     Nvml::init().ok()?.sys_driver_version().ok()
 }
 
-fn describe(nvml: &Nvml, index: u32) -> Option<Gpu> {
-    let device = nvml.device_by_index(index).ok()?;
+fn describe(devices: &[(u32, Device<'_>)], index: u32, cuda: Option<&String>) -> Option<Gpu> {
+    let (_, device) = devices.iter().find(|(number, _)| *number == index)?;
     let memory = device.memory_info().ok();
-    Some(Gpu {
+    let uuid = device.uuid().ok()?;
+    let name = device.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned());
+    let memory_mib = memory.as_ref().map(|memory| memory.total / MIB);
+    let used_mib = memory.as_ref().map(|memory| memory.used / MIB);
+    let setup = GpuSetup {
         index,
-        uuid: device.uuid().ok()?,
-        name: device.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned()),
-        memory_mib: memory.as_ref().map(|memory| memory.total / MIB),
-        used_mib: memory.as_ref().map(|memory| memory.used / MIB),
-        users: users(&device),
-    })
+        uuid: uuid.clone(),
+        name: name.clone(),
+        memory_mib,
+        used_before_mib: used_mib,
+        cuda: cuda.cloned(),
+        same_switch: same_switch(devices, index, device),
+        ..setup(device)
+    };
+    Some(Gpu { index, uuid, name, memory_mib, used_mib, users: users(device), setup })
 }
 
-fn users(device: &Device<'_>) -> Vec<GpuProcess> {
+/// What the device says of itself. A call that it does not support leaves its field absent.
+fn setup(device: &Device<'_>) -> GpuSetup {
+    let capability = device.cuda_compute_capability().ok();
+    // A card without NVLink supports none of these calls.
+    let links = (0..MOST_LINKS).filter_map(|link| device.link_wrapper_for(link).is_active().ok());
+    let links: Vec<bool> = links.collect();
+    let up = links.iter().filter(|is_active| **is_active).count();
+    GpuSetup {
+        compute_capability: capability.map(|it| format!("{}.{}", it.major, it.minor)),
+        mig: device.mig_mode().ok().map(|mode| mode.current == MIG_ON),
+        persistence: device.is_in_persistent_mode().ok(),
+        ecc: device.is_ecc_enabled().ok().map(|state| state.currently_enabled),
+        power_cap_w: device.enforced_power_limit().ok().map(|milliwatts| milliwatts / 1_000),
+        max_sm_mhz: device.max_clock_info(Clock::SM).ok(),
+        max_memory_mhz: device.max_clock_info(Clock::Memory).ok(),
+        nvlinks: (!links.is_empty()).then(|| u32::try_from(up).unwrap_or(u32::MAX)),
+        pcie_generation: device.current_pcie_link_gen().ok(),
+        pcie_lanes: device.current_pcie_link_width().ok(),
+        ..GpuSetup::default()
+    }
+}
+
+/// The other GPUs that a PCIe switch, or several, connects with this one.
+fn same_switch(devices: &[(u32, Device<'_>)], index: u32, device: &Device<'_>) -> Vec<u32> {
+    let is_near = |other: &Device<'_>| {
+        let Ok(nvml) = device.nvml().device_by_uuid(other.uuid().unwrap_or_default()) else {
+            return false;
+        };
+        matches!(
+            device.topology_common_ancestor(nvml),
+            Ok(TopologyLevel::Internal | TopologyLevel::Single | TopologyLevel::Multiple)
+        )
+    };
+    let others = devices.iter().filter(|(number, _)| *number != index);
+    others.filter(|(_, other)| is_near(other)).map(|(number, _)| *number).collect()
+}
+
+/// The processes that compute on a device.
+pub(super) fn users(device: &Device<'_>) -> Vec<GpuProcess> {
     let used = |memory| match memory {
         UsedGpuMemory::Used(bytes) => Some(bytes / MIB),
         UsedGpuMemory::Unavailable => None,
@@ -63,13 +120,4 @@ fn users(device: &Device<'_>) -> Vec<GpuProcess> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_machine_without_a_driver_has_no_gpu_and_gives_no_error() {
-        let gpus = list();
-        assert!(gpus.is_empty() || driver().is_some());
-        assert_eq!(fault(), None);
-    }
-}
+mod tests;

@@ -66,6 +66,7 @@ impl Measured {
             counters: self.counters,
             skipped_entries: self.skipped_entries,
             unchecked_certificate: self.unchecked_certificate,
+            gpu_clock_us: None,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What a record says: [`RunAnalysis`]. Every statement about a run follows from its
 //! record, faults included, so that it can be shown again later and elsewhere.
 
+use crate::analysis::gpu_use::GpuUse;
+use crate::analysis::gpu_validity;
 use crate::analysis::lateness::Lateness;
 use crate::analysis::steady_state::{Steady, steady};
 use crate::analysis::summary::{Summary, summarize};
@@ -33,11 +35,15 @@ pub struct RunAnalysis {
 impl RunAnalysis {
     /// Reads a record.
     pub fn of(record: &Record) -> Self {
-        let Record { header, samples, end } = record;
+        let Record { header, samples, end, .. } = record;
         let mut summary = summarize(samples, &header.objectives);
         summary.values.extend(header.start_up.iter().flat_map(StartUp::values));
         if let Some(server) = end.as_ref().and_then(|end| end.server.as_ref()) {
             summary.add_server(server);
+        }
+        let gpus = GpuUse::of(record);
+        if let Some(gpus) = &gpus {
+            gpus.add_to(&mut summary);
         }
         let steady = header.pattern.and_then(|arrivals| steady(samples, arrivals));
         let lateness = header.pattern.and_then(|arrivals| Lateness::of(samples, arrivals));
@@ -64,8 +70,10 @@ impl RunAnalysis {
             cache_reset: end.cache_reset.as_ref(),
             end: Some(end),
         };
-        let faults = faults(load, &figures.summary, &inputs);
+        let mut faults = faults(load, &figures.summary, &inputs);
+        faults.extend(gpus.iter().flat_map(gpu_validity::faults));
         let mut remarks = remarks(load, &figures.summary, &inputs);
+        remarks.extend(gpus.iter().flat_map(|gpus| gpus.remarks(&figures.summary)));
         remarks.extend(started);
         Self { faults, remarks, ..figures }
     }

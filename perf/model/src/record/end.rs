@@ -38,6 +38,10 @@ pub struct End {
     /// Whether the certificate of the server was not checked.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unchecked_certificate: bool,
+    /// When the first measured request was due on the clock of the readings of GPUs, in microseconds;
+    /// absent where no GPU was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_clock_us: Option<u64>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

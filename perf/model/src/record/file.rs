@@ -7,16 +7,21 @@ pub use crate::record::cache_reset::CacheReset;
 use crate::record::client_load::Calibration;
 pub use crate::record::end::End;
 use crate::record::fingerprint::Fingerprint;
+use crate::record::gpu_reading::GpuReading;
+use crate::record::gpu_setup::GpuSetup;
 pub use crate::record::part::Part;
-use crate::record::reader::RecordReader;
+use crate::record::reader::{Entry, RecordReader};
 use crate::record::sample::Sample;
 use crate::record::search_probe::SearchProbe;
 pub use crate::record::server_counts::ServerCounts;
 use crate::record::start_up::StartUp;
 use crate::spec::load::{Arrivals, Load, Objective};
 
-/// The version of the format that this code writes.
-pub const SCHEMA: u32 = 1;
+/// The newest version of the format that this code reads and writes.
+pub const SCHEMA: u32 = 2;
+
+/// The version without readings of GPUs, which older versions of this suite read too.
+pub const WITHOUT_GPUS: u32 = 1;
 
 /// What the run was to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,13 +66,16 @@ pub struct Header {
     /// How the server started; absent for one that was up already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_up: Option<StartUp>,
+    /// The GPUs that it ran on; none where they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<GpuSetup>,
 }
 
 impl Header {
     /// The header of a declared load that is judged, in its first run of the first start.
     pub fn of(load: &Load, suite: &str, fingerprint: Fingerprint) -> Self {
         Self {
-            schema: SCHEMA,
+            schema: WITHOUT_GPUS,
             suite: suite.to_owned(),
             load: load.name.clone(),
             part: Part::Judged,
@@ -83,7 +91,15 @@ impl Header {
             declared: Some(load.clone()),
             search: None,
             start_up: None,
+            gpus: Vec::new(),
         }
+    }
+
+    /// The same for a run whose GPUs are read.
+    #[must_use]
+    pub fn on(self, gpus: Vec<GpuSetup>) -> Self {
+        let schema = if gpus.is_empty() { self.schema } else { SCHEMA };
+        Self { schema, gpus, ..self }
     }
 }
 
@@ -105,6 +121,8 @@ pub enum Line<'a> {
     Header(&'a Header),
     /// A request.
     Sample(&'a Sample),
+    /// What a GPU did at one moment. Between the samples, as it came.
+    Gpu(&'a GpuReading),
     /// The last line.
     End(&'a End),
 }
@@ -116,6 +134,8 @@ pub struct Record {
     pub header: Header,
     /// Its requests, in the order they ended.
     pub samples: Vec<Sample>,
+    /// What its GPUs did, in order.
+    pub gpu_readings: Vec<GpuReading>,
     /// How it ended; `None` when the writer was killed.
     pub end: Option<End>,
 }
@@ -140,18 +160,27 @@ pub enum RecordError {
 }
 
 impl Record {
+    /// A record without readings of GPUs.
+    pub fn of(header: Header, samples: Vec<Sample>, end: Option<End>) -> Self {
+        Self { header, samples, gpu_readings: Vec::new(), end }
+    }
+
     /// Reads a record. A last line that was cut off is dropped: its writer was killed in the middle
     /// of it.
     pub fn parse(text: &str) -> Result<Self, RecordError> {
         let mut lines = text.lines().peekable();
         let mut reader = RecordReader::begin(lines.next().ok_or(RecordError::NoHeader)?)?;
-        let mut samples = Vec::new();
+        let (mut samples, mut gpu_readings) = (Vec::new(), Vec::new());
         while let Some(line) = lines.next() {
             let may_be_cut = lines.peek().is_none() && !text.ends_with('\n');
-            samples.extend(reader.line(line, may_be_cut)?);
+            match reader.line(line, may_be_cut)? {
+                Some(Entry::Sample(sample)) => samples.push(*sample),
+                Some(Entry::Gpu(reading)) => gpu_readings.push(reading),
+                None => {}
+            }
         }
         let (header, end) = reader.finish();
-        Ok(Self { header, samples, end })
+        Ok(Self { header, samples, gpu_readings, end })
     }
 
     /// Whether every request was sent and answered or given up.

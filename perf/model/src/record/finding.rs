@@ -70,6 +70,16 @@ codes! {
         TimesImpossible,
         /// Distinct prompts were found in the prefix cache.
         PrefixCacheWarm,
+        /// Heat or a power brake slowed a GPU down.
+        GpuThrottled,
+        /// The driver reported an XID error of a GPU.
+        GpuError,
+        /// A GPU no longer answered.
+        GpuLost,
+        /// The clock of a GPU fell while it computed.
+        GpuClockFell,
+        /// Another program computed on a leased GPU.
+        GpuShared,
         /// A start ran with another configuration than the first.
         ConfigurationChanged,
         /// A search found no highest load.
@@ -104,6 +114,10 @@ codes! {
         CacheNotReset,
         /// A search found no highest load in one start, and one in others.
         StartUnresolved,
+        /// The energy could not be measured.
+        EnergyUnknown,
+        /// A GPU holds memory after the server was stopped.
+        GpuMemoryHeld,
         /// Requests were sent a second time on a new connection.
         RequestsResent,
         /// The server preempted requests.
@@ -146,6 +160,8 @@ codes! {
         NotWarmedUp,
         /// How long the server took to start, and the size of its KV cache.
         StartUp,
+        /// What the GPUs used and how they were set up.
+        GpuUse,
         /// What the tokens cost.
         Cost,
         /// What the load generator used of its machine.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::record::bounds;
 use crate::record::end::End;
 use crate::record::file::{Header, RecordError, SCHEMA};
+use crate::record::gpu_reading::GpuReading;
 use crate::record::sample::Sample;
 
 /// One line of a record, as it is read.
@@ -15,8 +16,18 @@ use crate::record::sample::Sample;
 #[serde(rename_all = "snake_case")]
 enum ReadLine {
     Header(Box<Header>),
-    Sample(Sample),
-    End(End),
+    Sample(Box<Sample>),
+    Gpu(GpuReading),
+    End(Box<End>),
+}
+
+/// What a line between the first and the last has.
+#[derive(Debug)]
+pub enum Entry {
+    /// A request.
+    Sample(Box<Sample>),
+    /// What a GPU did at one moment.
+    Gpu(GpuReading),
 }
 
 /// Reads a record line by line, and checks it.
@@ -42,10 +53,10 @@ impl RecordReader {
         Ok(Self { header: *header, end: None, seen: BTreeSet::new(), tokens: 0, line: 1 })
     }
 
-    /// Reads a further line; gives its request, if it has one. A line that may be cut off, because it
+    /// Reads a further line; gives what it has, if it is not the end. A line that may be cut off, because it
     /// is the last and has no line feed, is dropped where it cannot be read: its writer was killed in
     /// the middle of it.
-    pub fn line(&mut self, line: &str, may_be_cut: bool) -> Result<Option<Sample>, RecordError> {
+    pub fn line(&mut self, line: &str, may_be_cut: bool) -> Result<Option<Entry>, RecordError> {
         self.line += 1;
         let number = self.line;
         let wrong = |cause: String| Err(RecordError::Line { line: number, cause });
@@ -65,10 +76,11 @@ impl RecordReader {
                     let most = bounds::MOST_TOKENS_OF_RECORD;
                     return wrong(format!("more than {most} tokens in `chunks` up to here"));
                 }
-                Ok(Some(sample))
+                Ok(Some(Entry::Sample(sample)))
             }
+            Ok(ReadLine::Gpu(reading)) => Ok(Some(Entry::Gpu(reading))),
             Ok(ReadLine::End(end)) => {
-                self.end = Some(end);
+                self.end = Some(*end);
                 Ok(None)
             }
             Ok(ReadLine::Header(_)) => wrong("a second header".to_owned()),

@@ -71,10 +71,29 @@ pub enum Quantity {
     AcceptanceRate,
     /// The acceptance length of one request.
     RequestAcceptanceLength,
+    /// What the leased GPUs used from the first send to the last response. It and the eight below exist
+    /// only where the GPUs could be read.
+    Energy,
+    /// Energy over output tokens.
+    EnergyPerOutputToken,
+    /// Output tokens over energy.
+    TokensPerJoule,
+    /// What the GPUs drew on average, all together.
+    MeanPower,
+    /// The most memory that was in use, summed over the GPUs.
+    PeakGpuMemory,
+    /// The temperature of the hottest GPU.
+    MaxGpuTemperature,
+    /// The clock of the multiprocessors, over time and GPUs.
+    MeanSmClock,
+    /// For how long heat or a power brake slowed a GPU down; the longest of any GPU.
+    ThrottledTime,
+    /// The share of the time in which the power cap held a clock down; the largest of any GPU.
+    PowerCapTime,
 }
 
 /// All quantities, in the order of reports.
-pub const QUANTITIES: [Quantity; 31] = [
+pub const QUANTITIES: [Quantity; 40] = [
     Quantity::OutputThroughput,
     Quantity::TotalThroughput,
     Quantity::RequestThroughput,
@@ -106,6 +125,15 @@ pub const QUANTITIES: [Quantity; 31] = [
     Quantity::AcceptanceLength,
     Quantity::AcceptanceRate,
     Quantity::RequestAcceptanceLength,
+    Quantity::Energy,
+    Quantity::EnergyPerOutputToken,
+    Quantity::TokensPerJoule,
+    Quantity::MeanPower,
+    Quantity::PeakGpuMemory,
+    Quantity::MaxGpuTemperature,
+    Quantity::MeanSmClock,
+    Quantity::ThrottledTime,
+    Quantity::PowerCapTime,
 ];
 
 impl Quantity {
@@ -143,6 +171,15 @@ impl Quantity {
             Self::AcceptanceLength => "acceptance_length",
             Self::AcceptanceRate => "acceptance_rate",
             Self::RequestAcceptanceLength => "request_acceptance_length",
+            Self::Energy => "energy",
+            Self::EnergyPerOutputToken => "energy_per_output_token",
+            Self::TokensPerJoule => "tokens_per_joule",
+            Self::MeanPower => "mean_power",
+            Self::PeakGpuMemory => "peak_gpu_memory",
+            Self::MaxGpuTemperature => "max_gpu_temperature",
+            Self::MeanSmClock => "mean_sm_clock",
+            Self::ThrottledTime => "throttled_time",
+            Self::PowerCapTime => "power_cap_share",
         }
     }
 
@@ -180,6 +217,15 @@ impl Quantity {
             Self::AcceptanceLength => "acceptance length",
             Self::AcceptanceRate => "acceptance rate",
             Self::RequestAcceptanceLength => "acceptance length per request",
+            Self::Energy => "energy",
+            Self::EnergyPerOutputToken => "energy per output token",
+            Self::TokensPerJoule => "tokens per joule",
+            Self::MeanPower => "mean power",
+            Self::PeakGpuMemory => "peak GPU memory",
+            Self::MaxGpuTemperature => "max GPU temperature",
+            Self::MeanSmClock => "mean SM clock",
+            Self::ThrottledTime => "throttled time",
+            Self::PowerCapTime => "time at power cap",
         }
     }
 
@@ -194,7 +240,14 @@ impl Quantity {
             | Self::AnswerTokens
             | Self::AcceptanceLength
             | Self::RequestAcceptanceLength => "tok",
-            Self::AcceptanceRate => "%",
+            Self::AcceptanceRate | Self::PowerCapTime => "%",
+            Self::Energy => "J",
+            Self::EnergyPerOutputToken => "J/tok",
+            Self::TokensPerJoule => "tok/J",
+            Self::MeanPower => "W",
+            Self::PeakGpuMemory => "MiB",
+            Self::MaxGpuTemperature => "°C",
+            Self::MeanSmClock => "MHz",
             Self::Ttft
             | Self::Tpot
             | Self::Itl
@@ -211,7 +264,8 @@ impl Quantity {
             | Self::StartCompilation
             | Self::StartGraphCapture
             | Self::StartApi
-            | Self::StartRemainder => "s",
+            | Self::StartRemainder
+            | Self::ThrottledTime => "s",
         }
     }
 
@@ -236,10 +290,14 @@ impl Quantity {
     /// The direction that is better.
     pub fn direction(self) -> Direction {
         match self.unit() {
-            _ if matches!(self, Self::ReasoningTokens | Self::AnswerTokens) => {
+            _ if matches!(
+                self,
+                Self::ReasoningTokens | Self::AnswerTokens | Self::PowerCapTime
+            ) =>
+            {
                 Direction::LowerIsBetter
             }
-            "ms" | "s" => Direction::LowerIsBetter,
+            "ms" | "s" | "J" | "J/tok" | "W" | "MiB" | "°C" => Direction::LowerIsBetter,
             _ => Direction::HigherIsBetter,
         }
     }
@@ -254,6 +312,13 @@ impl Quantity {
             "s" => "s",
             "tok" => "tok",
             "%" => "percent",
+            "J" => "j",
+            "J/tok" => "j_per_tok",
+            "tok/J" => "tok_per_j",
+            "W" => "w",
+            "MiB" => "mib",
+            "°C" => "c",
+            "MHz" => "mhz",
             _ => "ms",
         }
     }

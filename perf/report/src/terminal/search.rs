@@ -93,6 +93,7 @@ mod tests {
         Record {
             header: Header { search, ..Header::of(&load, "suite", fingerprint) },
             samples: samples.collect(),
+            gpu_readings: Vec::new(),
             end: Some(End { complete: number != 3, ..End::default() }),
         }
     }

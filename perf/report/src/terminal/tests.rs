@@ -236,7 +236,9 @@ fn figures_are_recomputed_from_records() {
             }),
             search: None,
             start_up: None,
+            gpus: vec![],
         },
+        gpu_readings: vec![],
         samples: vec![Sample {
             sent_us: 5,
             chunks: (1..=4).map(|token| Chunk { at_us: token * gap_us, tokens: 1 }).collect(),

@@ -46,7 +46,7 @@ fn serve(load: &Load, at: f64, service_us: &dyn Fn(u64) -> u64) -> Vec<Sample> {
 fn record(load: &Load, probe: SearchProbe, samples: Vec<Sample>) -> Record {
     let header =
         Header { search: Some(probe), ..Header::of(load, "suite", fixtures::fingerprint()) };
-    Record { header, samples, end: Some(End { complete: true, ..End::default() }) }
+    Record::of(header, samples, Some(End { complete: true, ..End::default() }))
 }
 
 fn search(load: &Load, service_us: &dyn Fn(u64) -> u64) -> Vec<Record> {

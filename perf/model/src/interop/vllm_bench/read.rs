@@ -11,7 +11,7 @@ use crate::record::bounds;
 use crate::record::chunks::Chunk;
 use crate::record::chunks::Chunks;
 use crate::record::estimated::Estimated;
-use crate::record::file::{End, Header, Part, Record, SCHEMA};
+use crate::record::file::{End, Header, Part, Record, WITHOUT_GPUS};
 use crate::record::fingerprint::Fingerprint;
 use crate::record::sample::{FailureKind, Outcome, Sample};
 use crate::record::skipped_entries::SkippedEntries;
@@ -159,7 +159,7 @@ fn record(file: &File, load: &str) -> Result<Record, ReadError> {
     let reason = (!complete).then_some(reason);
     let skipped_entries = unusable(file, &samples, load);
     let end = End { complete, reason, skipped_entries, ..End::default() };
-    Ok(Record { header: header(file, load, &pace), samples, end: Some(end) })
+    Ok(Record::of(header(file, load, &pace), samples, Some(end)))
 }
 
 /// The entries that lack a number: failed requests, so that they are in no figure, though vLLM reports
@@ -197,7 +197,7 @@ fn header(file: &File, load: &str, pace: &arrivals::Pace) -> Header {
     Header {
         part: Part::Judged,
         run: 1,
-        schema: SCHEMA,
+        schema: WITHOUT_GPUS,
         suite: "imported".to_owned(),
         load: load.to_owned(),
         start: 1,
@@ -215,6 +215,7 @@ fn header(file: &File, load: &str, pace: &arrivals::Pace) -> Header {
         declared: None,
         search: None,
         start_up: None,
+        gpus: Vec::new(),
     }
 }
 

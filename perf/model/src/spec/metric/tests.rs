@@ -7,14 +7,30 @@ fn every_key_names_its_unit_and_parses_back() {
     for metric in Metric::all().chain(Metric::minima()) {
         let key = metric.to_string();
         assert!(
-            ["_tok_per_s", "_req_per_s", "_requests", "_ms", "_s", "_tokens", "_tok", "_percent"]
-                .iter()
-                .any(|unit| key.ends_with(unit)),
+            [
+                "_tok_per_s",
+                "_req_per_s",
+                "_requests",
+                "_ms",
+                "_s",
+                "_tokens",
+                "_tok",
+                "_percent",
+                "_j",
+                "_j_per_tok",
+                "_tok_per_j",
+                "_w",
+                "_mib",
+                "_c",
+                "_mhz"
+            ]
+            .iter()
+            .any(|unit| key.ends_with(unit)),
             "{key}"
         );
         assert_eq!(key.parse(), Ok(metric));
     }
-    assert_eq!(Metric::all().count(), 8 + 11 * 5 + 12);
+    assert_eq!(Metric::all().count(), 8 + 11 * 5 + 12 + 9);
 }
 
 #[test]

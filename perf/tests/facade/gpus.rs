@@ -1,0 +1,147 @@
+//! A whole run on GPUs that the stand-in for NVML plays, with the simulated server as a process: what
+//! happens to a GPU during a load decides the verdict.
+
+use perf::prelude::*;
+use perf_fake_nvml::{Device, Process, Script, Slowed, VARIABLE, install};
+use perf_model::judge::report::SuiteReport;
+use perf_model::judge::verdict::Verdict;
+
+use crate::common::{ANY_LATENESS, Ended, Place};
+
+/// When, in the time of the script, the fault begins. The test moves that time.
+const FAULT_S: f64 = 5.0;
+
+/// What the other tests run, each in a process of its own.
+#[test]
+fn inner_scenario() -> perf::Result {
+    if crate::common::behaviour().is_none() {
+        return Ok(());
+    }
+    let load = Load::new("paced")
+        .prompts(random_tokens(4))
+        .output_tokens(exactly(4))
+        .arrivals(constant_rate(per_second(20.0)))
+        .lateness_limit(ANY_LATENESS)
+        .warmup(0)
+        .requests(40)
+        .guard(output_throughput().may_drop(percent(20.0)));
+    Suite::new("inner").load(load).run_on(Vllm::under_test().model("tiny").gpus(1))?.hold()
+}
+
+/// Measures once on one GPU, which from the first send on is as it is after the fault.
+fn measured(device: Device) -> (Place, Ended) {
+    let script = Script { devices: vec![device], ..Script::default() };
+    measured_on(script)
+}
+
+fn measured_on(script: Script) -> (Place, Ended) {
+    let place = Place::new(module_path!());
+    place.write("nvml/clock", "0");
+    install(&place.path("nvml")).unwrap();
+    let script = Script { clock: Some(place.path("nvml/clock")), ..script };
+    place.write("nvml/script.json", serde_json::to_string(&script).unwrap());
+    let mut run = place
+        .process("gpus")
+        .env("LD_LIBRARY_PATH", place.path("nvml"))
+        .env(VARIABLE, place.path("nvml/script.json"))
+        .refresh()
+        .start();
+    let record = place.path("run/inner/start-1/paced.jsonl");
+    if !script.no_driver {
+        run.wait_until("the load began", || {
+            std::fs::read_to_string(&record).is_ok_and(|text| text.contains("{\"sample\""))
+        });
+        place.write("nvml/clock", (FAULT_S + 1.0).to_string());
+    }
+    let ended = run.end();
+    (place, ended)
+}
+
+/// What the run says against itself.
+fn faults(report: &SuiteReport) -> Vec<String> {
+    report.loads.iter().flat_map(|load| &load.faults).map(ToString::to_string).collect()
+}
+
+fn assert_invalid(device: Device, said: &str) {
+    let (_place, ended) = measured(device);
+    let report = ended.report();
+    assert_eq!(report.verdict, Verdict::Invalid, "{}", ended.output);
+    assert!(faults(&report).iter().any(|fault| fault.contains(said)), "{:?}", faults(&report));
+}
+
+#[test]
+fn a_gpu_without_a_fault_gives_a_valid_run_with_a_series_and_figures() {
+    let (place, ended) = measured(Device { power_w: vec![(0.0, 0.0)], ..Device::default() });
+    let report = ended.assert_success().report();
+    assert_eq!(report.verdict, Verdict::Unrecorded, "{:?}", faults(&report));
+    let record = place.record("paced");
+    assert_eq!(
+        record.header.gpus[0].to_string(),
+        "power cap 700 W, persistence on, MIG off, ECC on"
+    );
+    assert!(record.gpu_readings.len() >= 3, "{}", record.gpu_readings.len());
+    let row = |key: &str| record_value(&record, key);
+    assert_eq!(row("max_gpu_temperature_c"), Some(40.0));
+    assert_eq!(row("mean_sm_clock_mhz"), Some(1_980.0));
+    assert_eq!((row("energy_j"), row("mean_power_w")), (Some(0.0), Some(0.0)));
+}
+
+fn record_value(record: &perf_model::record::file::Record, key: &str) -> Option<f64> {
+    let analysis = perf_model::analysis::run_analysis::RunAnalysis::of(record);
+    analysis.summary.values.get(&key.parse().unwrap()).copied()
+}
+
+#[test]
+fn heat_makes_the_run_invalid() {
+    let slowed = vec![Slowed { bit: 64, from_s: FAULT_S, to_s: 1e9 }];
+    assert_invalid(Device { slowed, ..Device::default() }, "(hardware thermal slow-down)");
+}
+
+#[test]
+fn an_xid_error_makes_the_run_invalid() {
+    let xids = vec![(FAULT_S, 48)];
+    assert_invalid(Device { xids, ..Device::default() }, "XID 48 of GPU 0");
+}
+
+#[test]
+fn a_lost_gpu_makes_the_run_invalid() {
+    let lost_at_s = Some(FAULT_S);
+    assert_invalid(Device { lost_at_s, ..Device::default() }, "GPU 0 no longer answered");
+}
+
+#[test]
+fn another_program_on_the_gpu_makes_the_run_invalid() {
+    let processes = vec![Process { pid: u32::MAX, used_mib: 500, from_s: FAULT_S, to_s: 1e9 }];
+    let said = "process 4294967295 computed on GPU 0";
+    assert_invalid(Device { processes, ..Device::default() }, said);
+}
+
+#[test]
+fn a_gpu_that_says_nothing_of_itself_gives_a_valid_run_without_figures() {
+    let calls = [
+        "nvmlDeviceGetPowerUsage",
+        "nvmlDeviceGetTotalEnergyConsumption",
+        "nvmlDeviceGetTemperature",
+        "nvmlDeviceGetClockInfo",
+        "nvmlDeviceGetUtilizationRates",
+        "nvmlDeviceGetMemoryInfo_v2",
+        "nvmlDeviceGetCurrentClocksThrottleReasons",
+        "nvmlDeviceGetViolationStatus",
+        "nvmlDeviceGetTotalEccErrors",
+        "nvmlDeviceGetComputeRunningProcesses_v3",
+        "nvmlDeviceRegisterEvents",
+    ];
+    let not_supported = calls.map(str::to_owned).to_vec();
+    let (place, ended) = measured(Device { not_supported, ..Device::default() });
+    assert_eq!(ended.assert_success().report().verdict, Verdict::Unrecorded);
+    let record = place.record("paced");
+    assert!(record.gpu_readings.iter().all(|reading| reading.power_mw.is_none() && !reading.lost));
+    assert_eq!(record_value(&record, "energy_j"), None);
+}
+
+#[test]
+fn without_a_driver_the_scenario_is_skipped_and_never_passes() {
+    let (_place, ended) = measured_on(Script { no_driver: true, ..Script::of(1) });
+    let report = ended.report();
+    assert_eq!(report.verdict, Verdict::Skipped, "{}", ended.output);
+}
