@@ -1,4 +1,4 @@
-//! A line of comma-separated values: [`line`].
+//! A line of comma-separated values: [`line()`].
 
 /// A line, with its line feed. Fields are quoted as RFC 4180 says; one that a spreadsheet would take
 /// for a formula is preceded by an apostrophe.
