@@ -194,7 +194,7 @@ fn qwen2_5_32b_awq_marlin_on_two_gpus() -> perf::Result {
 #[test]
 fn qwen2_5_32b_awq_marlin_does_not_fit_on_one_gpu() -> perf::Result {
     Suite::new("qwen2.5-32b-awq-marlin-on-one-gpu")
-        .fails_to_start(StartFailure::OutOfMemory)
+        .fails_to_start(ServerFailure::OutOfMemory)
         .run_on(qwen2_5_32b_awq_marlin().tensor_parallel(1).arg("--max-model-len", 4096))?
         .hold()
 }
@@ -202,7 +202,7 @@ fn qwen2_5_32b_awq_marlin_does_not_fit_on_one_gpu() -> perf::Result {
 #[test]
 fn qwen2_5_32b_awq_marlin_has_no_room_to_capture_graphs_at_8192() -> perf::Result {
     Suite::new("qwen2.5-32b-awq-marlin-at-8192")
-        .fails_to_start(StartFailure::GraphCapture)
+        .fails_to_start(ServerFailure::GraphCapture)
         .run_on(qwen2_5_32b_awq_marlin().tensor_parallel(2).arg("--max-model-len", 8192))?
         .hold()
 }

@@ -112,7 +112,7 @@ fn gptq_int8_at_60_requests_at_once() -> perf::Result {
 #[test]
 fn fp16_does_not_fit_on_32_gb() -> perf::Result {
     Suite::new("qwen2.5-14b-fp16-32gb")
-        .fails_to_start(StartFailure::OutOfMemory)
+        .fails_to_start(ServerFailure::OutOfMemory)
         .run_on(server("Qwen2.5-14B-Instruct").simulated_as("qwen2.5-14b-fp16-1x32gb"))?
         .hold()
 }

@@ -1,9 +1,11 @@
-//! Ctrl-C, the signal to terminate, and the end of the terminal: [`Interrupt`], which a run waits
-//! for beside everything else it waits for.
+//! Ctrl-C, the signal to terminate, the end of the terminal, and that of the command that runs this
+//! test: [`Interrupt`], which a run waits for beside everything else it waits for.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::watch;
+
+use crate::parent::Parent;
 
 /// Runs that are under way in this process. libtest runs tests side by side in threads, and the
 /// process may only exit when the last of them has removed its server.
@@ -17,15 +19,23 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub(crate) struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
-    /// Listens for SIGINT, SIGTERM and SIGHUP, on the current tokio runtime.
+    /// Listens for SIGINT, SIGTERM and SIGHUP, and for the end of the command, on the current tokio
+    /// runtime.
     pub(crate) fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let mut hangup = signal(SignalKind::hangup())?;
         let (sender, receiver) = watch::channel(false);
+        let parent_ended = async {
+            match Parent::find() {
+                Some(parent) => parent.ended().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::spawn(async move {
             tokio::select! {
+                () = parent_ended => {}
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
@@ -38,9 +48,12 @@ impl Interrupt {
         Ok(Self(receiver))
     }
 
-    /// One that never comes, for the simulated engine: it is over in milliseconds and leaves
-    /// nothing to remove.
+    /// One that never comes, for the simulated engine: a signal ends the process, and so does the
+    /// end of the command, as there is nothing to remove.
     pub(crate) fn never() -> Self {
+        if let Some(parent) = Parent::find() {
+            parent.exit_with_it();
+        }
         let (sender, receiver) = watch::channel(false);
         // Leaked on purpose: a dropped sender would end the wait.
         std::mem::forget(sender);

@@ -46,6 +46,7 @@ mod load_request;
 mod load_search;
 mod load_state;
 mod measure;
+mod parent;
 mod plan;
 mod preflight;
 mod refresh;
@@ -68,14 +69,14 @@ pub use guards::{
     StartUpTime, Tokens, TokensStatistic,
 };
 pub use load::Load;
-pub use perf_engine::StartFailure;
+pub use perf_engine::ServerFailure;
 pub use suite::{Outcome, Suite};
 pub use sweep::{Sweep, SweepCell, SweepOutcome};
 pub use vllm::Vllm;
 
 /// Everything that a test needs, in one `use`.
 pub mod prelude {
-    pub use perf_engine::StartFailure;
+    pub use perf_engine::ServerFailure;
     pub use perf_model::spec::load::{Arrivals, Length, OutputLength, Prompts};
     pub use perf_model::spec::load_search::LoadSearch;
     pub use perf_model::spec::request_field::RequestField;

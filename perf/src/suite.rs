@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use perf_clock::{Clock, run_virtual};
-use perf_engine::{Engine, EngineError, StartFailure};
+use perf_engine::{Engine, ServerFailure};
 use perf_model::judge::gate::Gate;
 use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
@@ -37,7 +37,7 @@ use crate::vllm::Vllm;
 pub struct Suite {
     name: String,
     loads: Vec<Load>,
-    fails_to_start: Option<StartFailure>,
+    fails_to_start: Option<ServerFailure>,
     tier: Tier,
 }
 
@@ -95,7 +95,7 @@ impl Suite {
     /// Says that this server must fail to start, and how: a configuration that does not fit is a
     /// result too.
     #[must_use]
-    pub fn fails_to_start(mut self, failure: StartFailure) -> Self {
+    pub fn fails_to_start(mut self, failure: ServerFailure) -> Self {
         self.fails_to_start = Some(failure);
         self
     }
@@ -236,7 +236,7 @@ impl Suite {
     /// Starts a server that must fail to.
     async fn expect_start_failure(
         &self,
-        expected: StartFailure,
+        expected: ServerFailure,
         place: Place<'_>,
         engine: &Engine,
         mut interrupt: Interrupt,
@@ -249,10 +249,10 @@ impl Suite {
             () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
         };
         let (verdict, remark) = match started {
-            Err(EngineError::StartFailed { kind, .. }) if kind == expected => {
+            Err(error) if error.failure() == Some(expected) => {
                 (Verdict::Held, format!("failed to start, as expected: {expected}"))
             }
-            Err(error @ EngineError::StartFailed { .. }) => (
+            Err(error) if error.failure().is_some() => (
                 Verdict::Regressed,
                 format!("expected the start to fail with `{expected}`, but: {error}"),
             ),

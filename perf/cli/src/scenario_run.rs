@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::plan::Plan;
-use perf_model::spec::settings::{Settings, VARIABLE};
+use perf_model::spec::settings::{COMMAND_VARIABLE, Settings, VARIABLE};
 use perf_store::atomic::WriteError;
 use perf_store::{report_file, sweep_file};
 
@@ -111,6 +111,7 @@ pub(crate) fn run_test(
         .current_dir(runs::root())
         .env("CARGO_MANIFEST_DIR", runs::root())
         .env(VARIABLE, serde_json::to_string(settings)?)
+        .env(COMMAND_VARIABLE, std::process::id().to_string())
         .env("INSTA_UPDATE", "new")
         .env("INSTA_OUTPUT", "none")
         .env("INSTA_WORKSPACE_ROOT", runs::root())

@@ -1,11 +1,13 @@
 //! An image that serves vLLM, as a container through Docker. Main function: [`start`].
 
 mod daemon;
+mod ending;
 mod image;
 mod reaper;
 mod request;
 mod stamp;
 mod supervisor;
+mod watcher;
 
 use std::path::Path;
 
@@ -20,7 +22,8 @@ use crate::gpu;
 use crate::host::describe_cpu;
 use crate::launch_spec::LaunchSpec;
 use crate::lease::Lease;
-use crate::models::Models;
+use crate::model_files;
+use crate::models::{Files, Models};
 use crate::process::{start_failed, wait};
 use crate::readiness::Probe;
 use crate::running::{Address, Handle, Running, SupervisedServer};
@@ -50,6 +53,9 @@ pub(crate) async fn start(
     let name = spec.server.image.clone().unwrap_or_else(|| engine.image.clone());
     image_reference::check(&name).map_err(EngineError::invalid)?;
     let files = engine.models.for_container(&spec.server.model)?;
+    if let Files::Host(folder) = &files {
+        model_files::check(folder, &spec.arguments("0.0.0.0", 0))?;
+    }
     let daemon = daemon::connect().await?;
     for name in reaper::remove_orphans(&daemon).await? {
         progress(&format!(
@@ -62,7 +68,12 @@ pub(crate) async fn start(
     let driver = if lease.leased().is_empty() { None } else { gpu::driver() };
 
     progress(&format!("starting {name} on {hardware}"));
-    let run = ContainerRun::new(locks)?;
+    let mut run = ContainerRun::new(locks)?;
+    if let Err(reason) = run.watch() {
+        progress(&format!(
+            "warning: {reason}, so the container stays until the next start if this run is killed by SIGKILL"
+        ));
+    }
     let request = request::build(&image, &files, &engine.docker, &spec, lease.leased(), &run)?;
     let begun = clock.now();
     let (mut supervisor, mut death) = ContainerSupervisor::spawn(daemon, request, run, &spec);

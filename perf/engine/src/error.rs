@@ -4,10 +4,22 @@ use std::path::{Path, PathBuf};
 
 use perf_model::spec::engine_kind::EngineKind;
 
-use crate::failure::StartFailure;
+use crate::failure::ServerFailure;
 
 /// How many lines of the log an error message shows.
 const SHOWN: usize = 12;
+
+/// How a registry says that it does not hand out an image.
+const PULL_DENIED: &[&str] =
+    &["pull access denied", "unauthorized", "denied: ", "no basic auth credentials"];
+
+/// How Docker says that it cannot run the command of a container.
+const NO_COMMAND: &[&str] = &[
+    "executable file not found",
+    "exec format error",
+    "exec: \"",
+    "OCI runtime create failed: container_linux.go: starting container process caused",
+];
 
 /// Why there is no server to measure, or why one could not be removed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +80,7 @@ pub enum EngineError {
         entrypoint: Vec<String>,
     },
     /// Docker refused something else.
-    #[error("Docker failed to {what}: {reason}")]
+    #[error("Docker failed to {what}: {reason}{}", next_step(self.failure()))]
     Docker {
         /// What it was asked to do.
         what: String,
@@ -129,6 +141,14 @@ pub enum EngineError {
         /// The known model whose name is the nearest, if one is near.
         nearest: Option<String>,
     },
+    /// The model's files cannot be served.
+    #[error("the model cannot be served ({kind}): {reason}; {}", kind.advice())]
+    ModelUnusable {
+        /// Why.
+        kind: ServerFailure,
+        /// The file, and what is wrong with it.
+        reason: String,
+    },
     /// There is no such `vllm` command.
     #[error("cannot run `{}`: {reason}; install vLLM, or name its command as vllm under [process] in perf.toml", vllm.display())]
     VllmNotFound {
@@ -153,7 +173,7 @@ pub enum EngineError {
         /// The engine.
         engine: EngineKind,
         /// Why.
-        kind: StartFailure,
+        kind: ServerFailure,
         /// Its exit code; 128 and the signal's number when a signal ended it.
         exit_code: Option<i64>,
         /// Whether the kernel ended it for want of memory.
@@ -224,6 +244,31 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Which failure of a server this is; none for what is no failure of a server, such as hardware
+    /// that is in use.
+    pub fn failure(&self) -> Option<ServerFailure> {
+        let has = |text: &str, words: &[&str]| words.iter().any(|words| text.contains(words));
+        Some(match self {
+            Self::StartFailed { kind, .. } | Self::ModelUnusable { kind, .. } => *kind,
+            Self::StartTimedOut { .. } => ServerFailure::NotReadyInTime,
+            Self::PortTaken { .. } => ServerFailure::PortTaken,
+            Self::GpuRuntimeMissing { .. } => ServerFailure::NoGpuRuntime,
+            Self::ModelNotFound { .. } => ServerFailure::ModelMissing,
+            Self::ImageMissing { reason, .. } if has(reason, PULL_DENIED) => {
+                ServerFailure::PullDenied
+            }
+            Self::ImageMissing { .. } => ServerFailure::ImageMissing,
+            Self::VllmNotFound { .. } | Self::UnknownEntrypoint { .. } => {
+                ServerFailure::BadEntrypoint
+            }
+            Self::Docker { reason, .. } if has(reason, NO_COMMAND) => ServerFailure::BadEntrypoint,
+            Self::Docker { reason, .. } if reason.contains("no space left on device") => {
+                ServerFailure::DiskFull
+            }
+            _ => return None,
+        })
+    }
+
     pub(crate) fn feature_missing(feature: &'static str, what: &'static str) -> Self {
         Self::FeatureMissing { feature, what }
     }
@@ -231,6 +276,11 @@ impl EngineError {
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::Invalid { message: message.into() }
     }
+}
+
+/// What to do about a failure that has a name.
+fn next_step(failure: Option<ServerFailure>) -> String {
+    failure.map(|failure| format!("; {}", failure.advice())).unwrap_or_default()
 }
 
 fn holder(pid: Option<u32>) -> String {
@@ -284,7 +334,7 @@ mod tests {
     fn a_failed_start_shows_what_to_do_the_cause_and_the_end_of_the_log() {
         let error = EngineError::StartFailed {
             engine: EngineKind::Docker,
-            kind: StartFailure::UnknownArgument,
+            kind: ServerFailure::UnknownArgument,
             exit_code: Some(2),
             oom_killed: false,
             cause: Some("vllm: error: unrecognized arguments: --x".into()),
@@ -307,6 +357,42 @@ mod tests {
             text.contains("| line 28") && text.contains("| line 39") && !text.contains("| line 27"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_docker_refuses_has_a_name_where_it_is_a_known_failure() {
+        let docker = |reason: &str| EngineError::Docker {
+            what: "start a container".into(),
+            reason: reason.into(),
+        };
+        let missing = |reason: &str| EngineError::ImageMissing {
+            image: "vllm/x".into(),
+            reason: reason.into(),
+        };
+        let rows = [
+            (
+                docker(
+                    r#"OCI runtime create failed: exec: "/nowhere": stat /nowhere: no such file or directory"#,
+                ),
+                Some(ServerFailure::BadEntrypoint),
+            ),
+            (
+                docker("write /var/lib/docker/tmp: no space left on device"),
+                Some(ServerFailure::DiskFull),
+            ),
+            (docker("something else"), None),
+            (
+                missing(
+                    "pull access denied for vllm/x, repository does not exist or may require 'docker login'",
+                ),
+                Some(ServerFailure::PullDenied),
+            ),
+            (missing("manifest for vllm/x:9 not found"), Some(ServerFailure::ImageMissing)),
+        ];
+        for (error, failure) in rows {
+            assert_eq!(error.failure(), failure, "{error}");
+        }
+        assert!(docker(r#"exec: "/nowhere""#).to_string().contains("check the entrypoint"));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod host;
 mod launch_spec;
 mod lease;
 mod log;
+mod model_files;
 mod models;
 mod process;
 mod readiness;
@@ -44,7 +45,7 @@ mod supervisor;
 
 pub use engine::Engine;
 pub use error::EngineError;
-pub use failure::StartFailure;
+pub use failure::ServerFailure;
 pub use gpu::{Gpu, GpuProcess, ServerGpus, Telemetry};
 pub use remote::{Look, Looking, Seen};
 pub use running::{Address, Running, ServerExit};

@@ -1,6 +1,7 @@
 //! A `vllm serve` as a process of this machine. Main function: [`start`].
 
 mod listener;
+mod oom_kills;
 mod process_group;
 mod supervisor;
 
@@ -20,6 +21,7 @@ use crate::host::describe_cpu;
 use crate::launch_spec::LaunchSpec;
 use crate::lease::Lease;
 use crate::log::shown;
+use crate::model_files;
 use crate::models::Models;
 use crate::readiness::{NotReady, Probe};
 use crate::running::{Address, Handle, Running, ServerExit, SupervisedServer};
@@ -49,6 +51,7 @@ pub(crate) async fn start(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
     let model = engine.models.on_host(&spec.server.model)?;
+    model_files::check(&model, &spec.arguments(HOST, 0))?;
     let vllm = command_of(&engine.vllm)?;
     let port = free_port()?;
     let url = format!("http://{HOST}:{port}");

@@ -11,6 +11,7 @@ use perf_sim::SimServer;
 pub use crate::supervisor::ServerExit;
 
 use crate::error::EngineError;
+use crate::failure::{Evidence, ServerFailure};
 use crate::gpu::{ServerGpus, wait_until_given_back};
 use crate::lease::Lease;
 use crate::log::shown;
@@ -148,11 +149,13 @@ impl Running {
     /// May be dropped and called again.
     pub async fn died(&mut self) -> ServerExit {
         match &mut self.held {
-            Handle::Supervised(Some(kept)) => kept.death.wait().await,
+            Handle::Supervised(Some(kept)) => kept.death.wait().await.while_serving(),
             Handle::Simulated(server) => {
                 server.died().await;
                 // vLLM's API server shuts down in good order when its engine is dead.
-                ServerExit::read(Some(0), false, server.log())
+                let (exit_code, deed) = (Some(0), Some(ServerFailure::EngineDied));
+                let log = server.log();
+                ServerExit::read(Evidence { exit_code, oom_killed: false, deed, log })
             }
             Handle::Supervised(None) | Handle::Elsewhere => std::future::pending().await,
         }

@@ -3,10 +3,10 @@
 use perf_clock::Clock;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::spec::engine_kind::EngineKind;
-use perf_sim::{Injection, Options, SimServer, StartFailure as SimulatedFailure};
+use perf_sim::{Injection, Options, SimServer, StartFailure};
 
 use crate::error::EngineError;
-use crate::failure::StartFailure;
+use crate::failure::{Evidence, ServerFailure};
 use crate::launch_spec::LaunchSpec;
 use crate::log::{StartUpLog, shown};
 use crate::running::{Address, Handle, Running};
@@ -59,14 +59,16 @@ pub(crate) async fn start(
     Ok(if is_recorded { running.started(log.finish(ready, None)) } else { running })
 }
 
-fn explain(failure: &SimulatedFailure) -> EngineError {
+fn explain(failure: &StartFailure) -> EngineError {
     let exit_code = Some(i64::from(failure.exit_code));
+    let evidence = Evidence { exit_code, oom_killed: false, deed: None, log: &failure.log };
+    let kind = ServerFailure::classify(evidence);
     EngineError::StartFailed {
         engine: EngineKind::Simulated,
-        kind: StartFailure::classify(exit_code, false, &failure.log),
+        kind,
         exit_code,
         oom_killed: false,
-        cause: StartFailure::cause(&failure.log).map(str::to_owned),
+        cause: kind.cause(&failure.log).map(str::to_owned),
         log_tail: shown(&failure.log),
         log: None,
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 
-use crate::failure::StartFailure;
+use crate::failure::{Evidence, ServerFailure};
 use crate::log::{StartLog, shown};
 
 /// How a server ended.
@@ -24,20 +24,27 @@ pub struct ServerExit {
     /// Where all of its log is kept, if it logged anything and that is kept.
     pub log: Option<PathBuf>,
     /// What it looks like, by the same reading of exit code and log as for a start that failed.
-    pub kind: StartFailure,
+    pub kind: ServerFailure,
 }
 
 impl ServerExit {
     /// Reads the death of a server from what is left of it.
-    pub(crate) fn read(exit_code: Option<i64>, oom_killed: bool, log: &[String]) -> Self {
+    pub(crate) fn read(evidence: Evidence<'_>) -> Self {
+        let Evidence { exit_code, oom_killed, log, .. } = evidence;
+        let kind = ServerFailure::classify(evidence);
         Self {
             exit_code,
             oom_killed,
-            cause: StartFailure::cause(log).map(str::to_owned),
+            cause: kind.cause(log).map(str::to_owned),
             log_tail: shown(log),
             log: None,
-            kind: StartFailure::classify(exit_code, oom_killed, log),
+            kind,
         }
+    }
+
+    /// The same of a server that was ready.
+    pub(crate) fn while_serving(self) -> Self {
+        Self { kind: self.kind.while_serving(), ..self }
     }
 
     /// The same, with where its log is kept.
@@ -47,18 +54,19 @@ impl ServerExit {
     }
 }
 
-/// How it ended, its root cause where the log names one, and the end of the log.
+/// How it ended and what to do about it, its root cause where the log names one, and the end of
+/// the log.
 impl fmt::Display for ServerExit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.exit_code {
             Some(code) => write!(f, "exit code {code}")?,
             None => write!(f, "exit code unknown")?,
         }
-        if self.kind.is_killed() {
-            write!(f, "; {}", self.kind.advice())?;
+        if self.kind != ServerFailure::Other {
+            write!(f, ", {}: {}", self.kind, self.kind.advice())?;
         }
         if let Some(cause) = &self.cause {
-            write!(f, ": {cause}")?;
+            write!(f, "\n  {cause}")?;
         }
         self.log_tail.iter().try_for_each(|line| write!(f, "\n    {line}"))?;
         self.log
@@ -109,15 +117,18 @@ mod tests {
 
     #[test]
     fn a_server_that_was_killed_says_by_what_and_what_may_help() {
-        let death = ServerExit::read(Some(137), false, &["INFO serving".to_owned()]);
+        let of = |exit_code, log: &[String]| {
+            let evidence =
+                Evidence { exit_code: Some(exit_code), oom_killed: false, deed: None, log };
+            ServerExit::read(evidence)
+        };
+        let death = of(137, &["INFO serving".to_owned()]);
         assert_eq!(
             death.logged(Some(Path::new("start-1/server.log"))).to_string(),
-            "exit code 137; it was killed by signal 9, and nothing shows that memory ran out; look for what killed it \
-             (`docker kill`, `docker rm -f`, `kill -9`); `dmesg` names a kill by the kernel\n    INFO serving\n  all of its log \
-             is in start-1/server.log"
+            "exit code 137, killed by signal 9: nothing shows that memory ran out; look for what killed it (`docker kill`, \
+             `kill -9`); `dmesg` names a kill by the kernel\n    INFO serving\n  all of its log is in start-1/server.log"
         );
-        let ended =
-            ServerExit::read(Some(0), false, &[]).logged(Some(Path::new("start-1/server.log")));
-        assert_eq!(ended.to_string(), "exit code 0");
+        let ended = of(1, &[]).logged(Some(Path::new("start-1/server.log")));
+        assert_eq!(ended.to_string(), "exit code 1");
     }
 }

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use perf_clock::Clock;
-use perf_engine::{Engine, EngineError, Gpu, Running, StartFailure};
+use perf_engine::{Engine, EngineError, Gpu, Running, ServerFailure};
 use perf_model::spec::config::{Config, ModelLocation};
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::server::{Server, parse_arguments};
@@ -206,7 +206,7 @@ fn an_unknown_flag_is_reported() {
     };
     assert_eq!(
         (*kind, *exit_code, *oom_killed),
-        (StartFailure::UnknownArgument, Some(2), false),
+        (ServerFailure::UnknownArgument, Some(2), false),
         "{error}"
     );
     assert!(cause.as_ref().unwrap().contains("--no-such-flag"), "{error}");
@@ -223,7 +223,7 @@ fn an_image_without_the_model_is_reported() {
     config.models.get_mut("tiny").unwrap().in_image = Some("/models/no-such-model".into());
     let error = block_on(start(&engine(&place, &config), &server())).unwrap_err();
     assert!(
-        matches!(error, EngineError::StartFailed { kind: StartFailure::ModelMissing, .. }),
+        matches!(error, EngineError::StartFailed { kind: ServerFailure::ModelMissing, .. }),
         "{error}"
     );
     assert_nothing_left(&place);
@@ -274,7 +274,7 @@ fn a_server_that_the_kernel_kills_is_reported() {
     };
     assert_eq!(
         (*kind, *oom_killed, *exit_code),
-        (StartFailure::KilledByKernel, true, Some(137)),
+        (ServerFailure::KilledByKernel, true, Some(137)),
         "{error}"
     );
     assert_nothing_left(&place);

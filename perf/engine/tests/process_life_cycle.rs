@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use perf_clock::Clock;
-use perf_engine::{Address, Engine, EngineError, Gpu, Running, StartFailure};
+use perf_engine::{Address, Engine, EngineError, Gpu, Running, ServerFailure};
 use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::server::{Argument, Server, parse_arguments};
@@ -137,7 +137,7 @@ fn a_wrong_argument_is_reported_with_exit_code_and_log() {
     else {
         panic!("{error}")
     };
-    assert_eq!((kind, exit_code, oom_killed), (StartFailure::UnknownArgument, Some(2), false));
+    assert_eq!((kind, exit_code, oom_killed), (ServerFailure::UnknownArgument, Some(2), false));
     assert_eq!(cause.as_deref(), Some("vllm: error: unrecognized arguments: --no-such-flag 3"));
     assert_eq!(log_tail.len(), 3);
     assert_nothing_left(&place);

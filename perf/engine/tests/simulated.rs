@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
 
 use perf_clock::run_virtual;
-use perf_engine::{Address, Engine, EngineError, Running, StartFailure};
+use perf_engine::{Address, Engine, EngineError, Running, ServerFailure};
 use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::server::{Server, parse_arguments};
@@ -23,7 +23,7 @@ fn server(arguments: &[&str]) -> Server {
     }
 }
 
-fn failure(error: &EngineError) -> (StartFailure, Option<i64>) {
+fn failure(error: &EngineError) -> (ServerFailure, Option<i64>) {
     let EngineError::StartFailed { kind, exit_code, engine, .. } = error else { panic!("{error}") };
     assert_eq!(*engine, EngineKind::Simulated);
     (*kind, *exit_code)
@@ -70,14 +70,14 @@ fn its_failures_are_read_like_those_of_a_real_server() {
     let oom = of(inject("oom"));
     assert_eq!(
         failure(&start(&oom, &server(&[])).unwrap_err()),
-        (StartFailure::OutOfMemory, Some(1))
+        (ServerFailure::OutOfMemory, Some(1))
     );
 
     let unknown = start(&Settings::default(), &server(&["--no-such-flag=3"])).unwrap_err();
-    assert_eq!(failure(&unknown), (StartFailure::UnknownArgument, Some(2)));
+    assert_eq!(failure(&unknown), (ServerFailure::UnknownArgument, Some(2)));
 
     let long = start(&Settings::default(), &server(&["--max-model-len=99999999"])).unwrap_err();
-    assert_eq!(failure(&long), (StartFailure::ContextTooLong, Some(1)));
+    assert_eq!(failure(&long), (ServerFailure::ContextTooLong, Some(1)));
 
     let capture = Server {
         simulated_profile: Some("qwen2.5-32b-awq-marlin-2x4090".into()),
@@ -90,7 +90,7 @@ fn its_failures_are_read_like_those_of_a_real_server() {
     };
     assert_eq!(
         failure(&start(&Settings::default(), &capture).unwrap_err()),
-        (StartFailure::GraphCapture, Some(1))
+        (ServerFailure::GraphCapture, Some(1))
     );
 }
 

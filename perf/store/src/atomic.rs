@@ -2,9 +2,12 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use tempfile::NamedTempFile;
 
 /// How the names of temporary files begin.
@@ -33,7 +36,16 @@ impl WriteError {
 #[derive(Debug)]
 pub struct Replacement {
     path: PathBuf,
-    temporary: NamedTempFile,
+    temporary: Temporary,
+}
+
+/// A file that is not in its place yet.
+#[derive(Debug)]
+enum Temporary {
+    /// Without a name, so that nothing is left of it when this process is killed.
+    Unnamed(File),
+    /// Where the file system knows no files without a name.
+    Named(NamedTempFile),
 }
 
 impl Replacement {
@@ -41,26 +53,74 @@ impl Replacement {
     pub fn begin(path: &Path) -> Result<Self, WriteError> {
         // The target of a link is replaced, not the link.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // The umask applies to this mode. Without it the file would be readable by its owner only.
-        let mode = Permissions::from_mode(0o666);
-        let temporary = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(mode)
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
-            .map_err(WriteError::of(&path))?;
+        let temporary = match unnamed_in(folder_of(&path)) {
+            Ok(file) => Temporary::Unnamed(file),
+            Err(_) => Temporary::Named(named_in(folder_of(&path)).map_err(WriteError::of(&path))?),
+        };
         Ok(Self { path, temporary })
     }
 
     /// Writes the new text and puts it in place.
-    pub fn finish(mut self, text: &str) -> Result<(), WriteError> {
-        let written = self
-            .temporary
-            .write_all(text.as_bytes())
-            .and_then(|()| self.temporary.as_file().sync_all())
-            .and_then(|()| self.temporary.persist(&self.path).map_err(|error| error.error));
-        written.map(drop).map_err(WriteError::of(&self.path))
+    pub fn finish(self, text: &str) -> Result<(), WriteError> {
+        let Self { path, temporary } = self;
+        let written = match temporary {
+            Temporary::Unnamed(mut file) => {
+                write_out(&mut file, text).and_then(|()| put_in_place(&file, &path))
+            }
+            Temporary::Named(mut file) => write_out(file.as_file_mut(), text)
+                .and_then(|()| file.persist(&path).map(drop).map_err(|error| error.error)),
+        };
+        written.map_err(WriteError::of(&path))
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn unnamed_in(folder: &Path) -> io::Result<File> {
+    // The umask applies to this mode.
+    let mode = Mode::from_raw_mode(0o666);
+    let file =
+        rustix::fs::openat(CWD, folder, OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode)?;
+    // Its name is given to it through here.
+    std::fs::symlink_metadata(place_of(file.as_raw_fd()))?;
+    Ok(file.into())
+}
+
+fn named_in(folder: &Path) -> io::Result<NamedTempFile> {
+    // The umask applies to this mode. Without it the file would be readable by its owner only.
+    let mode = Permissions::from_mode(0o666);
+    tempfile::Builder::new().prefix(PREFIX).permissions(mode).tempfile_in(folder)
+}
+
+fn write_out(file: &mut File, text: &str) -> io::Result<()> {
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Gives a file without a name its place. Where another file has that, it needs a name for the
+/// moment between two calls of the kernel, as only a file with a name can replace another.
+fn put_in_place(file: &File, path: &Path) -> io::Result<()> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let place = place_of(file.as_raw_fd());
+    let link = |to: &Path| rustix::fs::linkat(CWD, &place, CWD, to, AtFlags::SYMLINK_FOLLOW);
+    match link(path) {
+        Err(rustix::io::Errno::EXIST) => {}
+        linked => return Ok(linked?),
+    }
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = folder_of(path).join(format!("{PREFIX}{}-{count}", std::process::id()));
+    // Of a process with the same number that was killed.
+    let _ = std::fs::remove_file(&name);
+    link(&name)?;
+    std::fs::rename(&name, path).inspect_err(|_| {
+        let _ = std::fs::remove_file(&name);
+    })
+}
+
+fn place_of(descriptor: i32) -> PathBuf {
+    format!("/proc/self/fd/{descriptor}").into()
 }
 
 /// Writes a file, and creates the folders above it. On an error the old file is still there.
@@ -119,6 +179,21 @@ mod tests {
         std::fs::create_dir_all(path.join("in its place")).unwrap();
         assert!(write(&path, "new").is_err());
         assert_eq!(names(folder.path()), ["b.snap"]);
+    }
+
+    #[test]
+    fn a_writer_that_is_killed_before_it_has_finished_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b.snap");
+        write(&path, "old").unwrap();
+        let begun = Replacement::begin(&path).unwrap();
+        // A file system without such files is the exception, and has the next writer to sweep.
+        if matches!(begun.temporary, Temporary::Unnamed(_)) {
+            assert_eq!(names(folder.path()), ["b.snap"]);
+        }
+        begun.finish("new").unwrap();
+        assert_eq!(names(folder.path()), ["b.snap"]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
     }
 
     #[test]

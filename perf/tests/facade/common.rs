@@ -14,7 +14,7 @@ use perf_model::judge::verdict::Verdict;
 use perf_model::record::file::Record;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::plan::Plan;
-use perf_model::spec::settings::{Purpose, Settings, VARIABLE, Variant};
+use perf_model::spec::settings::{COMMAND_VARIABLE, Purpose, Settings, VARIABLE, Variant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
@@ -133,7 +133,7 @@ impl Place {
 }
 
 /// The simulated server's program, which cargo puts beside the folder of the test programs.
-fn perf_sim() -> &'static Path {
+pub(crate) fn perf_sim() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let test = std::env::current_exe().unwrap();
@@ -207,6 +207,25 @@ impl Inner {
     /// Runs it to its end.
     pub(crate) fn run(self) -> Ended {
         self.start().end()
+    }
+
+    /// The same below a command of its own, which is what a signal to it reaches.
+    pub(crate) fn start_below_another(mut self) -> Started {
+        let mut below = Command::new("sh");
+        // Not the last command of the shell, which would take the shell's place.
+        let script = format!("{COMMAND_VARIABLE}=$$ \"$0\" \"$@\"; exit $?");
+        below.args(["-c", &script]).arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => below.env(name, value),
+                None => below.env_remove(name),
+            };
+        }
+        if let Some(folder) = self.command.get_current_dir() {
+            below.current_dir(folder);
+        }
+        self.command = below;
+        self.start()
     }
 
     pub(crate) fn start(mut self) -> Started {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use perf::prelude::*;
 use perf_model::judge::verdict::Verdict;
 use perf_model::record::file::Record;
+use perf_model::spec::settings::COMMAND_VARIABLE;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 
@@ -230,6 +231,23 @@ fn a_run_that_is_killed_takes_its_server_along_and_leaves_what_was_measured() {
     assert_eq!(ended.status.code(), None, "{}", ended.output);
     crate::common::wait_until("its server ends with it", || place.processes().is_empty());
     assert_eq!(assert_kept(&place).end, None);
+    assert_nothing_left(&place);
+}
+
+#[test]
+fn a_run_whose_command_is_gone_ends_as_if_interrupted() {
+    let place = Place::new(module_path!());
+    // The parent of this run is another process, as it is when the command was killed.
+    let ended = place.process("long").env(COMMAND_VARIABLE, "4194303").run();
+    assert_eq!(ended.status.code(), Some(130), "{}", ended.output);
+    assert!(ended.remark().starts_with("interrupted"), "{}", ended.remark());
+    assert_nothing_left(&place);
+
+    let mut run = place.process("long").start_below_another();
+    wait_for_load(&mut run, &place);
+    run.signal(Signal::KILL);
+    crate::common::wait_until("the run ends after its command", || place.processes().is_empty());
+    assert_marked_incomplete(&assert_kept(&place));
     assert_nothing_left(&place);
 }
 

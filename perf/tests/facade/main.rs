@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod baseline_files;
+mod canary;
 mod common;
 mod gating;
 #[cfg(feature = "nvml")]

@@ -13,6 +13,7 @@ use testcontainers::bollard::query_parameters::{
 };
 
 use super::daemon::{failed, is_missing};
+use super::watcher::Watcher;
 use crate::error::EngineError;
 use crate::host::host_name;
 use crate::lease::Lock;
@@ -39,6 +40,8 @@ const LOOKS: u32 = 300;
 #[derive(Debug)]
 pub(super) struct ContainerRun {
     lock: Lock,
+    name: String,
+    watcher: Option<Watcher>,
 }
 
 impl ContainerRun {
@@ -46,12 +49,31 @@ impl ContainerRun {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let path = folder.join(format!("run-{}-{count}-{now}.lock", std::process::id()));
+        let id = format!("{}-{count}-{now}", std::process::id());
+        let path = folder.join(format!("run-{id}.lock"));
         let lock = Lock::try_take(&path)?.ok_or_else(|| EngineError::LockUnusable {
             path,
             reason: "another process has locked it".to_owned(),
         })?;
-        Ok(Self { lock })
+        Ok(Self { lock, name: format!("vllm-perf-{id}"), watcher: None })
+    }
+
+    /// Has the container removed when this process is killed. To be called before there is one.
+    ///
+    /// # Errors
+    /// With why that cannot be promised on this machine.
+    pub(super) fn watch(&mut self) -> Result<(), String> {
+        self.watcher = Some(Watcher::begin(&self.label(), &self.name, self.lock.path())?);
+        Ok(())
+    }
+
+    /// What the container is called.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn label(&self) -> String {
+        format!("{LOCK}={}", self.lock.path().display())
     }
 
     /// What the container is marked with.
@@ -63,7 +85,7 @@ impl ContainerRun {
 
     /// Removes every container of this run, in any state, and checks that none is left.
     pub(super) async fn remove(self, docker: &Docker) -> Result<(), String> {
-        let label = format!("{LOCK}={}", self.lock.path().display());
+        let label = self.label();
         let mut reason = String::new();
         for look in 0..LOOKS {
             if look > 0 {
@@ -72,6 +94,9 @@ impl ContainerRun {
             match list(docker, &label).await {
                 Ok(containers) if containers.is_empty() => {
                     self.lock.remove();
+                    if let Some(watcher) = self.watcher {
+                        watcher.dismiss();
+                    }
                     return Ok(());
                 }
                 Ok(containers) => {
@@ -84,7 +109,8 @@ impl ContainerRun {
                 Err(error) => reason = error,
             }
         }
-        // The file stays, unlocked, so that the next run finds and removes the container.
+        // The file stays, unlocked, so that the next run finds and removes the container, if the
+        // watcher, which is dropped here, does not before.
         Err(format!(
             "a container could not be removed ({reason}); `docker rm -f $(docker ps -aqf label={label})` does"
         ))

@@ -48,6 +48,7 @@ pub(super) fn build(
         .with_exposed_port(PORT.tcp())
         .with_cmd(words)
         .with_labels(run.labels())
+        .with_container_name(run.name())
         .with_startup_timeout(CREATION);
     for (name, value) in spec.variables() {
         request = request.with_env_var(name, value);

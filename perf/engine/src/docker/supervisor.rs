@@ -13,26 +13,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt;
 use testcontainers::bollard::Docker;
-use testcontainers::bollard::query_parameters::{
-    InspectContainerOptions, LogsOptionsBuilder, WaitContainerOptions,
-};
+use testcontainers::bollard::query_parameters::{InspectContainerOptions, LogsOptionsBuilder};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, ContainerRequest, GenericImage};
 use tokio::sync::{mpsc as requests, oneshot, watch};
 
 use super::daemon::failed;
+use super::ending::{Ending, wait_for_end};
 use super::reaper::ContainerRun;
 use super::request::PORT;
 use super::stamp::since_epoch;
 use crate::error::EngineError;
+use crate::failure::Evidence;
 use crate::launch_spec::LaunchSpec;
 use crate::log::{KEPT, Lines, LogFile, LogTail, StartLog, shown};
 use crate::readiness::chain;
 use crate::secrets::Secrets;
 use crate::supervisor::{ExitNotice, ServerExit, Supervisor};
-
-/// Between two looks at a container that Docker does not let us wait for.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// How long the log may take to be handed over.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -181,7 +178,7 @@ impl Work {
             }
         };
         let watch = async {
-            self.watch(&id).await;
+            self.watch(&id, begun).await;
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -213,22 +210,10 @@ impl Work {
     }
 
     /// Waits for the end of the container, and announces it.
-    async fn watch(&self, id: &str) {
-        // One request that is answered at the end, as asking again and again would take from what
-        // is being measured. That it failed may also mean a non-zero exit code; what counts is what
-        // the container's state says.
-        let _ = self.docker.wait_container(id, None::<WaitContainerOptions>).next().await;
-        let (exit_code, oom_killed) = loop {
-            if let Ok(container) =
-                self.docker.inspect_container(id, None::<InspectContainerOptions>).await
-                && let Some(state) = container.state
-                && state.running != Some(true)
-            {
-                break (state.exit_code, state.oom_killed == Some(true));
-            }
-            tokio::time::sleep(LOOK).await;
-        };
-        let death = ServerExit::read(exit_code, oom_killed, &self.tail(id).await.lines());
+    async fn watch(&self, id: &str, begun: SystemTime) {
+        let Ending { exit_code, oom_killed, deed } = wait_for_end(&self.docker, id, begun).await;
+        let lines = self.tail(id).await.lines();
+        let death = ServerExit::read(Evidence { exit_code, oom_killed, deed, log: &lines });
         self.announce_death.send_replace(Some(death.logged(self.log.as_deref())));
     }
 

@@ -9,7 +9,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use super::oom_kills::OomKills;
 use super::process_group::{Members, ProcessGroup};
+use crate::failure::{Evidence, ServerFailure};
 use crate::log::{Lines, LogFile, LogTail, StartLog, shown};
 use crate::secrets::Secrets;
 use crate::supervisor::{ExitNotice, ServerExit, Supervisor};
@@ -41,6 +43,7 @@ impl ProcessSupervisor {
         // The start counts from here.
         let tail = LogTail::new(secrets.clone()).kept_in(log.as_deref().map(LogFile::at));
         let mut group = ProcessGroup::new()?;
+        let kills = OomKills::now();
         let spawned = (|| {
             // One pipe for both, so that the lines stay in order.
             let (reader, writer) = std::io::pipe()?;
@@ -72,7 +75,12 @@ impl ProcessSupervisor {
                 let exit_code = child.wait().ok().and_then(exit_code);
                 let _ = process_ended.send(());
                 let _ = log_end.recv_timeout(LAST_WORDS);
-                let death = ServerExit::read(exit_code, false, &tail.lines());
+                let (log_lines, deed) = (tail.lines(), None);
+                let evidence = Evidence { exit_code, oom_killed: false, deed, log: &log_lines };
+                let mut death = ServerExit::read(evidence);
+                if death.kind == ServerFailure::Killed && OomKills::now().rose_since(kills) {
+                    death = ServerExit::read(Evidence { oom_killed: true, ..evidence });
+                }
                 announce.send_replace(Some(death.logged(log.as_deref())));
             }
         });

@@ -16,6 +16,10 @@ use crate::spec::tier::Tier;
 /// The environment variable that carries the settings, as JSON.
 pub const VARIABLE: &str = "PERF_SETTINGS";
 
+/// The environment variable with the process id of the command that runs a test. When that process
+/// is gone, the test measures for no one, and stops.
+pub const COMMAND_VARIABLE: &str = "PERF_COMMAND_PID";
+
 /// What to do with the measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
