@@ -105,7 +105,9 @@ mod tests {
         [&length[..], header, &[0; 4]].concat()
     }
 
-    fn kind(files: &[(&str, &[u8])], arguments: &[&str]) -> Option<ServerFailure> {
+    type Named<'a> = (&'a str, &'a [u8]);
+
+    fn kind(files: &[Named<'_>], arguments: &[&str]) -> Option<ServerFailure> {
         let folder = tempfile::tempdir().unwrap();
         for (name, bytes) in files {
             std::fs::write(folder.path().join(name), bytes).unwrap();
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_model_is_known_before_a_server_starts() {
-        let (config, tokenizer): ((&str, &[u8]), (&str, &[u8])) =
+        let (config, tokenizer): (Named<'_>, Named<'_>) =
             (("config.json", b"{}"), ("tokenizer.json", b"{}"));
         let whole = weights();
         let of = |weights: &[u8]| kind(&[config, tokenizer, ("model.safetensors", weights)], &[]);

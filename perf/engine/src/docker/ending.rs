@@ -103,11 +103,8 @@ async fn events(docker: &Docker, id: &str, begun: SystemTime) -> Vec<(String, Op
 /// neither is the end of the server by itself.
 fn deed(events: &[(String, Option<String>)]) -> Option<ServerFailure> {
     let happened = |name: &str| events.iter().filter(|(action, _)| action == name).count();
-    let signal = events
-        .iter()
-        .filter(|(action, _)| action == "kill")
-        .filter_map(|(_, signal)| signal.as_deref())
-        .next();
+    let signal =
+        events.iter().find_map(|(action, signal)| signal.as_deref().filter(|_| action == "kill"));
     if happened("restart") > 0 || happened("start") > 1 {
         Some(ServerFailure::Restarted)
     } else if happened("destroy") > 0 {

@@ -1,6 +1,10 @@
 //! The words of a server's log that prove why it failed: [`SIGNS`].
 
-use super::ServerFailure::{self, *};
+use super::ServerFailure::{
+    self, BadArgument, ConfigCorrupt, ContextTooLong, CudaError, DiskFull, DriverTooOld,
+    EngineDied, GpuMemoryTaken, GraphCapture, Killed, KvCacheTooSmall, ModelMissing, NoGpu,
+    OutOfMemory, PortTaken, TokenizerMissing, UnknownArgument, UnsupportedModel, WeightsDamaged,
+};
 
 /// Each failure with the words that prove it, root causes first: a graph capture that runs out of
 /// memory shows both, and both engine and API server report every failure a second time as one of

@@ -64,7 +64,7 @@ const SEEN: &[Row] = &[
     ),
 ];
 
-/// As vLLM, PyTorch, CUDA and Docker word them; no GPU is here to provoke them.
+/// As vLLM and CUDA word them; no GPU is here to provoke them.
 const WORDED: &[Row] = &[
     (
         1,
