@@ -1,6 +1,7 @@
 //! Why a server did not start, or ended: [`ServerFailure`]. Read from what Docker or the kernel says,
 //! the exit code, and the log.
 
+mod of_error;
 mod signs;
 #[cfg(test)]
 mod tests;
