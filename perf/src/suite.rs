@@ -210,7 +210,8 @@ impl Suite {
             Engine::of(base, &session.settings, &session.config)?;
         }
         let engine = Engine::new(&session.settings, &session.config)?
-            .with_look(remote::look(&session.access()));
+            .with_look(remote::look(&session.access()))
+            .for_suite(&self.name);
         engine.check(server)?;
         Ok((engine, gate))
     }

@@ -33,6 +33,20 @@ impl Vllm {
         self
     }
 
+    /// Only GPUs with this in their name: `H200`.
+    #[must_use]
+    pub fn gpu_model(mut self, part: &str) -> Self {
+        self.server.gpu_model = Some(part.to_owned());
+        self
+    }
+
+    /// Only GPUs with at least so much memory each, in GiB.
+    #[must_use]
+    pub fn gpu_memory_gib(mut self, gib: u32) -> Self {
+        self.server.gpu_memory_mib = Some(u64::from(gib) * 1_024);
+        self
+    }
+
     /// Spread over so many GPUs: [`gpus`](Self::gpus) and `--tensor-parallel-size` in one.
     #[must_use]
     pub fn tensor_parallel(self, gpus: u8) -> Self {

@@ -1,6 +1,7 @@
 //! What was asked for on the command line → the settings that the tests get: [`Asked`].
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use perf_model::spec::engine_kind::EngineKind;
@@ -80,7 +81,9 @@ impl<'a> Asked<'a> {
     pub(crate) fn settings(self, engine: EngineKind) -> Result<Settings> {
         self.check_belonging(engine)?;
         self.check_values()?;
-        let On { url, reach, model, noise, .. } = self.on;
+        let On { url, reach, model, noise, wait, .. } = self.on;
+        // Rounded up: a wait that was asked for is one.
+        let wait_s = wait.map(|time| Duration::from_secs_f64(time.seconds().ceil()).as_secs());
         Ok(Settings {
             engine,
             purpose: self.purpose,
@@ -101,6 +104,7 @@ impl<'a> Asked<'a> {
                 .collect(),
             noise: *noise,
             sweep: None,
+            wait_s,
             run_folder: None,
         })
     }

@@ -117,6 +117,7 @@ fn begun(asked: &Sweep) -> Result<Option<Settings>> {
         model: pairs.map(|(name, folder)| (name.to_owned(), folder.to_owned())).collect(),
         require: asked.require,
         noise: asked.noise,
+        wait: asked.wait,
     };
     let one_off = one_off(asked)?;
     let Some(engine) = pick_engine(&on)? else { return Ok(None) };

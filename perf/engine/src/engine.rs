@@ -17,21 +17,14 @@ use crate::docker::{self, DockerEngine};
 use crate::error::EngineError;
 use crate::gpu::{self, Gpu};
 use crate::launch_spec::{LaunchSpec, UnderTest};
-use crate::lease::{self, Lease, Lock};
+use crate::lease::{Lease, Wanted};
+use crate::leasing::{LOOK, Leasing};
+use crate::lock::{self, Holder};
 use crate::models::Models;
 use crate::process::{self, ProcessEngine};
 use crate::remote::Look;
 use crate::running::Running;
 use crate::{host, remote, simulated};
-
-/// How long a GPU may take to be free of a server that has ended.
-const RELEASE: Duration = Duration::from_secs(5);
-
-/// Between two looks whether it is.
-const LOOK: Duration = Duration::from_millis(250);
-
-/// Looks at another run's choice of GPUs before the wait for it is announced.
-const LOOKS_IN_SILENCE: u32 = 4;
 
 /// Brings servers up, by the engine that a run asks for.
 #[derive(Debug)]
@@ -40,6 +33,9 @@ pub struct Engine {
     how: How,
     gpus: Option<Vec<Gpu>>,
     locks: PathBuf,
+    holder: Holder,
+    /// How long to wait for hardware that is in use.
+    wait: Duration,
 }
 
 #[derive(Debug)]
@@ -108,7 +104,16 @@ impl Engine {
             );
             return Err(EngineError::invalid(format!("{message} engine; take the injection out")));
         }
-        Ok(Self { under_test: UnderTest::new(variant)?, how, gpus: None, locks: lease::folder() })
+        let run = settings.run_folder.as_ref().and_then(|folder| folder.file_name());
+        let run = run.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self {
+            under_test: UnderTest::new(variant)?,
+            how,
+            gpus: None,
+            locks: lock::folder(),
+            holder: Holder::this_process().measuring(&run, ""),
+            wait: settings.wait_s.map(Duration::from_secs).unwrap_or_default(),
+        })
     }
 
     /// Looks at a server that is up already in this way, in place of a plain one without a key.
@@ -136,6 +141,13 @@ impl Engine {
         self
     }
 
+    /// Says in the files of its locks that they are for this suite.
+    #[must_use]
+    pub fn for_suite(mut self, suite: &str) -> Self {
+        self.holder = self.holder.for_suite(suite);
+        self
+    }
+
     /// Which engine this is.
     pub fn kind(&self) -> EngineKind {
         match self.how {
@@ -153,7 +165,7 @@ impl Engine {
             return Ok(());
         }
         self.check_discovery().map_err(|error| error.to_string())?;
-        let available = self.gpus().len();
+        let available = Wanted::by(server).count(&self.gpus());
         if available < usize::from(server.gpus) {
             let plural = if server.gpus == 1 { "" } else { "s" };
             let needs = format!("needs {} GPU{plural}", server.gpus);
@@ -262,51 +274,25 @@ impl Engine {
         self.gpus.clone().unwrap_or_else(gpu::list)
     }
 
-    /// Waits for the right to choose GPUs. Dropping the future ends the wait.
-    async fn begin_choice(
-        &self,
-        clock: Clock,
-        progress: &mut dyn FnMut(&str),
-    ) -> Result<Lock, EngineError> {
-        for look in 0_u32.. {
-            match Lease::begin_choice(&self.locks)? {
-                Ok(choice) => return Ok(choice),
-                // A choice takes a moment, so that only a longer one is worth a line.
-                Err(holder) if look == LOOKS_IN_SILENCE => {
-                    progress(&format!(
-                        "waiting for {holder} to choose its GPUs; Ctrl-C ends the wait"
-                    ));
-                }
-                Err(_) => {}
-            }
-            clock.sleep(LOOK).await;
-        }
-        Err(EngineError::invalid("the wait for a choice of GPUs was given up; run again"))
-    }
-
-    /// Leases what the server needs. A server that has just ended may hold its memory a moment
-    /// longer, so what looks used is looked at again.
+    /// Leases what the server needs, and waits for it as long as was asked for.
     async fn lease(
         &self,
         server: &Server,
         clock: Clock,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Lease, EngineError> {
-        if server.gpus == 0 {
-            return Lease::cpu(&self.locks);
+        if server.gpus > 0 {
+            self.check_discovery()?;
         }
-        self.check_discovery()?;
-        let begun = clock.now();
-        loop {
-            let choice = self.begin_choice(clock, progress).await?;
-            let leased = Lease::gpus(&self.locks, &self.gpus(), server.gpus);
-            drop(choice);
-            let is_final = self.gpus.is_some() || clock.now().saturating_sub(begun) >= RELEASE;
-            if is_final || !matches!(leased, Err(EngineError::GpusInUse { .. })) {
-                return leased;
-            }
-            clock.sleep(LOOK).await;
-        }
+        let leasing = Leasing {
+            folder: &self.locks,
+            gpus: &|| self.gpus(),
+            wanted: Wanted::by(server),
+            holder: self.holder.clone(),
+            wait: self.wait,
+            look: LOOK,
+        };
+        leasing.lease(clock, progress).await
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn describe_process(process: u32) -> String {
 }
 
 /// The name of a user, or the number where this machine has no name for it.
-fn user_name(number: u32) -> String {
+pub(crate) fn user_name(number: u32) -> String {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = users.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -1,75 +1,49 @@
 //! Who may measure on which hardware: [`Lease`].
 //!
-//! A lease is an operating system lock on a file for each GPU, or for the CPU. It holds across
-//! threads and processes, and the kernel frees it when its holder dies, however that happens.
+//! A lease is a [`Lock`] on a file for each GPU, or for the CPU.
 
-use std::fs::{File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use rustix::fs::OFlags;
+use perf_model::spec::server::Server;
 
 use crate::error::EngineError;
 use crate::gpu::Gpu;
-use crate::host::describe_process;
+use crate::lock::{Holder, Lock};
+use crate::queue::{Place, Queue, announce};
 
-/// Names the folder of the lock files, in place of one under the folder for temporary files.
-const FOLDER_VARIABLE: &str = "PERF_LOCK_DIR";
-
-/// How a file in a folder of other users is opened.
-const SAFELY: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
-
-/// The machine-wide folder of the lock files.
-pub(crate) fn folder() -> PathBuf {
-    std::env::var_os(FOLDER_VARIABLE)
-        .filter(|folder| !folder.is_empty())
-        .map_or_else(|| std::env::temp_dir().join("vllm-perf-locks"), PathBuf::from)
+/// What a server wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// So many GPUs; 0 for the CPU.
+    pub(crate) gpus: u8,
+    /// A part of their name, if not any will do.
+    pub(crate) model: Option<String>,
+    /// The least memory of each, in MiB.
+    pub(crate) memory_mib: Option<u64>,
 }
 
-/// A lock on a file. Dropping it frees the lock.
-#[derive(Debug)]
-pub(crate) struct Lock {
-    file: File,
-    path: PathBuf,
-}
-
-impl Lock {
-    /// Takes the lock if it is free; `None` if another process has it.
-    pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, EngineError> {
-        let file = open(path).map_err(|error| unusable(path, &error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(unusable(path, &error)),
-        }
-        let mut lock = Self { file, path: path.to_owned() };
-        // Says who holds it, for the message that others get; the lock is what counts.
-        let _ = lock.write_holder();
-        Ok(Some(lock))
+impl Wanted {
+    /// What a server is declared to need.
+    pub(crate) fn by(server: &Server) -> Self {
+        let (model, memory_mib) = (server.gpu_model.clone(), server.gpu_memory_mib);
+        Self { gpus: server.gpus, model, memory_mib }
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// How many of these would do.
+    pub(crate) fn count(&self, all: &[Gpu]) -> usize {
+        self.among(all).len()
     }
 
-    /// Removes the file of a lock that is not needed again.
-    pub(crate) fn remove(self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-
-    fn write_holder(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.rewind()?;
-        writeln!(self.file, "{}", std::process::id())
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing frees it as well, unless a child process that another thread is just starting
-        // still has a copy.
-        let _ = self.file.unlock();
+    /// Those that would do.
+    fn among<'a>(&self, all: &'a [Gpu]) -> Vec<&'a Gpu> {
+        let lower = |text: &str| text.to_lowercase();
+        let fits = |gpu: &&Gpu| {
+            let model = self.model.as_ref();
+            model.is_none_or(|model| lower(&gpu.name).contains(&lower(model)))
+                && self.memory_mib.is_none_or(|least| gpu.memory_mib.is_none_or(|mib| mib >= least))
+        };
+        all.iter().filter(fits).collect()
     }
 }
 
@@ -77,69 +51,99 @@ impl Drop for Lock {
 #[derive(Debug)]
 pub(crate) struct Lease {
     gpus: Vec<Gpu>,
-    _locks: Vec<Lock>,
+    locks: Vec<Lock>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let folder = self.locks.first().and_then(|lock| Some(lock.path().parent()?.to_owned()));
+        self.locks.clear();
+        if let Some(folder) = folder {
+            announce(&folder);
+        }
+    }
+}
+
+/// Why there is no lease now.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// As an error, for who does not wait.
+    pub(crate) error: Box<EngineError>,
+    /// What is waited for: `4 and 5 held by vllm-perf run 0007 of alice, pid 4242`.
+    pub(crate) held: String,
+    /// Whether waiting can help.
+    pub(crate) may_end: bool,
+}
+
+impl From<EngineError> for Refusal {
+    fn from(error: EngineError) -> Self {
+        Self { held: String::new(), may_end: false, error: Box::new(error) }
+    }
+}
+
+/// The GPUs of the machine, by whether they can be leased.
+#[derive(Default)]
+struct Sorted<'a> {
+    free: Vec<(&'a Gpu, Lock)>,
+    leased: Vec<(&'a Gpu, Option<Holder>)>,
+    in_use: Vec<&'a Gpu>,
 }
 
 impl Lease {
     /// Leases the CPU, for a server without a GPU.
-    pub(crate) fn cpu(folder: &Path) -> Result<Self, EngineError> {
+    pub(crate) fn cpu(folder: &Path, holder: &Holder, place: &mut Place) -> Result<Self, Refusal> {
         let path = folder.join("cpu.lock");
-        match Lock::try_take(&path)? {
-            Some(lock) => Ok(Self { gpus: Vec::new(), _locks: vec![lock] }),
-            None => Err(EngineError::Busy { what: "the CPU".to_owned(), pid: holder(&path) }),
+        let queue = Queue::of(folder, "cpu");
+        let refuse = |by: Option<Holder>| Refusal {
+            error: Box::new(EngineError::Busy {
+                what: "the CPU".to_owned(),
+                pid: by.as_ref().map(Holder::pid),
+            }),
+            held: by.map(|by| format!("held by {by}")).unwrap_or_default(),
+            may_end: true,
+        };
+        let Some(lock) = Lock::try_take_for(&path, holder)? else {
+            return Err(refuse(Holder::of(&path)));
+        };
+        if !queue.may_take(place, 1, 1)? {
+            return Err(refuse(None));
         }
+        Ok(Self { gpus: Vec::new(), locks: vec![lock] })
     }
 
-    /// The right to choose GPUs, which one run has at a time: two runs that each hold a part of
+    /// The right to choose hardware, which one run has at a time: two runs that each hold a part of
     /// what the other wants would both fail. An error in the inner result describes the run that
     /// has it.
     pub(crate) fn begin_choice(folder: &Path) -> Result<Result<Lock, String>, EngineError> {
         let path = folder.join("choosing.lock");
-        let describe = || holder(&path).map_or_else(|| "another run".to_owned(), describe_process);
+        let describe =
+            || Holder::of(&path).map_or_else(|| "another run".to_owned(), |it| it.to_string());
         Ok(Lock::try_take(&path)?.ok_or_else(describe))
     }
 
-    /// Leases `needed` of the GPUs, or none at all. Only those that no other process computes on:
-    /// a shared GPU gives no valid measurement, and the server may not even start.
-    pub(crate) fn gpus(folder: &Path, all: &[Gpu], needed: u8) -> Result<Self, EngineError> {
-        if all.len() < usize::from(needed) {
-            return Err(EngineError::NotEnoughGpus { needed, available: all.len() });
+    /// Leases GPUs, or none at all. Only those that no other process computes on: a shared GPU gives
+    /// no valid measurement, and the server may not even start. Only when it is this one's turn.
+    pub(crate) fn gpus(
+        folder: &Path,
+        all: &[Gpu],
+        wanted: &Wanted,
+        holder: &Holder,
+        place: &mut Place,
+    ) -> Result<Self, Refusal> {
+        let (fitting, needed) = (wanted.among(all), usize::from(wanted.gpus));
+        if fitting.len() < needed {
+            return Err(unfit(all.len(), fitting.len(), wanted).into());
         }
-        let mut candidates: Vec<&Gpu> = all.iter().collect();
-        candidates.sort_by_key(|gpu| gpu.index);
-        let (mut gpus, mut locks, mut taken, mut in_use) =
-            (Vec::new(), Vec::new(), None, Vec::new());
-        for gpu in candidates {
-            if gpus.len() == usize::from(needed) {
-                break;
-            }
-            let path = folder.join(format!("gpu-{}.lock", gpu.uuid));
-            match Lock::try_take(&path)? {
-                Some(_) if !gpu.is_free() => in_use.push(gpu),
-                Some(lock) => {
-                    gpus.push(gpu.clone());
-                    locks.push(lock);
-                }
-                None => taken = taken.or(Some((gpu, path))),
-            }
+        let mut sorted = sort(folder, &fitting, holder)?;
+        let turn = Queue::of(folder, "gpu").may_take(place, sorted.free.len(), needed)?;
+        if sorted.free.len() < needed || !turn {
+            return Err(sorted.refusal());
         }
-        match taken {
-            Some((gpu, path)) if gpus.len() < usize::from(needed) => {
-                let what = format!("GPU {} ({})", gpu.index, gpu.name);
-                Err(EngineError::Busy { what, pid: holder(&path) })
-            }
-            // No run has a lock on these, so another program uses them.
-            _ if gpus.len() < usize::from(needed) => {
-                let used = in_use.iter().map(|gpu| {
-                    format!("GPU {} ({}) is in use by {}", gpu.index, gpu.name, gpu.in_use_by())
-                });
-                Err(EngineError::GpusInUse { used: used.collect() })
-            }
-            _ => {
-                gpus.sort_by_key(|gpu| gpu.index);
-                Ok(Self { gpus, _locks: locks })
-            }
-        }
+        let free: Vec<&Gpu> = sorted.free.iter().map(|(gpu, _)| *gpu).collect();
+        let chosen = crate::topology::choose(&free, needed);
+        sorted.free.retain(|(gpu, _)| chosen.contains(&gpu.index));
+        let gpus = sorted.free.iter().map(|(gpu, _)| (*gpu).clone()).collect();
+        Ok(Self { gpus, locks: sorted.free.into_iter().map(|(_, lock)| lock).collect() })
     }
 
     /// The leased GPUs, by index; none for the CPU.
@@ -148,191 +152,80 @@ impl Lease {
     }
 }
 
-/// Opens a lock file, and makes it if there is none.
-///
-/// The folder is shared with other users, so a file in it may be a trap: no link is followed,
-/// opening a fifo does not wait, and only a regular file with one name is used. Every user may
-/// write the file, so that a run as another user can lock it.
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).custom_flags(SAFELY.bits().cast_signed());
-    let folder = path.parent().unwrap_or(Path::new("."));
-    check_folder(folder)?;
-    match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        opened => return opened.and_then(check_file),
-    }
-    if !folder.is_dir() {
-        std::fs::create_dir_all(folder)?;
-        std::fs::set_permissions(folder, Permissions::from_mode(0o1777))?;
-    }
-    match options.clone().create_new(true).mode(0o666).open(path) {
-        Ok(file) => {
-            // The umask took bits off.
-            let _ = file.set_permissions(Permissions::from_mode(0o666));
-            Ok(file)
+/// Takes every lock that is free, of GPUs that are, by index.
+fn sort<'a>(folder: &Path, gpus: &[&'a Gpu], holder: &Holder) -> Result<Sorted<'a>, EngineError> {
+    let mut sorted = Sorted::default();
+    let mut gpus = gpus.to_vec();
+    gpus.sort_by_key(|gpu| gpu.index);
+    for gpu in gpus {
+        let path = folder.join(format!("gpu-{}.lock", gpu.uuid));
+        match Lock::try_take_for(&path, holder)? {
+            Some(_) if !gpu.is_free() => sorted.in_use.push(gpu),
+            Some(lock) => sorted.free.push((gpu, lock)),
+            None => sorted.leased.push((gpu, Holder::of(&path))),
         }
-        // Another run has just made it.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            options.open(path).and_then(check_file)
+    }
+    Ok(sorted)
+}
+
+impl Sorted<'_> {
+    fn refusal(self) -> Refusal {
+        let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut note = |what: String, gpu: &Gpu| {
+            held.entry(what).or_default().push(gpu.index.to_string());
+        };
+        for (gpu, by) in &self.leased {
+            let by = by.as_ref().map_or_else(|| "another run".to_owned(), Holder::to_string);
+            note(format!("held by {by}"), gpu);
         }
-        Err(error) => Err(error),
+        self.in_use.iter().for_each(|gpu| note(format!("in use by {}", gpu.in_use_by()), gpu));
+        let parts = held.into_iter().map(|(what, gpus)| format!("{} {what}", and(&gpus)));
+        let held = parts.collect::<Vec<_>>().join("; ");
+        let error = match self.leased.first() {
+            Some((gpu, by)) => EngineError::Busy {
+                what: format!("GPU {} ({})", gpu.index, gpu.name),
+                pid: by.as_ref().map(Holder::pid),
+            },
+            // No run has a lock on these, so another program uses them, or it is another's turn.
+            None if self.in_use.is_empty() => {
+                EngineError::Busy { what: "the next free GPU".to_owned(), pid: None }
+            }
+            None => EngineError::GpusInUse {
+                used: self
+                    .in_use
+                    .iter()
+                    .map(|gpu| {
+                        format!("GPU {} ({}) is in use by {}", gpu.index, gpu.name, gpu.in_use_by())
+                    })
+                    .collect(),
+            },
+        };
+        Refusal { error: Box::new(error), held, may_end: true }
     }
 }
 
-/// A link in place of the folder would lead to files of the user who runs this.
-fn check_folder(folder: &Path) -> io::Result<()> {
-    let Ok(found) = std::fs::symlink_metadata(folder) else { return Ok(()) };
-    let is_trusted = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
-    if found.is_symlink() && !is_trusted {
-        return Err(io::Error::other("its folder is a link that another user made"));
+/// `4, 5 and 6`.
+fn and(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
-    Ok(())
 }
 
-fn check_file(file: File) -> io::Result<File> {
-    let found = file.metadata()?;
-    if !found.is_file() || found.nlink() > 1 {
-        return Err(io::Error::other("it is not a regular file with one name; remove it"));
+fn unfit(all: usize, fitting: usize, wanted: &Wanted) -> EngineError {
+    if fitting == all {
+        return EngineError::NotEnoughGpus { needed: wanted.gpus, available: all };
     }
-    Ok(file)
-}
-
-/// The process that a lock file names, which is the last one that had the lock.
-fn holder(path: &Path) -> Option<u32> {
-    let mut text = String::new();
-    let file =
-        OpenOptions::new().read(true).custom_flags(SAFELY.bits().cast_signed()).open(path).ok()?;
-    check_file(file).ok()?.take(64).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
-}
-
-fn unusable(path: &Path, error: &io::Error) -> EngineError {
-    EngineError::LockUnusable { path: path.to_owned(), reason: error.to_string() }
+    let model = wanted.model.as_ref().map(|model| format!(" called `{model}`")).unwrap_or_default();
+    let memory =
+        wanted.memory_mib.map(|mib| format!(" with {mib} MiB or more")).unwrap_or_default();
+    EngineError::invalid(format!(
+        "the server needs {} GPUs{model}{memory}, but {fitting} of the {all} GPUs of this machine are so; run it on another \
+         machine, or ask for others",
+        wanted.gpus
+    ))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gpu::GpuProcess;
-
-    fn gpu(index: u32, users: u32) -> Gpu {
-        Gpu {
-            index,
-            uuid: format!("GPU-{index}"),
-            name: "NVIDIA H200".into(),
-            memory_mib: None,
-            used_mib: Some(0),
-            users: (0..users)
-                .map(|user| GpuProcess { pid: 42 + user, used_mib: Some(500) })
-                .collect(),
-            ..Gpu::default()
-        }
-    }
-
-    #[test]
-    fn the_cpu_is_leased_once_and_again_after_it_was_given_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = Lease::cpu(folder.path()).unwrap();
-        let busy = Lease::cpu(folder.path()).unwrap_err();
-        assert_eq!(
-            busy,
-            EngineError::Busy { what: "the CPU".into(), pid: Some(std::process::id()) }
-        );
-        drop(first);
-        assert!(Lease::cpu(folder.path()).is_ok());
-    }
-
-    #[test]
-    fn two_leases_in_one_process_get_different_gpus() {
-        let folder = tempfile::tempdir().unwrap();
-        let all = [gpu(0, 0), gpu(1, 0), gpu(2, 0)];
-        let first = Lease::gpus(folder.path(), &all, 1).unwrap();
-        let second = Lease::gpus(folder.path(), &all, 2).unwrap();
-        let indices =
-            |lease: &Lease| lease.leased().iter().map(|gpu| gpu.index).collect::<Vec<_>>();
-        assert_eq!((indices(&first), indices(&second)), (vec![0], vec![1, 2]));
-    }
-
-    #[test]
-    fn all_gpus_are_leased_or_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let all = [gpu(0, 0), gpu(1, 0), gpu(2, 0)];
-        let _first = Lease::gpus(folder.path(), &all, 2).unwrap();
-        let busy = Lease::gpus(folder.path(), &all, 2).unwrap_err();
-        assert_eq!(
-            busy,
-            EngineError::Busy { what: "GPU 0 (NVIDIA H200)".into(), pid: Some(std::process::id()) }
-        );
-        // The one that was free is free again.
-        assert_eq!(Lease::gpus(folder.path(), &all, 1).unwrap().leased(), &all[2..]);
-    }
-
-    #[test]
-    fn a_gpu_that_something_computes_on_is_not_leased_and_its_user_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let all = [gpu(0, 2), gpu(1, 0)];
-        assert_eq!(Lease::gpus(folder.path(), &all, 1).unwrap().leased(), &all[1..]);
-        let error = Lease::gpus(folder.path(), &all, 2).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "GPU 0 (NVIDIA H200) is in use by process 42 (500 MiB) and process 43 (500 MiB); end it, or wait until it has \
-             ended, and run again: a shared GPU gives no valid measurement"
-        );
-        // Those that were free are free again.
-        assert!(Lease::gpus(folder.path(), &all, 1).is_ok());
-    }
-
-    #[test]
-    fn more_gpus_than_there_are_is_no_question_of_waiting() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = Lease::gpus(folder.path(), &[gpu(0, 0)], 2).unwrap_err();
-        assert_eq!(error, EngineError::NotEnoughGpus { needed: 2, available: 1 });
-    }
-
-    #[test]
-    fn a_lock_file_that_leads_elsewhere_is_refused_and_its_target_is_as_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let (target, lock) = (folder.path().join("target"), folder.path().join("cpu.lock"));
-        std::fs::write(&target, "precious").unwrap();
-        for make in [std::os::unix::fs::symlink, std::fs::hard_link] {
-            make(&target, &lock).unwrap();
-            let error = Lease::cpu(folder.path()).unwrap_err();
-            assert!(matches!(error, EngineError::LockUnusable { .. }), "{error}");
-            assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
-            std::fs::remove_file(&lock).unwrap();
-        }
-        let missing = folder.path().join("missing");
-        std::os::unix::fs::symlink(&missing, &lock).unwrap();
-        assert!(Lease::cpu(folder.path()).is_err());
-        assert!(!missing.exists());
-    }
-
-    #[test]
-    fn a_lock_file_that_is_a_fifo_is_refused_without_waiting() {
-        let folder = tempfile::tempdir().unwrap();
-        let made =
-            std::process::Command::new("mkfifo").arg(folder.path().join("cpu.lock")).status();
-        assert!(made.unwrap().success());
-        let error = Lease::cpu(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("not a regular file"), "{error}");
-    }
-
-    #[test]
-    fn one_run_chooses_at_a_time_and_the_others_learn_which() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = Lease::begin_choice(folder.path()).unwrap().unwrap();
-        let holder = Lease::begin_choice(folder.path()).unwrap().unwrap_err();
-        assert!(holder.starts_with(&format!("process {} (", std::process::id())), "{holder}");
-        drop(first);
-        assert!(Lease::begin_choice(folder.path()).unwrap().is_ok());
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_made_is_named() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let error = Lease::cpu(&file.path().join("locks")).unwrap_err();
-        assert!(matches!(&error, EngineError::LockUnusable { .. }), "{error}");
-        assert!(error.to_string().contains("PERF_LOCK_DIR"), "{error}");
-    }
-}
+mod tests;

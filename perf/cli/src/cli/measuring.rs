@@ -111,6 +111,11 @@ pub(crate) struct On {
     #[arg(long, value_enum)]
     pub(crate) require: Option<Required>,
 
+    /// Wait for GPUs that are in use, for so long at most (`90s`, `30m`, `2h`); without it that is an error
+    /// at once
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30m")]
+    pub(crate) wait: Option<GpuTime>,
+
     /// Which draw of the simulated engine's noise this is; 0 is that of the committed baselines
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) noise: u64,

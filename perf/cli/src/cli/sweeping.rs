@@ -1,6 +1,7 @@
 //! The options of `cargo xtask perf sweep`: [`Sweep`].
 
 use clap::Args;
+use perf_model::spec::gpu_time::GpuTime;
 use perf_model::spec::settings::Budget;
 
 use super::measuring::{EngineChoice, Required, UnderTest, budget};
@@ -45,6 +46,11 @@ pub(crate) struct Sweep {
     /// Which draw of the simulated engine's noise this is
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) noise: u64,
+
+    /// Wait for GPUs that are in use, for so long at most (`90s`, `30m`, `2h`); without it that is an error
+    /// at once
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30m")]
+    pub(crate) wait: Option<GpuTime>,
 
     #[command(flatten)]
     pub(crate) one_off: OneOff,

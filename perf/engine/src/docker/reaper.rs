@@ -16,7 +16,7 @@ use super::daemon::{failed, is_missing};
 use super::watcher::Watcher;
 use crate::error::EngineError;
 use crate::host::host_name;
-use crate::lease::Lock;
+use crate::lock::Lock;
 use crate::readiness::chain;
 
 /// Marks every container of ours.

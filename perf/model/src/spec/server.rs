@@ -51,6 +51,10 @@ pub struct Server {
     pub model: String,
     /// How many GPUs it needs; 0 for a server on the CPU.
     pub gpus: u8,
+    /// A part of the name that these GPUs must have.
+    pub gpu_model: Option<String>,
+    /// The least memory that each of them must have, in MiB.
+    pub gpu_memory_mib: Option<u64>,
     /// Engine arguments, in the order declared.
     pub arguments: Vec<Argument>,
     /// Environment variables whose values are not secret.

@@ -136,6 +136,8 @@ pub struct Settings {
     /// The sweep to measure. With it, suites are not measured; without it, sweeps are measured only
     /// by a plain `cargo test`.
     pub sweep: Option<SweepRequest>,
+    /// How long to wait for hardware that is in use, in seconds. Without it, that is an error at once.
+    pub wait_s: Option<u64>,
     /// The folder for the records. Without it: a fixed folder under the target folder.
     pub run_folder: Option<PathBuf>,
 }
@@ -159,6 +161,7 @@ impl Default for Settings {
             models: BTreeMap::new(),
             noise: 0,
             sweep: None,
+            wait_s: None,
             run_folder: None,
         }
     }

@@ -1,0 +1,83 @@
+//! Waiting for hardware, in virtual time.
+
+use super::*;
+
+fn gpu(index: u32) -> Gpu {
+    Gpu { index, uuid: format!("GPU-{index}"), ..Gpu::default() }
+}
+
+/// Leases of two GPUs with a wait, on a clock that jumps.
+fn run<T>(test: impl AsyncFnOnce(Clock) -> T) -> T {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async { test(Clock::real()).await })
+}
+
+fn leasing<'a>(
+    folder: &'a Path,
+    gpus: &'a dyn Fn() -> Vec<Gpu>,
+    needed: u8,
+    wait_s: u64,
+) -> Leasing<'a> {
+    Leasing {
+        folder,
+        gpus,
+        wanted: Wanted { gpus: needed, ..Wanted::default() },
+        holder: Holder::this_process().measuring("0007", "chat"),
+        wait: Duration::from_secs(wait_s),
+        look: LOOK,
+    }
+}
+
+#[test]
+fn one_that_waits_says_for_what_and_gets_it_when_it_is_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = || vec![gpu(4), gpu(5)];
+    run(async |clock| {
+        let (held, waiting) =
+            (leasing(folder.path(), &all, 2, 0), leasing(folder.path(), &all, 1, 60));
+        let first = held.lease(clock, &mut |_| {}).await.unwrap();
+        let mut said = Vec::new();
+        let mut progress = |line: &str| said.push(line.to_owned());
+        let (lease, ()) = tokio::join!(waiting.lease(clock, &mut progress), async {
+            clock.sleep(Duration::from_secs(30)).await;
+            drop(first);
+        });
+        assert_eq!(lease.unwrap().leased()[0].index, 4);
+        assert_eq!(said.len(), 1, "{said:?}");
+        let holder = Holder::this_process().measuring("0007", "chat");
+        let begin = format!("waiting for 1 GPU: 4 and 5 held by {holder}; for 60 s at most");
+        assert!(said[0].starts_with(&begin), "{said:?}");
+    });
+}
+
+#[test]
+fn a_wait_ends_at_its_limit_and_none_is_no_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = || vec![gpu(0)];
+    run(async |clock| {
+        let _held = leasing(folder.path(), &all, 1, 0).lease(clock, &mut |_| {}).await.unwrap();
+        for limit in [0, 60] {
+            let begun = clock.now();
+            let error = leasing(folder.path(), &all, 1, limit).lease(clock, &mut |_| {}).await;
+            assert!(matches!(error, Err(EngineError::Busy { .. })), "{error:?}");
+            let waited = clock.now().saturating_sub(begun).as_secs();
+            assert!((limit..=limit + 1).contains(&waited), "{waited}");
+        }
+    });
+}
+
+#[test]
+fn one_that_is_interrupted_leaves_the_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = || vec![gpu(0)];
+    run(async |clock| {
+        let held = leasing(folder.path(), &all, 1, 0).lease(clock, &mut |_| {}).await.unwrap();
+        let waiting = leasing(folder.path(), &all, 1, 60);
+        let gave_up =
+            clock.timeout(Duration::from_secs(5), waiting.lease(clock, &mut |_| {})).await;
+        assert!(gave_up.is_err());
+        drop(held);
+        assert!(leasing(folder.path(), &all, 1, 0).lease(clock, &mut |_| {}).await.is_ok());
+    });
+}

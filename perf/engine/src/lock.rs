@@ -1,0 +1,257 @@
+//! Locks on files that several users share: [`Lock`], and who has one: [`Holder`].
+//!
+//! It is the operating system's lock. It holds across threads and processes, and the kernel frees it
+//! when its holder dies, however that happens.
+
+use std::fmt;
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::error::EngineError;
+use crate::host::{describe_process, user_name};
+
+/// Names the folder of the lock files, in place of one under the folder for temporary files.
+const FOLDER_VARIABLE: &str = "PERF_LOCK_DIR";
+
+/// How a file in a folder of other users is opened.
+const SAFELY: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
+
+/// The machine-wide folder of the lock files.
+pub(crate) fn folder() -> PathBuf {
+    std::env::var_os(FOLDER_VARIABLE)
+        .filter(|folder| !folder.is_empty())
+        .map_or_else(|| std::env::temp_dir().join("vllm-perf-locks"), PathBuf::from)
+}
+
+/// A lock on a file. Dropping it frees the lock.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Takes the lock if it is free; `None` if another process has it.
+    pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, EngineError> {
+        Self::try_take_for(path, &Holder::this_process())
+    }
+
+    /// The same, and says in the file who has it.
+    pub(crate) fn try_take_for(path: &Path, holder: &Holder) -> Result<Option<Self>, EngineError> {
+        let file = open(path).map_err(|error| unusable(path, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(unusable(path, &error)),
+        }
+        let mut lock = Self { file, path: path.to_owned() };
+        // Says who holds it, for the message that others get; the lock is what counts.
+        let _ = lock.write(&holder.to_lines());
+        Ok(Some(lock))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the file of a lock that is not needed again.
+    pub(crate) fn remove(self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    /// Replaces what the file says.
+    pub(crate) fn write(&mut self, text: &str) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing frees it as well, unless a child process that another thread is just starting
+        // still has a copy.
+        let _ = self.file.unlock();
+    }
+}
+
+/// Who has a lock, as its file says: for a message. What counts is the lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pid: u32,
+    user: String,
+    run: String,
+    suite: String,
+}
+
+impl Holder {
+    /// This process, for nothing in particular.
+    pub(crate) fn this_process() -> Self {
+        let user = user_name(rustix::process::geteuid().as_raw());
+        Self { pid: std::process::id(), user, ..Self::default() }
+    }
+
+    /// The same for a suite of a run.
+    pub(crate) fn measuring(self, run: &str, suite: &str) -> Self {
+        Self { run: run.to_owned(), suite: suite.to_owned(), ..self }
+    }
+
+    /// The same for a suite of the same run.
+    pub(crate) fn for_suite(self, suite: &str) -> Self {
+        Self { suite: suite.to_owned(), ..self }
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The last one that had the lock of a file.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let text = read(path).ok()?;
+        let mut lines = text.lines().map(str::to_owned);
+        let pid = lines.next()?.trim().parse().ok()?;
+        let mut next = || lines.next().unwrap_or_default();
+        Some(Self { pid, user: next(), run: next(), suite: next() })
+    }
+
+    fn to_lines(&self) -> String {
+        let Self { pid, user, run, suite } = self;
+        format!("{pid}\n{user}\n{run}\n{suite}\n")
+    }
+}
+
+/// `vllm-perf run 0007 (suite chat) of alice, pid 4242`.
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A file of an older version, or one that somebody else wrote: only what is printable.
+        let plain = |text: &str| text.chars().filter(|it| !it.is_control()).collect::<String>();
+        let (user, run, suite) = (plain(&self.user), plain(&self.run), plain(&self.suite));
+        if user.is_empty() {
+            return f.write_str(&describe_process(self.pid));
+        }
+        write!(f, "vllm-perf")?;
+        if !run.is_empty() {
+            write!(f, " run {run}")?;
+        }
+        if !suite.is_empty() {
+            write!(f, " (suite {suite})")?;
+        }
+        write!(f, " of {user}, pid {}", self.pid)
+    }
+}
+
+/// Opens a lock file, and makes it if there is none.
+///
+/// The folder is shared with other users, so a file in it may be a trap: no link is followed,
+/// opening a fifo does not wait, and only a regular file with one name is used. Every user may
+/// write the file, so that a run as another user can lock it.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(SAFELY.bits().cast_signed());
+    let folder = path.parent().unwrap_or(Path::new("."));
+    check_folder(folder)?;
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened.and_then(check_file),
+    }
+    if !folder.is_dir() {
+        std::fs::create_dir_all(folder)?;
+        std::fs::set_permissions(folder, Permissions::from_mode(0o1777))?;
+    }
+    match options.clone().create_new(true).mode(0o666).open(path) {
+        Ok(file) => {
+            // The umask took bits off.
+            let _ = file.set_permissions(Permissions::from_mode(0o666));
+            Ok(file)
+        }
+        // Another run has just made it.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            options.open(path).and_then(check_file)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A link in place of the folder would lead to files of the user who runs this.
+fn check_folder(folder: &Path) -> io::Result<()> {
+    let Ok(found) = std::fs::symlink_metadata(folder) else { return Ok(()) };
+    let is_trusted = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
+    if found.is_symlink() && !is_trusted {
+        return Err(io::Error::other("its folder is a link that another user made"));
+    }
+    Ok(())
+}
+
+fn check_file(file: File) -> io::Result<File> {
+    let found = file.metadata()?;
+    if !found.is_file() || found.nlink() > 1 {
+        return Err(io::Error::other("it is not a regular file with one name; remove it"));
+    }
+    Ok(file)
+}
+
+/// What a lock file says.
+pub(crate) fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let file =
+        OpenOptions::new().read(true).custom_flags(SAFELY.bits().cast_signed()).open(path)?;
+    check_file(file)?.take(1_024).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Whether somebody has the lock of a file that is there.
+pub(crate) fn is_held(path: &Path) -> Result<bool, EngineError> {
+    let file = match open_existing(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened.map_err(|error| unusable(path, &error))?,
+    };
+    match file.try_lock() {
+        Ok(()) => file.unlock().map(|()| false).map_err(|error| unusable(path, &error)),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(unusable(path, &error)),
+    }
+}
+
+/// Replaces what a lock file says that somebody else may have the lock of.
+pub(crate) fn rewrite(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = open_existing(path)?;
+    file.set_len(0)?;
+    file.write_all(text.as_bytes())
+}
+
+fn open_existing(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(SAFELY.bits().cast_signed());
+    options.open(path).and_then(check_file)
+}
+
+fn unusable(path: &Path, error: &io::Error) -> EngineError {
+    EngineError::LockUnusable { path: path.to_owned(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_says_who_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gpu.lock");
+        let holder =
+            Holder { user: "alice".into(), ..Holder::this_process() }.measuring("0007", "chat");
+        let lock = Lock::try_take_for(&path, &holder).unwrap().unwrap();
+        assert_eq!(Lock::try_take(&path).unwrap().map(|_| ()), None);
+        let pid = std::process::id();
+        let said = format!("vllm-perf run 0007 (suite chat) of alice, pid {pid}");
+        assert_eq!(Holder::of(&path).unwrap().to_string(), said);
+        drop(lock);
+        // As an older version wrote it.
+        std::fs::write(&path, format!("{pid}\n")).unwrap();
+        assert!(Holder::of(&path).unwrap().to_string().starts_with(&format!("process {pid} (")));
+    }
+}

@@ -1,0 +1,61 @@
+//! Which of the free GPUs a server gets: [`choose`].
+
+use crate::gpu::Gpu;
+
+/// So many of the free GPUs, by number, of which there are enough. Those behind one PCIe switch, so
+/// that they exchange data without the detour over the processor: of the switches with enough free GPUs
+/// the one with the fewest, so that the others stay whole for a larger server. Where none has enough,
+/// those of the switches with the most.
+pub(crate) fn choose(free: &[&Gpu], needed: usize) -> Vec<u32> {
+    let mut groups: Vec<Vec<u32>> = Vec::new();
+    for gpu in free {
+        let is_near =
+            |group: &&mut Vec<u32>| group.iter().any(|it| gpu.setup.same_switch.contains(it));
+        match groups.iter_mut().find(is_near) {
+            Some(group) => group.push(gpu.index),
+            None => groups.push(vec![gpu.index]),
+        }
+    }
+    let enough = groups.iter().filter(|group| group.len() >= needed);
+    if let Some(group) = enough.min_by_key(|group| group.len()) {
+        return group.iter().take(needed).copied().collect();
+    }
+    // Stable: of equals, the first by number.
+    groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
+    groups.into_iter().flatten().take(needed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use perf_model::record::gpu_setup::GpuSetup;
+
+    use super::*;
+
+    /// Four GPUs on each of two switches, of which those are free.
+    fn chosen(free: &[u32], needed: usize) -> Vec<u32> {
+        let gpu = |index: &u32| {
+            let switch = index / 4 * 4;
+            let same_switch = (switch..switch + 4).filter(|other| other != index).collect();
+            let setup = GpuSetup { same_switch, ..GpuSetup::default() };
+            Gpu { index: *index, setup, ..Gpu::default() }
+        };
+        let free: Vec<Gpu> = free.iter().map(gpu).collect();
+        choose(&free.iter().collect::<Vec<_>>(), needed)
+    }
+
+    #[test]
+    fn a_server_gets_gpus_of_one_switch_and_breaks_no_larger_group_than_it_must() {
+        assert_eq!(chosen(&[0, 1, 2, 3, 4, 5, 6, 7], 4), [0, 1, 2, 3]);
+        assert_eq!(chosen(&[0, 4, 5, 6, 7], 4), [4, 5, 6, 7]);
+        assert_eq!(chosen(&[0, 1, 2, 3, 6, 7], 2), [6, 7]);
+        assert_eq!(chosen(&[0, 1, 2, 6], 1), [6]);
+        assert_eq!(chosen(&[1, 4, 5, 6], 4), [4, 5, 6, 1]);
+    }
+
+    #[test]
+    fn without_topology_the_first_are_taken() {
+        let free = [Gpu { index: 2, ..Gpu::default() }, Gpu { index: 5, ..Gpu::default() }];
+        assert_eq!(choose(&[&free[0], &free[1]], 2), [2, 5]);
+        assert_eq!(choose(&[&free[0], &free[1]], 1), [2]);
+    }
+}
