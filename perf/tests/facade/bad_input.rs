@@ -313,7 +313,7 @@ fn a_lock_folder_that_cannot_be_made_is_named() {
     place.write("file", "");
     let ended =
         place.process("").env("PERF_LOCK_DIR", place.path("file/locks")).run().assert_failure();
-    let file = place.path("file/locks/cpu.lock");
+    let file = place.path("file/locks/choosing.lock");
     assert!(
         ended.remark().starts_with(&format!("cannot use the lock file {}: ", file.display())),
         "{}",

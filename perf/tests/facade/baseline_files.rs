@@ -297,7 +297,7 @@ fn a_regression_fails_with_its_table_and_leaves_nothing_that_could_be_accepted()
     ended.assert_failed_with(&[
         "REGRESSED\n\ninner / only-1.5   REGRESSED",
         "baseline  measured",
-        "output throughput [tok/s]",
+        "output throughput",
         "output throughput by start: ",
         &format!("  baseline {BASELINE}\n"),
     ]);

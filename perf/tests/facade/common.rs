@@ -322,11 +322,14 @@ impl Ended {
         self
     }
 
-    /// It failed and says all of this.
+    /// It failed and says all of this. A report breaks its lines at the width of the terminal, so
+    /// that breaks do not count.
     pub(crate) fn assert_failed_with(self, parts: &[&str]) -> Self {
         let ended = self.assert_failure();
+        let unbroken = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let output = unbroken(&ended.output);
         for part in parts {
-            assert!(ended.output.contains(part), "`{part}` is not in:\n{}", ended.output);
+            assert!(output.contains(&unbroken(part)), "`{part}` is not in:\n{}", ended.output);
         }
         ended
     }
