@@ -2,7 +2,7 @@
 //!
 //! Five configurations of a benchmark report (December 2025, RTX 4090) under two loads: waves of 32
 //! that start when the one before has ended, and one request at a time. After a change of a profile
-//! or the scheduler, read the table that this test prints: `cargo test -p vllm-perf-sim --test
+//! or the scheduler, read the table that this test prints: `cargo test -p perf-sim --test
 //! published -- --nocapture`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]

@@ -1,7 +1,7 @@
 //! This search beside guidellm's own, on the same simulated server, on a port and in real time. The
 //! highest number of requests at once is known from the server's model: long runs in virtual time.
 //!
-//!     cargo build --package vllm-perf-sim
+//!     cargo build --package perf-sim
 //!     PERF_GUIDELLM=venv/bin/guidellm PERF_TOKENIZER=a/model cargo test --test search -- --ignored --nocapture guidellm
 
 use std::fs;

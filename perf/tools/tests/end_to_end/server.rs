@@ -28,7 +28,7 @@ fn program() -> PathBuf {
             "build",
             "--quiet",
             "--package",
-            "vllm-perf-sim",
+            "perf-sim",
             "--bin",
             "perf-sim",
             "--message-format=json",
