@@ -1,4 +1,4 @@
-//! A run as one HTML page: [`html`]. It needs no network and no script, follows the reader's light or
+//! A run as one HTML page: [`html()`]. It needs no network and no script, follows the reader's light or
 //! dark theme, and can be read on a phone. What failed comes first; what held is folded.
 
 mod chart;
