@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use perf_model::judge::exit_code;
 use perf_model::spec::suggest::nearest;
 
-use crate::formats::Format;
+use crate::format::Format;
 
 pub(crate) use measuring::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
 pub(crate) use sweeping::{OneOff, Sweep};

@@ -1,45 +1,18 @@
-//! A run in every format but the terminal's: [`Format`], [`render`], and the files that each run gets:
+//! A run in every format but the terminal's: [`render`], and the files that each run gets:
 //! [`write_reports`].
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use clap::ValueEnum;
 use perf_model::record::day::Day;
 use perf_report::export::{self, Better};
 use perf_report::{csv, json, junit, markdown};
 use perf_store::atomic;
 
 use crate::error::unmeasurable;
+use crate::format::Format;
 use crate::run_data::RunData;
 use crate::stdout::say;
-
-/// How a run is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Tables
-    Terminal,
-    /// One page without scripts, with charts
-    Html,
-    /// For a job's summary or a comment: result, next command, what did not hold
-    Markdown,
-    /// XML for CI systems: a test case for each guard
-    Junit,
-    /// One document; its schema is docs/schemas/run.schema.json
-    Json,
-    /// A row for each figure
-    Csv,
-    /// Bencher Metric Format
-    Bmf,
-    /// github-action-benchmark: figures of which more is better
-    GithubBigger,
-    /// github-action-benchmark: figures of which less is better
-    GithubSmaller,
-    /// Records of pytorch's benchmark database
-    Pytorch,
-    /// A line of names and a line of values for Apache Otava
-    Otava,
-}
 
 /// The page of a run, in its folder.
 const HTML: &str = "report.html";

@@ -14,6 +14,7 @@ mod commit_message;
 mod detect;
 mod error;
 mod filters;
+mod format;
 mod formats;
 mod import;
 mod interrupt;

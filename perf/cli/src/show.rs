@@ -13,7 +13,8 @@ use perf_store::{atomic, record_file, sweep_file};
 
 use crate::cli::Show;
 use crate::error::unmeasurable;
-use crate::formats::{self, Format};
+use crate::format::Format;
+use crate::formats;
 use crate::run_data::RunData;
 use crate::stdout::say;
 use crate::{filters, runs, sweep};

@@ -8,6 +8,7 @@ pub mod chunks;
 pub mod client_load;
 pub mod counter_source;
 pub mod day;
+pub mod difference;
 pub mod effective;
 pub mod end;
 pub mod estimated;

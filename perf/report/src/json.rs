@@ -9,8 +9,8 @@ mod schema;
 
 use perf_model::judge::report::{LoadReport, Row, SuiteReport};
 use perf_model::judge::verdict::Verdict;
+use perf_model::record::difference::Difference as FingerprintDifference;
 use perf_model::record::finding::{Finding, Severity as FindingSeverity};
-use perf_model::record::fingerprint::Difference as FingerprintDifference;
 use perf_model::spec::metric::Direction as MetricDirection;
 use perf_model::spec::units::Percent;
 

@@ -15,8 +15,9 @@ use serde::Deserialize;
 
 use crate::analysis::statistics::median;
 use crate::record::day::Day;
+use crate::record::difference::Difference;
 use crate::record::effective::EffectiveConfiguration;
-use crate::record::fingerprint::{Difference, Fingerprint};
+use crate::record::fingerprint::Fingerprint;
 use crate::spec::metric::{Metric, Quantity};
 
 /// The version of the format that this code writes.

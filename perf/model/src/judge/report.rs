@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::judgement::Judgement;
 use crate::judge::verdict::Verdict;
+use crate::record::difference::Difference;
 use crate::record::finding::Finding;
-use crate::record::fingerprint::Difference;
 use crate::spec::engine_kind::EngineKind;
 use crate::spec::metric::Metric;
 use crate::spec::units::Percent;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::fingerprint::Difference;
+use crate::record::difference::Difference;
 use crate::spec::hash::fnv_1a;
 
 /// Letters of a value that are kept. A longer one keeps its beginning and a hash of all of it.

@@ -1,9 +1,8 @@
 //! What a run ran on and against: [`Fingerprint`]; and what differs between two of them.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
+use crate::record::difference::Difference;
 use crate::record::effective::EffectiveConfiguration;
 use crate::spec::engine_kind::EngineKind;
 
@@ -36,29 +35,6 @@ pub struct Fingerprint {
     /// What the engine says that it runs with; empty where it does not say it.
     #[serde(default, skip_serializing_if = "EffectiveConfiguration::is_empty")]
     pub effective: EffectiveConfiguration,
-}
-
-/// One thing in which two fingerprints differ.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Difference {
-    /// What it is: `image`, `driver`, `argument`.
-    pub what: String,
-    /// In the baseline.
-    pub baseline: String,
-    /// Now.
-    pub measured: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} → {}", self.what, brief(&self.baseline), brief(&self.measured))
-    }
-}
-
-/// A digest cut to the twelve digits that people compare; anything else as it is.
-fn brief(value: &str) -> &str {
-    let digits = value.strip_prefix("sha256:").map_or(0, str::len);
-    if digits > 12 { &value[.."sha256:".len() + 12] } else { value }
 }
 
 impl Fingerprint {

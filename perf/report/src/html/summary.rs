@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
-use perf_model::record::fingerprint::Difference;
+use perf_model::record::difference::Difference;
 
 use super::Page;
 use crate::figure::{change_and_interval, limit, marked};

@@ -3,8 +3,8 @@
 use super::*;
 use crate::overview::Overview;
 use perf_model::judge::judgement::Judgement;
+use perf_model::record::difference::Difference;
 use perf_model::record::finding::FindingCode;
-use perf_model::record::fingerprint::Difference;
 use perf_model::spec::run_request::RunRequest;
 use perf_model::spec::settings::Settings;
 use perf_model::spec::tier::Tier;
