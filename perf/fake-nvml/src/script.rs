@@ -104,6 +104,26 @@ pub struct Process {
     pub to_s: f64,
 }
 
+impl Device {
+    /// One that is listed and supports no reading of any kind.
+    pub fn silent() -> Self {
+        let calls = [
+            "nvmlDeviceGetPowerUsage",
+            "nvmlDeviceGetTotalEnergyConsumption",
+            "nvmlDeviceGetTemperature",
+            "nvmlDeviceGetClockInfo",
+            "nvmlDeviceGetUtilizationRates",
+            "nvmlDeviceGetMemoryInfo_v2",
+            "nvmlDeviceGetCurrentClocksThrottleReasons",
+            "nvmlDeviceGetViolationStatus",
+            "nvmlDeviceGetTotalEccErrors",
+            "nvmlDeviceGetComputeRunningProcesses_v3",
+            "nvmlDeviceRegisterEvents",
+        ];
+        Self { not_supported: calls.map(str::to_owned).to_vec(), ..Self::default() }
+    }
+}
+
 impl Default for Device {
     fn default() -> Self {
         Self {

@@ -111,17 +111,8 @@ mod tests {
     use super::*;
     use crate::design::Design;
     use crate::direction::Direction;
+    use crate::fixtures::{guard, pairs};
     use crate::prior::Prior;
-
-    fn guard() -> Guard {
-        Guard::new(Direction::LowerIsBetter, 0.025, Prior::default()).unwrap()
-    }
-
-    fn pairs(base: &[f64], candidate: &[f64]) -> Pairs {
-        let runs: Vec<_> =
-            base.iter().zip(candidate).map(|(one, other)| (vec![*one], vec![*other])).collect();
-        Pairs::new(Direction::LowerIsBetter, &runs).unwrap()
-    }
 
     #[test]
     fn two_images_are_compared_without_a_baseline() {

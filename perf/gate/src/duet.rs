@@ -184,19 +184,9 @@ pub(crate) fn measure(
 mod tests {
     use super::*;
     use crate::direction::Direction;
+    use crate::fixtures::{guard, pairs};
     use crate::judge::Plan;
-    use crate::prior::Prior;
     use crate::series::Series;
-
-    fn guard() -> Guard {
-        Guard::new(Direction::LowerIsBetter, 0.025, Prior::default()).unwrap()
-    }
-
-    fn pairs(base: &[f64], candidate: &[f64]) -> Pairs {
-        let runs: Vec<_> =
-            base.iter().zip(candidate).map(|(one, other)| (vec![*one], vec![*other])).collect();
-        Pairs::new(Direction::LowerIsBetter, &runs).unwrap()
-    }
 
     fn regressed() -> Judgement {
         let base = [100.2, 99.9, 100.1, 99.7, 99.8, 100.3, 100.0, 100.1, 99.9, 100.0];

@@ -19,6 +19,8 @@ mod distributions;
 mod duet;
 mod empirical_bayes;
 mod estimate;
+#[cfg(test)]
+mod fixtures;
 mod group_sequential;
 mod guard;
 mod huber;

@@ -97,21 +97,8 @@ fn an_accumulator_that_counts_something_else_gives_no_energy() {
 
 #[test]
 fn a_gpu_that_supports_nothing_gives_no_figure_and_no_fault() {
-    let calls = [
-        "nvmlDeviceGetPowerUsage",
-        "nvmlDeviceGetTotalEnergyConsumption",
-        "nvmlDeviceGetTemperature",
-        "nvmlDeviceGetClockInfo",
-        "nvmlDeviceGetUtilizationRates",
-        "nvmlDeviceGetMemoryInfo_v2",
-        "nvmlDeviceGetCurrentClocksThrottleReasons",
-        "nvmlDeviceGetViolationStatus",
-        "nvmlDeviceGetTotalEccErrors",
-        "nvmlDeviceGetComputeRunningProcesses_v3",
-        "nvmlDeviceRegisterEvents",
-    ];
     let mut script = Script::of(1);
-    script.devices[0].not_supported = calls.map(str::to_owned).to_vec();
+    script.devices[0].not_supported = perf_fake_nvml::Device::silent().not_supported;
     played(
         "gpu::reader::tests::a_gpu_that_supports_nothing_gives_no_figure_and_no_fault",
         &script,
