@@ -122,9 +122,9 @@ const WORDED: &[Row] = &[
     ),
     (
         1,
-        "OSError: [Errno 28] No space left on device: '/root/.cache/vllm/torch_compile_cache'",
+        "OSError: [Errno 28] No space left on device: '/cache/vllm/torch_compile_cache'",
         ServerFailure::DiskFull,
-        "/root/.cache/vllm",
+        "/cache/vllm",
     ),
     (
         1,

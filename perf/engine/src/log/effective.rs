@@ -115,7 +115,7 @@ mod tests {
     fn the_choices_of_a_log_are_read() {
         let lines = [
             "(EngineCore pid=2) INFO 11-22 02:28:12 [core.py:133] Initializing a V1 LLM engine (v0.32.0) with config: model='/m', dtype=torch.bfloat16, \
-             enable_prefix_caching=True, compilation_config={'cudagraph_mode': <CUDAGraphMode.FULL_AND_PIECEWISE: (2, 1)>, 'cache_dir': '/root/x'}",
+             enable_prefix_caching=True, compilation_config={'cudagraph_mode': <CUDAGraphMode.FULL_AND_PIECEWISE: (2, 1)>, 'cache_dir': '/cache/x'}",
             "(Worker pid=3) WARNING 11-22 02:28:12 [vllm.py:725] Model Runner V2 requires Triton; using the V1 model runner instead.",
             "(Worker pid=3) INFO 11-22 02:28:13 [cuda.py:507] Using FLASH_ATTN attention backend out of potential backends: ['FLASH_ATTN', 'FLASHINFER'].",
             "(Worker pid=3) INFO 11-22 02:28:13 [flash_attn.py:1118] Using FlashAttention version 3",

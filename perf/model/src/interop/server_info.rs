@@ -114,7 +114,7 @@ mod tests {
         let info = r#"{"vllm_config": {
             "scheduler_config": {"max_num_seqs": 256, "async_scheduling": true},
             "parallel_config": {"tensor_parallel_size": 2, "data_parallel_master_port": 2931},
-            "compilation_config": {"cudagraph_mode": "FULL", "cache_dir": "/root/x", "cudagraph_capture_sizes": [1, 2]},
+            "compilation_config": {"cudagraph_mode": "FULL", "cache_dir": "/cache/x", "cudagraph_capture_sizes": [1, 2]},
             "model_config": {"model": "/models/tiny"}, "instance_id": "ab12"}, "vllm_env": {"VLLM_X": "1"}}"#;
         let found = reported_configuration(None, Some(info));
         assert_eq!(
