@@ -25,7 +25,10 @@ pub(crate) fn list() -> Vec<Gpu> {
         (0..count).filter_map(|index| Some((index, nvml.device_by_index(index).ok()?))).collect();
     let cuda = nvml.sys_cuda_driver_version().ok();
     let cuda = cuda.map(|number| format!("{}.{}", number / 1_000, number % 1_000 / 10));
-    devices.iter().filter_map(|(index, _)| describe(&devices, *index, cuda.as_ref())).collect()
+    let describe = |(index, device): &(u32, Device<'_>)| {
+        describe(device, *index, same_switch(&devices, *index, device), cuda.clone())
+    };
+    devices.iter().filter_map(describe).collect()
 }
 
 /// Why NVML lists no GPUs although its library is there; absent where it lists them, and on a machine
@@ -49,8 +52,12 @@ pub(crate) fn driver() -> Option<String> {
     Nvml::init().ok()?.sys_driver_version().ok()
 }
 
-fn describe(devices: &[(u32, Device<'_>)], index: u32, cuda: Option<&String>) -> Option<Gpu> {
-    let (_, device) = devices.iter().find(|(number, _)| *number == index)?;
+fn describe(
+    device: &Device<'_>,
+    index: u32,
+    same_switch: Vec<u32>,
+    cuda: Option<String>,
+) -> Option<Gpu> {
     let memory = device.memory_info().ok();
     let uuid = device.uuid().ok()?;
     let name = device.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned());
@@ -62,8 +69,8 @@ fn describe(devices: &[(u32, Device<'_>)], index: u32, cuda: Option<&String>) ->
         name: name.clone(),
         memory_mib,
         used_before_mib: used_mib,
-        cuda: cuda.cloned(),
-        same_switch: same_switch(devices, index, device),
+        cuda,
+        same_switch,
         ..setup(device)
     };
     Some(Gpu { index, uuid, name, memory_mib, used_mib, users: users(device), setup })
