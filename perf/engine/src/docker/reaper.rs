@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::models::ContainerSummary;
 use testcontainers::bollard::query_parameters::{
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
 };
 
 use super::daemon::{failed, is_missing};
@@ -161,15 +161,32 @@ async fn list(docker: &Docker, label: &str) -> Result<Vec<ContainerSummary>, Str
     docker.list_containers(Some(options)).await.map_err(|error| chain(&error))
 }
 
-/// Removes one container. That it is gone already, or just going, is no error.
+/// Removes one container, and waits until it is gone. That it is gone already is no error. Another
+/// process may be removing it, as a watcher does: until that is done the container still holds its
+/// GPUs and memory.
 async fn remove(docker: &Docker, id: &str) -> Result<(), String> {
     let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
     match docker.remove_container(id, Some(options)).await {
-        Err(error) if is_missing(&error) || error.to_string().contains("already in progress") => {
-            Ok(())
+        Err(error) if is_missing(&error) => Ok(()),
+        Err(error) if error.to_string().contains("already in progress") => {
+            until_gone(docker, id).await
         }
         removed => removed.map_err(|error| chain(&error)),
     }
+}
+
+async fn until_gone(docker: &Docker, id: &str) -> Result<(), String> {
+    for _ in 0..LOOKS {
+        match docker.inspect_container(id, None::<InspectContainerOptions>).await {
+            Err(error) if is_missing(&error) => return Ok(()),
+            _ => tokio::time::sleep(LOOK).await,
+        }
+    }
+    Err(format!(
+        "its removal by another process has not ended within {} s; \
+         `docker rm -f {id}` tries it again",
+        (LOOK * LOOKS).as_secs()
+    ))
 }
 
 fn id(container: &ContainerSummary) -> String {

@@ -6,10 +6,12 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
 
+mod killed;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -29,9 +31,6 @@ const ARGUMENTS: &[&str] = &[
     "--max-num-seqs=64",
     "--distributed-executor-backend=uni",
 ];
-
-/// Set for the copy of this test program that is to be killed while its container runs.
-const VICTIM: &str = "PERF_TEST_VICTIM";
 
 fn image() -> String {
     std::env::var("PERF_TEST_IMAGE").unwrap_or_else(|_| "vllm-cpu:0.32.0".to_owned())
@@ -344,43 +343,6 @@ fn a_start_that_is_abandoned_leaves_nothing() {
         });
         assert_nothing_left(&place);
     }
-}
-
-/// Starts a copy of this program that starts a container, kills the copy, and lets the next start
-/// find the container.
-#[test]
-#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
-fn what_a_killed_run_left_is_removed_by_the_next() {
-    if let Some(folder) = std::env::var_os(VICTIM) {
-        let place = Place::at(folder.into());
-        let _ = block_on(start(&engine(&place, &config()), &server()));
-        return;
-    }
-    let (_alone, place) = (alone(), Place::new());
-    let mut victim = Command::new(std::env::current_exe().unwrap())
-        .args(["what_a_killed_run_left_is_removed_by_the_next", "--exact", "--ignored"])
-        .env(VICTIM, place.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_until(|| !containers(&place).is_empty());
-    victim.kill().unwrap();
-    victim.wait().unwrap();
-    assert_eq!(containers(&place).len(), 1, "the kill came before the removal");
-
-    let server = Server { image: Some("127.0.0.1:1/no/such-image:v1".into()), ..server() };
-    let mut steps = Vec::new();
-    let started = block_on(async {
-        let engine = engine(&place, &config());
-        engine.start(&server, 1, None, Clock::real(), &mut |step| steps.push(step.to_owned())).await
-    });
-    assert!(started.is_err());
-    assert!(
-        steps.iter().any(|step| step.contains("which a run that was killed had left behind")),
-        "{steps:?}"
-    );
-    assert_nothing_left(&place);
 }
 
 /// A copy of this program looks for a daemon where none is, as a test cannot set variables of its
