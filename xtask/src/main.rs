@@ -62,6 +62,7 @@ fn repository() -> Repository {
         root: root(),
         scenarios_package: "vllm-perf".to_owned(),
         tools_package: "vllm-perf-tools".to_owned(),
+        tools_program: "perf-load".to_owned(),
     }
 }
 

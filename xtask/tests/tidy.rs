@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Files longer than this are cut up, tests aside.
 const LINES: usize = 400;
@@ -223,4 +224,34 @@ fn perf_toml_is_valid() {
 fn the_alias_of_xtask_shows_the_progress_of_cargo() {
     let alias = read(".cargo/config.toml");
     assert!(!alias.contains("--quiet"), "a build of minutes would be silent: {alias}");
+}
+
+/// Each dependency with its features, in the builds that these options select.
+fn dependencies(options: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--prefix", "none", "--format", "{p} [{f}]"])
+        .args(options)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+/// One feature more in one of them, and each switch between the README's commands builds half of
+/// the crates a second time.
+#[test]
+fn the_suite_the_commands_and_the_tests_are_built_from_the_same_crates() {
+    let tests = dependencies(&["--workspace", "--edges", "normal,build,dev"]);
+    let commands = dependencies(&["--workspace", "--edges", "normal,build"]);
+    let suite = dependencies(&["--package", "vllm-perf", "--edges", "normal,build,dev"]);
+    for (what, some) in [("cargo xtask", commands), ("the suite", suite)] {
+        let other: Vec<_> = some.difference(&tests).collect();
+        assert!(
+            other.is_empty(),
+            "{what} is built with other features than `cargo test`: {other:?}; declare them for \
+             the workspace in Cargo.toml"
+        );
+    }
 }

@@ -11,25 +11,32 @@ use anyhow::{Context, Result};
 use perf_model::judge::exit_code;
 
 use crate::interrupt::Interrupt;
-use crate::{artifacts, measure, repository, runs};
+use crate::repository::{self, Repository};
+use crate::{artifacts, measure, runs};
 
 /// The options that put no load on anything.
 const TALK: [&str; 4] = ["-h", "--help", "-V", "--version"];
 
 /// Runs it; its exit code is ours.
 pub(crate) fn load(arguments: &[OsString]) -> Result<u8> {
-    let package = &repository::get().tools_package;
+    let Repository { tools_package: package, tools_program: name, .. } = repository::get();
     let config = measure::read_config()?;
     let is_encrypted = |text: &OsString| text.to_string_lossy().contains("https://");
-    let mut command_line = vec!["build", "--package", package];
+    // Of the workspace: a package alone has other features of its dependencies, and all of it would
+    // be built a second time.
+    let mut command_line = vec!["build", "--workspace", "--bin", name];
+    let tls = format!("{package}/tls");
     if arguments.iter().any(is_encrypted) || config.remote.needs_tls("") {
         eprintln!("building with TLS support");
-        command_line.extend(["--features", "tls"]);
+        command_line.extend(["--features", &tls]);
     }
     let built = artifacts::build(&command_line, "the load generator does")?;
-    let program = built.into_iter().find_map(|artifact| artifact.executable);
+    let program = built
+        .into_iter()
+        .filter(|artifact| artifact.target.name == *name)
+        .find_map(|artifact| artifact.executable);
     let program = program.with_context(|| {
-        format!("the package `{package}` has no program; `perf load` needs one")
+        format!("the package `{package}` has no program `{name}`; `perf load` needs it")
     })?;
     let mut command = Command::new(&program);
     let talks = arguments.is_empty()

@@ -12,6 +12,8 @@ pub struct Repository {
     pub scenarios_package: String,
     /// The package whose binary calls `perf_tools::main`.
     pub tools_package: String,
+    /// That binary.
+    pub tools_program: String,
 }
 
 /// A process works on one repository, from its first command on.
@@ -28,5 +30,6 @@ pub(crate) fn get() -> &'static Repository {
         root: PathBuf::from("."),
         scenarios_package: String::new(),
         tools_package: String::new(),
+        tools_program: String::new(),
     })
 }

@@ -144,7 +144,7 @@ pub(crate) fn perf_sim() -> &'static Path {
             let mut build =
                 Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
             build
-                .args(["build", "--quiet", "--package", "perf-sim", "--target-dir"])
+                .args(["build", "--quiet", "--workspace", "--bin", "perf-sim", "--target-dir"])
                 .arg(profile.parent().unwrap());
             if profile.ends_with("release") {
                 build.arg("--release");

@@ -295,7 +295,7 @@ fn an_interrupted_run_ends_with_130_and_leaves_no_server() {
     let stand_in = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("perf-sim");
     if !stand_in.exists() {
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--package", "perf-sim"])
+            .args(["build", "--bin", "perf-sim"])
             .current_dir(root())
             .status();
         assert!(built.unwrap().success());

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// A simulated server that is up.
 fn server() -> ServerProcess {
     let build = Command::new(env!("CARGO"))
-        .args(["build", "--package", "perf-sim"])
+        .args(["build", "--bin", "perf-sim"])
         .current_dir(root())
         .status();
     assert!(build.unwrap().success());

@@ -101,7 +101,7 @@ fn a_gain_over_a_baseline_of_long_ago_is_stale_by_the_day_in_its_file() {
     let stand_in = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("perf-sim");
     if !stand_in.exists() {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--package", "perf-sim"]).current_dir(root());
+        build.args(["build", "--bin", "perf-sim"]).current_dir(root());
         assert!(build.status().unwrap().success());
     }
     std::fs::create_dir(repository.path("model")).unwrap();

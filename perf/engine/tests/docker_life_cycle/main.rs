@@ -22,7 +22,7 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::server::{Server, parse_arguments};
 use perf_model::spec::settings::{Settings, Variant};
 
-use support::{Place, block_on, wait_until};
+use support::{Place, block_on};
 
 const ARGUMENTS: &[&str] = &[
     "--dtype=bfloat16",

@@ -24,15 +24,7 @@ pub(crate) fn start_with(flags: &[&str], environment: &[(&str, &str)]) -> Server
 /// The simulated server's program, which belongs to another package.
 fn program() -> PathBuf {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "perf-sim",
-            "--bin",
-            "perf-sim",
-            "--message-format=json",
-        ])
+        .args(["build", "--quiet", "--workspace", "--bin", "perf-sim", "--message-format=json"])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .output()
         .unwrap();
