@@ -16,7 +16,7 @@ done
 code=0
 PERF_RUNS_DIR="$PWD/$OUT/runs" cargo xtask perf ${filters[@]+"${filters[@]}"} "${arguments[@]}" || code=$?
 echo "$code" > "$OUT/code"
-find baselines -name '*.snap.new' -exec cp --parents {} "$OUT" \; 2>/dev/null || true
+find baselines \( -name '*.snap.new' -o -name '*.starts.json.new' \) -exec cp --parents {} "$OUT" \; 2>/dev/null || true
 
 summary="$OUT/report.md"
 report=$(find "$OUT/runs" -mindepth 2 -maxdepth 2 -name report.md 2>/dev/null | sort | tail -n 1)

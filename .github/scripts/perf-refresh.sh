@@ -13,7 +13,7 @@ said=$(mktemp)
 cargo xtask perf refresh ${filters[@]+"${filters[@]}"} --require gpu | tee "$said"
 changed=$(git status --porcelain --untracked-files=all -- baselines | cut -c 4-)
 while read -r file; do
-  [[ -n $file && -f $file && $file != *.snap.new ]] || continue
+  [[ -n $file && -f $file && $file != *.new ]] || continue
   cp --parents "$file" "$OUT"
 done <<< "$changed"
 { printf '%s: %s\n\n' "$MACHINE" "${FILTERS:-all scenarios of tier pr}"; head -c 20000 "$said"; } > "$OUT/message"

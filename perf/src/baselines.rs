@@ -10,10 +10,15 @@ use std::path::Path;
 use insta::{Comparator, Snapshot};
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::verdict::Verdict;
+use perf_store::baselines as on_disk;
 
 /// Hands what nothing could be held against to insta, which leaves it to review.
 pub(crate) fn leave_pending(file: &Path, measured: &Baseline) {
-    if !insta_would_overwrite() {
+    if insta_would_overwrite() {
+        return;
+    }
+    // Without its engine starts a snapshot could not be accepted.
+    if on_disk::leave_pending_starts(file, measured).unwrap_or(false) {
         hand_to_insta(file, measured, false);
     }
 }
@@ -22,6 +27,7 @@ pub(crate) fn leave_pending(file: &Path, measured: &Baseline) {
 pub(crate) fn settle_pending(file: &Path, measured: &Baseline, verdict: Verdict) {
     if verdict.is_pass() && !insta_would_overwrite() {
         hand_to_insta(file, measured, true);
+        on_disk::settle_pending_starts(file);
     }
 }
 
@@ -51,7 +57,7 @@ fn hand_to_insta(file: &Path, measured: &Baseline, matches: bool) {
     // insta panics when a snapshot does not match. A verdict does not come from insta
     // but from the report.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        settings.bind(|| insta::assert_snapshot!(name, measured.to_yaml()));
+        settings.bind(|| insta::assert_snapshot!(name, measured.to_snapshot()));
     }));
 }
 

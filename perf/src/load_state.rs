@@ -19,7 +19,7 @@ use perf_model::spec::guard::Guard;
 use perf_model::spec::metric::{Metric, Quantity};
 use perf_model::spec::price::gpus_named;
 use perf_model::spec::settings::Purpose;
-use perf_store::{anchors, atomic, baselines as on_disk};
+use perf_store::{anchors, baselines as on_disk};
 
 use crate::baselines;
 use crate::error::Result;
@@ -222,7 +222,7 @@ impl<'a> LoadState<'a> {
                 refresh::write_over(&place.file, &candidate, &measured, self.session)?;
             }
         } else if matches!(report.verdict, Verdict::Unrecorded | Verdict::Incomparable) {
-            atomic::write(&candidate, &on_disk::text(&measured))?;
+            on_disk::write_files(&candidate, &measured)?;
             baselines::leave_pending(&place.file, &measured);
         } else {
             baselines::settle_pending(&place.file, &measured, report.verdict);

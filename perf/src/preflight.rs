@@ -5,7 +5,9 @@ use std::path::Path;
 
 use perf_engine::Engine;
 use perf_model::judge::anchor::AnchorLookup;
+use perf_model::judge::baseline::Baseline;
 use perf_model::judge::compare::BaselineLookup;
+use perf_model::spec::guard::Guard;
 use perf_model::spec::plan::BaselineStatus;
 use perf_model::spec::server::Server;
 use perf_model::spec::settings::Purpose;
@@ -26,12 +28,13 @@ pub(crate) fn look(
         engine.baseline_folder(server).filter(|_| session.settings.purpose != Purpose::Compare);
     let standing = |load: &Load| {
         let Some(folder) = &folder else { return BaselineStatus::default() };
-        of(&baselines::file(&session.root, folder, suite, &load.declared.name), session)
+        let file = baselines::file(&session.root, folder, suite, &load.declared.name);
+        of(&file, &load.guards, session)
     };
     loads.iter().map(standing).collect()
 }
 
-fn of(file: &Path, session: &Session) -> BaselineStatus {
+fn of(file: &Path, guards: &[Guard], session: &Session) -> BaselineStatus {
     let baseline_file = session.shown(file);
     let unusable = |why: &str| format!("the baseline {baseline_file} cannot be used: {why}");
     let (mut fault, mut note) = (None, None);
@@ -52,11 +55,24 @@ fn of(file: &Path, session: &Session) -> BaselineStatus {
             fault = Some(unusable(&why));
         }
         (BaselineLookup::Baseline(_) | BaselineLookup::Nothing, Purpose::Refresh) => {}
-        (BaselineLookup::Baseline(_) | BaselineLookup::Nothing, _) => {
+        (found @ (BaselineLookup::Baseline(_) | BaselineLookup::Nothing), _) => {
+            note = found.baseline().and_then(|baseline| out_of_date(baseline, guards, file));
             if let AnchorLookup::Unusable(why) = anchors::find(file) {
                 fault = Some(format!("the anchor beside {baseline_file} cannot be used: {why}"));
             }
         }
     }
     BaselineStatus { file: baseline_file, is_recorded, fault, note }
+}
+
+/// What in the files of a baseline that can be used is not as it should be committed.
+fn out_of_date(baseline: &Baseline, guards: &[Guard], file: &Path) -> Option<String> {
+    let why = if baselines::has_pending_starts(file) {
+        "the engine starts of an accepted baseline are still pending"
+    } else if baseline.slacks != baseline.slacks_of(guards) {
+        "baselines are in the form of an older version, or show other slacks than their scenarios declare"
+    } else {
+        return None;
+    };
+    Some(format!("{why}; run `cargo xtask perf rewrite`, and commit what it writes"))
 }

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use perf_model::judge::baseline::{Baseline, GOOD_SESSIONS};
 use perf_model::judge::compare::BaselineLookup;
-use perf_store::atomic;
-use perf_store::baselines::{find, text, write};
+use perf_store::baselines::{find, write, write_files};
 use perf_store::lock::Lock;
 
 use crate::error::{Error, Result};
@@ -27,11 +26,11 @@ pub(crate) fn write_over(
         Ok(baseline) => baseline,
         Err(why) => {
             let kept = copy.with_extension("snap.not-taken");
-            atomic::write(&kept, &text(measured))?;
+            write_files(&kept, measured)?;
             return Err(Error::NotReplaced { file: session.shown(file), why, kept });
         }
     };
-    atomic::write(copy, &text(&baseline))?;
+    write_files(copy, &baseline)?;
     Ok(write(&lock, file, &baseline)?)
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn accept(asked: &Accept) -> Result<u8> {
     if let (true, Some(reason)) = (asked.reset_anchor, &asked.reason) {
         anchors::reset(&asked.filters, reason)?;
     }
-    say("review them with `git diff baselines`, and say in the commit why they changed");
+    say("review them with `git diff 'baselines/*.snap'`, and say in the commit why they changed");
     Ok(exit_code::HELD)
 }
 

@@ -109,6 +109,13 @@ Examples:
   cargo xtask perf accept --from ~/Downloads/run awq   from a runner's artifact, only some
   cargo xtask perf accept --reset-anchor --reason \"0.32 trades 3 % for structured output\" awq")]
     Accept(Accept),
+    /// Write the baselines again in the present form, with the slacks that the scenarios declare; what
+    /// was measured stays
+    #[command(after_help = "\
+Examples:
+  cargo xtask perf rewrite              after an update of this suite, a change of a slack, or `cargo insta review`
+  cargo xtask perf rewrite cpu_smoke    only some")]
+    Rewrite(Rewrite),
     /// Show a run again: its verdicts, and every figure recomputed from its records
     #[command(after_help = "\
 Examples:
@@ -162,6 +169,12 @@ pub(crate) struct Accept {
     /// Why the anchors are moved; reviewers read it
     #[arg(long, value_name = "TEXT", requires = "reset_anchor")]
     pub(crate) reason: Option<String>,
+    /// Only baselines with one of these in their paths
+    pub(crate) filters: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Rewrite {
     /// Only baselines with one of these in their paths
     pub(crate) filters: Vec<String>,
 }

@@ -106,6 +106,7 @@ mod tests {
             fingerprint,
             measured_on: None,
             gpu_s_per_start: 0.0,
+            slacks: [].into(),
             estimated: [].into(),
             metrics: [(
                 METRIC.parse().unwrap(),

@@ -26,6 +26,7 @@ mod power;
 mod published;
 mod refresh_summary;
 mod repository;
+mod rewrite;
 mod run_data;
 mod runs;
 mod scenario_run;
@@ -91,6 +92,7 @@ fn perf(asked: Perf) -> anyhow::Result<u8> {
         Some(PerfCommand::Power(asked)) => power::power(&asked),
         Some(PerfCommand::Judge(asked)) => judge::judge(&asked),
         Some(PerfCommand::Accept(asked)) => accept::accept(&asked),
+        Some(PerfCommand::Rewrite(asked)) => rewrite::rewrite(&asked),
         Some(PerfCommand::Show(asked)) => show::show(&asked),
         Some(PerfCommand::Load { options }) => load::load(&options),
         Some(PerfCommand::Import(asked)) => import::import(&asked),

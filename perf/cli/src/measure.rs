@@ -1,6 +1,7 @@
 //! `cargo xtask perf`, `refresh` and `compare`: pick an engine, run the scenarios, show what came
 //! of them.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -174,7 +175,10 @@ fn prepare(
     }
     let runnable = plans.into_iter().flatten().filter(|plan| plan.skipped.is_none());
     let loads: Vec<PlannedLoad> = runnable.flat_map(|plan| plan.loads).collect();
-    for note in loads.iter().filter_map(|load| load.baseline.note.as_ref()) {
+    // What is true of many baselines is said once.
+    let notes: BTreeSet<&String> =
+        loads.iter().filter_map(|load| load.baseline.note.as_ref()).collect();
+    for note in notes {
         eprintln!("warning: {note}");
     }
     let faults: Vec<&String> =

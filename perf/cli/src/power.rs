@@ -10,14 +10,13 @@ use perf_model::judge::exit_code;
 use perf_model::judge::gate::Gate;
 use perf_model::judge::redundant_guards;
 use perf_model::spec::plan::PlannedLoad;
-use perf_model::spec::settings::Settings;
 use perf_report::terminal;
 
 use crate::cli::Power;
 use crate::interrupt::Interrupt;
 use crate::measure::read_config;
 use crate::stdout::say;
-use crate::{refresh_summary, runs, scenario_run, scenarios};
+use crate::{refresh_summary, runs, scenario_run};
 
 /// Prints a table of all guards of each baseline.
 pub(crate) fn power(asked: &Power) -> Result<u8> {
@@ -29,20 +28,10 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
     let chosen: BTreeSet<String> =
         runs::baselines(&folder, &asked.filters)?.into_iter().map(|(name, _)| name).collect();
     let interrupt = Interrupt::listen()?;
-    let scratch = runs::begin()?;
-    let planned = scenario_run::plan(
-        &scenarios::pick(&[], &[])?,
-        &Settings::default(),
-        &scratch.join("plan"),
-        &interrupt,
-    );
-    // Nothing was run.
-    let _ = std::fs::remove_dir_all(scratch);
+    let planned = scenario_run::all_loads(&interrupt)?;
     if interrupt.asked() {
         return Ok(exit_code::INTERRUPTED);
     }
-    let planned: Vec<PlannedLoad> =
-        planned?.into_iter().flatten().flat_map(|plan| plan.loads).collect();
     let gate = Gate::of_run(
         &config.gate,
         planned.iter().map(|load| load.guards.len()).sum(),

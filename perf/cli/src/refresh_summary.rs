@@ -41,10 +41,13 @@ pub(crate) fn on(
     {
         let place = copy.strip_prefix(folder).unwrap_or(&copy);
         let file = root.join(place);
-        let read = |path: &Path| std::fs::read_to_string(path).ok();
-        let (Ok(baseline), true) = (runs::baseline(&file), read(&file) == read(&copy)) else {
+        // Both have what was measured, or this one was not written.
+        let (Ok(baseline), Ok(measured)) = (runs::baseline(&file), runs::baseline(&copy)) else {
             continue;
         };
+        if baseline != measured {
+            continue;
+        }
         let load = loads
             .iter()
             .find(|load| load.suite == baseline.suite && load.load.name == baseline.load);

@@ -9,15 +9,15 @@ use std::process::{Command, ExitStatus, Stdio};
 use anyhow::{Context, Result, bail};
 use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
-use perf_model::spec::plan::Plan;
+use perf_model::spec::plan::{Plan, PlannedLoad};
 use perf_model::spec::settings::{COMMAND_VARIABLE, Settings, VARIABLE};
 use perf_store::atomic::WriteError;
 use perf_store::{report_file, sweep_file};
 
 use crate::error::{Unmeasurable, unmeasurable};
 use crate::interrupt::Interrupt;
-use crate::runs;
 use crate::scenarios::Scenario;
+use crate::{runs, scenarios};
 
 /// What each scenario would measure and guard, without measuring anything.
 ///
@@ -50,6 +50,19 @@ pub(crate) fn plan(
     // A plan is not a record: nothing was measured.
     let _ = std::fs::remove_dir_all(folder);
     Ok(plans)
+}
+
+/// Every load that the scenarios of this repository declare, whether this machine can run it or not.
+///
+/// # Errors
+/// When a scenario cannot be built or planned.
+pub(crate) fn all_loads(interrupt: &Interrupt) -> Result<Vec<PlannedLoad>> {
+    let scratch = runs::begin()?;
+    let planned = scenarios::pick(&[], &[])
+        .and_then(|all| plan(&all, &Settings::default(), &scratch.join("plan"), interrupt));
+    // Nothing was run.
+    let _ = std::fs::remove_dir_all(scratch);
+    Ok(planned?.into_iter().flatten().flat_map(|plan| plan.loads).collect())
 }
 
 /// Runs one test in a process of its own and reads the reports that it wrote.

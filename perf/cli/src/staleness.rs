@@ -5,9 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use perf_model::judge::baseline::Baseline;
+use perf_model::judge::baseline::{StartsFile, starts_file};
 use perf_model::judge::report::SuiteReport;
-use perf_model::judge::snapshot;
 use perf_model::judge::staleness::mark;
 use perf_model::judge::verdict::Verdict;
 use perf_model::record::day::Day;
@@ -60,14 +59,21 @@ fn git(root: &Path, arguments: &[&str]) -> Option<String> {
 fn steps(root: &Path, file: &str, metric: Metric) -> Vec<String> {
     let log =
         git(root, &["log", "--reverse", "--format=%h %cs %s", "--", file]).unwrap_or_default();
+    let starts_name = starts_file(Path::new(file)).display().to_string();
     let mut before: Option<f64> = None;
     let mut steps = Vec::new();
     for line in log.lines() {
         let commit = line.split(' ').next().unwrap_or_default();
-        let text = git(root, &["show", &format!("{commit}:{file}")]).unwrap_or_default();
-        let baseline = snapshot::split(&text).and_then(|(_, body)| Baseline::from_yaml(body).ok());
+        let show = |file: &str| git(root, &["show", &format!("{commit}:{file}")]);
+        let (text, starts) = (show(file).unwrap_or_default(), show(&starts_name));
+        let starts =
+            StartsFile { name: &starts_name, text: starts.as_deref().ok_or("it is missing") };
+        let baseline = perf_store::baselines::parse(&text, &starts).ok();
         let Some(value) = baseline.and_then(|baseline| baseline.median(metric)) else { continue };
-        if let Some(before) = before.filter(|before| *before > 0.0) {
+        // A commit that changes only the form of the file moves nothing.
+        if let Some(before) =
+            before.filter(|before| *before > 0.0 && before.total_cmp(&value).is_ne())
+        {
             let label = metric.label();
             steps.push(format!(
                 "step: {label} {before:.1} → {value:.1} ({:+.1} %): {line}",

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod duet;
 pub mod exit_code;
 pub mod gate;
+mod headline;
 pub mod judgement;
 mod notes;
 pub mod redundant_guards;

@@ -4,15 +4,18 @@
 use std::path::{Path, PathBuf};
 
 use perf_model::judge::anchor::anchor_file;
-use perf_model::judge::baseline::{Baseline, BaselineError};
+use perf_model::judge::baseline::{
+    Baseline, BaselineError, StartsFile, Texts, pending_starts_file,
+};
 use perf_model::judge::compare::BaselineLookup;
 use perf_model::judge::snapshot;
 use perf_model::spec::engine_kind::EngineKind;
 
 use crate::anchors;
 use crate::atomic::{self, WriteError};
-use crate::input_file::{self, Kind, escaped};
+use crate::input_file::escaped;
 use crate::lock::Lock;
+use crate::pair::{self, Pair, PairError};
 
 /// The source that every baseline names. insta's format asks for one. It is a fixed text, so that
 /// moving a source file changes no baseline.
@@ -27,33 +30,35 @@ fn file_within(folder: &str, suite: &str, load: &str) -> PathBuf {
     Path::new(folder).join(suite).join(format!("{load}.snap"))
 }
 
-/// Reads a baseline's file. A baseline of another suite or load than its path says is unusable.
+/// Reads a baseline's file, with the engine starts beside it. A baseline of another suite or load
+/// than its path says is unusable.
 pub fn find(file: &Path) -> BaselineLookup {
-    match input_file::read(file, Kind::Baseline) {
-        Ok(text) => match read(&text) {
-            BaselineLookup::Baseline(baseline) => match misplaced(file, &baseline) {
-                Some(why) => BaselineLookup::Unusable(why),
-                None => BaselineLookup::Baseline(baseline),
-            },
-            other => other,
+    match pair::read(file, parse) {
+        Ok(Pair { value: baseline, .. }) => match misplaced(file, &baseline) {
+            Some(why) => BaselineLookup::Unusable(why),
+            None => BaselineLookup::Baseline(Box::new(baseline)),
         },
         Err(error) if error.is_missing() => BaselineLookup::Nothing,
-        Err(error) => BaselineLookup::Unusable(error.fault.to_string()),
+        Err(PairError::Content(error @ BaselineError::Newer(_))) => {
+            BaselineLookup::Newer(error.to_string())
+        }
+        Err(error) => BaselineLookup::Unusable(error.to_string()),
     }
 }
 
-/// Reads the text of a baseline's file.
-pub fn read(text: &str) -> BaselineLookup {
-    let Some((_, body)) = snapshot::split(text) else {
-        return BaselineLookup::Unusable(
-            "it is not a snapshot file; restore it from git, or refresh it".to_owned(),
-        );
-    };
-    match Baseline::from_yaml(body) {
-        Ok(baseline) => BaselineLookup::Baseline(Box::new(baseline)),
-        Err(error @ BaselineError::Newer(_)) => BaselineLookup::Newer(error.to_string()),
-        Err(error) => BaselineLookup::Unusable(error.to_string()),
-    }
+/// Reads the texts of a baseline's files.
+///
+/// # Errors
+/// When they are not those of a baseline.
+pub fn parse(text: &str, starts: &StartsFile<'_>) -> Result<Baseline, BaselineError> {
+    let (_, body) = snapshot::split(text).ok_or(BaselineError::NoSnapshot)?;
+    Baseline::from_texts(body, starts)
+}
+
+/// Whether the engine starts of a baseline are still pending: its snapshot was accepted alone, as
+/// `cargo insta review` does.
+pub fn has_pending_starts(file: &Path) -> bool {
+    pair::read(file, parse).is_ok_and(|pair| pair.is_pending)
 }
 
 /// Why a baseline does not belong to its path.
@@ -71,17 +76,23 @@ fn misplaced(file: &Path, baseline: &Baseline) -> Option<String> {
     })
 }
 
-/// The text of a baseline's file.
-pub fn text(baseline: &Baseline) -> String {
-    snapshot::render(SOURCE, &baseline.to_yaml())
+/// The texts of a baseline's files.
+fn texts(baseline: &Baseline) -> Texts {
+    let Texts { snapshot, starts } = baseline.to_texts();
+    Texts { snapshot: snapshot::render(SOURCE, &snapshot), starts }
 }
 
-/// Writes a baseline's file and removes the pending snapshot next to it. A measured baseline
+/// Writes a baseline's files and nothing beside them, such as the copy that a run keeps.
+pub fn write_files(file: &Path, baseline: &Baseline) -> Result<(), WriteError> {
+    pair::write(file, &texts(baseline), parse)
+}
+
+/// Writes a baseline's files and removes the pending snapshot next to them. A measured baseline
 /// without an anchor becomes its own anchor, and one that only has more sessions than its anchor adds
 /// them to it.
 pub fn write(lock: &Lock, file: &Path, baseline: &Baseline) -> Result<(), WriteError> {
-    atomic::write(file, &text(baseline))?;
-    let _ = std::fs::remove_file(file.with_extension("snap.new"));
+    write_files(file, baseline)?;
+    pair::remove(&file.with_extension("snap.new"));
     // Simulated baselines change only with the code, so they cannot creep.
     let is_simulated = baseline.fingerprint.engine == EngineKind::Simulated;
     if anchor_file(file).exists() {
@@ -93,34 +104,33 @@ pub fn write(lock: &Lock, file: &Path, baseline: &Baseline) -> Result<(), WriteE
     anchors::write(lock, file, baseline.clone(), "the first baseline")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Writes a baseline and its anchor again in the present form. The baseline must be the one that is
+/// there, and may show other slacks. Gives whether that changed a file.
+pub fn rewrite(_lock: &Lock, file: &Path, baseline: &Baseline) -> Result<bool, WriteError> {
+    let is_old = !pair::holds(file, &texts(baseline));
+    if is_old {
+        write_files(file, baseline)?;
+    }
+    Ok(anchors::rewrite(file, baseline)? || is_old)
+}
 
-    #[test]
-    fn a_baseline_of_another_suite_or_load_than_its_path_says_is_unusable() {
-        let folder = tempfile::tempdir().unwrap();
-        let baseline = Baseline {
-            suite: "s".into(),
-            load: "l".into(),
-            workload: String::new(),
-            arrivals: String::new(),
-            fingerprint: perf_model::fixtures::fingerprint(),
-            measured_on: None,
-            gpu_s_per_start: 0.0,
-            estimated: [].into(),
-            metrics: [("ttft_p50_ms".parse().unwrap(), vec![vec![vec![1.0]]])].into(),
-        };
-        for (path, is_usable) in [("s/l.snap", true), ("s/m.snap", false), ("t/l.snap", false)] {
-            let file = folder.path().join(path);
-            write(&Lock::on(&file).unwrap(), &file, &baseline).unwrap();
-            match find(&file) {
-                BaselineLookup::Baseline(_) => assert!(is_usable, "{path}"),
-                BaselineLookup::Unusable(why) => {
-                    assert!(!is_usable && why.contains("s/l.snap, and its path is "), "{why}");
-                }
-                other => panic!("{other:?}"),
-            }
-        }
+/// Leaves the engine starts of a snapshot that is about to be left to review. Gives whether it may
+/// be: not while those of an accepted snapshot wait in the same place.
+pub fn leave_pending_starts(file: &Path, measured: &Baseline) -> Result<bool, WriteError> {
+    if has_pending_starts(file) {
+        return Ok(false);
+    }
+    atomic::write(&pending_starts_file(file), &measured.to_texts().starts)?;
+    Ok(true)
+}
+
+/// Removes pending engine starts, unless they are those of the snapshot in place.
+pub fn settle_pending_starts(file: &Path) {
+    let pending = pending_starts_file(file);
+    if pending.exists() && !has_pending_starts(file) {
+        pair::remove(&pending);
     }
 }
+
+#[cfg(test)]
+mod tests;

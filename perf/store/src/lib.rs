@@ -12,6 +12,7 @@ pub mod config_file;
 pub mod input_file;
 pub mod lock;
 pub mod logs;
+mod pair;
 pub mod record_file;
 pub mod report_file;
 pub mod root;

@@ -4,6 +4,8 @@
 use perf::prelude::*;
 use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
+use perf_store::baselines;
+use perf_store::lock::Lock;
 
 use crate::common::{ANY_LATENESS, Ended, Place};
 
@@ -64,35 +66,31 @@ fn a_baseline_that_was_cut_off_is_refused() {
     let whole = place.read(BASELINE);
     for lines in [0, 2, 5, whole.lines().count() - 1] {
         let cut: String = whole.split_inclusive('\n').take(lines).collect();
-        assert_refused(&place, cut, "restore it from git");
+        assert_refused(&place, cut, "from git");
     }
-    assert_refused(&place, &whole[..whole.len() - 20], "restore it from git");
+    assert_refused(&place, &whole[..whole.len() - 20], "from git");
 }
 
 #[test]
 fn a_baseline_that_was_edited_is_refused_with_the_line() {
     let place = recorded();
-    let line = |text: &str| {
-        text.lines().find(|line| line.contains("output_throughput")).unwrap().to_owned()
-    };
     let whole = place.read(BASELINE);
-    let edited = whole.replacen("median: ", "median: 1", 1);
-    let changed = edited.lines().find(|line| !whole.contains(*line)).unwrap().to_owned();
+    let line = whole.lines().find(|line| line.contains("output_throughput")).unwrap();
+    let changed = line.replacen(" tok/s ", "1 tok/s", 1);
     assert_refused(
         &place,
-        &edited,
-        &format!("it was edited by hand or truncated: the line `{changed}`"),
+        whole.replace(line, &changed),
+        &format!(
+            "it was edited by hand or truncated, or only-1.5.starts.json beside it is of another baseline; the line \
+             `{changed}`"
+        ),
     );
     assert_refused(
         &place,
         whole.replace("output_throughput", "output_thruput"),
         "it was edited by hand or truncated",
     );
-    assert_refused(
-        &place,
-        whole.replace(&format!("{}\n", line(&whole)), ""),
-        "it was edited by hand or truncated",
-    );
+    assert_refused(&place, whole.replace(&format!("{line}\n"), ""), "restore both files from git");
     assert_refused(&place, whole.replace("suite:", "siute:"), "it cannot be read: ");
 }
 
@@ -100,17 +98,17 @@ fn a_baseline_that_was_edited_is_refused_with_the_line() {
 fn a_baseline_of_a_newer_suite_is_refused() {
     let place = recorded();
     let whole = place.read(BASELINE);
-    let newer = whole.replace("schema: 2\n", "schema: 3\nsomething: new\n");
+    let newer = whole.replace("schema: 3\n", "schema: 9\nsomething: new\n");
     assert_refused(
         &place,
         newer,
-        "it has schema 3, but this version reads schema 2 at most; update the suite",
+        "it has schema 9, but this version reads schema 3 at most; update the suite",
     );
-    let older = whole.replace("schema: 2\n", "schema: 1\n");
+    let older = whole.replace("schema: 3\n", "schema: 1\n");
     assert_refused(
         &place,
         older,
-        "it has schema 1, but this version reads schema 2; measure a new one with `cargo xtask perf refresh`",
+        "it has schema 1, but this version reads schema 2 and 3; measure a new one with `cargo xtask perf refresh`",
     );
 }
 
@@ -138,13 +136,13 @@ fn a_refresh_replaces_a_baseline_that_cannot_be_used() {
 #[test]
 fn a_refresh_does_not_replace_a_baseline_of_a_newer_suite() {
     let place = recorded();
-    let newer = place.read(BASELINE).replace("schema: 2\n", "schema: 3\nsomething: new\n");
+    let newer = place.read(BASELINE).replace("schema: 3\n", "schema: 9\nsomething: new\n");
     place.write(BASELINE, &newer);
     std::fs::remove_dir_all(place.path("run")).unwrap();
     let ended = place.simulated("").refresh().run();
     ended.assert_failed_with(&[
         "INVALID",
-        "it has schema 3, but this version reads schema 2 at most; update the suite",
+        "it has schema 9, but this version reads schema 3 at most; update the suite",
     ]);
     assert_eq!(place.read(BASELINE), newer);
     assert!(!place.has("run/inner/start-1"), "it was measured before it was refused");
@@ -155,9 +153,9 @@ fn a_session_is_added_to_nothing_that_cannot_be_read_and_nothing_is_measured_for
     let place = recorded();
     let whole = place.read(BASELINE);
     for (text, why) in [
-        (whole[..whole.len() - 20].to_owned(), "restore it from git"),
-        (whole.replacen("median: ", "median: 1", 1), "it was edited by hand or truncated"),
-        (whole.replace("schema: 2\n", "schema: 3\n"), "it has schema 3"),
+        (whole[..whole.len() - 20].to_owned(), "from git"),
+        (whole.replacen("spread   ", "spread 1 ", 1), "it was edited by hand or truncated"),
+        (whole.replace("schema: 3\n", "schema: 9\n"), "it has schema 9"),
         ("hello\n".to_owned(), "it is not a snapshot file"),
     ] {
         place.write(BASELINE, &text);
@@ -204,7 +202,7 @@ fn a_plan_names_what_stands_in_the_way_and_what_is_replaced_and_measures_nothing
 fn two_sessions_that_are_added_at_once_are_both_kept() {
     let place = recorded();
     // Both have measured, and neither may write yet.
-    let writing = perf_store::lock::Lock::on(&place.path(BASELINE)).unwrap();
+    let writing = Lock::on(&place.path(BASELINE)).unwrap();
     let mut adding: Vec<_> = ["one", "other"]
         .into_iter()
         .zip(1..)
@@ -225,18 +223,18 @@ fn two_sessions_that_are_added_at_once_are_both_kept() {
     for (_, run) in adding {
         run.end().assert_success();
     }
-    let text = place.read(BASELINE);
-    let baseline = perf_store::baselines::read(&text);
-    assert_eq!(baseline.baseline().unwrap().rests_on(), (15, 3), "{text}");
+    let baseline = baselines::find(&place.path(BASELINE));
+    assert_eq!(baseline.baseline().unwrap().rests_on(), (15, 3), "{baseline:?}");
 }
 
 #[test]
 fn a_refresh_that_adds_a_guard_measures_a_whole_session() {
     let place = recorded();
     let text = place.read(BASELINE);
-    let mut old = perf_store::baselines::read(&text).baseline().unwrap().clone();
+    let mut old = baselines::find(&place.path(BASELINE)).baseline().unwrap().clone();
     old.metrics.remove(&"ttft_p50_ms".parse().unwrap());
-    place.write(BASELINE, perf_store::baselines::text(&old));
+    old.slacks.retain(|metric, _| old.metrics.contains_key(metric));
+    baselines::write_files(&place.path(BASELINE), &old).unwrap();
     place.simulated("").refresh().run().assert_success();
     assert_eq!(place.read(BASELINE), text);
 }

@@ -2,11 +2,13 @@
 //! fails, an anchor against creep, and two variants held against each other.
 
 use perf::prelude::*;
-use perf_model::judge::anchor::Anchor;
+use perf_model::judge::anchor::{Anchor, AnchorLookup};
 use perf_model::judge::baseline::{Baseline, GOOD_SESSIONS};
 use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::settings::{Budget, Purpose, Variant};
+use perf_store::lock::Lock;
+use perf_store::{anchors, baselines};
 
 use crate::common::Place;
 
@@ -37,9 +39,23 @@ fn recorded() -> Place {
     place
 }
 
+fn baseline(place: &Place) -> Baseline {
+    baselines::find(&place.path(BASELINE)).baseline().unwrap().clone()
+}
+
 fn sessions(place: &Place) -> usize {
-    let text = place.read(BASELINE);
-    Baseline::from_yaml(text.split_once("\n---\n").unwrap().1).unwrap().rests_on().1
+    baseline(place).rests_on().1
+}
+
+/// Makes this the anchor.
+fn put_anchor(place: &Place, baseline: Baseline) {
+    let file = place.path(BASELINE);
+    anchors::write(&Lock::on(&file).unwrap(), &file, baseline, "the first baseline").unwrap();
+}
+
+/// Multiplies everything that was measured.
+fn scale(baseline: &mut Baseline, by: f64) {
+    baseline.metrics.values_mut().flatten().flatten().flatten().for_each(|value| *value *= by);
 }
 
 #[test]
@@ -66,12 +82,9 @@ fn a_regression_rests_on_three_starts_and_a_duet_with_what_the_baseline_was_meas
 #[test]
 fn a_regression_against_a_baseline_of_a_faster_day_is_overturned_only_where_a_duet_is_possible() {
     let place = recorded();
-    let faster = |text: String, by: f64| -> String {
-        let mut baseline = Baseline::from_yaml(text.split_once("\n---\n").unwrap().1).unwrap();
-        baseline.metrics.values_mut().flatten().flatten().flatten().for_each(|value| *value *= by);
-        format!("---\nsource: perf/src/baselines.rs\n---\n{}", baseline.to_yaml())
-    };
-    place.write(BASELINE, faster(place.read(BASELINE), 1.2));
+    let mut faster = baseline(&place);
+    scale(&mut faster, 1.2);
+    baselines::write_files(&place.path(BASELINE), &faster).unwrap();
     let report = place.simulated("").run().assert_failure().report();
     assert_eq!(report.verdict, Verdict::Regressed);
     assert!(
@@ -126,9 +139,13 @@ fn a_session_is_added_to_a_baseline_of_the_same_and_to_no_other() {
 #[test]
 fn nightly_sessions_end_at_five_and_the_anchor_of_the_same_grows_with_them() {
     let place = recorded();
-    let body = |text: String| text.split_once("\n---\n").unwrap().1.to_owned();
-    place.write(ANCHOR, format!("reason: \"the first baseline\"\n{}", body(place.read(BASELINE))));
-    let anchor = || Anchor::from_text(&place.read(ANCHOR)).unwrap();
+    put_anchor(&place, baseline(&place));
+    let anchor = || -> Anchor {
+        match anchors::find(&place.path(BASELINE)) {
+            AnchorLookup::At(anchor) => *anchor,
+            other => panic!("{other:?}"),
+        }
+    };
     let night = |noise: u64| {
         let night = place.simulated("").refresh().settings(move |settings| {
             settings.adds_session = true;
@@ -139,7 +156,7 @@ fn nightly_sessions_end_at_five_and_the_anchor_of_the_same_grows_with_them() {
     for noise in 1..=4 {
         night(noise);
         assert_eq!(sessions(&place), 1 + usize::try_from(noise).unwrap());
-        assert_eq!(anchor().baseline.to_yaml(), body(place.read(BASELINE)), "night {noise}");
+        assert_eq!(anchor().baseline, baseline(&place), "night {noise}");
         assert_eq!(anchor().reason, "the first baseline");
     }
     // A sixth session is measured here, because only the command knows before the measurement that none is
@@ -160,15 +177,14 @@ fn nightly_sessions_end_at_five_and_the_anchor_of_the_same_grows_with_them() {
 #[test]
 fn losses_that_were_accepted_one_by_one_fail_when_they_add_up() {
     let place = recorded();
-    let text = place.read(BASELINE);
-    let mut anchor = Baseline::from_yaml(text.split_once("\n---\n").unwrap().1).unwrap();
+    let mut anchor = baseline(&place);
     // Fewer than three sessions prove no creep.
     for sessions in anchor.metrics.values_mut() {
         *sessions = vec![sessions[0].clone(); 3];
     }
-    place.write(BASELINE, format!("---\nsource: perf/src/baselines.rs\n---\n{}", anchor.to_yaml()));
-    anchor.metrics.values_mut().flatten().flatten().flatten().for_each(|value| *value *= 1.1);
-    place.write(ANCHOR, format!("reason: \"the first baseline\"\n{}", anchor.to_yaml()));
+    baselines::write_files(&place.path(BASELINE), &anchor).unwrap();
+    scale(&mut anchor, 1.1);
+    put_anchor(&place, anchor);
     let ended = place.simulated("").run();
     assert_eq!(ended.report().verdict, Verdict::Creep);
     ended.assert_failed_with(&["CREEP", "the changes accepted since the anchor add up to -9.1 %"]);

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod baseline_files;
+mod baseline_starts;
 mod canary;
 mod common;
 mod gating;

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::judge::baseline::{Baseline, BaselineError, Sessions};
+use crate::judge::baseline::{Baseline, BaselineError, Sessions, StartsFile, Texts};
 use crate::spec::metric::Metric;
 
 /// A baseline that only an explicit, reasoned reset moves.
@@ -34,13 +34,11 @@ pub fn anchor_file(baseline: &Path) -> PathBuf {
 }
 
 impl Anchor {
-    /// The text of the file.
-    pub fn to_text(&self) -> String {
-        format!(
-            "reason: {}\n{}",
-            serde_json::Value::from(self.reason.as_str()),
-            self.baseline.to_yaml()
-        )
+    /// The texts of the file and of the engine starts beside it.
+    pub fn to_texts(&self) -> Texts {
+        let Texts { snapshot, starts } = self.baseline.to_texts();
+        let reason = serde_json::Value::from(self.reason.as_str());
+        Texts { snapshot: format!("reason: {reason}\n{snapshot}"), starts }
     }
 
     /// This anchor with the sessions that were added to its baseline since, if `baseline` is that: of
@@ -62,15 +60,18 @@ impl Anchor {
         is_extended.then(|| Self { reason: self.reason.clone(), baseline: baseline.clone() })
     }
 
-    /// Reads the text of a file.
-    pub fn from_text(text: &str) -> Result<Self, BaselineError> {
+    /// Reads the text of a file, with the engine starts beside it.
+    ///
+    /// # Errors
+    /// When it has no reason, or its baseline cannot be used.
+    pub fn from_texts(text: &str, starts: &StartsFile<'_>) -> Result<Self, BaselineError> {
         let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
         let reason =
             first.strip_prefix("reason: ").and_then(|reason| serde_json::from_str(reason).ok());
         let reason = reason.ok_or_else(|| {
             BaselineError::Unreadable(format!("its first line is `{first}`, not its reason"))
         })?;
-        Ok(Self { reason, baseline: Baseline::from_yaml(rest)? })
+        Ok(Self { reason, baseline: Baseline::from_texts(rest, starts)? })
     }
 }
 
@@ -80,8 +81,9 @@ mod tests {
 
     #[test]
     fn an_anchor_without_its_reason_or_with_a_cut_baseline_is_refused() {
-        for text in ["", "reason: because\n", "schema: 2\n", "reason: \"because\"\nschema: 2\n"] {
-            assert!(Anchor::from_text(text).is_err(), "{text:?}");
+        for text in ["", "reason: because\n", "schema: 3\n", "reason: \"because\"\nschema: 3\n"] {
+            let starts = StartsFile { name: "l.anchor.starts.json", text: Ok("{}") };
+            assert!(Anchor::from_texts(text, &starts).is_err(), "{text:?}");
         }
     }
 
@@ -95,6 +97,7 @@ mod tests {
             fingerprint: crate::fixtures::fingerprint(),
             measured_on: None,
             gpu_s_per_start: 0.0,
+            slacks: [].into(),
             estimated: [].into(),
             metrics: [(
                 "ttft_p50_ms".parse().unwrap(),

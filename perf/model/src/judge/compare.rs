@@ -4,6 +4,7 @@ use crate::analysis::statistics::median;
 use crate::judge::anchor::{Anchor, AnchorLookup};
 use crate::judge::baseline::Baseline;
 use crate::judge::gate::Gate;
+use crate::judge::headline::is_headline;
 use crate::judge::judgement::Judgement;
 use crate::judge::notes::notes;
 use crate::judge::redundant_guards::remarks;
@@ -325,29 +326,6 @@ pub(crate) fn guard_row(guard: &Guard, baseline: Option<f64>, judgement: Judgeme
     let slack = judgement.band.unwrap_or(guard.slack);
     let limit = baseline.map(|base| Guard { slack, ..*guard }.limit(base));
     GuardRow { slack: guard.slack, limit, judgement }
-}
-
-/// Figures worth seeing even where nothing guards them.
-fn is_headline(metric: Metric) -> bool {
-    [
-        "output_throughput_tok_per_s",
-        "request_throughput_req_per_s",
-        "ttft_p50_ms",
-        "ttft_p99_ms",
-        "tpot_mean_ms",
-        "itl_p99_ms",
-        "e2e_mean_ms",
-        "e2e_p50_ms",
-        "e2e_p99_ms",
-        "first_answer_p50_ms",
-        "tool_call_p50_ms",
-        "longest_silence_p99_ms",
-        "reasoning_tokens_mean_tok",
-        "answer_tokens_mean_tok",
-        "acceptance_length_tok",
-        "acceptance_rate_percent",
-    ]
-    .contains(&metric.to_string().as_str())
 }
 
 #[cfg(test)]

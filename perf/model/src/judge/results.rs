@@ -80,7 +80,7 @@ impl LoadResults<'_> {
         {
             return None;
         }
-        Some(Baseline {
+        let mut baseline = Baseline {
             suite: self.suite.to_owned(),
             load: self.load.name.clone(),
             workload: self.workload(),
@@ -96,8 +96,11 @@ impl LoadResults<'_> {
                 .into_iter()
                 .map(|(metric, starts)| (metric, vec![starts]))
                 .collect(),
+            slacks: BTreeMap::new(),
             estimated: estimated(self.starts),
-        })
+        };
+        baseline.slacks = baseline.slacks_of(self.guards);
+        Some(baseline)
     }
 
     /// Whether this start's only fault is an unresolved search, and another start has an answer.

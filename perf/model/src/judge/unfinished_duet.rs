@@ -133,6 +133,7 @@ mod tests {
             fingerprint: fixtures::fingerprint(),
             measured_on: None,
             gpu_s_per_start: 0.0,
+            slacks: [].into(),
             estimated: [].into(),
             metrics: [(
                 guard.metric,

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::spec::engine_kind::EngineKind;
+use crate::spec::units::percent;
 
 fn baseline() -> Baseline {
     Baseline {
@@ -22,6 +23,7 @@ fn baseline() -> Baseline {
         },
         measured_on: None,
         gpu_s_per_start: 71.25,
+        slacks: [("output_throughput_tok_per_s".parse().unwrap(), percent(2.5))].into(),
         estimated: BTreeSet::new(),
         metrics: [
             ("output_throughput_tok_per_s", vec![1_712.34, 1_698.0, 1_733.9]),
@@ -29,22 +31,98 @@ fn baseline() -> Baseline {
             ("e2e_p99_ms", vec![441.123_4, 438.0, 446.0]),
         ]
         .map(|(key, runs)| {
-            (key.parse().unwrap(), vec![vec![runs.clone(), runs.clone()], vec![vec![runs[0]]]])
+            (key.parse().unwrap(), vec![vec![runs.clone(), runs.clone()], vec![vec![runs[1]]]])
         })
         .into(),
     }
 }
 
+const STARTS: &str = "closed_loop.starts.json";
+
+fn read(texts: &Texts) -> Result<Baseline, BaselineError> {
+    let starts = StartsFile { name: STARTS, text: Ok(&texts.starts) };
+    Baseline::from_texts(&texts.snapshot, &starts)
+}
+
+/// This baseline with every run of a metric multiplied.
+fn scaled(mut baseline: Baseline, metric: &str, by: f64) -> Baseline {
+    let metric: Metric = metric.parse().unwrap();
+    let runs = baseline.metrics.get_mut(&metric).unwrap().iter_mut().flatten().flatten();
+    runs.for_each(|run| *run *= by);
+    baseline
+}
+
+/// The lines that one text has and the other lacks.
+fn only_in<'a>(text: &'a str, other: &str) -> Vec<&'a str> {
+    text.lines().filter(|line| !other.lines().any(|there| there == *line)).collect()
+}
+
 #[test]
 fn a_baseline_is_pleasant_to_review() {
-    insta::assert_snapshot!(baseline().to_yaml());
+    let Texts { snapshot, starts } = baseline().to_texts();
+    insta::assert_snapshot!(format!("{snapshot}\n{starts}"));
+}
+
+#[test]
+fn a_change_of_one_metric_by_three_percent_is_one_line_out_and_one_in() {
+    let before = baseline().to_texts();
+    let after = scaled(baseline(), "output_throughput_tok_per_s", 0.97).to_texts();
+    let (out, back) = (&before.snapshot, &after.snapshot);
+    let diff = format!("-{}\n+{}", only_in(out, back).join("\n-"), only_in(back, out).join("\n+"));
+    assert_eq!(
+        diff,
+        "-  output_throughput_tok_per_s:          1712.34 tok/s    spread   0.8 %  slack 2.5 %\n\
+         +  output_throughput_tok_per_s:          1660.97 tok/s    spread   0.8 %  slack 2.5 %"
+    );
+    assert_eq!((only_in(out, back).len(), only_in(back, out).len()), (1, 1));
+    assert_eq!(out.lines().count(), back.lines().count());
+    // Of the starts: the metric, and the two hashes.
+    assert_eq!(only_in(&before.starts, &after.starts).len(), 3);
+}
+
+#[test]
+fn no_line_of_a_metric_is_longer_than_a_terminal_is_wide_and_all_have_the_same_columns() {
+    let mut all = baseline();
+    for metric in Metric::all() {
+        all.metrics.insert(metric, vec![vec![vec![123_456.0], vec![0.1]]]);
+        all.slacks.insert(metric, percent(12.5));
+        all.estimated.insert(metric.quantity());
+    }
+    let snapshot = all.to_snapshot();
+    let lines: Vec<&str> = snapshot.lines().filter(|line| line.contains("  slack ")).collect();
+    assert_eq!(lines.len(), Metric::all().count());
+    let column = |line: &str| line.split("  slack ").next().map(|start| start.chars().count());
+    for line in lines {
+        assert!(line.chars().count() < 100, "{line}");
+        assert_eq!(
+            column(line),
+            column(snapshot.lines().rfind(|line| line.contains("  slack ")).unwrap()),
+            "{line}"
+        );
+    }
 }
 
 #[test]
 fn a_baseline_reads_back() {
-    let read = Baseline::from_yaml(&baseline().to_yaml()).unwrap();
-    assert_eq!(read.to_yaml(), baseline().to_yaml());
+    let read = read(&baseline().to_texts()).unwrap();
+    assert_eq!(read.to_texts(), baseline().to_texts());
     assert_eq!(read.fingerprint, baseline().fingerprint);
+    assert_eq!(read.slacks, baseline().slacks);
+}
+
+#[test]
+fn sessions_starts_and_repetitions_are_counted() {
+    let extent = |sessions: &[&[usize]]| {
+        let start = |runs: &usize| vec![1.0; *runs];
+        let sessions = sessions.iter().map(|starts| starts.iter().map(start).collect()).collect();
+        let one =
+            Baseline { metrics: [("ttft_p50_ms".parse().unwrap(), sessions)].into(), ..baseline() };
+        let snapshot = one.to_snapshot();
+        snapshot.lines().find_map(|line| line.strip_prefix("measured: ")).unwrap().to_owned()
+    };
+    assert_eq!(extent(&[&[3, 3, 3, 3, 3]]), "1 session × 5 starts × 3 repetitions");
+    assert_eq!(extent(&[&[1, 1, 1], &[1, 1, 1]]), "2 sessions × 3 starts × 1 repetition");
+    assert_eq!(extent(&[&[3, 3], &[1]]), "2 sessions, 3 starts, 7 repetitions");
 }
 
 #[test]
@@ -54,7 +132,7 @@ fn what_the_engine_reported_reads_back_and_is_under_test_and_no_other_session() 
     for (name, value) in settings {
         reported.fingerprint.effective.insert(name, value);
     }
-    let read = Baseline::from_yaml(&reported.to_yaml()).unwrap();
+    let read = read(&reported.to_texts()).unwrap();
     assert_eq!(read.fingerprint, reported.fingerprint);
     let mut later = read.clone();
     later.fingerprint.effective.insert("attention_backend", "FLASHINFER");
@@ -66,33 +144,110 @@ fn what_the_engine_reported_reads_back_and_is_under_test_and_no_other_session() 
 #[test]
 fn an_estimate_is_marked_on_its_lines_and_reads_back() {
     let marked = Baseline { estimated: [Quantity::Ttft].into(), ..baseline() };
-    let yaml = marked.to_yaml();
-    let lines: Vec<&str> = yaml.lines().filter(|line| line.contains("estimated")).collect();
+    let texts = marked.to_texts();
+    let lines: Vec<&str> =
+        texts.snapshot.lines().filter(|line| line.ends_with("  estimated")).collect();
     assert_eq!(lines.len(), 1);
-    assert!(lines[0].starts_with("  ttft_p50_ms: { median: 28.4000, estimated: true, starts: ["));
-    assert_eq!(Baseline::from_yaml(&yaml).unwrap().estimated, marked.estimated);
-    let hidden = yaml.replace("estimated: true, ", "estimated: false, ");
-    assert!(matches!(Baseline::from_yaml(&hidden), Err(BaselineError::Edited(_))));
+    assert!(lines[0].starts_with("  ttft_p50_ms: "));
+    assert_eq!(read(&texts).unwrap().estimated, marked.estimated);
+    let snapshot = texts.snapshot.replace("  estimated", "");
+    assert!(matches!(read(&Texts { snapshot, ..texts }), Err(BaselineError::Unmatched { .. })));
     let named = baseline().differences(&marked)[0].to_string();
     assert_eq!(named, "TTFT: measured → estimated");
 }
 
 #[test]
-fn a_truncated_file_is_refused_wherever_it_was_cut() {
-    let yaml = baseline().to_yaml();
-    for (cut, _) in yaml.char_indices().take_while(|(cut, _)| *cut < yaml.trim_end().len()) {
+fn a_file_that_was_cut_off_is_refused_wherever_it_was_cut() {
+    let whole = baseline().to_texts();
+    let cuts = |text: &str| {
+        let end = text.trim_end().len();
+        text.char_indices().map(|(cut, _)| cut).take_while(|cut| *cut < end).collect::<Vec<_>>()
+    };
+    for cut in cuts(&whole.snapshot) {
+        let snapshot = whole.snapshot[..cut].to_owned();
+        assert!(read(&Texts { snapshot, ..whole.clone() }).is_err(), "snapshot cut at {cut}");
+    }
+    for cut in cuts(&whole.starts) {
+        let starts = whole.starts[..cut].to_owned();
+        assert!(read(&Texts { starts, ..whole.clone() }).is_err(), "starts cut at {cut}");
+    }
+}
+
+#[test]
+fn a_figure_of_the_snapshot_that_was_changed_by_hand_is_refused_and_named() {
+    let whole = baseline().to_texts();
+    for (figure, instead) in [("1712.34", "1812.34"), ("  slack 2.5 %", "  slack 9.5 %")] {
+        let snapshot = whole.snapshot.replace(figure, instead);
+        let error = read(&Texts { snapshot, ..whole.clone() }).unwrap_err();
+        let said = error.to_string();
+        assert!(error.is_of_starts() && said.contains(STARTS), "{said}");
+        assert!(said.contains("`cargo xtask perf refresh`"), "{said}");
+        // A slack does not follow from the starts. The hash shows that it was changed.
+        assert_eq!(said.contains("the line `  output_throughput"), instead == "1812.34", "{said}");
+    }
+    let snapshot = whole.snapshot.replace("vllm: \"0.31.0\"", "vllm: \"0.32.0\"");
+    assert!(matches!(read(&Texts { snapshot, ..whole }), Err(BaselineError::Unmatched { .. })));
+}
+
+#[test]
+fn engine_starts_that_were_changed_by_hand_are_refused_with_the_file() {
+    let whole = baseline().to_texts();
+    // Another extreme, or another order, leaves the median as it was.
+    for (figure, instead) in [
+        ("438.000", "437.000"),
+        ("1712.34, 1698.00", "1698.00, 1712.34"),
+        ("[[[28.4", "[ [[28.4"),
+        ("\"gpu_s_per_start\": 71.2", "\"gpu_s_per_start\": 71.3"),
+        ("\"estimated\": []", "\"estimated\": [\"ttft\"]"),
+        ("\"estimated\": []", "\"estimated\": [\"no such figure\"]"),
+        ("e2e_p99_ms", "e2e_p98_ms"),
+        ("\"schema\": 3", "\"schema\": 4"),
+    ] {
+        let starts = whole.starts.replacen(figure, instead, 1);
+        assert_ne!(starts, whole.starts, "{figure}");
+        let error = read(&Texts { starts, ..whole.clone() }).unwrap_err();
+        assert!(matches!(error, BaselineError::EditedStarts { .. }), "{figure}: {error}");
         assert!(
-            Baseline::from_yaml(&yaml[..cut]).is_err(),
-            "cut at {cut} passed:\n{}",
-            &yaml[..cut]
+            error.to_string().contains("its engine starts in closed_loop.starts.json were edited"),
+            "{error}"
         );
     }
 }
 
 #[test]
-fn a_value_changed_by_hand_is_refused_and_named() {
-    let edited = baseline().to_yaml().replace("1698.00", "1998.00");
-    let error = Baseline::from_yaml(&edited).unwrap_err();
+fn the_engine_starts_of_another_snapshot_are_refused() {
+    // The same figures are shown: only a hash can tell the two apart.
+    let mut other = baseline();
+    other.fingerprint.vllm = Some("0.32.0".into());
+    let mixed = Texts { starts: other.to_texts().starts, ..baseline().to_texts() };
+    let said = read(&mixed).unwrap_err().to_string();
+    assert!(said.contains("closed_loop.starts.json beside it is of another baseline;"), "{said}");
+}
+
+#[test]
+fn a_snapshot_without_its_engine_starts_is_refused_with_the_way_out() {
+    let starts = StartsFile { name: STARTS, text: Err("it is missing") };
+    let error = Baseline::from_texts(&baseline().to_snapshot(), &starts).unwrap_err();
+    assert!(error.is_of_starts());
+    assert_eq!(
+        error.to_string(),
+        "its engine starts cannot be read from closed_loop.starts.json: it is missing; restore that file from git, or \
+         measure again with `cargo xtask perf refresh`. If it was accepted with `cargo insta review`, run \
+         `cargo xtask perf rewrite` there"
+    );
+}
+
+#[test]
+fn the_form_of_older_versions_is_read_without_a_second_file_and_gives_the_same_baseline() {
+    let none = StartsFile { name: STARTS, text: Err("it is missing") };
+    let marked = Baseline { estimated: [Quantity::Ttft].into(), ..baseline() };
+    let old = schema_2::write(&marked);
+    let old = Baseline::from_texts(&old, &none).unwrap();
+    let new = read(&marked.to_texts()).unwrap();
+    // That form does not know the slacks.
+    assert_eq!(Baseline { slacks: new.slacks.clone(), ..old }, new);
+    let edited = schema_2::write(&marked).replace("1698.00", "1998.00");
+    let error = Baseline::from_texts(&edited, &none).unwrap_err();
     assert!(
         matches!(error, BaselineError::Edited(ref line) if line.contains("output_throughput")),
         "{error}"
@@ -101,17 +256,18 @@ fn a_value_changed_by_hand_is_refused_and_named() {
 
 #[test]
 fn a_newer_schema_is_refused_even_with_keys_unknown_here() {
-    let newer = baseline().to_yaml().replace("schema: 2", "schema: 9\nfuture: true");
-    assert_eq!(Baseline::from_yaml(&newer), Err(BaselineError::Newer(9)));
+    let texts = baseline().to_texts();
+    let snapshot = texts.snapshot.replace("schema: 3", "schema: 9\nfuture: true");
+    assert_eq!(read(&Texts { snapshot, ..texts }), Err(BaselineError::Newer(9)));
 }
 
 #[test]
-fn an_older_schema_is_refused_with_the_way_out() {
-    let older = baseline().to_yaml().replace("schema: 2", "schema: 1");
-    let error = Baseline::from_yaml(&older).unwrap_err();
+fn the_oldest_schema_is_refused_with_the_way_out() {
+    let texts = baseline().to_texts();
+    let snapshot = texts.snapshot.replace("schema: 3", "schema: 1");
     assert_eq!(
-        error.to_string(),
-        "it has schema 1, but this version reads schema 2; measure a new one with `cargo xtask perf refresh`"
+        read(&Texts { snapshot, ..texts }).unwrap_err().to_string(),
+        "it has schema 1, but this version reads schema 2 and 3; measure a new one with `cargo xtask perf refresh`"
     );
 }
 
@@ -145,13 +301,24 @@ proptest! {
     #[test]
     fn every_baseline_survives_its_text(
         starts in prop::collection::vec(prop::collection::vec(prop::collection::vec(1e-3..1e7, 1..4), 1..4), 1..4), text in "[ -~×µ]{0,40}", name in "[a-z.\\-]{1,12}",
+        slack in 0.1..60.0,
     ) {
         let mut baseline = baseline();
         baseline.workload = text;
         baseline.suite = name;
-        baseline.metrics.insert("tpot_mean_ms".parse().unwrap(), starts);
-        let yaml = baseline.to_yaml();
-        prop_assert_eq!(Baseline::from_yaml(&yaml).unwrap().to_yaml(), yaml);
+        let metric = "tpot_mean_ms".parse().unwrap();
+        baseline.metrics.insert(metric, starts);
+        baseline.slacks.insert(metric, percent(slack));
+        let texts = baseline.to_texts();
+        prop_assert_eq!(read(&texts).unwrap().to_texts(), texts);
+    }
+}
+
+#[test]
+fn a_value_that_gains_a_digit_when_it_is_rounded_reads_back() {
+    for value in [99.999_99, 999.999_9, 9_999.999] {
+        let texts = scaled(baseline(), "ttft_p50_ms", value / 28.4).to_texts();
+        assert_eq!(read(&texts).unwrap().to_texts(), texts);
     }
 }
 
@@ -159,9 +326,9 @@ proptest! {
 fn a_baseline_knows_its_last_day_and_files_without_one_are_read() {
     let day = |text: &str| Some(text.parse().unwrap());
     let old = Baseline { measured_on: None, ..baseline() };
-    assert_eq!(Baseline::from_yaml(&old.to_yaml()).unwrap().measured_on, None);
+    assert_eq!(read(&old.to_texts()).unwrap().measured_on, None);
     let new = Baseline { measured_on: day("2026-11-28"), ..baseline() };
-    assert!(new.to_yaml().contains("\nmeasured_on: \"2026-11-28\"\n"));
-    assert_eq!(Baseline::from_yaml(&new.to_yaml()).unwrap().measured_on, new.measured_on);
+    assert!(new.to_snapshot().contains("\nmeasured_on: \"2026-11-28\"\n"));
+    assert_eq!(read(&new.to_texts()).unwrap().measured_on, new.measured_on);
     assert_eq!(old.joined(&new).measured_on, day("2026-11-28"));
 }

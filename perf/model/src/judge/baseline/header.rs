@@ -1,0 +1,117 @@
+//! The lines of a snapshot that say what was measured, and on what: [`lines`] writes them, [`File`]
+//! reads them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use serde::Deserialize;
+
+use super::text::{line, list, optional, quote};
+use super::{Baseline, BaselineError};
+use crate::record::effective::EffectiveConfiguration;
+use crate::record::fingerprint::Fingerprint;
+
+/// The first lines, from the schema on.
+pub(super) fn lines(baseline: &Baseline, schema: u32) -> String {
+    let print = &baseline.fingerprint;
+    let mut yaml = [
+        line("schema", &schema.to_string()),
+        line("suite", &quote(&baseline.suite)),
+        line("load", &quote(&baseline.load)),
+        line("workload", &quote(&baseline.workload)),
+        line("arrivals", &quote(&baseline.arrivals)),
+        line("engine", &print.engine.to_string()),
+        line("hardware", &quote(&print.hardware)),
+        line("model", &quote(&print.model)),
+        line("arguments", &list(&print.arguments)),
+        line("environment", &list(&print.environment)),
+        line("under_test", &list(&print.under_test)),
+        line("image", &optional(print.image.as_deref())),
+        line("image_digest", &optional(print.image_digest.as_deref())),
+        line("vllm", &optional(print.vllm.as_deref())),
+        line("driver", &optional(print.driver.as_deref())),
+    ]
+    .concat();
+    if let Some(day) = baseline.measured_on {
+        yaml += &line("measured_on", &quote(&day.to_string()));
+    }
+    yaml
+}
+
+/// The last lines: what the engine reported of its configuration, if it did.
+pub(super) fn effective_lines(baseline: &Baseline) -> String {
+    let effective = &baseline.fingerprint.effective;
+    if effective.is_empty() {
+        return String::new();
+    }
+    let mut yaml = "effective: # what the engine says that it runs with\n".to_owned();
+    for (name, value) in effective.iter() {
+        let _ = writeln!(yaml, "  {}: {}", quote(name), quote(value));
+    }
+    yaml
+}
+
+/// A snapshot as it is parsed. The forms differ in what they say of a metric.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File<Values> {
+    #[serde(rename = "schema")]
+    _schema: u32,
+    suite: String,
+    load: String,
+    workload: String,
+    arrivals: String,
+    engine: String,
+    hardware: String,
+    model: String,
+    arguments: Vec<String>,
+    environment: Vec<String>,
+    under_test: Vec<String>,
+    image: Option<String>,
+    image_digest: Option<String>,
+    vllm: Option<String>,
+    driver: Option<String>,
+    #[serde(default)]
+    effective: EffectiveConfiguration,
+    #[serde(default)]
+    measured_on: Option<String>,
+    /// In the text for its reader; it follows from the engine starts.
+    #[serde(default, rename = "measured")]
+    _measured: Option<String>,
+    /// Of older versions only.
+    #[serde(default)]
+    gpu_s_per_start: Option<f64>,
+    metrics: BTreeMap<String, Values>,
+}
+
+impl<Values> File<Values> {
+    /// The baseline without its metrics, and what the file says of each.
+    pub(super) fn into_parts(self) -> Result<(Baseline, BTreeMap<String, Values>), BaselineError> {
+        let measured_on = self.measured_on.map(|day| day.parse()).transpose();
+        let baseline = Baseline {
+            suite: self.suite,
+            load: self.load,
+            workload: self.workload,
+            arrivals: self.arrivals,
+            fingerprint: Fingerprint {
+                engine: self.engine.parse().map_err(BaselineError::Edited)?,
+                hardware: self.hardware,
+                model: self.model,
+                arguments: self.arguments,
+                environment: self.environment,
+                under_test: self.under_test,
+                image: self.image,
+                image_digest: self.image_digest,
+                vllm: self.vllm,
+                driver: self.driver,
+                effective: self.effective,
+            },
+            measured_on: measured_on.map_err(|error| BaselineError::Edited(format!("{error}")))?,
+            gpu_s_per_start: self.gpu_s_per_start.unwrap_or_default(),
+            metrics: BTreeMap::new(),
+            slacks: BTreeMap::new(),
+            estimated: BTreeSet::new(),
+        };
+        Ok((baseline, self.metrics))
+    }
+}
