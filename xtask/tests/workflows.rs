@@ -47,12 +47,15 @@ echo "$*" >> "$STATE/cargo"
 if [[ $3 == refresh ]]; then
   mkdir -p baselines/gpu/s
   echo "throughput: 1594" > baselines/gpu/s/l.snap
+  echo "{}" > baselines/gpu/s/l.starts.json
   echo pending > baselines/gpu/s/l.snap.new
+  echo pending > baselines/gpu/s/l.starts.json.new
   echo "output throughput  1672 -> 1594  -4.7 %"
   exit 0
 fi
 mkdir -p "$PERF_RUNS_DIR/0001/s" baselines/gpu/s
 echo pending > baselines/gpu/s/l.snap.new
+echo pending > baselines/gpu/s/l.starts.json.new
 [[ $CODE == 4 ]] || cp "$STATE/report" "$PERF_RUNS_DIR/0001/report.md"
 exit "$CODE"
 "#;
@@ -192,7 +195,10 @@ fn a_run_leaves_its_records_a_summary_and_the_exit_code_of_the_gate() {
         );
         let out = machine.path("work/perf-run");
         assert_eq!(std::fs::read_to_string(out.join("code")).unwrap().trim(), code);
-        assert!(out.join("baselines/gpu/s/l.snap.new").is_file() && out.join("runs/0001").is_dir());
+        for pending in ["l.snap.new", "l.starts.json.new"] {
+            assert!(out.join("baselines/gpu/s").join(pending).is_file(), "{pending}");
+        }
+        assert!(out.join("runs/0001").is_dir());
         let summary = machine.said("summary");
         assert!(summary.starts_with("### gpu-1\n\n**"), "{summary}");
         assert_eq!(summary.contains("no report"), code == "4", "{summary}");
@@ -375,7 +381,10 @@ fn a_refresh_ends_as_a_commit_on_the_branch_that_says_what_was_measured_where() 
     let pushed = machine.run("perf-push.sh", &branch, &environment);
     assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
     assert_eq!(git(&remote, &["show", "fix:baselines/gpu/s/l.snap"]), "throughput: 1594");
-    assert_eq!(git(&remote, &["diff", "--name-only", &commit, "fix"]), "baselines/gpu/s/l.snap");
+    assert_eq!(
+        git(&remote, &["diff", "--name-only", &commit, "fix"]),
+        "baselines/gpu/s/l.snap\nbaselines/gpu/s/l.starts.json"
+    );
     let message = git(&remote, &["log", "-1", "--format=%an%n%B", "fix"]);
     for part in
         ["github-actions[bot]\nRefresh the baselines", "gpu-1: chat", "1672 -> 1594  -4.7 %"]

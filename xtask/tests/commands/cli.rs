@@ -214,6 +214,8 @@ fn foreign_run(change: impl Fn(String) -> String) -> TempDir {
         let text = std::fs::read_to_string(baselines.join(load)).unwrap();
         let text = if load == "closed_loop.snap" { change(text) } else { text };
         std::fs::write(folder.join(load), text).unwrap();
+        let starts = Path::new(load).with_extension("starts.json");
+        std::fs::copy(baselines.join(&starts), folder.join(&starts)).unwrap();
     }
     run
 }
@@ -229,10 +231,12 @@ fn baselines_of_another_machine_are_accepted_as_they_are() {
         out(&output)
     );
     let place = "baselines/simulated/cpu_smoke/closed_loop.snap";
-    assert_eq!(
-        std::fs::read(repository.path().join(place)).unwrap(),
-        std::fs::read(run_folder.path().join(place)).unwrap()
-    );
+    for place in [place, "baselines/simulated/cpu_smoke/closed_loop.starts.json"] {
+        assert_eq!(
+            std::fs::read(repository.path().join(place)).unwrap(),
+            std::fs::read(run_folder.path().join(place)).unwrap()
+        );
+    }
     assert!(
         !repository.path().join("baselines/simulated/cpu_smoke/chat.snap").exists(),
         "more was taken than asked for"
@@ -242,14 +246,14 @@ fn baselines_of_another_machine_are_accepted_as_they_are() {
 #[test]
 fn one_bad_baseline_in_a_run_keeps_all_of_it_out() {
     let truncate = |text: String| text[..text.len() / 2].to_owned();
-    let edit = |text: String| text.replacen("median: ", "median: 1", 1);
-    let newer = |text: String| text.replace("schema: 2", "schema: 99");
+    let edit = |text: String| text.replacen("spread   ", "spread 1 ", 1);
+    let newer = |text: String| text.replace("schema: 3", "schema: 99");
     let other = |text: String| text.replace("load: \"closed_loop\"", "load: \"other\"");
     let cases: [(&dyn Fn(String) -> String, &str); 4] = [
-        (&truncate, "refresh it"),
+        (&truncate, "refresh"),
         (&edit, "edited by hand"),
         (&newer, "schema 99"),
-        (&other, "it says that it is simulated/cpu_smoke/other.snap"),
+        (&other, "closed_loop.starts.json beside it is of another baseline"),
     ];
     for (change, wanted) in cases {
         let (repository, run_folder) = (TempDir::new().unwrap(), foreign_run(change));
@@ -271,11 +275,11 @@ fn hostile_baselines_are_refused_and_their_names_are_escaped() {
     for (suite, wanted) in [(".git", "is called \".git\""), ("a\u{1b}[2J", "a\\u{1b}[2J")] {
         let (repository, run_folder) = (TempDir::new().unwrap(), foreign_run(|text| text));
         let machine = run_folder.path().join("baselines/simulated");
-        std::fs::create_dir(machine.join(suite)).unwrap();
-        let text = std::fs::read_to_string(machine.join("cpu_smoke/chat.snap")).unwrap();
-        let quoted = serde_json::to_string(suite).unwrap();
-        let text = text.replace("suite: \"cpu_smoke\"", &format!("suite: {quoted}"));
-        std::fs::write(machine.join(suite).join("chat.snap"), text).unwrap();
+        let chat = perf_store::baselines::find(&machine.join("cpu_smoke/chat.snap"));
+        let mut hostile = chat.baseline().unwrap().clone();
+        hostile.suite = suite.to_owned();
+        let file = machine.join(suite).join("chat.snap");
+        perf_store::baselines::write_files(&file, &hostile).unwrap();
         let from = run_folder.path().to_str().unwrap().to_owned();
         let said = err(&run(&mut perf_in(&repository, &["accept", "--from", &from]), 2));
         assert!(said.contains(wanted) && !said.contains('\u{1b}'), "{said:?}");

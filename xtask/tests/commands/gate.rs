@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::common::{out, perf, root};
-use perf_model::judge::anchor::Anchor;
+use perf_model::judge::anchor::AnchorLookup;
 use tempfile::TempDir;
 
 fn run(command: &mut Command, code: i32) -> String {
@@ -114,10 +114,10 @@ fn an_anchor_moves_only_with_a_reason_and_says_it() {
         &mut perf_in(repository.path(), &["accept", "--reset-anchor", "--reason", reason, "chat"]),
         0,
     );
-    assert_eq!(
-        Anchor::from_text(&std::fs::read_to_string(&anchor).unwrap()).unwrap().reason,
-        reason
-    );
+    match perf_store::anchors::find(&anchor.with_file_name("chat.snap")) {
+        AnchorLookup::At(anchor) => assert_eq!(anchor.reason, reason),
+        other => panic!("{other:?}"),
+    }
     assert!(
         !anchor.with_file_name("saturated.anchor.yaml").exists(),
         "an anchor was moved that was not named"

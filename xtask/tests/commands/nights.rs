@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use perf_model::judge::baseline::Baseline;
-use perf_model::judge::snapshot;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -69,8 +68,7 @@ impl Repository {
 }
 
 fn baseline(file: &Path) -> Baseline {
-    let text = std::fs::read_to_string(file).unwrap();
-    Baseline::from_yaml(snapshot::split(&text).unwrap().1).unwrap()
+    perf_store::baselines::find(file).baseline().unwrap().clone()
 }
 
 #[test]
@@ -122,7 +120,7 @@ fn a_gain_over_a_baseline_of_long_ago_is_stale_by_the_day_in_its_file() {
     }
     let put = |day: &str| {
         let dated = Baseline { measured_on: Some(day.parse().unwrap()), ..slow.clone() };
-        std::fs::write(&file, snapshot::render("perf/src/baselines.rs", &dated.to_yaml())).unwrap();
+        perf_store::baselines::write_files(&file, &dated).unwrap();
     };
     put("2025-01-01");
     // Long lines are broken.
