@@ -76,6 +76,15 @@ impl Budget {
         self.costs_s.is_empty() || self.short_s(starts) <= 0.0
     }
 
+    /// Whether another start stays within the budget beside so many that are under way and cost as much.
+    /// Within a limit, the cost of the first must be known before another begins.
+    pub(crate) fn allows_beside(&self, under_way: usize) -> bool {
+        match self.costs_s.as_slice() {
+            [] => under_way == 0 || self.limit_s.is_infinite(),
+            _ => self.short_s(under_way + 1) <= 0.0,
+        }
+    }
+
     /// How many GPU seconds this number of starts lacks, if each costs what the last ones did; what is
     /// left over is below 0.
     pub(crate) fn short_s(&self, starts: usize) -> f64 {

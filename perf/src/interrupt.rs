@@ -1,5 +1,6 @@
 //! Ctrl-C, the signal to terminate, the end of the terminal, and that of the command that runs this
-//! test: [`Interrupt`], which a run waits for beside everything else it waits for.
+//! test: [`Interrupt`], which a run waits for beside everything else it waits for. [`Stop`] does the
+//! same by hand.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -65,6 +66,27 @@ impl Interrupt {
         if self.0.wait_for(|interrupted| *interrupted).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Stops what waits for one of its [`Interrupt`]s, for another reason than a signal.
+pub(crate) struct Stop(watch::Sender<bool>);
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
+
+impl Stop {
+    /// Becomes ready when all are stopped.
+    pub(crate) fn interrupt(&self) -> Interrupt {
+        Interrupt(self.0.subscribe())
+    }
+
+    /// Stops all.
+    pub(crate) fn all(&self) {
+        self.0.send_replace(true);
     }
 }
 

@@ -46,6 +46,7 @@ mod load_request;
 mod load_search;
 mod load_state;
 mod measure;
+mod neighbours;
 mod parent;
 mod plan;
 mod preflight;
@@ -60,6 +61,7 @@ mod start;
 mod suite;
 mod sweep;
 mod tiers;
+mod time;
 mod vllm;
 
 pub use error::{Error, Result};

@@ -98,7 +98,7 @@ pub(crate) async fn rounds(
         let (mut base, mut candidate) = (Vec::new(), Vec::new());
         for (part, engine) in starts {
             let begun = place.clock.now();
-            let start = Start { place, engine, part, number, runs };
+            let start = Start { place, engine, part, number, runs, neighbour: None };
             let mut measured = start.measure(&loads, interrupt).await?;
             budget.count(begun, place.clock.now(), &mut measured);
             match part {

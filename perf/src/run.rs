@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
 use crate::load::Load;
+use crate::neighbours::Neighbour;
 use crate::session::Session;
 use crate::stall_detector::{GiveUp, StallDetector};
 
@@ -51,6 +52,8 @@ pub(crate) struct Run<'a> {
     pub(crate) gpus: &'a ServerGpus,
     /// The time in which it happens.
     pub(crate) clock: Clock,
+    /// The server's place among those that share this machine.
+    pub(crate) neighbour: Option<&'a Neighbour<'a>>,
 }
 
 impl Run<'_> {
@@ -106,6 +109,7 @@ impl Run<'_> {
             ..Header::of(declared, self.suite, self.fingerprint.clone())
         }
         .on(self.gpus.setups());
+        let moment = self.neighbour.map(Neighbour::moment);
         let mut record = RecordWriter::begin(&self.session.run_folder, &header)?;
         let mut samples = Vec::with_capacity(declared.requests as usize);
         let (mut trouble, mut stalled) = (None, None);
@@ -151,7 +155,9 @@ impl Run<'_> {
         let read = telemetry.map(Telemetry::finish).unwrap_or_default();
         record.gpu_readings(&read)?;
         gpu_readings.extend(read);
-        let end = End { gpu_clock_us, ..measured.end() };
+        let neighbours = self.neighbour.zip(moment).map(|(own, moment)| own.since(moment));
+        let neighbours = neighbours.unwrap_or_default();
+        let end = End { gpu_clock_us, neighbours, ..measured.end() };
         record.finish(&end)?;
         Ok(Record { header, samples, gpu_readings, end: Some(end) })
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perf_clock::Clock;
-use perf_engine::{Address, Engine, Running, ServerExit};
+use perf_engine::{Address, Engine, Lease, Running, ServerExit};
 use perf_load::{Endpoint, LoadError};
 use perf_model::judge::results::RepetitionResult;
 use perf_model::record::file::Part;
@@ -13,6 +13,7 @@ use perf_model::spec::server::Server;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::load::Load;
+use crate::neighbours::Neighbour;
 use crate::run::Run;
 use crate::session::Session;
 
@@ -46,6 +47,8 @@ pub(crate) struct Start<'a> {
     pub(crate) number: u32,
     /// How often each load is put on it.
     pub(crate) runs: u32,
+    /// Its place among the servers of the run that share this machine; none where it has it alone.
+    pub(crate) neighbour: Option<&'a Neighbour<'a>>,
 }
 
 impl Start<'_> {
@@ -56,13 +59,14 @@ impl Start<'_> {
         loads: &[&Load],
         interrupt: &mut Interrupt,
     ) -> Result<Vec<Vec<RepetitionResult>>> {
-        self.measure_each(loads, interrupt, &mut |_, _| Ok(())).await
+        self.measure_each(None, loads, interrupt, &mut |_, _| Ok(())).await
     }
 
     /// The same, and shows each run of a load as soon as it has ended: its number among the loads,
-    /// and what was measured. An error ends the start.
+    /// and what was measured. An error ends the start. Without a lease it takes one itself.
     pub(crate) async fn measure_each(
         &self,
+        lease: Option<Lease>,
         loads: &[&Load],
         interrupt: &mut Interrupt,
         each: &mut Each<'_>,
@@ -71,7 +75,7 @@ impl Start<'_> {
         let log = session.log(suite, self.part, self.number);
         let mut progress = |what: &str| session.tell(suite, what);
         let mut running = tokio::select! {
-            running = self.engine.start(server, self.draw(), Some(&log), clock, &mut progress) => running?,
+            running = self.engine.start_on(lease, server, self.draw(), Some(&log), clock, &mut progress) => running?,
             () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
         };
         let result = self.load(loads, &mut running, interrupt, each).await;
@@ -146,6 +150,7 @@ impl Start<'_> {
                 start_up,
                 gpus: &gpus,
                 clock,
+                neighbour: self.neighbour,
             };
             let died = |death: ServerExit| Error::ServerDied {
                 load: load.declared.name.clone(),

@@ -1,14 +1,10 @@
 //! A server configuration and the loads on it: [`Suite`]; what came of running it: [`Outcome`].
 
-use std::future::Future;
-
-use perf_clock::{Clock, run_virtual};
 use perf_engine::{Engine, ServerFailure};
 use perf_model::judge::gate::Gate;
 use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 use perf_model::record::file::Part;
-use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::file_name::is_file_name;
 use perf_model::spec::plan::Plan;
 use perf_model::spec::server::Server;
@@ -29,6 +25,7 @@ use crate::remote;
 use crate::session::Session;
 use crate::start::Place;
 use crate::tiers;
+use crate::time::run_in_time;
 use crate::vllm::Vllm;
 
 /// One server configuration and the loads that are put on it, one after the other, in each of its
@@ -316,34 +313,6 @@ impl Suite {
         let guards = self.loads.iter().map(|load| load.guards.len()).sum::<usize>();
         session.gate(guards)
     }
-}
-
-/// Runs `body` in virtual time for the simulated engine, in real time for every other.
-pub(crate) fn run_in_time<T, F>(
-    kind: EngineKind,
-    body: impl FnOnce(Clock, Interrupt) -> F,
-) -> Result<T>
-where
-    F: Future<Output = Result<T>>,
-{
-    if kind == EngineKind::Simulated {
-        return run_virtual(|clock| body(clock, Interrupt::never()));
-    }
-    // One thread makes the requests, so that none waits for another thread to be woken; what
-    // becomes of samples and records stays on this one.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Error::Usage(format!("cannot start the load generator's threads: {error}"))
-        })?;
-    runtime.block_on(async {
-        let interrupt = Interrupt::listen().map_err(|error| {
-            Error::Usage(format!("cannot listen for Ctrl-C, so no server was started: {error}"))
-        })?;
-        body(Clock::real(), interrupt).await
-    })
 }
 
 /// What came of a suite.

@@ -18,10 +18,12 @@
 //! }
 //! ```
 
+mod book;
 mod cells;
 mod declare;
 mod measure;
 mod one_off;
+mod one_start;
 mod outcome;
 
 use std::fmt::Display;
@@ -44,7 +46,8 @@ type Constraint = Box<dyn Fn(&SweepCell<'_>) -> bool>;
 /// One server and load at many settings: a cell for each combination of the values of its axes.
 ///
 /// Cells of one server configuration share its engine starts; the loads come one after the other in
-/// each. Servers are started one after the other, also where GPUs would be free for several.
+/// each. Servers are started one after the other, also where GPUs would be free for several, unless
+/// [`Sweep::side_by_side`] allows more at once.
 pub struct Sweep {
     name: String,
     server: Vllm,
@@ -53,6 +56,7 @@ pub struct Sweep {
     constraints: Vec<Constraint>,
     goals: Vec<Goal>,
     starts: u32,
+    side_by_side: u32,
     budget_gpu_s: Option<f64>,
     published: Vec<(Vec<String>, Published)>,
     published_changes: Vec<PublishedChange>,
@@ -69,6 +73,7 @@ impl Sweep {
             constraints: Vec::new(),
             goals: Vec::new(),
             starts: 1,
+            side_by_side: 1,
             budget_gpu_s: None,
             published: Vec::new(),
             published_changes: Vec::new(),
@@ -192,6 +197,18 @@ impl Sweep {
     #[must_use]
     pub fn starts(mut self, starts: u32) -> Self {
         self.starts = starts;
+        self
+    }
+
+    /// Lets so many servers be up at once, as far as the machine has free GPUs for them; one by
+    /// default. They share processors, memory and disk of the machine, and may slow each other down:
+    /// the record of each run names the others, and so does the report. `--side-by-side` goes over it.
+    ///
+    /// A server on the CPU needs all of it, and a remote server is one however often it is measured,
+    /// so that neither has others beside it.
+    #[must_use]
+    pub fn side_by_side(mut self, most: u32) -> Self {
+        self.side_by_side = most;
         self
     }
 

@@ -98,6 +98,7 @@ fn resumed(run: &str, asked: &Sweep) -> Result<Settings> {
         );
     };
     sweep.resumes = true;
+    sweep.side_by_side = asked.side_by_side.or(sweep.side_by_side);
     settings.run_folder = Some(folder);
     if let Some(budget) = asked.budget {
         settings.budget = budget;
@@ -126,7 +127,12 @@ fn begun(asked: &Sweep) -> Result<Option<Settings>> {
     let gpus = u8::from(detect::gpus() > 0 && engine != EngineKind::Remote);
     let one_off =
         one_off.map(|one_off| OneOffSweep { gpus: asked.one_off.gpus.unwrap_or(gpus), ..one_off });
-    let request = SweepRequest { filters: asked.filters.clone(), resumes: false, one_off };
+    let request = SweepRequest {
+        filters: asked.filters.clone(),
+        resumes: false,
+        one_off,
+        side_by_side: asked.side_by_side,
+    };
     hint(&request);
     settings.sweep = Some(request);
     Ok(Some(settings))

@@ -133,8 +133,8 @@ impl Engine {
         self
     }
 
-    /// Takes this folder for that of the lock files, in place of the machine's. For tests.
-    #[doc(hidden)]
+    /// Takes this folder for that of the lock files, in place of the machine's: for tests, and for
+    /// simulated GPUs, which each run has for itself.
     #[must_use]
     pub fn with_lock_folder(mut self, folder: PathBuf) -> Self {
         self.locks = folder;
@@ -219,6 +219,20 @@ impl Engine {
         clock: Clock,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Running, EngineError> {
+        self.start_on(None, server, start, log, clock, progress).await
+    }
+
+    /// The same on hardware that [`lease`](Self::lease) or [`lease_now`](Self::lease_now) gave for
+    /// this server. Only an engine that starts servers on this machine uses it.
+    pub async fn start_on(
+        &self,
+        lease: Option<Lease>,
+        server: &Server,
+        start: u32,
+        log: Option<&Path>,
+        clock: Clock,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Running, EngineError> {
         let mut spec = LaunchSpec::new(self.kind(), server, &self.under_test)?;
         spec.log = log.map(Path::to_owned);
         if clock.is_virtual() && self.kind() != EngineKind::Simulated {
@@ -240,7 +254,7 @@ impl Engine {
                 docker::start(
                     engine,
                     spec,
-                    self.lease(server, clock, progress).await?,
+                    self.lease_unless(lease, server, clock, progress).await?,
                     &self.locks,
                     clock,
                     progress,
@@ -253,7 +267,7 @@ impl Engine {
                 process::start(
                     engine,
                     spec,
-                    self.lease(server, clock, progress).await?,
+                    self.lease_unless(lease, server, clock, progress).await?,
                     clock,
                     progress,
                 )
@@ -274,25 +288,71 @@ impl Engine {
         self.gpus.clone().unwrap_or_else(gpu::list)
     }
 
-    /// Leases what the server needs, and waits for it as long as was asked for.
-    async fn lease(
+    /// Leases what the server needs, and waits for it as long as was asked for. Dropping the future
+    /// ends the wait.
+    pub async fn lease(
         &self,
         server: &Server,
         clock: Clock,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Lease, EngineError> {
+        let gpus = self.gpus_for(server)?;
+        self.leasing(server, &gpus).lease(clock, progress).await
+    }
+
+    /// Leases what the server needs if that is possible now; `None` if it is not.
+    pub async fn lease_now(
+        &self,
+        server: &Server,
+        clock: Clock,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Option<Lease>, EngineError> {
+        let gpus = self.gpus_for(server)?;
+        self.leasing(server, &gpus).lease_now(clock, progress).await
+    }
+
+    async fn lease_unless(
+        &self,
+        lease: Option<Lease>,
+        server: &Server,
+        clock: Clock,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Lease, EngineError> {
+        match lease {
+            Some(lease) => Ok(lease),
+            None => self.lease(server, clock, progress).await,
+        }
+    }
+
+    /// Lists the GPUs among which those of a server are leased. A simulated server's machine is that
+    /// of its profile.
+    fn gpus_for<'a>(
+        &'a self,
+        server: &Server,
+    ) -> Result<Box<dyn Fn() -> Vec<Gpu> + 'a>, EngineError> {
+        if matches!(self.how, How::Simulated { .. }) {
+            let gpus = simulated::gpus(server)?;
+            return Ok(Box::new(move || gpus.clone()));
+        }
         if server.gpus > 0 {
             self.check_discovery()?;
         }
-        let leasing = Leasing {
+        Ok(Box::new(|| self.gpus()))
+    }
+
+    fn leasing<'a>(&'a self, server: &Server, gpus: &'a dyn Fn() -> Vec<Gpu>) -> Leasing<'a> {
+        let wanted = match self.how {
+            How::Simulated { .. } => simulated::wanted(server, gpus().len()),
+            _ => Wanted::by(server),
+        };
+        Leasing {
             folder: &self.locks,
-            gpus: &|| self.gpus(),
-            wanted: Wanted::by(server),
+            gpus,
+            wanted,
             holder: self.holder.clone(),
             wait: self.wait,
             look: LOOK,
-        };
-        leasing.lease(clock, progress).await
+        }
     }
 }
 

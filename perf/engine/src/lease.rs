@@ -49,7 +49,7 @@ impl Wanted {
 
 /// The hardware that a server may use. Dropping it gives the hardware back.
 #[derive(Debug)]
-pub(crate) struct Lease {
+pub struct Lease {
     gpus: Vec<Gpu>,
     locks: Vec<Lock>,
 }

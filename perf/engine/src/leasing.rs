@@ -78,6 +78,23 @@ impl Leasing<'_> {
         }
     }
 
+    /// Leases the hardware if that is possible now; `None` if it is not. Waits for no other run, and
+    /// joins no queue.
+    pub(crate) async fn lease_now(
+        &self,
+        clock: Clock,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Option<Lease>, EngineError> {
+        let choice = self.begin_choice(clock, progress).await?;
+        let leased = self.attempt(&mut Place::default());
+        drop(choice);
+        match leased {
+            Ok(lease) => Ok(Some(lease)),
+            Err(refusal) if refusal.may_end => Ok(None),
+            Err(refusal) => Err(*refusal.error),
+        }
+    }
+
     fn attempt(&self, place: &mut Place) -> Result<Lease, Refusal> {
         match self.wanted.gpus {
             0 => Lease::cpu(self.folder, &self.holder, place),

@@ -51,5 +51,6 @@ pub use engine::Engine;
 pub use error::EngineError;
 pub use failure::ServerFailure;
 pub use gpu::{Gpu, GpuProcess, ServerGpus, Telemetry};
+pub use lease::Lease;
 pub use remote::{Look, Looking, Seen};
 pub use running::{Address, Running, ServerExit};

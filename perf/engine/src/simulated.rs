@@ -3,11 +3,14 @@
 use perf_clock::Clock;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::server::Server;
 use perf_sim::{Injection, Options, SimServer, StartFailure};
 
 use crate::error::EngineError;
 use crate::failure::{Evidence, ServerFailure};
+use crate::gpu::Gpu;
 use crate::launch_spec::LaunchSpec;
+use crate::lease::Wanted;
 use crate::log::{StartUpLog, shown};
 use crate::running::{Address, Handle, Running};
 
@@ -31,6 +34,31 @@ pub(crate) fn seed(session: u64, start: u32) -> u64 {
     session.wrapping_shl(32).wrapping_add(u64::from(start))
 }
 
+/// The profile of a server.
+fn profile(server: &Server) -> Result<perf_sim::Profile, EngineError> {
+    let name = server.simulated_profile.as_deref().unwrap_or(DEFAULT_PROFILE);
+    perf_sim::profile(name).map_err(|error| EngineError::invalid(error.to_string()))
+}
+
+/// The GPUs of the machine that a server's profile describes.
+pub(crate) fn gpus(server: &Server) -> Result<Vec<Gpu>, EngineError> {
+    let machine = profile(server)?.machine;
+    let gpu = |index| Gpu {
+        index,
+        uuid: format!("simulated-{index}"),
+        name: machine.gpu.clone(),
+        ..Gpu::default()
+    };
+    Ok((0..machine.gpus).map(gpu).collect())
+}
+
+/// What a server wants of so many. One that needs more than there are has all of them: a simulated
+/// server starts on any machine.
+pub(crate) fn wanted(server: &Server, gpus: usize) -> Wanted {
+    let most = u8::try_from(gpus).unwrap_or(u8::MAX);
+    Wanted { gpus: server.gpus.min(most), ..Wanted::default() }
+}
+
 /// Starts the planned server.
 pub(crate) async fn start(
     spec: LaunchSpec,
@@ -38,9 +66,8 @@ pub(crate) async fn start(
     seed: u64,
     clock: Clock,
 ) -> Result<Running, EngineError> {
+    let profile = profile(&spec.server)?;
     let name = spec.server.simulated_profile.as_deref().unwrap_or(DEFAULT_PROFILE);
-    let profile =
-        perf_sim::profile(name).map_err(|error| EngineError::invalid(error.to_string()))?;
     let args = spec.server.argument_words();
     let options = Options { profile, args, model: spec.server.model.clone(), seed, injection };
     let begun = clock.now();

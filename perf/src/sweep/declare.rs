@@ -13,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::interrupt::UnderWay;
 use crate::remote;
 use crate::session::Session;
-use crate::suite::run_in_time;
 use crate::sweep::cells::{Plan, plan};
 use crate::sweep::measure::Measurement;
 use crate::sweep::{Sweep, SweepOutcome};
@@ -38,7 +37,12 @@ impl Sweep {
         if session.settings.plans && is_file_name(&self.name) {
             report_file::write_plan(&folder, &self.as_plan(session, &prepared))?;
         }
-        let (plan, engine) = prepared?;
+        let (plan, mut engine) = prepared?;
+        let locks = folder.join("locks");
+        if engine.kind() == EngineKind::Simulated {
+            // Its GPUs are its own, and other runs have others.
+            engine = engine.with_lock_folder(locks.clone());
+        }
         let is_of_command = session.settings.run_folder.is_some();
         let is_asked = !is_of_command || session.settings.sweep.is_some();
         if session.settings.plans || !is_asked {
@@ -47,8 +51,11 @@ impl Sweep {
         let declaration = self.declaration(session, &plan);
         let measurement = Measurement { sweep: &self, plan: &plan, engine: &engine, session };
         let under_way = UnderWay::begin();
-        let run = |clock, interrupt| measurement.run(declaration, clock, interrupt);
-        let report: Result<SweepReport> = run_in_time(engine.kind(), run);
+        let report: Result<SweepReport> = measurement.run(&declaration);
+        if engine.kind() == EngineKind::Simulated {
+            // Where only one server was up at once, there is none.
+            let _ = std::fs::remove_dir_all(&locks);
+        }
         if matches!(report, Err(Error::Interrupted(_))) {
             under_way.end_interrupted();
         }
@@ -75,6 +82,9 @@ impl Sweep {
         }
         if self.starts == 0 {
             return Err(usage(&"it has 0 engine starts for each server; give at least one"));
+        }
+        if self.side_by_side == 0 {
+            return Err(usage(&"it allows 0 servers at once; give at least one"));
         }
         for (at, axis) in self.axes.iter().enumerate() {
             axis.check().map_err(|error| usage(&error))?;

@@ -12,4 +12,5 @@ mod gating;
 mod gpus;
 mod life_cycle;
 mod parts;
+mod side_by_side;
 mod sweeps;

@@ -67,8 +67,10 @@ fn study() {
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let rows = [
         ("constant", EVEN, 100),
-        ("poisson", poisson(90.0, 2_000), 30),
         ("poisson", poisson(99.0, 2_000), 30),
+        ("poisson", poisson(90.0, 2_000), 30),
+        ("poisson", poisson(90.0, 8_000), 10),
+        ("poisson", poisson(90.0, 16_000), 10),
     ];
     for (name, scenario, seeds) in rows {
         let truth = scenario.truth(30_000);

@@ -23,6 +23,11 @@ pub(crate) struct Sweep {
     #[arg(long, value_name = "STARTS|TIME", value_parser = budget)]
     pub(crate) budget: Option<Budget>,
 
+    /// The most servers at once, as far as GPUs are free, in place of what the sweep declares. They may
+    /// slow each other down, and each record names the others
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) side_by_side: Option<u32>,
+
     /// What brings the server up
     #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
     pub(crate) engine: EngineChoice,

@@ -68,6 +68,24 @@ fn a_wait_ends_at_its_limit_and_none_is_no_wait() {
 }
 
 #[test]
+fn one_that_takes_only_what_is_free_now_waits_for_nothing_and_joins_no_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = || vec![gpu(0), gpu(1)];
+    run(async |clock| {
+        let one = leasing(folder.path(), &all, 1, 60);
+        let two = leasing(folder.path(), &all, 2, 60);
+        let held = one.lease_now(clock, &mut |_| {}).await.unwrap().unwrap();
+        let begun = clock.now();
+        assert!(two.lease_now(clock, &mut |_| {}).await.unwrap().is_none());
+        assert!(clock.now().saturating_sub(begun) < Duration::from_secs(1));
+        // One that waited for two would be served before this one.
+        let other = one.lease_now(clock, &mut |_| {}).await.unwrap().unwrap();
+        assert_eq!((held.leased()[0].index, other.leased()[0].index), (0, 1));
+        assert!(leasing(folder.path(), &all, 3, 0).lease_now(clock, &mut |_| {}).await.is_err());
+    });
+}
+
+#[test]
 fn one_that_is_interrupted_leaves_the_queue() {
     let folder = tempfile::tempdir().unwrap();
     let all = || vec![gpu(0)];

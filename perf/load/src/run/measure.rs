@@ -67,6 +67,7 @@ impl Measured {
             skipped_entries: self.skipped_entries,
             unchecked_certificate: self.unchecked_certificate,
             gpu_clock_us: None,
+            neighbours: Vec::new(),
         }
     }
 }

@@ -110,6 +110,7 @@ fn departures(end: &End) -> Vec<Finding> {
         .chain(certificate)
         .chain(end.counters.and_then(CounterSource::remark))
         .chain(skipped)
+        .chain(end.neighbours_remark())
         .collect()
 }
 

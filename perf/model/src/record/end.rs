@@ -6,6 +6,7 @@ use crate::record::cache_reset::CacheReset;
 use crate::record::client_load::ClientUse;
 use crate::record::counter_source::CounterSource;
 use crate::record::file::ServerCounts;
+use crate::record::finding::{Finding, FindingCode};
 use crate::record::left_out::LeftOut;
 use crate::record::skipped_entries::SkippedEntries;
 
@@ -42,6 +43,25 @@ pub struct End {
     /// absent where no GPU was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_clock_us: Option<u64>,
+    /// The other servers of the same run that were on this machine meanwhile; mostly none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub neighbours: Vec<String>,
+}
+
+impl End {
+    /// What a reader of the figures should know of the server's neighbours, where it had some.
+    pub fn neighbours_remark(&self) -> Option<Finding> {
+        let (count, names) = (self.neighbours.len(), self.neighbours.join(", "));
+        let what = match count {
+            0 => return None,
+            1 => "1 other server was".to_owned(),
+            _ => format!("{count} other servers were"),
+        };
+        let message = format!(
+            "{what} on this machine meanwhile, which may have slowed this one down: {names}"
+        );
+        Some(Finding::new(FindingCode::Neighbours, message))
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

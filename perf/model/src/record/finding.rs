@@ -116,6 +116,8 @@ codes! {
         StartUnresolved,
         /// The energy could not be measured.
         EnergyUnknown,
+        /// Other servers of the run were on the machine.
+        Neighbours,
         /// A GPU holds memory after the server was stopped.
         GpuMemoryHeld,
         /// Requests were sent a second time on a new connection.

@@ -70,6 +70,8 @@ pub struct SweepRequest {
     pub resumes: bool,
     /// A sweep that no test declares.
     pub one_off: Option<OneOffSweep>,
+    /// The most servers at once, in place of what the sweep declares.
+    pub side_by_side: Option<u32>,
 }
 
 /// A sweep that no test declares.
