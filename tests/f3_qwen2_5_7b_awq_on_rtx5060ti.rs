@@ -6,7 +6,8 @@
 //! parallel both: what each request saw, and the whole server.
 //!
 //! The report's "code review" of 400 tokens ended after 306. Here every answer has the length that
-//! its row names, so that rows can be compared.
+//! its row names, so that rows can be compared. Its gigabytes of device memory are thousands of MiB:
+//! the card of "16.3 GB" has 16,311.
 
 use perf::prelude::*;
 
@@ -28,6 +29,7 @@ fn server() -> Vllm {
         .gpus(1)
         .arg("--gpu-memory-utilization", 0.85)
         .arg("--max-model-len", 32_768)
+        .simulates_kv_cache()
         .simulated_as("qwen2.5-7b-awq-1x5060ti")
 }
 
@@ -66,7 +68,11 @@ fn first_token_within(load: Load, limit_ms: f64) -> Load {
 #[test]
 fn one_request_at_a_time() -> perf::Result {
     Suite::new("qwen2.5-7b-awq-5060ti")
-        .load(one_at_a_time_with(Load::new("short_chat"), 100, 78.51))
+        .load(
+            one_at_a_time_with(Load::new("short_chat"), 100, 78.51)
+                .published(kv_cache_tokens().was(121_072.0))
+                .published(peak_gpu_memory().was(14_300.0)),
+        )
         .load(one_at_a_time_with(Load::new("medium_code"), 300, 78.91))
         .load(one_at_a_time_with(Load::new("long_code"), 800, 78.75))
         .load(one_at_a_time_with(Load::new("code_review"), 400, 78.72))

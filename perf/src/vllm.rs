@@ -98,6 +98,14 @@ impl Vllm {
         self
     }
 
+    /// Counts the KV cache of a simulated server, as its profile has it, among what was measured, and
+    /// nothing else of its start. Of a real server both always are.
+    #[must_use]
+    pub fn simulates_kv_cache(mut self) -> Self {
+        self.server.simulates_kv_cache = true;
+        self
+    }
+
     /// The hardware profile that stands in for it on the simulated engine; `generic` by default.
     #[must_use]
     pub fn simulated_as(mut self, profile: &str) -> Self {

@@ -82,8 +82,12 @@ pub(crate) async fn start(
     server.log_stamps().for_each(|(at, line)| log.see(at.saturating_sub(begun), line));
     let address = Address::InProcess(server.router());
     let running = Running::new(address, fingerprint, Handle::Simulated(Box::new(server)));
-    let is_recorded = spec.server.simulates_start_up;
-    Ok(if is_recorded { running.started(log.finish(ready, None)) } else { running })
+    let start_up = log.finish(ready, None);
+    Ok(match &spec.server {
+        Server { simulates_start_up: true, .. } => running.started(start_up),
+        Server { simulates_kv_cache: true, .. } => running.started(start_up.only_kv_cache()),
+        _ => running,
+    })
 }
 
 fn explain(failure: &StartFailure) -> EngineError {

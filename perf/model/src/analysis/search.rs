@@ -16,6 +16,7 @@ use crate::record::file::Record;
 use crate::record::finding::{Finding, FindingCode};
 use crate::record::sample::Sample;
 use crate::record::search_probe::SearchProbe;
+use crate::record::start_up::StartUp;
 use crate::spec::load::{Arrivals, Load, Objective};
 use crate::spec::load_search::{LoadSearch, RAMP};
 use crate::spec::metric::Quantity;
@@ -154,7 +155,8 @@ pub struct SearchAnalysis {
     pub probes: Vec<ProbeAnalysis>,
     /// What was found.
     pub answer: Answer,
-    /// All probes together; its only figure is what was searched for, if that was found.
+    /// All probes together. Its figures are what was searched for, if that was found, and the start of
+    /// the server.
     pub summary: Summary,
     /// Why the result must not be judged.
     pub faults: Vec<Finding>,
@@ -219,6 +221,9 @@ impl SearchAnalysis {
                 faults.push(Finding::new(FindingCode::SearchUnresolved, what));
             }
         }
+        // All probes are of one start.
+        let start_up = records.iter().find_map(|record| record.header.start_up);
+        summary.values.extend(start_up.iter().flat_map(StartUp::values));
         Some(Self { of, probes, answer, summary, faults, remarks })
     }
 

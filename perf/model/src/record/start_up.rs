@@ -13,7 +13,8 @@ use crate::spec::metric::{Metric, Quantity};
 #[serde(default)]
 pub struct StartUp {
     /// From the command that starts the container or process until the server answers.
-    pub total_s: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_s: Option<f64>,
     /// Until the first line of vLLM itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launch_s: Option<f64>,
@@ -63,20 +64,27 @@ impl StartUp {
         .filter_map(|(phase, seconds)| Some((phase, seconds?)))
     }
 
-    /// The time that no phase explains. Below zero where vLLM counted more than passed.
-    pub fn remainder_s(&self) -> f64 {
-        self.total_s - self.phases().map(|(_, seconds)| seconds).sum::<f64>()
+    /// What is known of the KV cache, without the times.
+    #[must_use]
+    pub fn only_kv_cache(&self) -> Self {
+        let Self { kv_cache_tokens, kv_cache_requests, .. } = *self;
+        Self { kv_cache_tokens, kv_cache_requests, ..Self::default() }
+    }
+
+    /// The time that no phase explains. Below zero where vLLM counted more than passed. Absent without
+    /// a phase: all of it would be the remainder.
+    pub fn remainder_s(&self) -> Option<f64> {
+        self.phases().next()?;
+        Some(self.total_s? - self.phases().map(|(_, seconds)| seconds).sum::<f64>())
     }
 
     /// Everything as metrics.
     pub fn values(&self) -> impl Iterator<Item = (Metric, f64)> {
         #[expect(clippy::cast_precision_loss, reason = "tokens, far below 2^53")]
         let tokens = self.kv_cache_tokens.map(|tokens| tokens as f64);
-        // Without a phase, all of it would be the remainder.
-        let remainder = self.phases().next().map(|_| self.remainder_s());
         let rest = [
-            (Quantity::StartUp, Some(self.total_s)),
-            (Quantity::StartRemainder, remainder),
+            (Quantity::StartUp, self.total_s),
+            (Quantity::StartRemainder, self.remainder_s()),
             (Quantity::KvCacheTokens, tokens),
             (Quantity::KvCacheRequests, self.kv_cache_requests),
         ];
@@ -90,17 +98,21 @@ impl StartUp {
 /// One line: the whole, its phases and the remainder, and the KV cache.
 impl fmt::Display for StartUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "start-up {:.1} s", self.total_s)?;
-        let mut before = ": ";
+        let mut before = "";
+        if let Some(total_s) = self.total_s {
+            write!(f, "start-up {total_s:.1} s")?;
+            before = ": ";
+        }
         for (phase, seconds) in self.phases() {
             write!(f, "{before}{} {seconds:.1}", phase.label().trim_start_matches("start: "))?;
             before = ", ";
         }
-        if before == ", " {
-            write!(f, ", not explained {:.1}", self.remainder_s())?;
+        if let Some(remainder_s) = self.remainder_s() {
+            write!(f, ", not explained {remainder_s:.1}")?;
         }
         if let Some(tokens) = self.kv_cache_tokens {
-            write!(f, "; KV cache {tokens} tokens")?;
+            let before = if before.is_empty() { "" } else { "; " };
+            write!(f, "{before}KV cache {tokens} tokens")?;
         }
         if let Some(requests) = self.kv_cache_requests {
             write!(f, ", {requests:.1} requests of the longest context")?;
@@ -116,7 +128,7 @@ mod tests {
     #[test]
     fn what_no_phase_explains_is_shown_and_what_is_unknown_is_absent() {
         let start = StartUp {
-            total_s: 20.0,
+            total_s: Some(20.0),
             launch_s: Some(5.5),
             weights_s: Some(12.25),
             kv_cache_tokens: Some(121_072),
@@ -126,6 +138,8 @@ mod tests {
             start.to_string(),
             "start-up 20.0 s: launch 5.5, weights 12.2, not explained 2.2; KV cache 121072 tokens"
         );
+        assert_eq!(start.only_kv_cache().to_string(), "KV cache 121072 tokens");
+        assert_eq!(start.only_kv_cache().values().count(), 1);
         let keys: Vec<String> = start.values().map(|(metric, _)| metric.to_string()).collect();
         assert_eq!(
             keys,
@@ -137,7 +151,7 @@ mod tests {
                 "kv_cache_tokens"
             ]
         );
-        let bare = StartUp { total_s: 3.0, ..StartUp::default() };
+        let bare = StartUp { total_s: Some(3.0), ..StartUp::default() };
         assert_eq!((bare.values().count(), bare.to_string().as_str()), (1, "start-up 3.0 s"));
         let json = serde_json::to_string(&bare).unwrap();
         assert_eq!(json, r#"{"total_s":3.0}"#);

@@ -68,6 +68,8 @@ pub struct Server {
     pub simulated_profile: Option<String>,
     /// Whether the start of a simulated server is recorded.
     pub simulates_start_up: bool,
+    /// Whether the KV cache of a simulated server is recorded, where its start is not.
+    pub simulates_kv_cache: bool,
 }
 
 impl Server {

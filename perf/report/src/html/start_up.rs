@@ -50,11 +50,11 @@ pub(super) fn start_up(shape: &LoadShape) -> Option<Chart> {
 fn bars(start_up: &StartUp) -> Vec<(String, f64, f64)> {
     let mut at = 0.0;
     let mut bars = Vec::new();
-    let remainder = ("not explained".to_owned(), start_up.remainder_s());
+    let remainder = start_up.remainder_s().map(|seconds| ("not explained".to_owned(), seconds));
     let phases = start_up
         .phases()
         .map(|(phase, seconds)| (phase.label().trim_start_matches("start: ").to_owned(), seconds));
-    for (name, seconds) in phases.chain([remainder]).filter(|(_, seconds)| *seconds > 0.0) {
+    for (name, seconds) in phases.chain(remainder).filter(|(_, seconds)| *seconds > 0.0) {
         bars.push((name, at, at + seconds));
         at += seconds;
     }

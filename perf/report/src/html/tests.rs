@@ -37,7 +37,7 @@ fn shape(requests: u32) -> RunShape {
 fn shapes(reports: &[SuiteReport], requests: u32) -> Vec<LoadShape> {
     let gathered = shape(requests);
     let start_up = Some(StartUp {
-        total_s: 22.3,
+        total_s: Some(22.3),
         launch_s: Some(6.1),
         weights_s: Some(9.5),
         ..StartUp::default()

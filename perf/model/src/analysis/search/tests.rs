@@ -77,6 +77,20 @@ fn the_capacity_of_a_queue_is_found_and_read_from_its_records_again() {
 }
 
 #[test]
+fn a_search_has_the_figures_of_its_servers_start() {
+    let mut records = search(&load(1.0, 1_000.0), &|_| SERVICE_US);
+    let start_up =
+        StartUp { total_s: Some(20.0), kv_cache_tokens: Some(4_096), ..StartUp::default() };
+    for record in &mut records {
+        record.header.start_up = Some(start_up);
+    }
+    let values = SearchAnalysis::of(&records).unwrap().summary.values;
+    let of = |key: &str| values.get(&key.parse().unwrap()).copied();
+    assert!(of("max_rate_req_per_s").is_some());
+    assert_eq!((of("start_up_s"), of("kv_cache_tokens")), (Some(20.0), Some(4_096.0)));
+}
+
+#[test]
 fn only_the_first_probe_warms_up_and_a_slow_server_gets_longer_probes() {
     // 10 s a request, any number at once: 1,000 requests at 316 a second would be over in 3 s.
     let mut searcher = Searcher::new(&load(1.0, 100.0)).unwrap().unwrap();
