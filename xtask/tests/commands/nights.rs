@@ -1,5 +1,5 @@
 //! `cargo xtask perf` over many nights, in a repository of its own: sessions that are added to a
-//! baseline until it has five, and a gain that was not recorded for too long.
+//! baseline until it has five, a slack that changed, and a gain that was not recorded for too long.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -91,6 +91,35 @@ fn the_command_of_every_night_adds_a_session_until_there_are_five_and_measures_n
     assert!(said.contains("cpu_smoke: complete, 5 sessions"), "{said}");
     assert!(!said.contains("start 1 of"), "it measured a sixth session: {said}");
     assert_eq!(std::fs::read(&file).unwrap(), whole);
+}
+
+#[test]
+fn a_rewrite_shows_the_slacks_that_are_declared_and_changes_no_figure() {
+    let repository = Repository::of("cpu_smoke");
+    let file = repository.path("baselines/simulated/cpu_smoke/chat.snap");
+    let refresh = "refresh cpu_smoke --engine simulated --starts 3 --runs 1";
+    repository.run(&refresh.split(' ').collect::<Vec<_>>(), 0);
+    let whole = baseline(&file);
+    let mut other = whole.clone();
+    other.slacks.clear();
+    perf_store::baselines::write_files(&file, &other).unwrap();
+    let said = repository.run(&["cpu_smoke", "--engine", "simulated", "--budget", "3"], 0);
+    let warned =
+        said.lines().filter(|line| line.contains("run `cargo xtask perf rewrite`")).count();
+    assert_eq!(warned, 1, "{said}");
+
+    let pending = file.with_extension("snap.new");
+    std::fs::write(&pending, "pending").unwrap();
+    let refused = repository.run(&["rewrite"], 2);
+    assert!(refused.contains("has a pending snapshot; accept or reject it"), "{refused}");
+    assert_eq!(baseline(&file), other);
+    std::fs::remove_file(pending).unwrap();
+
+    let said = repository.run(&["rewrite", "cpu_smoke"], 0);
+    assert!(said.contains("wrote baselines/simulated/cpu_smoke/chat.snap\n1 of 3 "), "{said}");
+    assert_eq!(baseline(&file), whole);
+    let said = repository.run(&["rewrite"], 0);
+    assert!(said.contains("0 of 3 baselines were rewritten"), "{said}");
 }
 
 #[test]
