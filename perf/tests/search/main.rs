@@ -28,6 +28,25 @@ struct Count {
     unresolved: usize,
     most_probes: usize,
     probes: usize,
+    answers: Vec<f64>,
+}
+
+impl Count {
+    /// How many different answers there are, to 0.01 %.
+    fn different(&self) -> usize {
+        let mut logs: Vec<f64> = self.answers.iter().map(|answer| answer.ln()).collect();
+        logs.sort_by(f64::total_cmp);
+        logs.dedup_by(|one, other| (*one - *other).abs() < 1e-4);
+        logs.len()
+    }
+
+    /// The standard deviation of the answers, in percent of their mean.
+    fn noise_percent(&self) -> f64 {
+        let count = self.answers.len() as f64;
+        let mean = self.answers.iter().sum::<f64>() / count;
+        let squares = self.answers.iter().map(|answer| (answer / mean - 1.0).powi(2)).sum::<f64>();
+        (squares / (count - 1.0)).sqrt() * 100.0
+    }
 }
 
 /// Searches so many times, each on a start of its own.
@@ -37,6 +56,9 @@ fn count(scenario: Scenario, truth: f64, seeds: u64) -> Count {
         let found = scenario.search(seed);
         count.probes += found.probes.len();
         count.most_probes = count.most_probes.max(found.probes.len());
+        if let Answer::Found { value, .. } = found.answer {
+            count.answers.push(value);
+        }
         match found.answer {
             Answer::Found { value, .. } if (value / truth - 1.0).abs() <= 0.05 => count.right += 1,
             Answer::Found { .. } => count.wrong += 1,
@@ -85,6 +107,8 @@ fn study() {
             count.probes as f64 / seeds as f64,
             count.most_probes
         );
+        let (different, noise) = (count.different(), count.noise_percent());
+        eprintln!("{name}: {different} different answers, standard deviation {noise:.1} %");
         if name == "constant" {
             assert!(count.right >= 95 && count.wrong == 0, "{count:?}");
         }
