@@ -107,7 +107,7 @@ fn servers_side_by_side_give_the_records_and_figures_of_servers_one_after_the_ot
     assert_eq!((most_at_once(&alone), most_at_once(&packed)), (1, 3));
     assert_eq!(records(&packed).len(), 10);
     assert_eq!(records(&packed), records(&alone));
-    assert_eq!(report(&packed).cells, report(&alone).cells);
+    assert_eq!(report(&packed), report(&alone));
     assert_eq!(report(&packed).counts(), (10, 0, 0));
     assert!(!packed.has("run/inner/locks"), "the locks of simulated GPUs are left");
 }

@@ -126,7 +126,10 @@ impl Progress {
     pub fn push(&mut self, line: Line) {
         match line {
             Line::Started { .. } => self.starts += 1,
-            Line::Stopped { gpu_s, .. } => self.gpu_s += gpu_s,
+            // To the microsecond, so that the sum does not depend on the order in which starts ended.
+            Line::Stopped { gpu_s, .. } => {
+                self.gpu_s = ((self.gpu_s + gpu_s) * 1e6).round() / 1e6;
+            }
             Line::Measured { cell, repetition, hardware, figures, remarks, estimated } => {
                 self.estimated.entry(cell).or_default().extend(estimated);
                 self.hardware.insert(hardware);
