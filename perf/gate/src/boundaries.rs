@@ -141,4 +141,24 @@ mod tests {
             );
         }
     }
+    #[test]
+    fn a_comparison_shares_the_false_alarms_between_both_directions_and_keeps_its_design() {
+        let design = Design::default();
+        let half = Design { false_alarms: design.false_alarms / 2.0, ..design };
+        let both = Boundaries::of_comparison(&design).unwrap();
+        let each = Boundaries::of_pairs(&half).unwrap();
+        for pairs in 1..=design.max_starts {
+            assert_eq!(both.change(pairs), each.change(pairs));
+            assert!((both.held(pairs) - each.held(pairs)).abs() < 1e-12);
+        }
+        assert_eq!(both.design(), &design);
+        assert_eq!(each.design(), &half);
+    }
+
+    #[test]
+    fn the_bounds_know_the_baseline_that_they_are_for() {
+        let design = Design::default();
+        assert_eq!(Boundaries::of(&design, 10).unwrap().baseline_starts(), 10);
+        assert_eq!(Boundaries::of_pairs(&design).unwrap().baseline_starts(), 0);
+    }
 }

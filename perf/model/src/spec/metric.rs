@@ -3,8 +3,10 @@
 //! Every name says its scope. A throughput is of the whole server; the rate of one request is a
 //! separate quantity with its own name. The definitions and formulas are in `docs/GLOSSARY.md`.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 pub use perf_gate::Direction;
 use serde::{Deserialize, Serialize};
@@ -155,10 +157,12 @@ impl FromStr for Metric {
     type Err = UnknownMetric;
 
     fn from_str(key: &str) -> Result<Self, Self::Err> {
-        Self::all()
-            .chain(Self::minima())
-            .find(|metric| metric.to_string() == key)
-            .ok_or_else(|| UnknownMetric(key.to_owned()))
+        // Reading the baselines of a repository looks up thousands of keys.
+        static METRICS: LazyLock<HashMap<String, Metric>> = LazyLock::new(|| {
+            let all = Metric::all().chain(Metric::minima());
+            all.map(|metric| (metric.to_string(), metric)).collect()
+        });
+        METRICS.get(key).copied().ok_or_else(|| UnknownMetric(key.to_owned()))
     }
 }
 
