@@ -146,6 +146,18 @@ Examples:
   cargo xtask perf published        all reports
   cargo xtask perf published F1     one of them")]
     Published(Published),
+    /// Say what is wrong with this machine before a run finds out, and what to do about it
+    #[command(
+        long_about = "Say what is wrong with this machine before a run finds out, and what to do about it.\n\nIt looks at \
+            perf.toml, GPUs and their driver, Docker, models, free space, leases, containers of dead runs and baselines. It \
+            builds no scenario and changes nothing. It exits with 0 where nothing stops a run, 2 where perf.toml is wrong, \
+            and 7 where something else stops it.",
+        after_help = "\
+Examples:
+  cargo xtask perf doctor                    for the engine that a run would take here
+  cargo xtask perf doctor --engine docker    on a runner, before the first run"
+    )]
+    Doctor(Doctor),
     /// List the scenarios
     List,
     /// Print the JSON schema of perf.toml
@@ -156,6 +168,13 @@ Examples:
 pub(crate) fn command_like(word: &str) -> Option<String> {
     let commands = PerfCommand::augment_subcommands(clap::Command::new("perf"));
     nearest(word, commands.get_subcommands().map(clap::Command::get_name)).map(str::to_owned)
+}
+
+#[derive(Args)]
+pub(crate) struct Doctor {
+    /// What a run would bring its servers up with
+    #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
+    pub(crate) engine: EngineChoice,
 }
 
 #[derive(Args)]

@@ -12,6 +12,7 @@ mod artifacts;
 mod cli;
 mod commit_message;
 mod detect;
+mod doctor;
 mod error;
 mod filters;
 mod format;
@@ -97,6 +98,7 @@ fn perf(asked: Perf) -> anyhow::Result<u8> {
         Some(PerfCommand::Load { options }) => load::load(&options),
         Some(PerfCommand::Import(asked)) => import::import(&asked),
         Some(PerfCommand::Published(asked)) => published::published(&asked),
+        Some(PerfCommand::Doctor(asked)) => doctor::doctor(&asked),
         Some(PerfCommand::List) => list::list(),
         Some(PerfCommand::Schema) => Ok(schema()),
     }

@@ -218,18 +218,13 @@ pub(crate) fn pick_engine(on: &On) -> Result<Option<EngineKind>> {
         eprintln!("error: a GPU is required, but there is {missing}; nothing was run");
         return Ok(None);
     }
-    let engine = match on.engine {
-        EngineChoice::Auto => match missing {
-            None => EngineKind::Docker,
-            Some(missing) => {
-                eprintln!("{}", simulated_banner(missing));
-                EngineKind::Simulated
-            }
-        },
-        EngineChoice::Docker => EngineKind::Docker,
-        EngineChoice::Process => EngineKind::Process,
-        EngineChoice::Remote => EngineKind::Remote,
-        EngineChoice::Simulated => EngineKind::Simulated,
+    let engine = match (on.engine.named(), missing) {
+        (Some(named), _) => named,
+        (None, None) => EngineKind::Docker,
+        (None, Some(missing)) => {
+            eprintln!("{}", simulated_banner(missing));
+            EngineKind::Simulated
+        }
     };
     if on.require.is_some() && engine == EngineKind::Simulated {
         bail!("--require gpu and --engine simulated contradict each other");
@@ -238,7 +233,7 @@ pub(crate) fn pick_engine(on: &On) -> Result<Option<EngineKind>> {
 }
 
 /// What this machine lacks to run an image on a GPU.
-fn missing() -> Option<&'static str> {
+pub(crate) fn missing() -> Option<&'static str> {
     match (detect::gpus(), detect::docker_answers()) {
         (0, _) => Some("no NVIDIA GPU here (the driver shows none)"),
         (_, false) => Some("Docker does not answer here"),

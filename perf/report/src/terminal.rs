@@ -3,6 +3,7 @@
 
 mod closing;
 mod columns;
+mod doctor;
 mod figures;
 mod judged;
 mod knee;
@@ -27,6 +28,7 @@ use perf_model::spec::metric::Direction;
 use perf_model::spec::tier::Tier;
 
 pub use closing::{closing, overview};
+pub use doctor::{Check, Severity, doctor};
 pub use figures::figures;
 pub use judged::judged;
 pub use plan::plan;

@@ -114,6 +114,11 @@ pub fn rewrite(_lock: &Lock, file: &Path, baseline: &Baseline) -> Result<bool, W
     Ok(anchors::rewrite(file, baseline)? || is_old)
 }
 
+/// Whether the files of a baseline hold what [`rewrite`] would write of it.
+pub fn is_in_present_form(file: &Path, baseline: &Baseline) -> bool {
+    pair::holds(file, &texts(baseline))
+}
+
 /// Leaves the engine starts of a snapshot that is about to be left to review. Gives whether it may
 /// be: not while those of an accepted snapshot wait in the same place.
 pub fn leave_pending_starts(file: &Path, measured: &Baseline) -> Result<bool, WriteError> {

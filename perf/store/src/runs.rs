@@ -56,6 +56,11 @@ impl Runs {
         Self { folder: set(VARIABLE).unwrap_or_else(|| target().join("perf").join("runs")) }
     }
 
+    /// Where they are; the first run makes it.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Creates the folder of the next run. Two runs at once get two folders.
     pub fn begin(&self) -> Result<PathBuf, WriteError> {
         std::fs::create_dir_all(&self.folder).map_err(WriteError::of(&self.folder))?;

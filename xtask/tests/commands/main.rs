@@ -5,6 +5,7 @@
 mod cli;
 mod common;
 mod docker;
+mod doctor;
 mod formats;
 mod gate;
 mod import;

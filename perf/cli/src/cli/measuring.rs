@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::gpu_time::GpuTime;
 use perf_model::spec::settings::Budget;
 use perf_model::spec::tier::Tier;
@@ -157,6 +158,19 @@ pub(crate) enum EngineChoice {
     Remote,
     /// The simulated vLLM, in virtual time
     Simulated,
+}
+
+impl EngineChoice {
+    /// The engine that was named; nothing where the machine decides.
+    pub(crate) fn named(self) -> Option<EngineKind> {
+        match self {
+            Self::Auto => None,
+            Self::Docker => Some(EngineKind::Docker),
+            Self::Process => Some(EngineKind::Process),
+            Self::Remote => Some(EngineKind::Remote),
+            Self::Simulated => Some(EngineKind::Simulated),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
