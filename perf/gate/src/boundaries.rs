@@ -141,6 +141,7 @@ mod tests {
             );
         }
     }
+
     #[test]
     fn a_comparison_shares_the_false_alarms_between_both_directions_and_keeps_its_design() {
         let design = Design::default();

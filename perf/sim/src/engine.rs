@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use perf_clock::Clock;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::{Notify, oneshot};
 
 use crate::metrics::{FinishReason, Finished, Metrics};
-use crate::replicas::Replicas;
+use crate::replicas::{Command, Replicas};
 use crate::request::{Progress, Submission, Times};
 use crate::scheduler::{Scheduler, StepPlan};
 use crate::speculation::Drafts;
@@ -21,13 +21,6 @@ use crate::step_time::StepTimer;
 const GATHERING: Duration = Duration::from_micros(20);
 /// The longest pause of the machine after which the loop still catches up with its deadlines.
 const LONGEST_CATCH_UP: Duration = Duration::from_secs(1);
-
-/// A command from the API to the engine.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Generate(Box<Submission>),
-    ResetPrefixCache(oneshot::Sender<bool>),
-}
 
 /// The engine's state, as the API sees it: that of all replicas together.
 #[derive(Debug)]

@@ -6,8 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use crate::engine::Command;
 use crate::request::Submission;
+
+/// A command from the API to the engine.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Generate(Box<Submission>),
+    ResetPrefixCache(oneshot::Sender<bool>),
+}
 
 /// The replicas of a server, at least one. A request goes to the one with the fewest in flight, as
 /// vLLM's own balancing does with its counts of waiting and running requests.

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::record::cache_reset::CacheReset;
 use crate::record::client_load::ClientUse;
 use crate::record::counter_source::CounterSource;
-use crate::record::file::ServerCounts;
 use crate::record::finding::{Finding, FindingCode};
 use crate::record::left_out::LeftOut;
+use crate::record::server_counts::ServerCounts;
 use crate::record::skipped_entries::SkippedEntries;
 
 /// How the run ended.
