@@ -31,13 +31,6 @@ fn inner_scenario() -> perf::Result {
         .hold()
 }
 
-/// A repository with a baseline.
-fn recorded() -> Place {
-    let place = Place::new(module_path!());
-    place.simulated("").refresh().run().assert_success();
-    place
-}
-
 /// Runs with this in the baseline's place, and finds it untouched afterwards.
 fn run_with(place: &Place, baseline: impl AsRef<[u8]>) -> (Ended, SuiteReport) {
     place.write(BASELINE, &baseline);
@@ -62,7 +55,7 @@ fn assert_refused(place: &Place, baseline: impl AsRef<[u8]>, why: &str) {
 
 #[test]
 fn a_baseline_that_was_cut_off_is_refused() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let whole = place.read(BASELINE);
     for lines in [0, 2, 5, whole.lines().count() - 1] {
         let cut: String = whole.split_inclusive('\n').take(lines).collect();
@@ -73,7 +66,7 @@ fn a_baseline_that_was_cut_off_is_refused() {
 
 #[test]
 fn a_baseline_that_was_edited_is_refused_with_the_line() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let whole = place.read(BASELINE);
     let line = whole.lines().find(|line| line.contains("output_throughput")).unwrap();
     let changed = line.replacen(" tok/s ", "1 tok/s", 1);
@@ -96,7 +89,7 @@ fn a_baseline_that_was_edited_is_refused_with_the_line() {
 
 #[test]
 fn a_baseline_of_a_newer_suite_is_refused() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let whole = place.read(BASELINE);
     let newer = whole.replace("schema: 3\n", "schema: 9\nsomething: new\n");
     assert_refused(
@@ -114,7 +107,7 @@ fn a_baseline_of_a_newer_suite_is_refused() {
 
 #[test]
 fn a_file_that_is_no_baseline_is_refused() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     assert_refused(&place, "hello\n", "it is not a snapshot file");
     assert_refused(
         &place,
@@ -126,7 +119,7 @@ fn a_file_that_is_no_baseline_is_refused() {
 
 #[test]
 fn a_refresh_replaces_a_baseline_that_cannot_be_used() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let whole = place.read(BASELINE);
     place.write(BASELINE, "hello\n");
     place.simulated("").refresh().run().assert_success();
@@ -135,7 +128,7 @@ fn a_refresh_replaces_a_baseline_that_cannot_be_used() {
 
 #[test]
 fn a_refresh_does_not_replace_a_baseline_of_a_newer_suite() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let newer = place.read(BASELINE).replace("schema: 3\n", "schema: 9\nsomething: new\n");
     place.write(BASELINE, &newer);
     std::fs::remove_dir_all(place.path("run")).unwrap();
@@ -150,7 +143,7 @@ fn a_refresh_does_not_replace_a_baseline_of_a_newer_suite() {
 
 #[test]
 fn a_session_is_added_to_nothing_that_cannot_be_read_and_nothing_is_measured_for_it() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let whole = place.read(BASELINE);
     for (text, why) in [
         (whole[..whole.len() - 20].to_owned(), "from git"),
@@ -174,7 +167,7 @@ fn a_session_is_added_to_nothing_that_cannot_be_read_and_nothing_is_measured_for
 
 #[test]
 fn a_plan_names_what_stands_in_the_way_and_what_is_replaced_and_measures_nothing() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     place.write(BASELINE, "hello\n");
     std::fs::remove_dir_all(place.path("run")).unwrap();
     let planned = |run: crate::common::Inner| {
@@ -200,7 +193,7 @@ fn a_plan_names_what_stands_in_the_way_and_what_is_replaced_and_measures_nothing
 
 #[test]
 fn two_sessions_that_are_added_at_once_are_both_kept() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     // Both have measured, and neither may write yet.
     let writing = Lock::on(&place.path(BASELINE)).unwrap();
     let mut adding: Vec<_> = ["one", "other"]
@@ -229,7 +222,7 @@ fn two_sessions_that_are_added_at_once_are_both_kept() {
 
 #[test]
 fn a_refresh_that_adds_a_guard_measures_a_whole_session() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let text = place.read(BASELINE);
     let mut old = baselines::find(&place.path(BASELINE)).baseline().unwrap().clone();
     old.metrics.remove(&"ttft_p50_ms".parse().unwrap());
@@ -241,7 +234,7 @@ fn a_refresh_that_adds_a_guard_measures_a_whole_session() {
 
 #[test]
 fn a_refresh_writes_what_accept_would_take_and_the_next_run_holds() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let whole = place.read(BASELINE);
     assert_eq!(place.read("run/baselines/simulated/inner/only-1.5.snap"), whole);
     assert!(!place.has(PENDING));
@@ -253,7 +246,7 @@ fn a_refresh_writes_what_accept_would_take_and_the_next_run_holds() {
 
 #[test]
 fn a_refresh_writes_with_any_setting_of_insta() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let whole = place.read(BASELINE);
     for mode in ["no", "new", "force"] {
         std::fs::remove_file(place.path(BASELINE)).unwrap();
@@ -276,7 +269,7 @@ fn a_refresh_that_cannot_be_trusted_writes_nothing() {
 
 #[test]
 fn a_refresh_with_an_injected_fault_is_refused_and_writes_nothing() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let whole = place.read(BASELINE);
     let ended = place.simulated("").refresh().inject("decode=1.3").run();
     ended.assert_failed_with(&[
@@ -288,7 +281,7 @@ fn a_refresh_with_an_injected_fault_is_refused_and_writes_nothing() {
 
 #[test]
 fn a_regression_fails_with_its_table_and_leaves_nothing_that_could_be_accepted() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let whole = place.read(BASELINE);
     let ended = place.simulated("").inject("decode=1.3").run();
     assert_eq!(ended.report().verdict, Verdict::Regressed);
@@ -311,7 +304,7 @@ fn a_regression_fails_with_its_table_and_leaves_nothing_that_could_be_accepted()
 
 #[test]
 fn a_run_that_holds_removes_the_pending_snapshot_of_an_older_one() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     place.simulated("other arrivals").run().assert_failure();
     assert!(place.has(PENDING));
     place.simulated("").run().assert_success();
@@ -340,7 +333,7 @@ fn a_run_without_a_baseline_leaves_what_a_refresh_would_write() {
 
 #[test]
 fn other_arrivals_are_incomparable_and_left_to_review() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let whole = place.read(BASELINE);
     let ended = place.simulated("other arrivals").run();
     assert_eq!(ended.report().verdict, Verdict::Incomparable);
@@ -351,7 +344,7 @@ fn other_arrivals_are_incomparable_and_left_to_review() {
 
 #[test]
 fn no_mode_of_insta_makes_a_run_write_a_baseline() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let whole = place.read(BASELINE);
     let modes = [
         ("INSTA_UPDATE", "always"),

@@ -29,13 +29,6 @@ fn inner_scenario() -> perf::Result {
         .hold()
 }
 
-/// A repository with a baseline.
-fn recorded() -> Place {
-    let place = Place::new(module_path!());
-    place.simulated("").refresh().run().assert_success();
-    place
-}
-
 /// Runs, and finds that the baseline is refused before anything is measured.
 fn assert_refused(place: &Place, why: &str) {
     let _ = std::fs::remove_dir_all(place.path("run"));
@@ -50,7 +43,7 @@ fn assert_refused(place: &Place, why: &str) {
 
 #[test]
 fn engine_starts_that_were_edited_or_lost_are_refused_with_their_file() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let (whole, starts) = (place.read(BASELINE), place.read(STARTS));
     let first = starts.find("[[[").unwrap() + 3;
     place.write(STARTS, format!("{}1{}", &starts[..first], &starts[first..]));
@@ -64,7 +57,7 @@ fn engine_starts_that_were_edited_or_lost_are_refused_with_their_file() {
 
 #[test]
 fn a_snapshot_that_insta_accepts_finds_the_starts_that_were_left_with_it() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let file = place.path(BASELINE);
     let before = (place.read(BASELINE), place.read(STARTS));
     place.simulated("other arrivals").run().assert_failure();
@@ -89,7 +82,7 @@ fn a_snapshot_that_insta_accepts_finds_the_starts_that_were_left_with_it() {
 
 #[test]
 fn a_baseline_that_shows_another_slack_is_judged_by_the_test_and_named_before_the_run() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let mut other = baselines::find(&place.path(BASELINE)).baseline().unwrap().clone();
     other.slacks.values_mut().for_each(|slack| *slack = percent(50.0));
     baselines::write_files(&place.path(BASELINE), &other).unwrap();

@@ -63,6 +63,13 @@ impl Place {
         place
     }
 
+    /// The same with the baseline of its scenario.
+    pub(crate) fn recorded(module: &str) -> Self {
+        let place = Self::new(module);
+        place.simulated("").refresh().run().assert_success();
+        place
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }

@@ -33,12 +33,6 @@ fn inner_scenario() -> perf::Result {
         .hold()
 }
 
-fn recorded() -> Place {
-    let place = Place::new(module_path!());
-    place.simulated("").refresh().run().assert_success();
-    place
-}
-
 fn baseline(place: &Place) -> Baseline {
     baselines::find(&place.path(BASELINE)).baseline().unwrap().clone()
 }
@@ -60,14 +54,14 @@ fn scale(baseline: &mut Baseline, by: f64) {
 
 #[test]
 fn what_did_not_change_is_not_measured_longer_than_it_takes_to_say_so() {
-    let report = recorded().simulated("").run().assert_success().report();
+    let report = Place::recorded(module_path!()).simulated("").run().assert_success().report();
     assert_eq!(report.verdict, Verdict::Held);
     assert!(report.loads[0].starts < 3, "{} starts", report.loads[0].starts);
 }
 
 #[test]
 fn a_regression_rests_on_three_starts_and_a_duet_with_what_the_baseline_was_measured_on() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let report = place.simulated("").inject("decode=1.3").run().assert_failure().report();
     assert_eq!(report.verdict, Verdict::Regressed);
     assert_eq!(report.loads[0].starts, 3);
@@ -81,7 +75,7 @@ fn a_regression_rests_on_three_starts_and_a_duet_with_what_the_baseline_was_meas
 
 #[test]
 fn a_regression_against_a_baseline_of_a_faster_day_is_overturned_only_where_a_duet_is_possible() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let mut faster = baseline(&place);
     scale(&mut faster, 1.2);
     baselines::write_files(&place.path(BASELINE), &faster).unwrap();
@@ -115,7 +109,7 @@ fn a_regression_against_a_baseline_of_a_faster_day_is_overturned_only_where_a_du
 
 #[test]
 fn a_session_is_added_to_a_baseline_of_the_same_and_to_no_other() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let add = |noise: u64| {
         place.simulated("").refresh().settings(move |settings| {
             settings.adds_session = true;
@@ -138,7 +132,7 @@ fn a_session_is_added_to_a_baseline_of_the_same_and_to_no_other() {
 
 #[test]
 fn nightly_sessions_end_at_five_and_the_anchor_of_the_same_grows_with_them() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     put_anchor(&place, baseline(&place));
     let anchor = || -> Anchor {
         match anchors::find(&place.path(BASELINE)) {
@@ -176,7 +170,7 @@ fn nightly_sessions_end_at_five_and_the_anchor_of_the_same_grows_with_them() {
 
 #[test]
 fn losses_that_were_accepted_one_by_one_fail_when_they_add_up() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let mut anchor = baseline(&place);
     // Fewer than three sessions prove no creep.
     for sessions in anchor.metrics.values_mut() {
@@ -199,7 +193,7 @@ fn losses_that_were_accepted_one_by_one_fail_when_they_add_up() {
 
 #[test]
 fn a_budget_that_is_used_up_leaves_it_undecided() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let tight = place.simulated("").inject("decode=1.3").settings(|settings| {
         settings.budget = Budget { starts: None, gpu_s: Some(1.0) };
         settings.noise = 3;
@@ -210,7 +204,7 @@ fn a_budget_that_is_used_up_leaves_it_undecided() {
 
 #[test]
 fn a_budget_that_ends_in_a_duet_leaves_a_loss_inconclusive_with_what_the_pairs_show_and_lack() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     let slower = || place.simulated("").inject("decode=1.3");
     // Three starts and a duet of two pairs.
     let whole_s = slower().run().assert_failure().report().gpu_s;
@@ -249,7 +243,7 @@ fn a_budget_that_ends_in_a_duet_leaves_a_loss_inconclusive_with_what_the_pairs_s
 
 #[test]
 fn a_budget_of_two_starts_finds_no_regression_without_a_duet_and_says_what_it_would_take() {
-    let place = recorded();
+    let place = Place::recorded(module_path!());
     place.write("perf.toml", "[gate]\nduet_pairs = 0\n");
     let tight = place.simulated("").inject("decode=1.3").settings(|settings| {
         settings.budget = Budget { starts: Some(2), gpu_s: None };

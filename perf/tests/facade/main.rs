@@ -13,4 +13,5 @@ mod gpus;
 mod life_cycle;
 mod parts;
 mod side_by_side;
+mod sweeping;
 mod sweeps;

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use perf::prelude::*;
-use perf_model::spec::settings::SweepRequest;
 use perf_model::sweep::journal::Line;
 use perf_model::sweep::report::SweepReport;
-use perf_store::sweep_file;
 
 use crate::common::{ANY_LATENESS, Inner, Place};
+use crate::sweeping::{asked, assert_same_sweep, report};
 
 /// What the other tests run, each in a process of its own.
 #[test]
@@ -34,17 +33,6 @@ fn inner_scenario() -> perf::Result {
         .side_by_side(most)
         .run()?
         .done()
-}
-
-/// As `cargo xtask perf sweep` runs it.
-fn asked(inner: Inner, resumes: bool) -> Inner {
-    inner.settings(|settings| {
-        settings.sweep = Some(SweepRequest { resumes, ..SweepRequest::default() });
-    })
-}
-
-fn report(place: &Place) -> SweepReport {
-    sweep_file::read(&place.path("run/inner/sweep.json")).unwrap()
 }
 
 /// The lines of the journal, without the declaration.
@@ -126,10 +114,7 @@ fn a_packed_sweep_is_the_same_byte_for_byte_in_every_simulated_run() {
     for place in [&place, &again] {
         asked(place.simulated("three at once"), false).run().assert_success();
     }
-    for file in ["sweep.json", "sweep.csv", "sweep.jsonl"] {
-        let path = format!("run/inner/{file}");
-        assert_eq!(place.read(&path), again.read(&path), "{file}");
-    }
+    assert_same_sweep(&place, &again);
 }
 
 #[test]

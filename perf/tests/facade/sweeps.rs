@@ -8,7 +8,8 @@ use perf_model::sweep::report::SweepReport;
 use perf_store::sweep_file;
 use rustix::process::Signal;
 
-use crate::common::{ANY_LATENESS, Inner, Place};
+use crate::common::{ANY_LATENESS, Place};
+use crate::sweeping::{asked, assert_same_sweep, report};
 
 /// What the other tests run, each in a process of its own.
 #[test]
@@ -33,17 +34,6 @@ fn inner_scenario() -> perf::Result {
     };
     let sweep = sweep.goal("throughput", output_throughput()).goal("first token", ttft().p50());
     sweep.from_command_line()?.done()
-}
-
-/// As `cargo xtask perf sweep` runs it.
-fn asked(inner: Inner, resumes: bool) -> Inner {
-    inner.settings(|settings| {
-        settings.sweep = Some(SweepRequest { resumes, ..SweepRequest::default() });
-    })
-}
-
-fn report(place: &Place) -> SweepReport {
-    sweep_file::read(&place.path("run/inner/sweep.json")).unwrap()
 }
 
 fn reasons(report: &SweepReport) -> Vec<&str> {
@@ -132,10 +122,7 @@ fn a_sweep_is_the_same_byte_for_byte_in_every_simulated_run() {
     for place in [&place, &again] {
         asked(place.simulated("sweep"), false).run().assert_success();
     }
-    for file in ["sweep.json", "sweep.csv", "sweep.jsonl"] {
-        let path = format!("run/inner/{file}");
-        assert_eq!(place.read(&path), again.read(&path), "{file}");
-    }
+    assert_same_sweep(&place, &again);
     assert_eq!(report(&place).counts(), (6, 0, 0));
 }
 
