@@ -121,6 +121,7 @@ fn the_crates_depend_on_each_other_as_the_architecture_says() {
         "perf/engine/",
         "perf/gate/",
         "perf/load/",
+        "perf/machine/",
         "perf/model/",
         "perf/report/",
         "perf/sim/",

@@ -12,6 +12,7 @@ mod watcher;
 use std::path::Path;
 
 use perf_clock::Clock;
+use perf_machine::host::describe_cpu;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::spec::config::Docker;
 use perf_model::spec::engine_kind::EngineKind;
@@ -19,7 +20,6 @@ use perf_model::spec::image_reference;
 
 use crate::error::EngineError;
 use crate::gpu;
-use crate::host::describe_cpu;
 use crate::launch_spec::LaunchSpec;
 use crate::lease::Lease;
 use crate::model_files;

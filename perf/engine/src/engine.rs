@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use perf_clock::Clock;
+use perf_machine::holder::Holder;
+use perf_machine::{host, lock};
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
@@ -19,12 +21,11 @@ use crate::gpu::{self, Gpu};
 use crate::launch_spec::{LaunchSpec, UnderTest};
 use crate::lease::{Lease, Wanted};
 use crate::leasing::{LOOK, Leasing};
-use crate::lock::{self, Holder};
 use crate::models::Models;
 use crate::process::{self, ProcessEngine};
 use crate::remote::Look;
 use crate::running::Running;
-use crate::{host, remote, simulated};
+use crate::{remote, simulated};
 
 /// Brings servers up, by the engine that a run asks for.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use perf_machine::lock::LockUnusable;
 use perf_model::spec::engine_kind::EngineKind;
 
 use crate::failure::ServerFailure;
@@ -108,13 +109,8 @@ pub enum EngineError {
         used: Vec<String>,
     },
     /// The lock file of a lease cannot be used.
-    #[error("cannot use the lock file {}: {reason}; name a writable folder in PERF_LOCK_DIR", path.display())]
-    LockUnusable {
-        /// The lock file.
-        path: PathBuf,
-        /// What the operating system said.
-        reason: String,
-    },
+    #[error(transparent)]
+    LockUnusable(#[from] LockUnusable),
     /// The model's files are in none of the places where they could be.
     #[error(
         "the model `{model}` is not on this machine; looked in {}{}; name its folder as `path` under [models.{}] in perf.toml or \

@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use perf_machine::holder::Holder;
+use perf_machine::lock::{self, Lock, LockUnusable};
 use perf_model::spec::server::Server;
 
 use crate::error::EngineError;
 use crate::gpu::Gpu;
-use crate::lock::{Holder, Lock};
 use crate::queue::{Place, Queue, announce};
 
 /// What a server wants.
@@ -81,6 +82,12 @@ impl From<EngineError> for Refusal {
     }
 }
 
+impl From<LockUnusable> for Refusal {
+    fn from(error: LockUnusable) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
 /// The GPUs of the machine, by whether they can be leased.
 #[derive(Default)]
 struct Sorted<'a> {
@@ -92,7 +99,7 @@ struct Sorted<'a> {
 impl Lease {
     /// Leases the CPU, for a server without a GPU.
     pub(crate) fn cpu(folder: &Path, holder: &Holder, place: &mut Place) -> Result<Self, Refusal> {
-        let path = folder.join("cpu.lock");
+        let path = folder.join(lock::CPU);
         let queue = Queue::of(folder, "cpu");
         let refuse = |by: Option<Holder>| Refusal {
             error: Box::new(EngineError::Busy {
@@ -158,7 +165,7 @@ fn sort<'a>(folder: &Path, gpus: &[&'a Gpu], holder: &Holder) -> Result<Sorted<'
     let mut gpus = gpus.to_vec();
     gpus.sort_by_key(|gpu| gpu.index);
     for gpu in gpus {
-        let path = folder.join(format!("gpu-{}.lock", gpu.uuid));
+        let path = folder.join(lock::of_gpu(&gpu.uuid));
         match Lock::try_take_for(&path, holder)? {
             Some(_) if !gpu.is_free() => sorted.in_use.push(gpu),
             Some(lock) => sorted.free.push((gpu, lock)),

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use perf_clock::Clock;
+use perf_machine::holder::Holder;
+use perf_machine::lock::Lock;
 
 use crate::error::EngineError;
 use crate::gpu::Gpu;
 use crate::lease::{Lease, Refusal, Wanted};
-use crate::lock::{Holder, Lock};
 use crate::queue::{Place, news};
 
 /// How long a GPU may take to be free of a server that has ended.

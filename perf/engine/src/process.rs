@@ -12,12 +12,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use perf_clock::Clock;
+use perf_machine::host::describe_cpu;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::spec::engine_kind::EngineKind;
 
 use crate::error::EngineError;
 use crate::gpu;
-use crate::host::describe_cpu;
 use crate::launch_spec::LaunchSpec;
 use crate::lease::Lease;
 use crate::log::shown;

@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use perf_machine::lock::{self, Lock, LockUnusable};
+
 use crate::error::EngineError;
-use crate::lock::{self, Lock};
 
 /// The file that changes when an attempt is worth it.
 const NEWS: &str = "news";
@@ -100,7 +101,7 @@ impl Queue {
 
     fn join(&self, number: u64, needs: usize) -> Result<Lock, EngineError> {
         let path = self.path(number);
-        let unusable = |reason: String| EngineError::LockUnusable { path: path.clone(), reason };
+        let unusable = |reason: String| LockUnusable { path: path.clone(), reason };
         let mut lock = Lock::try_take(&path)?
             .ok_or_else(|| unusable("another process has just taken it".to_owned()))?;
         lock.write(&format!("{needs} 0\n")).map_err(|error| unusable(error.to_string()))?;

@@ -3,20 +3,20 @@
 use std::os::unix::fs::MetadataExt;
 
 /// `CPU: AMD EPYC 7B13, 2 cores`.
-pub(crate) fn describe_cpu() -> String {
+pub fn describe_cpu() -> String {
     let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!("CPU: {}, {cores} cores", cpu_name(&information))
 }
 
 /// The machine's name, or nothing where it cannot be read.
-pub(crate) fn host_name() -> String {
+pub fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
 }
 
 /// `process 42 (python3, user alice)`, as far as the kernel shows it.
-pub(crate) fn describe_process(process: u32) -> String {
+pub fn describe_process(process: u32) -> String {
     let folder = format!("/proc/{process}");
     let name = std::fs::read_to_string(format!("{folder}/comm")).ok();
     let user = std::fs::metadata(folder).ok().map(|folder| user_name(folder.uid()));
@@ -30,7 +30,7 @@ pub(crate) fn describe_process(process: u32) -> String {
 }
 
 /// The name of a user, or the number where this machine has no name for it.
-pub(crate) fn user_name(number: u32) -> String {
+pub fn user_name(number: u32) -> String {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = users.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -1,9 +1,8 @@
-//! Locks on files that several users share: [`Lock`], and who has one: [`Holder`].
+//! Locks on files that several users share: [`Lock`], and where those of the hardware are.
 //!
 //! It is the operating system's lock. It holds across threads and processes, and the kernel frees it
 //! when its holder dies, however that happens.
 
-use std::fmt;
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -11,8 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::error::EngineError;
-use crate::host::{describe_process, user_name};
+use crate::holder::Holder;
 
 /// Names the folder of the lock files, in place of one under the folder for temporary files.
 const FOLDER_VARIABLE: &str = "PERF_LOCK_DIR";
@@ -21,27 +19,50 @@ const FOLDER_VARIABLE: &str = "PERF_LOCK_DIR";
 const SAFELY: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
 
 /// The machine-wide folder of the lock files.
-pub(crate) fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     std::env::var_os(FOLDER_VARIABLE)
         .filter(|folder| !folder.is_empty())
         .map_or_else(|| std::env::temp_dir().join("vllm-perf-locks"), PathBuf::from)
 }
 
+/// The name of the CPU's lock file.
+pub const CPU: &str = "cpu.lock";
+
+/// The name of the lock file of a GPU.
+pub fn of_gpu(uuid: &str) -> String {
+    format!("gpu-{uuid}.lock")
+}
+
+/// The GPU that a lock file of this name is of, by its UUID.
+pub fn gpu_of(name: &str) -> Option<&str> {
+    name.strip_prefix("gpu-")?.strip_suffix(".lock")
+}
+
+/// A lock file that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot use the lock file {}: {reason}; name a writable folder in PERF_LOCK_DIR", path.display())]
+pub struct LockUnusable {
+    /// The lock file.
+    pub path: PathBuf,
+    /// What the operating system said.
+    pub reason: String,
+}
+
 /// A lock on a file. Dropping it frees the lock.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     file: File,
     path: PathBuf,
 }
 
 impl Lock {
     /// Takes the lock if it is free; `None` if another process has it.
-    pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, EngineError> {
+    pub fn try_take(path: &Path) -> Result<Option<Self>, LockUnusable> {
         Self::try_take_for(path, &Holder::this_process())
     }
 
     /// The same, and says in the file who has it.
-    pub(crate) fn try_take_for(path: &Path, holder: &Holder) -> Result<Option<Self>, EngineError> {
+    pub fn try_take_for(path: &Path, holder: &Holder) -> Result<Option<Self>, LockUnusable> {
         let file = open(path).map_err(|error| unusable(path, &error))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -54,17 +75,18 @@ impl Lock {
         Ok(Some(lock))
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// The file.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Removes the file of a lock that is not needed again.
-    pub(crate) fn remove(self) {
+    pub fn remove(self) {
         let _ = std::fs::remove_file(&self.path);
     }
 
     /// Replaces what the file says.
-    pub(crate) fn write(&mut self, text: &str) -> io::Result<()> {
+    pub fn write(&mut self, text: &str) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
         self.file.write_all(text.as_bytes())
@@ -76,72 +98,6 @@ impl Drop for Lock {
         // Closing frees it as well, unless a child process that another thread is just starting
         // still has a copy.
         let _ = self.file.unlock();
-    }
-}
-
-/// Who has a lock, as its file says: for a message. What counts is the lock.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Holder {
-    pid: u32,
-    user: String,
-    run: String,
-    suite: String,
-}
-
-impl Holder {
-    /// This process, for nothing in particular.
-    pub(crate) fn this_process() -> Self {
-        let user = user_name(rustix::process::geteuid().as_raw());
-        Self { pid: std::process::id(), user, ..Self::default() }
-    }
-
-    /// The same for a suite of a run.
-    pub(crate) fn measuring(self, run: &str, suite: &str) -> Self {
-        Self { run: run.to_owned(), suite: suite.to_owned(), ..self }
-    }
-
-    /// The same for a suite of the same run.
-    pub(crate) fn for_suite(self, suite: &str) -> Self {
-        Self { suite: suite.to_owned(), ..self }
-    }
-
-    /// The process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.pid
-    }
-
-    /// The last one that had the lock of a file.
-    pub(crate) fn of(path: &Path) -> Option<Self> {
-        let text = read(path).ok()?;
-        let mut lines = text.lines().map(str::to_owned);
-        let pid = lines.next()?.trim().parse().ok()?;
-        let mut next = || lines.next().unwrap_or_default();
-        Some(Self { pid, user: next(), run: next(), suite: next() })
-    }
-
-    fn to_lines(&self) -> String {
-        let Self { pid, user, run, suite } = self;
-        format!("{pid}\n{user}\n{run}\n{suite}\n")
-    }
-}
-
-/// `vllm-perf run 0007 (suite chat) of alice, pid 4242`.
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A file of an older version, or one that somebody else wrote: only what is printable.
-        let plain = |text: &str| text.chars().filter(|it| !it.is_control()).collect::<String>();
-        let (user, run, suite) = (plain(&self.user), plain(&self.run), plain(&self.suite));
-        if user.is_empty() {
-            return f.write_str(&describe_process(self.pid));
-        }
-        write!(f, "vllm-perf")?;
-        if !run.is_empty() {
-            write!(f, " run {run}")?;
-        }
-        if !suite.is_empty() {
-            write!(f, " (suite {suite})")?;
-        }
-        write!(f, " of {user}, pid {}", self.pid)
     }
 }
 
@@ -196,7 +152,7 @@ fn check_file(file: File) -> io::Result<File> {
 }
 
 /// What a lock file says.
-pub(crate) fn read(path: &Path) -> io::Result<String> {
+pub fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let file =
         OpenOptions::new().read(true).custom_flags(SAFELY.bits().cast_signed()).open(path)?;
@@ -204,13 +160,14 @@ pub(crate) fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Whether somebody has the lock of a file that is there.
-pub(crate) fn is_held(path: &Path) -> Result<bool, EngineError> {
+/// Whether somebody has the lock of a file that is there. It is asked for together with others who ask,
+/// and given back at once.
+pub fn is_held(path: &Path) -> Result<bool, LockUnusable> {
     let file = match open_existing(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         opened => opened.map_err(|error| unusable(path, &error))?,
     };
-    match file.try_lock() {
+    match file.try_lock_shared() {
         Ok(()) => file.unlock().map(|()| false).map_err(|error| unusable(path, &error)),
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(error)) => Err(unusable(path, &error)),
@@ -218,7 +175,7 @@ pub(crate) fn is_held(path: &Path) -> Result<bool, EngineError> {
 }
 
 /// Replaces what a lock file says that somebody else may have the lock of.
-pub(crate) fn rewrite(path: &Path, text: &str) -> io::Result<()> {
+pub fn rewrite(path: &Path, text: &str) -> io::Result<()> {
     let mut file = open_existing(path)?;
     file.set_len(0)?;
     file.write_all(text.as_bytes())
@@ -230,28 +187,6 @@ fn open_existing(path: &Path) -> io::Result<File> {
     options.open(path).and_then(check_file)
 }
 
-fn unusable(path: &Path, error: &io::Error) -> EngineError {
-    EngineError::LockUnusable { path: path.to_owned(), reason: error.to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lock_says_who_has_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("gpu.lock");
-        let holder =
-            Holder { user: "alice".into(), ..Holder::this_process() }.measuring("0007", "chat");
-        let lock = Lock::try_take_for(&path, &holder).unwrap().unwrap();
-        assert_eq!(Lock::try_take(&path).unwrap().map(|_| ()), None);
-        let pid = std::process::id();
-        let said = format!("vllm-perf run 0007 (suite chat) of alice, pid {pid}");
-        assert_eq!(Holder::of(&path).unwrap().to_string(), said);
-        drop(lock);
-        // As an older version wrote it.
-        std::fs::write(&path, format!("{pid}\n")).unwrap();
-        assert!(Holder::of(&path).unwrap().to_string().starts_with(&format!("process {pid} (")));
-    }
+fn unusable(path: &Path, error: &io::Error) -> LockUnusable {
+    LockUnusable { path: path.to_owned(), reason: error.to_string() }
 }

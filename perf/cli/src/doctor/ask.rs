@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use perf_machine::command::is_on_path;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A driver or a daemon that hangs gives no answer at all; one that works gives it within a second or
@@ -55,12 +56,6 @@ pub(super) fn ask(program: &str, arguments: &[&str]) -> Answer {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     let first = errors.lines().chain(said.lines()).find(|line| !line.trim().is_empty());
     Answer::Failed(first.map_or_else(|| output.status.to_string(), |line| line.trim().to_owned()))
-}
-
-/// Whether a command is on the PATH.
-pub(super) fn is_on_path(program: &str) -> bool {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
 }
 
 /// Whether a command can be run: a name that is on the PATH, or a path to a file.

@@ -3,18 +3,20 @@
 
 use std::path::Path;
 
+use perf_machine::command::is_on_path;
+use perf_machine::docker::{LOCK, MACHINE, OURS, remedy};
+use perf_machine::host::host_name;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_report::terminal::Check;
 
 use super::Machine;
-use super::ask::{Answer, ask, is_on_path};
+use super::ask::{Answer, ask};
 use super::gpus::Found;
 use super::{disk, holders};
 use crate::detect;
 
 const INFO: &str =
     "{{.ServerVersion}}|{{.DockerRootDir}}|{{range $name, $runtime := .Runtimes}}{{$name}} {{end}}";
-const CONTAINERS: &str = r#"{{.Names}}|{{.Label "vllm-perf.lock"}}|{{.Label "vllm-perf.machine"}}"#;
 
 /// Looks at Docker. Only a run on the engine docker can be stopped by what is found.
 pub(super) fn look(machine: &Machine, gpus: Found, checks: &mut Vec<Check>) {
@@ -31,7 +33,7 @@ pub(super) fn look(machine: &Machine, gpus: Found, checks: &mut Vec<Check>) {
                 Answer::Failed(why) => why,
                 _ => "its socket takes no connection".to_owned(),
             };
-            checks.push(Check::problem(format!("Docker does not answer: {why}"), start(&why)));
+            checks.push(Check::problem(format!("Docker does not answer: {why}"), remedy(&why)));
             return;
         }
         _ => {
@@ -63,17 +65,6 @@ fn without_command(is_needed: bool, checks: &mut Vec<Check>) {
     } else {
         let what = "neither `docker` nor `curl` is on the PATH, so nothing could remove a container when its run is killed";
         checks.push(Check::problem_if(is_needed, what, "install Docker's command line"));
-    }
-}
-
-/// How to bring a daemon to answer.
-fn start(why: &str) -> &'static str {
-    if why.contains("ermission denied") {
-        "let your user talk to it with `sudo usermod -aG docker $USER`, and log in again"
-    } else if std::env::var_os("DOCKER_HOST").is_some() {
-        "check the address in DOCKER_HOST, or unset it"
-    } else {
-        "start it with `sudo systemctl start docker`, or name another daemon in DOCKER_HOST"
     }
 }
 
@@ -109,10 +100,12 @@ fn image(image: &str, docker_folder: &Path) -> Check {
 
 /// Containers whose runs are dead. The next start on the engine docker removes them.
 fn leftovers(checks: &mut Vec<Check>) {
-    let arguments = ["ps", "--all", "--filter", "label=vllm-perf=1", "--format", CONTAINERS];
+    let ours = format!("label={OURS}=1");
+    let form = format!("{{{{.Names}}}}|{{{{.Label \"{LOCK}\"}}}}|{{{{.Label \"{MACHINE}\"}}}}");
+    let arguments = ["ps", "--all", "--filter", &ours, "--format", &form];
     let Answer::Said(listed) = ask("docker", &arguments) else { return };
-    let here = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    for name in dead(&listed, here.trim(), |lock| holders::is_held(Path::new(lock))) {
+
+    for name in dead(&listed, &host_name(), |lock| holders::is_held(Path::new(lock))) {
         checks.push(Check::note(
             format!("the container {name} is left of a run that is dead, and may hold GPUs"),
             format!("`docker rm -f -v {name}`; the next start with `--engine docker` does it too"),
@@ -149,11 +142,5 @@ mod tests {
     fn the_runtime_for_gpus_is_found_by_its_name() {
         assert_eq!(gpu_runtime("io.containerd.runc.v2 nvidia runc", true).severity, Severity::Ok);
         assert_eq!(gpu_runtime("runc nvidia-cdi", false).severity, Severity::Note);
-    }
-
-    #[test]
-    fn a_socket_that_may_not_be_opened_needs_another_remedy_than_a_daemon_that_is_down() {
-        assert!(start("permission denied while trying to connect").contains("usermod"));
-        assert!(!start("Cannot connect to the Docker daemon").contains("usermod"));
     }
 }

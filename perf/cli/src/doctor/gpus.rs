@@ -1,14 +1,12 @@
 //! GPUs and their driver, as `nvidia-smi` shows them: [`look`].
 
+use perf_machine::gpu::IDLE_MIB;
 use perf_report::terminal::Check;
 
 use super::Machine;
 use super::ask::{Answer, ask};
 use super::holders::Lease;
 use crate::detect;
-
-/// Memory in use, in MiB, up to which a GPU without a process counts as free; the engine's own bound.
-const IDLE_MIB: f64 = 1_024.0;
 
 const GPUS: &str = "--query-gpu=index,uuid,name,driver_version,persistence_mode,power.limit,power.default_limit,memory.used";
 /// Asked for apart: a driver that does not know one of these answers nothing.
@@ -140,7 +138,7 @@ fn used_by(gpu: &[&str], processes: &str) -> Option<(String, String)> {
     let users: Vec<Vec<&str>> =
         rows(processes).into_iter().filter(|row| row.len() == 4 && row[0] == gpu[1]).collect();
     if users.is_empty() {
-        let used = number(gpu[7]).filter(|used| *used > IDLE_MIB)?;
+        let used = number(gpu[7]).filter(|used| *used > IDLE_MIB as f64)?;
         let who = format!("a process that the driver does not name ({used:.0} MiB)");
         let remedy =
             format!("`sudo fuser -v /dev/nvidia{}` shows who has it open; end that", gpu[0]);

@@ -1,11 +1,9 @@
 //! Which leases of the machine's hardware are held, and by whom: [`leases`].
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::fs::OFlags;
+use perf_machine::holder::Holder;
+use perf_machine::lock;
 
 /// A lease that a living run holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,34 +17,29 @@ pub(super) struct Lease {
 impl Lease {
     /// Whether it is the lease of this GPU.
     pub(super) fn is_of_gpu(&self, uuid: &str) -> bool {
-        self.file == format!("gpu-{uuid}.lock")
+        self.gpu() == Some(uuid)
+    }
+
+    /// The GPU that it is of, by its UUID.
+    pub(super) fn gpu(&self) -> Option<&str> {
+        lock::gpu_of(&self.file)
     }
 
     /// Whether it is the lease of the CPU.
     pub(super) fn is_of_cpu(&self) -> bool {
-        self.file == "cpu.lock"
+        self.file == lock::CPU
     }
-}
-
-/// The folder of the locks, as the engine picks it.
-fn folder() -> PathBuf {
-    std::env::var_os("PERF_LOCK_DIR")
-        .filter(|folder| !folder.is_empty())
-        .map_or_else(|| std::env::temp_dir().join("vllm-perf-locks"), PathBuf::from)
 }
 
 /// All leases that are held now, by the names of their files.
 pub(super) fn leases() -> Vec<Lease> {
-    held_in(&folder())
+    held_in(&lock::folder())
 }
 
 fn held_in(folder: &Path) -> Vec<Lease> {
     let names = std::fs::read_dir(folder).into_iter().flatten();
     let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let is_lease = |name: &String| {
-        name == "cpu.lock"
-            || name.strip_suffix(".lock").is_some_and(|name| name.starts_with("gpu-"))
-    };
+    let is_lease = |name: &String| name == lock::CPU || lock::gpu_of(name).is_some();
     let mut names: Vec<String> = names.filter(is_lease).collect();
     names.sort();
     names
@@ -56,35 +49,20 @@ fn held_in(folder: &Path) -> Vec<Lease> {
         .collect()
 }
 
-/// Whether a run has the lock of a file. It is asked for together with others who ask, and given back
-/// at once.
-pub(super) fn is_held(file: &Path) -> bool {
-    open(file).is_some_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
-}
-
-/// The folder is shared with other users: no link is followed, and a fifo is not waited for.
-fn open(file: &Path) -> Option<File> {
-    let safely = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(safely).open(file).ok()?;
-    file.metadata().ok()?.is_file().then_some(file)
-}
-
-/// `run 0007 (suite chat) of alice, pid 4242`, from the lines pid, user, run and suite of the file.
+/// Who has a lock, as its file says.
 fn holder(file: &Path) -> String {
-    let mut text = String::new();
-    let _ = open(file).map(|file| file.take(1_024).read_to_string(&mut text));
-    let plain = |line: &str| line.chars().filter(|it| !it.is_control()).collect::<String>();
-    let lines: Vec<String> = text.lines().map(plain).collect();
-    let line = |at: usize| lines.get(at).filter(|line| !line.is_empty());
-    let run = line(2).map_or_else(|| "a run".to_owned(), |run| format!("run {run}"));
-    let suite = line(3).map_or_else(String::new, |suite| format!(" (suite {suite})"));
-    let user = line(1).map_or_else(String::new, |user| format!(" of {user}"));
-    let pid = line(0).map_or_else(String::new, |pid| format!(", pid {pid}"));
-    format!("{run}{suite}{user}{pid}")
+    Holder::of(file).map_or_else(|| "a run".to_owned(), |holder| holder.run())
+}
+
+/// Whether a run has the lock of a file. Of one that cannot be looked at, it is not known.
+pub(super) fn is_held(file: &Path) -> bool {
+    lock::is_held(file).unwrap_or(false)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     #[test]

@@ -11,12 +11,9 @@ use super::holders::Lease;
 pub(super) fn look(machine: &Machine, gpus: Found, held: &[Lease], checks: &mut Vec<Check>) {
     for lease in held {
         let (what, is_last) = if lease.is_of_cpu() {
-            ("the CPU".to_owned(), gpus.gpus == 0)
+            ("the CPU", gpus.gpus == 0)
         } else {
-            (
-                lease.file.trim_end_matches(".lock").trim_start_matches("gpu-").to_owned(),
-                gpus.free == 0,
-            )
+            (lease.gpu().unwrap_or(&lease.file), gpus.free == 0)
         };
         checks.push(Check::problem_if(
             machine.starts_servers() && is_last,

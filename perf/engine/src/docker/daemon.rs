@@ -36,13 +36,7 @@ pub(super) fn is_missing(error: &DockerError) -> bool {
 }
 
 fn unavailable(reason: &str) -> EngineError {
-    let hint = if reason.contains("ermission denied") {
-        "let your user talk to it with `sudo usermod -aG docker $USER`, and log in again"
-    } else if std::env::var_os("DOCKER_HOST").is_some() {
-        "check the address in DOCKER_HOST, or unset it"
-    } else {
-        "start it with `sudo systemctl start docker`, or name another daemon in DOCKER_HOST"
-    };
+    let hint = perf_machine::docker::remedy(reason);
     EngineError::DockerUnavailable { reason: reason.to_owned(), hint: hint.to_owned() }
 }
 

@@ -6,6 +6,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use perf_machine::docker::{LOCK, MACHINE, OURS};
+use perf_machine::host::host_name;
+use perf_machine::lock::{Lock, LockUnusable};
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::models::ContainerSummary;
 use testcontainers::bollard::query_parameters::{
@@ -15,19 +18,7 @@ use testcontainers::bollard::query_parameters::{
 use super::daemon::{failed, is_missing};
 use super::watcher::Watcher;
 use crate::error::EngineError;
-use crate::host::host_name;
-use crate::lock::Lock;
 use crate::readiness::chain;
-
-/// Marks every container of ours.
-const OURS: &str = "vllm-perf";
-
-/// The lock file of the run that a container belongs to.
-const LOCK: &str = "vllm-perf.lock";
-
-/// The machine that the lock file is on: a daemon may serve several, and a lock elsewhere cannot be
-/// looked at.
-const MACHINE: &str = "vllm-perf.machine";
 
 /// Between two looks whether containers are gone.
 const LOOK: Duration = Duration::from_millis(100);
@@ -51,7 +42,7 @@ impl ContainerRun {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let id = format!("{}-{count}-{now}", std::process::id());
         let path = folder.join(format!("run-{id}.lock"));
-        let lock = Lock::try_take(&path)?.ok_or_else(|| EngineError::LockUnusable {
+        let lock = Lock::try_take(&path)?.ok_or_else(|| LockUnusable {
             path,
             reason: "another process has locked it".to_owned(),
         })?;

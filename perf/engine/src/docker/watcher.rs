@@ -9,6 +9,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use perf_machine::command::is_on_path;
+
 /// Waits for the end of its input, which the kernel brings about when the run ends in any way. A line
 /// on it says that nothing is left to remove. Without it, the containers with the label are
 /// removed, by Docker's command or else by its socket, and looked for again until none was there on
@@ -87,11 +89,6 @@ fn socket(docker_host: Option<&str>) -> Option<PathBuf> {
         None => Some(SOCKET.into()),
         Some(host) => host.strip_prefix("unix://").map(PathBuf::from),
     }
-}
-
-fn is_on_path(program: &str) -> bool {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use perf_machine::host::describe_process;
+
 use super::{Gpu, now};
-use crate::host::describe_process;
 
 /// How long the driver may take to give memory back after the last process has ended.
 const RELEASE: Duration = Duration::from_secs(10);

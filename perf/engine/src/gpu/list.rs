@@ -1,9 +1,7 @@
 //! A GPU and the processes that use it: [`Gpu`].
 
+use perf_machine::gpu::IDLE_MIB;
 use perf_model::record::gpu_setup::GpuSetup;
-
-/// Memory in use, in MiB, up to which a GPU counts as free: what the driver and a desktop take.
-const IDLE_MIB: u64 = 1024;
 
 /// A GPU of this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

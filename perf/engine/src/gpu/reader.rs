@@ -7,12 +7,12 @@ use nvml_wrapper::enum_wrappers::device::{
 use nvml_wrapper::enums::event::XidError;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, EventSet, Nvml};
+use perf_machine::host::describe_process;
 use perf_model::record::gpu_reading::GpuReading;
 
 use super::Gpu;
 use super::nvml::users;
 use super::owners::Owners;
-use crate::host::describe_process;
 
 const MIB: u64 = 1024 * 1024;
 

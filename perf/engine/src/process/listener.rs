@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::host::describe_process;
+use perf_machine::host::describe_process;
 
 /// The state of a socket that listens, in `/proc/net/tcp`.
 const LISTENS: &str = "0A";
