@@ -17,6 +17,7 @@ pub mod finding;
 pub mod fingerprint;
 pub mod gpu_reading;
 pub mod gpu_setup;
+pub mod header;
 pub mod left_out;
 pub mod oddity;
 pub mod part;

@@ -1,117 +1,17 @@
 //! The record of one run: JSON lines, a [`Header`], every [`Sample`], an [`End`]. Append-only, so
 //! that what was measured before a crash is never lost; a record without its end is incomplete.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use crate::record::cache_reset::CacheReset;
-use crate::record::client_load::Calibration;
 pub use crate::record::end::End;
-use crate::record::fingerprint::Fingerprint;
 use crate::record::gpu_reading::GpuReading;
-use crate::record::gpu_setup::GpuSetup;
+pub use crate::record::header::{Header, SCHEMA, WITHOUT_GPUS};
 pub use crate::record::part::Part;
+pub use crate::record::reader::RecordError;
 use crate::record::reader::{Entry, RecordReader};
 use crate::record::sample::Sample;
-use crate::record::search_probe::SearchProbe;
 pub use crate::record::server_counts::ServerCounts;
-use crate::record::start_up::StartUp;
-use crate::spec::load::{Arrivals, Load, Objective};
-
-/// The newest version of the format that this code reads and writes.
-pub const SCHEMA: u32 = 2;
-
-/// The version without readings of GPUs, which older versions of this suite read too.
-pub const WITHOUT_GPUS: u32 = 1;
-
-/// What the run was to be.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Header {
-    /// The version of the format.
-    pub schema: u32,
-    /// The suite's name.
-    pub suite: String,
-    /// The load's name.
-    pub load: String,
-    /// The part of the run that the start belongs to.
-    #[serde(default, skip_serializing_if = "Part::is_judged")]
-    pub part: Part,
-    /// Which engine start of that part, from 1.
-    pub start: u32,
-    /// Which run of that start, from 1.
-    #[serde(default = "first", skip_serializing_if = "is_first")]
-    pub run: u32,
-    /// The seed of prompts and arrivals.
-    pub seed: u64,
-    /// What was asked.
-    pub workload: String,
-    /// When it was asked.
-    pub arrivals: String,
-    /// The same, for what is computed from it; absent where it is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pattern: Option<Arrivals>,
-    /// What a request had to meet to count for goodput.
-    pub objectives: Vec<Objective>,
-    /// What it ran on and against.
-    pub fingerprint: Fingerprint,
-    /// What the client can do on the machine that it ran on; absent in virtual time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calibration: Option<Calibration>,
-    /// The load as it was declared, with its limits: what a run is held against. Absent where
-    /// somebody else measured it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub declared: Option<Load>,
-    /// The search that it is a probe of; absent for a load that is put on the server as declared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub search: Option<SearchProbe>,
-    /// How the server started; absent for one that was up already.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_up: Option<StartUp>,
-    /// The GPUs that it ran on; none where they are not known.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub gpus: Vec<GpuSetup>,
-}
-
-impl Header {
-    /// The header of a declared load that is judged, in its first run of the first start.
-    pub fn of(load: &Load, suite: &str, fingerprint: Fingerprint) -> Self {
-        Self {
-            schema: WITHOUT_GPUS,
-            suite: suite.to_owned(),
-            load: load.name.clone(),
-            part: Part::Judged,
-            start: 1,
-            run: 1,
-            seed: 0,
-            workload: load.describe(),
-            arrivals: load.describe_arrivals(),
-            pattern: Some(load.arrivals),
-            objectives: load.objectives.clone(),
-            fingerprint,
-            calibration: None,
-            declared: Some(load.clone()),
-            search: None,
-            start_up: None,
-            gpus: Vec::new(),
-        }
-    }
-
-    /// The same for a run whose GPUs are read.
-    #[must_use]
-    pub fn on(self, gpus: Vec<GpuSetup>) -> Self {
-        let schema = if gpus.is_empty() { self.schema } else { SCHEMA };
-        Self { schema, gpus, ..self }
-    }
-}
-
-/// The run of a start that has one.
-fn first() -> u32 {
-    1
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_first(run: &u32) -> bool {
-    *run == 1
-}
 
 /// One line of a record, as it is written.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -138,25 +38,6 @@ pub struct Record {
     pub gpu_readings: Vec<GpuReading>,
     /// How it ended; `None` when the writer was killed.
     pub end: Option<End>,
-}
-
-/// Why a record cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
-    /// A line that is no line of a record, before the last.
-    #[error("line {line} cannot be read: {cause}")]
-    Line {
-        /// Its number, from 1.
-        line: usize,
-        /// What the parser says.
-        cause: String,
-    },
-    /// The first line is no header.
-    #[error("its first line is not a header; check that this file is a record")]
-    NoHeader,
-    /// Written by a newer version of this suite.
-    #[error("it has schema {0}, and this version knows {SCHEMA} at most; update the suite")]
-    Newer(u32),
 }
 
 impl Record {

@@ -7,9 +7,28 @@ use serde::Deserialize;
 
 use crate::record::bounds;
 use crate::record::end::End;
-use crate::record::file::{Header, RecordError, SCHEMA};
 use crate::record::gpu_reading::GpuReading;
+use crate::record::header::{Header, SCHEMA};
 use crate::record::sample::Sample;
+
+/// Why a record cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// A line that is no line of a record, before the last.
+    #[error("line {line} cannot be read: {cause}")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// What the parser says.
+        cause: String,
+    },
+    /// The first line is no header.
+    #[error("its first line is not a header; check that this file is a record")]
+    NoHeader,
+    /// Written by a newer version of this suite.
+    #[error("it has schema {0}, and this version knows {SCHEMA} at most; update the suite")]
+    Newer(u32),
+}
 
 /// One line of a record, as it is read.
 #[derive(Deserialize)]
