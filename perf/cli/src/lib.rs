@@ -34,6 +34,7 @@ mod scenario_run;
 mod scenarios;
 mod settings;
 mod show;
+mod side_by_side;
 mod staleness;
 mod stdout;
 mod sweep;

@@ -50,7 +50,7 @@ pub(crate) fn load(arguments: &[OsString]) -> Result<u8> {
         .args(arguments)
         .spawn()
         .with_context(|| format!("cannot run {}", program.display()))?;
-    let status = interrupt.wait(child)?;
+    let status = interrupt.wait(child)?.status;
     if let Some(folder) = folder {
         // Only an empty folder can be removed so: one in which nothing was recorded.
         let _ = std::fs::remove_dir(folder);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 use perf_model::judge::baseline::{Baseline, GOOD_SESSIONS};
@@ -24,11 +25,11 @@ use perf_store::{config_file, report_file};
 use crate::cli::{Compare, Gate, On, Refresh};
 use crate::error::unmeasurable;
 use crate::interrupt::Interrupt;
-use crate::scenario_run::{plan, run_scenario};
+use crate::scenario_run::{Planned, Progress, plan, run_scenario};
 use crate::scenarios::Scenario;
 use crate::settings::{Asked, pick_engine};
 use crate::stdout::say;
-use crate::{detect, formats, refresh_summary, runs, scenarios, staleness, tiers};
+use crate::{detect, formats, refresh_summary, runs, scenarios, side_by_side, staleness, tiers};
 
 /// Measures and judges.
 pub(crate) fn gate(asked: &Gate) -> Result<u8> {
@@ -75,40 +76,7 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
         settings: asked,
     };
     write_request(&folder, &settings, &request, false).map_err(unmeasurable)?;
-    let mut reports = Vec::new();
-    let scenarios = picked.iter().zip(&run.is_measured);
-    for (scenario, _) in scenarios.filter(|(_, is_measured)| **is_measured) {
-        if interrupt.asked() {
-            break;
-        }
-        eprintln!("{}", scenario.name);
-        if settings.budget.gpu_s == Some(0.0) {
-            let why = "the budget was used up before it could be measured".to_owned();
-            let report =
-                SuiteReport::unmeasured(scenario.name.clone(), engine, Verdict::Inconclusive, why);
-            // The reports of the run must say it too.
-            let left = folder.join(scenario.name.replace("::", "-"));
-            report_file::write(&left, &report).map_err(unmeasurable)?;
-            reports.push(report);
-            continue;
-        }
-        for mut report in run_scenario(scenario, &settings, &folder, &interrupt)? {
-            // What this suite took is gone for those after it.
-            if let Some(left) = &mut settings.budget.gpu_s {
-                *left = (*left - report.gpu_s).max(0.0);
-            }
-            if settings.purpose == Purpose::Gate {
-                staleness::complete(&mut report, &config);
-                // The file must say what the exit code says.
-                report_file::rewrite(&folder, &report).map_err(unmeasurable)?;
-            }
-            // A refresh writes baselines. It compares with the old ones below, and gives no verdict.
-            if settings.purpose != Purpose::Refresh || report.verdict == Verdict::Invalid {
-                say(terminal::brief(&report));
-            }
-            reports.push(report);
-        }
-    }
+    let reports = measure(&run.measured, &settings, &config, &folder, &interrupt)?;
     if settings.purpose == Purpose::Refresh {
         let add_session = Invocation::of(&request).add_session();
         let Run { loads, before, gate, .. } = &run;
@@ -137,10 +105,67 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
     Ok(code)
 }
 
+/// Measures the scenarios, and shows each when it and all before it have ended.
+fn measure(
+    scenarios: &[Planned],
+    settings: &Settings,
+    config: &Config,
+    folder: &Path,
+    interrupt: &Interrupt,
+) -> Result<Vec<SuiteReport>> {
+    let at_once = side_by_side::most(settings);
+    let budget = Mutex::new(settings.budget);
+    let budget = || budget.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut reports = Vec::new();
+    side_by_side::in_order(
+        scenarios,
+        at_once,
+        |planned| {
+            if interrupt.asked() {
+                return Ok(None);
+            }
+            let progress = match at_once {
+                1 => Progress::Live,
+                _ => Progress::Kept,
+            };
+            if progress == Progress::Live {
+                eprintln!("{}", planned.scenario.name);
+            }
+            let settings = Settings { budget: *budget(), ..settings.clone() };
+            run_scenario(planned, &settings, folder, interrupt, progress).map(Some)
+        },
+        |planned, ended| {
+            let Some(measured) = ended? else { return Ok(false) };
+            if at_once > 1 {
+                eprint!("{}\n{}", planned.scenario.name, measured.progress);
+            }
+            for mut report in measured.reports {
+                // What this suite took is gone for those after it.
+                if let Some(left) = &mut budget().gpu_s {
+                    *left = (*left - report.gpu_s).max(0.0);
+                }
+                if settings.purpose == Purpose::Gate {
+                    staleness::complete(&mut report, config);
+                    // The file must say what the exit code says.
+                    report_file::rewrite(folder, &report).map_err(unmeasurable)?;
+                }
+                // A refresh writes baselines. It compares with the old ones at its end, and gives no
+                // verdict.
+                if settings.purpose != Purpose::Refresh || report.verdict == Verdict::Invalid {
+                    say(terminal::brief(&report));
+                }
+                reports.push(report);
+            }
+            Ok(true)
+        },
+    )?;
+    Ok(reports)
+}
+
 /// What is to be measured.
 struct Run {
-    /// Whether the tier leaves anything of a scenario, in their order.
-    is_measured: Vec<bool>,
+    /// The scenarios of which the tier leaves anything.
+    measured: Vec<Planned>,
     /// What the tier leaves out.
     left_out: Vec<String>,
     /// The loads that this machine can run.
@@ -173,6 +198,10 @@ fn prepare(
     if let (Some(sweep), false) = (sweep, is_measured.contains(&true)) {
         bail!("`{0}` is a sweep; measure it with `cargo xtask perf sweep {0}`", sweep.suite);
     }
+    let measured =
+        picked.iter().zip(&plans).zip(is_measured).filter(|(_, is_measured)| *is_measured);
+    let measured =
+        measured.map(|((scenario, plans), _)| Planned::new(scenario.clone(), plans)).collect();
     let runnable = plans.into_iter().flatten().filter(|plan| plan.skipped.is_none());
     let loads: Vec<PlannedLoad> = runnable.flat_map(|plan| plan.loads).collect();
     // What is true of many baselines is said once.
@@ -197,7 +226,7 @@ fn prepare(
     let recorded = loads.iter().filter(|load| load.baseline.is_recorded);
     let file = |load: &PlannedLoad| runs::root().join(&load.baseline.file);
     let before = recorded.filter_map(|load| runs::baseline(&file(load)).ok()).collect();
-    Ok(ControlFlow::Continue(Run { is_measured, left_out, loads, before, gate }))
+    Ok(ControlFlow::Continue(Run { measured, left_out, loads, before, gate }))
 }
 
 /// Leaves out what has as many sessions as a good baseline needs, so that the same command can run

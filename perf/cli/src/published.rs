@@ -11,10 +11,10 @@ use perf_store::sweep_file;
 
 use crate::cli::Published;
 use crate::interrupt::Interrupt;
-use crate::scenario_run::run_scenario;
+use crate::scenario_run::{Measured, Planned, Progress, plan, run_scenario};
 use crate::scenarios::Scenario;
 use crate::stdout::say;
-use crate::{runs, scenarios};
+use crate::{runs, scenarios, side_by_side};
 
 /// Measures the field reports that are asked for, or all, and prints the comparison. No difference
 /// fails: a published figure is one run, and its noise is unknown.
@@ -43,26 +43,43 @@ pub(crate) fn published(asked: &Published) -> Result<u8> {
         ..Settings::default()
     };
     let interrupt = Interrupt::listen()?;
+    let is_wanted =
+        |scenario: &Scenario| report_of(&scenario.name).is_some_and(|report| is_asked(&report));
+    let wanted: Vec<Scenario> = known.into_iter().filter(is_wanted).collect();
+    let plans = plan(&wanted, &settings, &folder.join("plan"), &interrupt)?;
+    let planned = wanted.into_iter().zip(&plans);
+    let planned: Vec<Planned> =
+        planned.map(|(scenario, plans)| Planned::new(scenario, plans)).collect();
     let mut found: Vec<FieldReport> = Vec::new();
     let mut unmeasured = false;
-    for scenario in known {
-        let Some(report) = report_of(&scenario.name).filter(|report| is_asked(report)) else {
-            continue;
-        };
-        if interrupt.asked() {
-            return Ok(exit_code::INTERRUPTED);
-        }
-        let suites = run_scenario(&scenario, &settings, &folder, &interrupt)?;
-        for suite in suites.iter().filter(|suite| suite.verdict == Verdict::Invalid) {
-            unmeasured = true;
-            say(terminal::suite(suite));
-        }
-        let file = scenario.name.split("::").next().unwrap_or_default().to_owned();
-        match found.last_mut().filter(|last| last.name == report) {
-            Some(last) => last.suites.extend(suites),
-            None if suites.is_empty() => {}
-            None => found.push(FieldReport { name: report, file, suites }),
-        }
+    side_by_side::in_order(
+        &planned,
+        side_by_side::most(&settings),
+        |planned| {
+            let proceeds = !interrupt.asked();
+            let measure = || run_scenario(planned, &settings, &folder, &interrupt, Progress::Kept);
+            proceeds.then(measure).transpose()
+        },
+        |planned, ended| {
+            let Some(Measured { reports: suites, progress }) = ended? else { return Ok(false) };
+            eprint!("{progress}");
+            let scenario = &planned.scenario;
+            for suite in suites.iter().filter(|suite| suite.verdict == Verdict::Invalid) {
+                unmeasured = true;
+                say(terminal::suite(suite));
+            }
+            let name = report_of(&scenario.name).unwrap_or_default();
+            let file = scenario.name.split("::").next().unwrap_or_default().to_owned();
+            match found.last_mut().filter(|last| last.name == name) {
+                Some(last) => last.suites.extend(suites),
+                None if suites.is_empty() => {}
+                None => found.push(FieldReport { name, file, suites }),
+            }
+            Ok(true)
+        },
+    )?;
+    if interrupt.asked() {
+        return Ok(exit_code::INTERRUPTED);
     }
     if !found.is_empty() {
         say(terminal::published(&found).trim_end());

@@ -1,10 +1,9 @@
 //! Runs one scenario, a test in a process of its own, and reads the reports that it leaves:
 //! [`run_scenario`].
 
-use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 use perf_model::judge::report::SuiteReport;
@@ -17,7 +16,7 @@ use perf_store::{report_file, sweep_file};
 use crate::error::{Unmeasurable, unmeasurable};
 use crate::interrupt::Interrupt;
 use crate::scenarios::Scenario;
-use crate::{runs, scenarios};
+use crate::{runs, scenarios, side_by_side};
 
 /// What each scenario would measure and guard, without measuring anything.
 ///
@@ -30,26 +29,43 @@ pub(crate) fn plan(
     interrupt: &Interrupt,
 ) -> Result<Vec<Vec<Plan>>> {
     let mut plans = Vec::new();
-    for scenario in scenarios {
-        if interrupt.asked() {
-            break;
-        }
-        let folder = folder.join(&scenario.name);
-        let asked = Settings { plans: true, run_folder: Some(folder.clone()), ..settings.clone() };
-        let ended = run_test(scenario, &asked, &folder, interrupt)?;
-        let found = report_file::plans_in(&folder)?;
-        if let Some(why) = found.iter().find_map(|plan| plan.refused.clone()) {
-            bail!(why);
-        }
-        if found.is_empty() && !interrupt.asked() {
-            let what = format!("{} cannot be planned: {}", scenario.name, ended.without_report());
-            return Err(Unmeasurable(what).into());
-        }
-        plans.push(found);
-    }
+    side_by_side::in_order(
+        scenarios,
+        side_by_side::cores(),
+        |scenario| {
+            let proceeds = !interrupt.asked();
+            proceeds.then(|| plan_one(scenario, settings, folder, interrupt)).transpose()
+        },
+        |_, planned| {
+            let planned = planned?;
+            let proceeds = planned.is_some();
+            plans.extend(planned);
+            Ok(proceeds)
+        },
+    )?;
     // A plan is not a record: nothing was measured.
     let _ = std::fs::remove_dir_all(folder);
     Ok(plans)
+}
+
+fn plan_one(
+    scenario: &Scenario,
+    settings: &Settings,
+    folder: &Path,
+    interrupt: &Interrupt,
+) -> Result<Vec<Plan>> {
+    let folder = folder.join(&scenario.name);
+    let asked = Settings { plans: true, run_folder: Some(folder.clone()), ..settings.clone() };
+    let ended = run_test(scenario, &asked, &folder, interrupt, Progress::Live)?;
+    let found = report_file::plans_in(&folder)?;
+    if let Some(why) = found.iter().find_map(|plan| plan.refused.clone()) {
+        bail!(why);
+    }
+    if found.is_empty() && !interrupt.asked() {
+        let what = format!("{} cannot be planned: {}", scenario.name, ended.without_report());
+        return Err(Unmeasurable(what).into());
+    }
+    Ok(found)
 }
 
 /// Every load that the scenarios of this repository declare, whether this machine can run it or not.
@@ -65,32 +81,70 @@ pub(crate) fn all_loads(interrupt: &Interrupt) -> Result<Vec<PlannedLoad>> {
     Ok(planned?.into_iter().flatten().flat_map(|plan| plan.loads).collect())
 }
 
+/// A scenario, and the names of the suites that it planned.
+pub(crate) struct Planned {
+    pub(crate) scenario: Scenario,
+    suites: Vec<String>,
+}
+
+impl Planned {
+    pub(crate) fn new(scenario: Scenario, plans: &[Plan]) -> Self {
+        Self { scenario, suites: plans.iter().map(|plan| plan.suite.clone()).collect() }
+    }
+}
+
+/// What came of a scenario.
+pub(crate) struct Measured {
+    pub(crate) reports: Vec<SuiteReport>,
+    /// The progress that it reported, where that was not shown live.
+    pub(crate) progress: String,
+}
+
 /// Runs one test in a process of its own and reads the reports that it wrote.
 pub(crate) fn run_scenario(
-    scenario: &Scenario,
+    planned: &Planned,
     settings: &Settings,
     folder: &Path,
     interrupt: &Interrupt,
-) -> Result<Vec<SuiteReport>> {
-    std::fs::create_dir_all(folder).map_err(WriteError::of(folder)).map_err(unmeasurable)?;
-    let before: BTreeSet<PathBuf> = reports_in(folder)?;
-    let sweeps = sweep_file::all_in(folder)?.len();
-    let ended = run_test(scenario, settings, folder, interrupt)?;
+    progress: Progress,
+) -> Result<Measured> {
+    let Planned { scenario, suites } = planned;
+    if settings.budget.gpu_s == Some(0.0) {
+        let why = "the budget was used up before it could be measured".to_owned();
+        let reports = vec![without(scenario, settings, folder, Verdict::Inconclusive, why)?];
+        return Ok(Measured { reports, progress: String::new() });
+    }
+    let ended = run_test(scenario, settings, folder, interrupt, progress)?;
+    // Other scenarios may write into the same folder at this moment.
     let mut reports = Vec::new();
-    for path in reports_in(folder)?.difference(&before) {
-        reports.push(report_file::read(path)?);
+    for suite in suites {
+        reports.extend(report_file::of_suite(folder, suite)?);
     }
-    let is_sweep = sweep_file::all_in(folder)?.len() > sweeps;
+    let is_sweep = suites.iter().any(|suite| sweep_file::is_in(folder, suite));
     if reports.is_empty() && !is_sweep && !interrupt.asked() {
-        let (name, engine) = (scenario.name.clone(), settings.engine);
-        let why = ended.without_report();
-        let report = SuiteReport::unmeasured(name, engine, Verdict::Invalid, why);
-        // `show` must give the reason too.
-        let left = folder.join(scenario.name.replace("::", "-"));
-        report_file::write(&left, &report).map_err(unmeasurable)?;
-        reports.push(report);
+        reports.push(without(
+            scenario,
+            settings,
+            folder,
+            Verdict::Invalid,
+            ended.without_report(),
+        )?);
     }
-    Ok(reports)
+    Ok(Measured { reports, progress: ended.progress })
+}
+
+/// The report of a scenario that left none, which is written: `show` must give the reason too.
+fn without(
+    scenario: &Scenario,
+    settings: &Settings,
+    folder: &Path,
+    verdict: Verdict,
+    why: String,
+) -> Result<SuiteReport> {
+    let report = SuiteReport::unmeasured(scenario.name.clone(), settings.engine, verdict, why);
+    let left = folder.join(scenario.name.replace("::", "-"));
+    report_file::write(&left, &report).map_err(unmeasurable)?;
+    Ok(report)
 }
 
 /// How a test ended.
@@ -98,6 +152,8 @@ pub(crate) struct Ended {
     pub(crate) succeeded: bool,
     /// The last lines that it wrote.
     pub(crate) cause: String,
+    /// The progress that it reported, where that was not shown live.
+    progress: String,
     status: ExitStatus,
 }
 
@@ -109,12 +165,22 @@ impl Ended {
     }
 }
 
+/// When the progress that a test reports is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// As it is reported, on the standard error of this process.
+    Live,
+    /// When the test has ended, by the caller: that of tests side by side would be mixed.
+    Kept,
+}
+
 /// Runs one test in a process of its own.
 pub(crate) fn run_test(
     scenario: &Scenario,
     settings: &Settings,
     folder: &Path,
     interrupt: &Interrupt,
+    progress: Progress,
 ) -> Result<Ended> {
     std::fs::create_dir_all(folder).map_err(WriteError::of(folder)).map_err(unmeasurable)?;
     let log_path = folder.join(format!("{}.log", scenario.name.replace("::", "-")));
@@ -130,15 +196,16 @@ pub(crate) fn run_test(
         .env("INSTA_WORKSPACE_ROOT", runs::root())
         .stdin(Stdio::null())
         .stdout(log)
+        .stderr(match progress {
+            Progress::Live => Stdio::inherit(),
+            Progress::Kept => Stdio::piped(),
+        })
         .spawn()
         .with_context(|| format!("cannot run {}", scenario.binary.display()))?;
-    let status = interrupt.wait(child)?;
+    let Output { status, stderr, .. } = interrupt.wait(child)?;
     let log = std::fs::read_to_string(&log_path).unwrap_or_default();
-    Ok(Ended { succeeded: status.success(), cause: cause(&log), status })
-}
-
-fn reports_in(folder: &Path) -> Result<BTreeSet<PathBuf>> {
-    Ok(report_file::all_in(folder)?.into_iter().collect())
+    let progress = String::from_utf8_lossy(&stderr).into_owned();
+    Ok(Ended { succeeded: status.success(), cause: cause(&log), progress, status })
 }
 
 /// The last lines of a test's log, from its failure on: without the lines of the test harness around

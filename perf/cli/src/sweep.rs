@@ -14,7 +14,7 @@ use perf_store::{runs as store, sweep_file};
 use crate::cli::{On, OneOff, Sweep};
 use crate::error::unmeasurable;
 use crate::interrupt::Interrupt;
-use crate::scenario_run::{plan, run_test};
+use crate::scenario_run::{Progress, plan, run_test};
 use crate::scenarios::Scenario;
 use crate::settings::{Asked, pick_engine};
 use crate::stdout::say;
@@ -57,7 +57,7 @@ pub(crate) fn sweep(asked: &Sweep) -> Result<u8> {
             break;
         }
         eprintln!("{} ({sweep})", scenario.name);
-        let ended = run_test(scenario, &settings, &folder, &interrupt)?;
+        let ended = run_test(scenario, &settings, &folder, &interrupt, Progress::Live)?;
         let report = folder.join(sweep).join("sweep.json");
         if !ended.succeeded && !interrupt.asked() {
             eprintln!("error: {}", ended.cause);

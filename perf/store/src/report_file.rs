@@ -42,6 +42,12 @@ pub fn read(path: &Path) -> Result<SuiteReport, InputError> {
     read_json(path)
 }
 
+/// Reads the report of one suite of a run, if it left one.
+pub fn of_suite(run: &Path, suite: &str) -> Result<Option<SuiteReport>, InputError> {
+    let path = run.join(suite).join(NAME);
+    path.is_file().then(|| read(&path)).transpose()
+}
+
 /// Reads all plans in a folder.
 pub fn plans_in(folder: &Path) -> Result<Vec<Plan>, InputError> {
     named(folder, PLAN)?.iter().map(|path| read_json(path)).collect()
@@ -82,7 +88,8 @@ mod tests {
         report.loads[0].verdict = Verdict::Stale;
         report.join();
         rewrite(run.path(), &report).unwrap();
-        let read = read(&run.path().join("s").join(NAME)).unwrap();
+        let read = of_suite(run.path(), "s").unwrap().expect("a report");
         assert_eq!((read.verdict, read.loads[0].verdict), (Verdict::Stale, Verdict::Stale));
+        assert_eq!(of_suite(run.path(), "never-ran").unwrap(), None);
     }
 }

@@ -133,6 +133,11 @@ pub fn read(path: &Path) -> Result<SweepReport, InputError> {
     Ok(body.report.into_owned())
 }
 
+/// Whether a sweep of a run left its report.
+pub fn is_in(run: &Path, sweep: &str) -> bool {
+    run.join(sweep).join(REPORT).is_file()
+}
+
 /// The files of all sweep reports in a run's folder.
 pub fn all_in(run: &Path) -> Result<Vec<PathBuf>, InputError> {
     let files = runs::files(run, "json")?;
