@@ -66,9 +66,7 @@ fn repository() -> Repository {
     }
 }
 
-/// The repository's root: cargo sets the variable for `cargo xtask`.
+/// The repository's root.
 fn root() -> PathBuf {
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    manifest.parent().map_or(manifest.clone(), PathBuf::from)
+    Repository::root_above(env!("CARGO_MANIFEST_DIR"))
 }

@@ -158,6 +158,18 @@ Examples:
   cargo xtask perf doctor --engine docker    on a runner, before the first run"
     )]
     Doctor(Doctor),
+    /// Lay out a repository of your own that gates a vLLM with this suite
+    #[command(
+        long_about = "Lay out a repository of your own that gates a vLLM with this suite.\n\nIt writes manifests, a first \
+            scenario, perf.toml and workflows of CI into a new folder, or into one that has none of these. It overwrites \
+            nothing: where a file is in the way, nothing is written. docs/OWN-REPOSITORY.md has the steps after it.",
+        after_help = "\
+Examples:
+  cargo xtask perf init ../our-perf    with this clone, for this machine
+  cargo xtask perf init ../our-perf --source https://git.example/vllm-perf --rev v0.1.0
+  cargo xtask perf init ../our-perf --source ../our-perf/vllm-perf    with a submodule of it"
+    )]
+    Init(Init),
     /// List the scenarios
     List,
     /// Print the JSON schema of perf.toml
@@ -175,6 +187,19 @@ pub(crate) struct Doctor {
     /// What a run would bring its servers up with
     #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
     pub(crate) engine: EngineChoice,
+}
+
+#[derive(Args)]
+pub(crate) struct Init {
+    /// The folder of the new repository; it may exist
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    /// Where it gets vllm-perf from: a clone on this machine, or a git address; this clone if not given
+    #[arg(long, value_name = "FOLDER|URL")]
+    pub(crate) source: Option<String>,
+    /// The commit or tag, for a git address
+    #[arg(long, value_name = "COMMIT", requires = "source")]
+    pub(crate) rev: Option<String>,
 }
 
 #[derive(Args)]

@@ -9,6 +9,7 @@
 mod accept;
 mod anchors;
 mod artifacts;
+mod cargo_features;
 mod cli;
 mod commit_message;
 mod detect;
@@ -18,6 +19,7 @@ mod filters;
 mod format;
 mod formats;
 mod import;
+mod init;
 mod interrupt;
 mod judge;
 mod list;
@@ -99,6 +101,7 @@ fn perf(asked: Perf) -> anyhow::Result<u8> {
         Some(PerfCommand::Load { options }) => load::load(&options),
         Some(PerfCommand::Import(asked)) => import::import(&asked),
         Some(PerfCommand::Published(asked)) => published::published(&asked),
+        Some(PerfCommand::Init(asked)) => init::init(&asked),
         Some(PerfCommand::Doctor(asked)) => doctor::doctor(&asked),
         Some(PerfCommand::List) => list::list(),
         Some(PerfCommand::Schema) => Ok(schema()),

@@ -12,7 +12,7 @@ use perf_model::judge::exit_code;
 
 use crate::interrupt::Interrupt;
 use crate::repository::{self, Repository};
-use crate::{artifacts, measure, runs};
+use crate::{artifacts, cargo_features, measure, runs};
 
 /// The options that put no load on anything.
 const TALK: [&str; 4] = ["-h", "--help", "-V", "--version"];
@@ -27,6 +27,7 @@ pub(crate) fn load(arguments: &[OsString]) -> Result<u8> {
     let mut command_line = vec!["build", "--workspace", "--bin", name];
     let tls = format!("{package}/tls");
     if arguments.iter().any(is_encrypted) || config.remote.needs_tls("") {
+        cargo_features::check(package, &["tls"], "vllm-perf-tools")?;
         eprintln!("building with TLS support");
         command_line.extend(["--features", &tls]);
     }

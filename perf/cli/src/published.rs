@@ -22,6 +22,11 @@ pub(crate) fn published(asked: &Published) -> Result<u8> {
     let known = scenarios::pick(&[], scenarios::features_for(EngineKind::Simulated, false))?;
     let known: Vec<Scenario> =
         known.into_iter().filter(|scenario| report_of(&scenario.name).is_some()).collect();
+    if known.is_empty() {
+        bail!(
+            "no scenario here is a field report; the files of those are called f1_NAME.rs, f2_NAME.rs, …"
+        );
+    }
     let is_asked = |report: &str| {
         asked.reports.is_empty() || asked.reports.iter().any(|one| one.eq_ignore_ascii_case(report))
     };

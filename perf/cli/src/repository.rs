@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use perf_store::root::package_folder;
+
 /// Where a repository is, and which of its packages the commands build.
 #[derive(Clone, Debug)]
 pub struct Repository {
@@ -14,6 +16,15 @@ pub struct Repository {
     pub tools_package: String,
     /// That binary.
     pub tools_program: String,
+}
+
+impl Repository {
+    /// The root of a repository whose xtask lies in a folder right below it: `xtask` is
+    /// `env!("CARGO_MANIFEST_DIR")` there. cargo sets that variable anew for `cargo xtask`.
+    pub fn root_above(xtask: &str) -> PathBuf {
+        let xtask = package_folder(xtask);
+        xtask.parent().map_or_else(|| xtask.clone(), PathBuf::from)
+    }
 }
 
 /// A process works on one repository, from its first command on.

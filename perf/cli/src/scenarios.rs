@@ -10,7 +10,7 @@ use perf_model::spec::settings::Settings;
 
 use crate::artifacts::{self, Artifact, Target};
 use crate::runs::root;
-use crate::{filters, repository};
+use crate::{cargo_features, filters, repository};
 
 /// One test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,7 @@ fn build(features: &[&str]) -> Result<Vec<Scenario>> {
     let package = repository::get().scenarios_package.as_str();
     let mut arguments = vec!["test", "--package", package, "--test", "*", "--no-run"];
     if !features.is_empty() {
+        cargo_features::check(package, features, "vllm-perf")?;
         let names = features.iter().map(|name| match *name {
             "nvml" => "NVML",
             "tls" => "TLS",

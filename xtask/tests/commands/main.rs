@@ -9,6 +9,7 @@ mod doctor;
 mod formats;
 mod gate;
 mod import;
+mod init;
 mod load;
 mod nights;
 mod published;
