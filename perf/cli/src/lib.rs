@@ -61,6 +61,20 @@ pub fn main(repository: Repository) -> ExitCode {
     run(repository, *asked)
 }
 
+/// Checks a command line of `cargo xtask`, the words after `cargo`, as [`main`] would parse it. The
+/// options of `load` are those of another program, which are not looked at.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_command_line(words: &[String]) -> Result<(), clap::Error> {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+    match Cli::try_parse_from(words) {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.kind(), DisplayHelp | DisplayVersion) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Runs `cargo xtask perf` with options that are parsed already, for a repository that has other
 /// tasks too.
 pub fn run(repository: Repository, asked: Perf) -> ExitCode {

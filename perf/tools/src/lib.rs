@@ -47,3 +47,17 @@ pub async fn main() -> ExitCode {
     };
     ExitCode::from(code)
 }
+
+/// Checks the options of `cargo xtask perf load`, as [`main`] would parse them.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn check_command_line(options: &[String]) -> Result<(), clap::Error> {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+    let program = "perf-load".to_owned();
+    match Cli::try_parse_from(std::iter::once(&program).chain(options)) {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.kind(), DisplayHelp | DisplayVersion) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
