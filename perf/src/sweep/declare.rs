@@ -91,7 +91,9 @@ impl Sweep {
             if self.axes[..at].iter().any(|other| other.setting == axis.setting) {
                 return Err(usage(&format!("it has the axis `{}` twice; join them", axis.setting)));
             }
-            let Some(flag) = axis.setting.flag() else { continue };
+            // What a run puts under test is not for a sweep that it does not measure.
+            let flag = axis.setting.flag().filter(|_| session.settings.sweep.is_some());
+            let Some(flag) = flag else { continue };
             if session.settings.engine == EngineKind::Remote {
                 return Err(usage(&format!(
                     "the axis `{}` does nothing with the remote engine, whose server is up already; sweep over concurrency, \

@@ -176,4 +176,11 @@ fn what_cannot_be_swept_is_refused_before_anything_starts() {
         "`--max-num-seqs` is an axis and cannot be set on the command line too",
     ]);
     assert!(!place.has("run/inner"));
+
+    // A run that measures no sweep may put the same argument under test.
+    let not_swept = place.simulated("sweep").settings(|settings| {
+        settings.candidate.arguments = vec!["--max-num-seqs=2".into()];
+    });
+    not_swept.run().assert_success();
+    assert!(!place.has("run/inner"));
 }

@@ -174,6 +174,10 @@ fn a_new_repository_makes_baselines_holds_catches_a_slow_down_and_shows_its_runs
     let slower = ["chat_server", "--engine", "simulated", "--inject", "decode=1.2"];
     let slower = out(&repository.perf(&slower, 1));
     assert!(slower.contains("REGRESSED"), "{slower}");
+    // Without a name: also the sweep is looked at, and not measured.
+    let narrower =
+        out(&repository.perf(&["--engine", "simulated", "--", "--max-num-seqs", "8"], 1));
+    assert!(narrower.contains("under test: command line: none → --max-num-seqs=8"), "{narrower}");
     let last = out(&repository.perf(&["show", "last", "--format", "markdown"], 0));
     assert!(last.contains("REGRESSED"), "{last}");
     let power = out(&repository.perf(&["power"], 0));
@@ -234,7 +238,8 @@ fn docker_gates_a_real_vllm_from_a_new_repository() {
     let toml = format!("{toml}\n[models.tiny]\nin_image = \"/models/tiny\"\n");
     std::fs::write(repository.path("perf.toml"), toml).unwrap();
 
-    let on = ["--engine", "docker", "--image", &image];
+    // Another run may have the CPU.
+    let on = ["--engine", "docker", "--image", &image, "--wait=10m"];
     // A busy machine may spoil a measurement, which is then made once more.
     let measured = |arguments: &[&str], wanted: &[i32]| {
         let output = || repository.cargo(&["xtask", "perf"]).args(arguments).output().unwrap();
