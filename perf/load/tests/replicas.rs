@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use perf_clock::Clock;
 use perf_load::{Endpoint, LoadError, Measured, measure};
+use perf_model::record::cache_reset::CacheReset;
 use perf_model::record::counter_source::CounterSource;
 use perf_model::spec::load::{Arrivals, Load, OutputLength, Prompts, Workload};
 
@@ -17,6 +18,8 @@ use perf_model::spec::load::{Arrivals, Load, OutputLength, Prompts, Workload};
 struct Replica {
     tokens: AtomicU64,
     started: Option<&'static str>,
+    /// How often its prefix cache was reset, where it offers that.
+    resets: Option<AtomicU64>,
 }
 
 impl Replica {
@@ -30,7 +33,11 @@ impl Replica {
 }
 
 fn replica(tokens: u64, started: Option<&'static str>) -> Arc<Replica> {
-    Arc::new(Replica { tokens: tokens.into(), started })
+    Arc::new(Replica { tokens: tokens.into(), started, resets: None })
+}
+
+fn resettable() -> Arc<Replica> {
+    Arc::new(Replica { resets: Some(AtomicU64::new(0)), ..Replica::default() })
 }
 
 /// An address at which these servers answer in turn.
@@ -76,6 +83,11 @@ fn answer(head: &str, replica: &Replica) -> String {
         replica.tokens.fetch_add(1, Ordering::SeqCst);
         let chunk = r#"{"choices":[{"text":"x","finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
         ("200 OK", format!("data: {chunk}\n\ndata: [DONE]\n\n"))
+    } else if head.starts_with("POST /reset_prefix_cache ")
+        && let Some(resets) = &replica.resets
+    {
+        resets.fetch_add(1, Ordering::SeqCst);
+        ("200 OK", String::new())
     } else {
         ("404 Not Found", String::new())
     };
@@ -137,4 +149,23 @@ fn metrics_that_are_not_there_are_an_error_with_their_address() {
         error.contains(&format!("{url}/none cannot be read: 404 Not Found; correct --metrics-url")),
         "{error}"
     );
+}
+
+#[test]
+fn the_prefix_cache_of_every_listed_server_is_reset() {
+    let replicas = [resettable(), resettable()];
+    let metrics = [address(&replicas[..1]), format!("{}/metrics", address(&replicas[1..]))];
+    let measured = measured(&address(&replicas), &metrics).unwrap();
+    assert_eq!(measured.cache_reset, Some(CacheReset::Done));
+    let resets = replicas.map(|replica| replica.resets.as_ref().unwrap().load(Ordering::SeqCst));
+    assert_eq!(resets, [1, 1]);
+}
+
+#[test]
+fn a_listed_server_that_cannot_reset_its_prefix_cache_is_named() {
+    let replicas = [resettable(), replica(1, None)];
+    let metrics = [address(&replicas[..1]), address(&replicas[1..])];
+    let measured = measured(&address(&replicas), &metrics).unwrap();
+    let said = format!("1 of 2 did not: {} does not offer it", metrics[1]);
+    assert_eq!(measured.cache_reset, Some(CacheReset::Refused(said)));
 }

@@ -37,10 +37,43 @@ enum Answer {
     Held,
 }
 
-/// `PlannedRequests` the server to empty its prefix cache, and says what it answered.
+/// Asks the server to empty its prefix cache, and says what it answered. Where the metrics of
+/// several servers are listed, each of them is asked: at the address of the load one would answer.
 pub(crate) async fn reset(endpoint: &Endpoint, clock: Clock) -> CacheReset {
+    let mut answers = Vec::new();
+    for (server, metrics) in endpoint.metrics() {
+        // Beside its metrics, for a server below a path.
+        let place = metrics.strip_suffix("/metrics").unwrap_or_default();
+        let path = format!("{place}{PATH}");
+        let answer = reset_one(server, &path, clock).await;
+        answers.push((server.shown(place), answer));
+    }
+    if answers.iter().all(|(_, answer)| *answer == CacheReset::NotOffered) {
+        // None are listed, or only exporters of their metrics.
+        let answer = reset_one(endpoint, PATH, clock).await;
+        return match (answer, answers.len()) {
+            (CacheReset::Done, servers @ 2..) => CacheReset::Refused(format!(
+                "one of {servers} servers did, and none offers it at the address of its metrics"
+            )),
+            (answer, _) => answer,
+        };
+    }
+    let servers = answers.len();
+    let failed = answers.into_iter().filter_map(|(server, answer)| match answer {
+        CacheReset::Done => None,
+        CacheReset::NotOffered => Some(format!("{server} does not offer it")),
+        CacheReset::Refused(why) => Some(format!("{server} said {why}")),
+    });
+    let failed: Vec<String> = failed.collect();
+    if failed.is_empty() {
+        return CacheReset::Done;
+    }
+    CacheReset::Refused(format!("{} of {servers} did not: {}", failed.len(), failed.join("; ")))
+}
+
+async fn reset_one(endpoint: &Endpoint, path: &str, clock: Clock) -> CacheReset {
     for _ in 0..ATTEMPTS {
-        match clock.timeout(LIMIT, ask(endpoint)).await {
+        match clock.timeout(LIMIT, ask(endpoint, path)).await {
             Ok(Answer::Final(what)) => return what,
             Ok(Answer::Held) => clock.sleep(PAUSE).await,
             Err(_) => return CacheReset::Refused(format!("no answer for {} s", LIMIT.as_secs())),
@@ -49,8 +82,8 @@ pub(crate) async fn reset(endpoint: &Endpoint, clock: Clock) -> CacheReset {
     CacheReset::Refused("requests held blocks of it".to_owned())
 }
 
-async fn ask(endpoint: &Endpoint) -> Answer {
-    let mut incoming = match endpoint.send(Method::POST, PATH, Bytes::from_static(NOTHING)).await {
+async fn ask(endpoint: &Endpoint, path: &str) -> Answer {
+    let mut incoming = match endpoint.send(Method::POST, path, Bytes::from_static(NOTHING)).await {
         Ok(incoming) => incoming,
         Err(broke) => {
             return Answer::Final(CacheReset::Refused(endpoint.masked(broke.what)));

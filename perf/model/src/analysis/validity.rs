@@ -93,6 +93,16 @@ pub fn remarks(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> V
             format!("the server refused to reset its prefix cache before the load: {why}"),
         ));
     }
+    let counters = inputs.end.and_then(|end| end.counters);
+    if let (Some(CacheReset::Done), Some(CounterSource::Several { .. })) =
+        (inputs.cache_reset, counters)
+    {
+        remarks.push(Finding::new(
+            FindingCode::CacheNotReset,
+            "several servers answer at this address, and only one of them reset its prefix cache before the load; name \
+             the /metrics of each with --metrics-url, and each is asked",
+        ));
+    }
     remarks
 }
 

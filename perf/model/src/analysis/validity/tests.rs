@@ -236,3 +236,19 @@ fn what_a_server_did_beside_the_protocol_is_a_remark_for_each_kind() {
         ]
     );
 }
+
+#[test]
+fn a_cache_reset_that_reached_one_of_several_servers_is_reported() {
+    let found = |counters: Option<CounterSource>| {
+        let end = End { counters, ..End::default() };
+        let inputs = ValidityInputs {
+            cache_reset: Some(&CacheReset::Done),
+            end: Some(&end),
+            ..ValidityInputs::default()
+        };
+        let findings = remarks(&load(1), &Summary::default(), &inputs);
+        findings.iter().any(|finding| finding.code == FindingCode::CacheNotReset)
+    };
+    assert!(found(Some(CounterSource::Several { seen: 2 })));
+    assert!(!found(Some(CounterSource::Listed { servers: 2 })) && !found(None));
+}
