@@ -35,6 +35,7 @@
 mod baselines;
 mod budget;
 mod compare;
+mod cross_check;
 mod duet;
 mod error;
 mod gpu_guards;

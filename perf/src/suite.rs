@@ -15,6 +15,7 @@ use perf_store::report_file;
 
 use crate::budget::Measured;
 use crate::compare::compare;
+use crate::cross_check::cross_check;
 use crate::error::{Error, Result};
 use crate::interrupt::{Interrupt, UnderWay};
 use crate::load::Load;
@@ -223,10 +224,17 @@ impl Suite {
         if let Some(expected) = self.fails_to_start {
             return self.expect_start_failure(expected, place, engine, interrupt).await;
         }
-        let Measured { loads, gpu_s, short_s } = match place.session.settings.purpose {
-            Purpose::Compare => compare(place, engine, &self.loads, gate, interrupt).await?,
-            _ => measure(place, engine, &self.loads, gate, interrupt).await?,
+        let Settings { purpose, cross_checks, .. } = place.session.settings;
+        let mut measured = match purpose {
+            Purpose::Compare => {
+                compare(place, engine, &self.loads, gate, interrupt.clone()).await?
+            }
+            _ => measure(place, engine, &self.loads, gate, interrupt.clone()).await?,
         };
+        if cross_checks {
+            cross_check(place, engine, &self.loads, &mut measured, interrupt).await?;
+        }
+        let Measured { loads, gpu_s, short_s } = measured;
         let report = SuiteReport::measured(self.name.clone(), engine.kind(), loads, gpu_s);
         Ok(SuiteReport { short_s, ..report })
     }

@@ -23,6 +23,7 @@ pub(crate) struct Asked<'a> {
     starts: Option<u32>,
     runs: Option<u32>,
     adds_session: bool,
+    cross_checks: bool,
     budget: Budget,
 }
 
@@ -31,7 +32,8 @@ impl<'a> Asked<'a> {
         let budget = asked.budget.unwrap_or_default();
         let base =
             asked.base_vllm.clone().map(|vllm| Variant { vllm: Some(vllm), ..Variant::default() });
-        Self { base, budget, ..Self::new(&asked.on, Purpose::Gate, variant(&asked.under_test)) }
+        let of = Self::new(&asked.on, Purpose::Gate, variant(&asked.under_test));
+        Self { base, budget, cross_checks: asked.cross_check, ..of }
     }
 
     /// A sweep is neither judged nor a baseline.
@@ -73,6 +75,7 @@ impl<'a> Asked<'a> {
             starts: None,
             runs: None,
             adds_session: false,
+            cross_checks: false,
             budget: Budget::default(),
         }
     }
@@ -94,6 +97,7 @@ impl<'a> Asked<'a> {
             plans: false,
             tier: tiers::of(self.on),
             adds_session: self.adds_session,
+            cross_checks: self.cross_checks,
             candidate: self.candidate,
             base: self.base,
             url: url.clone(),
@@ -143,6 +147,12 @@ impl<'a> Asked<'a> {
         if !needs_files && !model.is_empty() {
             bail!(
                 "--model does nothing with --engine {engine}, which reads no model's files; leave it out"
+            );
+        }
+        if !needs_files && self.cross_checks {
+            bail!(
+                "--cross-check runs `vllm bench throughput`, which --engine {engine} has no image or command for; use it with \
+                 --engine docker or process"
             );
         }
         if engine == EngineKind::Simulated && !environment.is_empty() {

@@ -11,7 +11,7 @@ mod watcher;
 
 use std::path::Path;
 
-use perf_clock::Clock;
+use perf_clock::{Clock, Stamp};
 use perf_machine::host::describe_cpu;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::spec::config::Docker;
@@ -26,9 +26,11 @@ use crate::model_files;
 use crate::models::{Files, Models};
 use crate::process::{start_failed, wait};
 use crate::readiness::Probe;
-use crate::running::{Address, Handle, Running, SupervisedServer};
+use crate::running::{Address, Handle, Running, ServerExit, SupervisedServer};
+use crate::supervisor::ExitNotice;
 
 use reaper::ContainerRun;
+use request::Job;
 use supervisor::ContainerSupervisor;
 
 /// How to start a container.
@@ -41,15 +43,26 @@ pub(crate) struct DockerEngine {
     pub(crate) start_timeout_s: u64,
 }
 
-/// Starts the planned server and waits until it is ready.
-pub(crate) async fn start(
+/// A container that is about to run, and what it runs on.
+struct Created {
+    supervisor: ContainerSupervisor,
+    death: ExitNotice,
+    name: String,
+    digest: String,
+    hardware: String,
+    driver: Option<String>,
+    begun: Stamp,
+}
+
+/// Begins to start a container of the image for a job.
+async fn create(
     engine: &DockerEngine,
-    spec: LaunchSpec,
-    lease: Lease,
-    locks: &Path,
-    clock: Clock,
+    spec: &LaunchSpec,
+    lease: &Lease,
+    (locks, clock): (&Path, Clock),
+    job: Job<'_>,
     progress: &mut dyn FnMut(&str),
-) -> Result<Running, EngineError> {
+) -> Result<Created, EngineError> {
     let name = spec.server.image.clone().unwrap_or_else(|| engine.image.clone());
     image_reference::check(&name).map_err(EngineError::invalid)?;
     let files = engine.models.for_container(&spec.server.model)?;
@@ -67,16 +80,52 @@ pub(crate) async fn start(
         if lease.leased().is_empty() { describe_cpu() } else { gpu::describe_all(lease.leased()) };
     let driver = if lease.leased().is_empty() { None } else { gpu::driver() };
 
-    progress(&format!("starting {name} on {hardware}"));
+    progress(&match job {
+        Job::Serve => format!("starting {name} on {hardware}"),
+        Job::Offline(_) => format!("running `vllm bench throughput` of {name} on {hardware}"),
+    });
     let mut run = ContainerRun::new(locks)?;
     if let Err(reason) = run.watch() {
         progress(&format!(
             "warning: {reason}, so the container stays until the next start if this run is killed by SIGKILL"
         ));
     }
-    let request = request::build(&image, &files, &engine.docker, &spec, lease.leased(), &run)?;
+    let request = request::build(&image, &files, &engine.docker, spec, lease.leased(), &run, job)?;
     let begun = clock.now();
-    let (mut supervisor, mut death) = ContainerSupervisor::spawn(daemon, request, run, &spec);
+    let (supervisor, death) = ContainerSupervisor::spawn(daemon, request, run, spec);
+    Ok(Created { supervisor, death, name, digest: image.digest, hardware, driver, begun })
+}
+
+/// Runs `vllm bench throughput` with these options in place of the server, until it ends.
+pub(crate) async fn run_offline(
+    engine: &DockerEngine,
+    spec: LaunchSpec,
+    lease: Lease,
+    options: &[String],
+    at: (&Path, Clock),
+    progress: &mut dyn FnMut(&str),
+) -> Result<ServerExit, EngineError> {
+    let job = Job::Offline(options);
+    let Created { mut supervisor, mut death, .. } =
+        create(engine, &spec, &lease, at, job, progress).await?;
+    let started = supervisor.started();
+    let kept = SupervisedServer::new(Box::new(supervisor), death.clone(), lease);
+    started.await?;
+    let ended = death.wait().await;
+    kept.stop().await?;
+    Ok(ended)
+}
+
+/// Starts the planned server and waits until it is ready.
+pub(crate) async fn start(
+    engine: &DockerEngine,
+    spec: LaunchSpec,
+    lease: Lease,
+    (locks, clock): (&Path, Clock),
+    progress: &mut dyn FnMut(&str),
+) -> Result<Running, EngineError> {
+    let Created { mut supervisor, mut death, name, digest, hardware, driver, begun } =
+        create(engine, &spec, &lease, (locks, clock), Job::Serve, progress).await?;
     let started = supervisor.started();
     let kept = SupervisedServer::new(Box::new(supervisor), death.clone(), lease);
     let Some(port) = started.await? else {
@@ -97,7 +146,7 @@ pub(crate) async fn start(
         hardware,
         driver,
         image: Some(name),
-        image_digest: Some(image.digest),
+        image_digest: Some(digest),
         vllm: spec.version(&probe).await,
         effective: spec.redacted(&effective),
         ..spec.fingerprint

@@ -24,7 +24,7 @@ use crate::leasing::{LOOK, Leasing};
 use crate::models::Models;
 use crate::process::{self, ProcessEngine};
 use crate::remote::Look;
-use crate::running::Running;
+use crate::running::{Running, ServerExit};
 use crate::{remote, simulated};
 
 /// Brings servers up, by the engine that a run asks for.
@@ -256,8 +256,7 @@ impl Engine {
                     engine,
                     spec,
                     self.lease_unless(lease, server, clock, progress).await?,
-                    &self.locks,
-                    clock,
+                    (&self.locks, clock),
                     progress,
                 )
                 .await
@@ -273,6 +272,43 @@ impl Engine {
                     progress,
                 )
                 .await
+            }
+        }
+    }
+
+    /// Runs `vllm bench throughput` with these options, and the server's model and engine arguments,
+    /// in place of a server: the same image or command on hardware that is leased for it. Gives how it
+    /// ended, with the end of its log; all of that is kept in the file `log`.
+    ///
+    /// # Errors
+    /// Where the engine has no such command to run, or it could not be run.
+    pub async fn run_offline(
+        &self,
+        server: &Server,
+        options: &[String],
+        log: &Path,
+        clock: Clock,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<ServerExit, EngineError> {
+        let mut spec = LaunchSpec::new(self.kind(), server, &self.under_test)?;
+        spec.log = Some(log.to_owned());
+        match &self.how {
+            How::Simulated { .. } | How::Remote { .. } => Err(EngineError::invalid(format!(
+                "the {} engine cannot run `vllm bench throughput`; use the docker or the process engine",
+                self.kind()
+            ))),
+            #[cfg(feature = "docker")]
+            How::Docker(engine) => {
+                spec.read_secrets()?;
+                let lease = self.lease(server, clock, progress).await?;
+                docker::run_offline(engine, spec, lease, options, (&self.locks, clock), progress)
+                    .await
+            }
+            How::Process(engine) => {
+                spec.read_secrets()?;
+                let lease = self.lease(server, clock, progress).await?;
+                progress(&format!("running `{} bench throughput`", engine.vllm.display()));
+                process::run_offline(engine, spec, lease, options).await
             }
         }
     }

@@ -131,6 +131,12 @@ impl LaunchSpec {
         own.into_iter().chain(self.server.argument_words()).collect()
     }
 
+    /// The words after `vllm` for a benchmark of the engine without a server.
+    pub(crate) fn offline_words(&self, model: &str, options: &[String]) -> Vec<String> {
+        let own = ["bench", "throughput", "--model", model].map(str::to_owned);
+        own.into_iter().chain(options.iter().cloned()).chain(self.server.argument_words()).collect()
+    }
+
     /// The environment variables, with the values of secrets.
     pub(crate) fn variables(&self) -> BTreeMap<String, String> {
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());

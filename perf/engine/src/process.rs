@@ -58,7 +58,9 @@ pub(crate) async fn start(
     let hardware =
         if lease.leased().is_empty() { describe_cpu() } else { gpu::describe_all(lease.leased()) };
     let driver = if lease.leased().is_empty() { None } else { gpu::driver() };
-    let command = command(&vllm, &model, &spec, &lease, port);
+    let mut words = vec!["serve".to_owned(), model.display().to_string()];
+    words.extend(spec.arguments(HOST, port));
+    let command = command(&vllm, words, &spec, &lease);
 
     progress(&format!("starting {} on {hardware}", vllm.display()));
     let begun = clock.now();
@@ -98,6 +100,27 @@ pub(crate) async fn start(
     };
     let running = Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept)));
     Ok(running.started(start_up))
+}
+
+/// Runs `vllm bench throughput` with these options in place of the server, until it ends.
+pub(crate) async fn run_offline(
+    engine: &ProcessEngine,
+    spec: LaunchSpec,
+    lease: Lease,
+    options: &[String],
+) -> Result<ServerExit, EngineError> {
+    let model = engine.models.on_host(&spec.server.model)?;
+    model_files::check(&model, &spec.arguments(HOST, 0))?;
+    let vllm = command_of(&engine.vllm)?;
+    let words = spec.offline_words(&model.display().to_string(), options);
+    let command = command(&vllm, words, &spec, &lease);
+    let (supervisor, mut death) =
+        ProcessSupervisor::spawn(command, &spec.secrets, spec.log.clone())
+            .map_err(|reason| EngineError::VllmNotFound { vllm, reason })?;
+    let kept = SupervisedServer::new(Box::new(supervisor), death.clone(), lease);
+    let ended = death.wait().await;
+    kept.stop().await?;
+    Ok(ended)
 }
 
 /// Waits until a server that was started here is ready. On an error the caller drops, and thereby
@@ -150,9 +173,9 @@ fn path_for(vllm: &Path) -> Option<OsString> {
     std::env::join_paths([folder].into_iter().chain(std::env::split_paths(&before))).ok()
 }
 
-fn command(vllm: &Path, model: &Path, spec: &LaunchSpec, lease: &Lease, port: u16) -> Command {
+fn command(vllm: &Path, words: Vec<String>, spec: &LaunchSpec, lease: &Lease) -> Command {
     let mut command = Command::new(vllm);
-    command.arg("serve").arg(model).args(spec.arguments(HOST, port));
+    command.args(words);
     if let Some(path) = path_for(vllm) {
         command.env("PATH", path);
     }

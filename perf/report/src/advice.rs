@@ -65,7 +65,8 @@ impl Invocation<'_> {
     }
 
     fn command(&self, subcommand: Option<&str>, options: &[String]) -> String {
-        let Settings { engine, candidate, base, url, models, noise, .. } = self.settings;
+        let Settings { engine, candidate, base, url, models, noise, cross_checks, .. } =
+            self.settings;
         let mut words: Vec<String> = ["cargo", "xtask", "perf"].map(str::to_owned).into();
         words.extend(subcommand.map(str::to_owned));
         words.extend(self.filters.iter().cloned());
@@ -94,6 +95,8 @@ impl Invocation<'_> {
             option("--model", Some(format!("{name}={}", folder.display())));
         }
         option("--noise", (*noise > 0).then(|| noise.to_string()));
+        // Only a judged run has it.
+        words.extend((subcommand.is_none() && *cross_checks).then(|| "--cross-check".to_owned()));
         words.extend(options.iter().cloned());
         if !candidate.arguments.is_empty() {
             words.push("--".to_owned());
@@ -270,6 +273,13 @@ mod tests {
             let advice = text(verdict, &settings()).unwrap();
             assert!(advice.contains(command), "{advice}");
         }
+    }
+
+    #[test]
+    fn a_run_with_a_cross_check_is_repeated_with_it_and_refreshed_without() {
+        let settings = Settings { cross_checks: true, ..settings() };
+        assert!(text(Verdict::Invalid, &settings).unwrap().contains(" --cross-check -- --max"));
+        assert!(!text(Verdict::Regressed, &settings).unwrap().contains("--cross-check"));
     }
 
     #[test]

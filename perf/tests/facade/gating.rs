@@ -53,6 +53,17 @@ fn scale(baseline: &mut Baseline, by: f64) {
 }
 
 #[test]
+fn a_cross_check_that_is_not_possible_is_a_note_and_changes_no_verdict() {
+    let place = Place::recorded(module_path!());
+    let inner = place.simulated("").settings(|settings| settings.cross_checks = true);
+    let report = inner.run().assert_success().report();
+    assert_eq!(report.verdict, Verdict::Held);
+    let notes: Vec<String> = report.loads[0].notes.iter().map(ToString::to_string).collect();
+    let wanted = "no cross-check by `vllm bench throughput`: the simulated engine cannot run";
+    assert!(notes.iter().any(|note| note.contains(wanted)), "{notes:?}");
+}
+
+#[test]
 fn what_did_not_change_is_not_measured_longer_than_it_takes_to_say_so() {
     let report = Place::recorded(module_path!()).simulated("").run().assert_success().report();
     assert_eq!(report.verdict, Verdict::Held);

@@ -8,7 +8,7 @@ use perf::prelude::*;
 use perf_model::sweep::journal::Line;
 use perf_model::sweep::report::SweepReport;
 
-use crate::common::{ANY_LATENESS, Inner, Place};
+use crate::common::{ANY_LATENESS, Place};
 use crate::sweeping::{asked, assert_same_sweep, report};
 
 /// What the other tests run, each in a process of its own.
@@ -166,7 +166,7 @@ mod on_gpus {
 
     use super::*;
 
-    fn on_gpus(place: &Place, gpus: u32, resumes: bool) -> Inner {
+    fn on_gpus(place: &Place, gpus: u32, resumes: bool) -> crate::common::Inner {
         std::fs::create_dir_all(place.path("nvml")).unwrap();
         install(&place.path("nvml")).unwrap();
         place.write("nvml/script.json", serde_json::to_string(&Script::of(gpus)).unwrap());

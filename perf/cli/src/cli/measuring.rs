@@ -27,6 +27,11 @@ pub(crate) struct Gate {
     /// confirmed beside it
     #[arg(long, value_name = "PATH")]
     pub(crate) base_vllm: Option<PathBuf>,
+
+    /// Do the work of each load once more with `vllm bench throughput` of the same image or command, and
+    /// show what the engine reaches without a server. It decides nothing
+    #[arg(long)]
+    pub(crate) cross_check: bool,
 }
 
 /// `cargo xtask perf refresh`: make what is measured the baseline.

@@ -26,6 +26,15 @@ const CREATION: Duration = Duration::from_mins(5);
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
 
+/// What the container runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Job<'a> {
+    /// The server, by the image's own entrypoint.
+    Serve,
+    /// `vllm bench throughput` with these options.
+    Offline(&'a [String]),
+}
+
 /// The container that is to be created. It never joins Docker's own waiting: that does not notice a
 /// dead container.
 pub(super) fn build(
@@ -35,6 +44,7 @@ pub(super) fn build(
     spec: &LaunchSpec,
     gpus: &[Gpu],
     run: &ContainerRun,
+    job: Job<'_>,
 ) -> Result<ContainerRequest<GenericImage>, EngineError> {
     let inside = format!("/models/{}", spec.server.model);
     let (path, mount) = match files {
@@ -43,9 +53,18 @@ pub(super) fn build(
             (inside.clone(), Some(bind(host, &inside).with_access_mode(AccessMode::ReadOnly)))
         }
     };
-    let words = image.entrypoint.model(&path).into_iter().chain(spec.arguments("0.0.0.0", PORT));
-    let mut request = GenericImage::new(image.name.clone(), image.tag.clone())
-        .with_exposed_port(PORT.tcp())
+    let created =
+        GenericImage::new(image.name.clone(), image.tag.clone()).with_exposed_port(PORT.tcp());
+    let (created, words): (_, Vec<String>) = match job {
+        Job::Serve => {
+            let model = image.entrypoint.model(&path).into_iter();
+            (created, model.chain(spec.arguments("0.0.0.0", PORT)).collect())
+        }
+        Job::Offline(options) => {
+            (created.with_entrypoint("vllm"), spec.offline_words(&path, options))
+        }
+    };
+    let mut request = created
         .with_cmd(words)
         .with_labels(run.labels())
         .with_container_name(run.name())
@@ -151,7 +170,8 @@ mod tests {
         let server = Server { model: "tiny".into(), ..Server::default() };
         let spec = LaunchSpec::new(EngineKind::Docker, &server, &UnderTest::default()).unwrap();
         let run = ContainerRun::new(folder.path()).unwrap();
-        build(&image, &Files::Host("/data/tiny".into()), config, &spec, gpus, &run).unwrap()
+        let files = Files::Host("/data/tiny".into());
+        build(&image, &files, config, &spec, gpus, &run, Job::Serve).unwrap()
     }
 
     #[test]

@@ -150,6 +150,8 @@ codes! {
         PromptLength,
         /// How many tokens the answers had.
         OutputLength,
+        /// What the engine did offline, without a server.
+        OfflineThroughput,
         /// The throughput of the steady part.
         SteadyState,
         /// How much the prefix cache served.

@@ -121,6 +121,8 @@ pub struct Settings {
     pub checks: Option<u32>,
     /// On a refresh: keep the sessions of the baseline, and add one to them.
     pub adds_session: bool,
+    /// Whether `vllm bench throughput` does the work of each load once as well, in the same image.
+    pub cross_checks: bool,
     /// What is under test.
     pub candidate: Variant,
     /// In a comparison: the other side. In a judged run of the process engine: the path of the
@@ -156,6 +158,7 @@ impl Default for Settings {
             budget: Budget::default(),
             checks: None,
             adds_session: false,
+            cross_checks: false,
             candidate: Variant::default(),
             base: None,
             url: None,
