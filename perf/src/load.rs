@@ -9,6 +9,7 @@ use perf_model::spec::guard::Guard;
 use perf_model::spec::load::{
     Api, Arrivals, Length, Load as Declared, OutputLength, Prompts, Workload,
 };
+use perf_model::spec::model_mix::ModelMix;
 use perf_model::spec::tier::Tier;
 use perf_model::spec::units::{PerSecond, Percent, percent};
 
@@ -63,6 +64,7 @@ impl Load {
             samples_kv_cache: false,
             leave_out: Vec::new(),
             body: ExtraBody::default(),
+            model_mix: ModelMix::default(),
             objectives: Vec::new(),
             stall_limit: STALL_LIMIT,
             lateness_limit: LATENESS_LIMIT,
@@ -231,7 +233,7 @@ impl Load {
         {
             self.declared.arrivals = search.usual_arrivals();
         }
-        self.declared.warmup = self.warmup.unwrap_or_else(|| self.declared.arrivals.width());
+        self.declared.warmup = self.warmup.unwrap_or_else(|| self.declared.usual_warmup());
         self
     }
 }

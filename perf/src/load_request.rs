@@ -1,6 +1,7 @@
 //! What is sent with each request of a load beside its prompt, as a test declares it:
-//! [`Load::leave_out`] and [`Load::body`].
+//! [`Load::leave_out`], [`Load::body`] and [`Load::model_mix`].
 
+use perf_model::spec::model_mix::ModelMix;
 use perf_model::spec::request_field::RequestField;
 use serde_json::Value;
 
@@ -27,6 +28,22 @@ impl Load {
     #[must_use]
     pub fn body(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.declared.body.set(name, value);
+        self
+    }
+
+    /// Sends the requests to several models of the server by weight, such as a base model and its
+    /// `LoRA` adapters. Every run sends each model the same number of requests, in an order from its
+    /// seed; the turns of a conversation stay with one model. The report says how many each got. A
+    /// name that the server does not have is refused by it.
+    ///
+    /// ```
+    /// use perf::prelude::*;
+    ///
+    /// Load::new("adapters").model_mix([("base", 3.0), ("adapter-a", 1.0)]);
+    /// ```
+    #[must_use]
+    pub fn model_mix(mut self, models: impl IntoIterator<Item = (impl Into<String>, f64)>) -> Self {
+        self.declared.model_mix = ModelMix::new(models);
         self
     }
 }

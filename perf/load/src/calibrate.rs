@@ -150,6 +150,7 @@ async fn send_all(
         expected,
         limits: Limits { stall: LIMIT, request: LIMIT },
         turn: None,
+        model: None,
     };
     let mut samples = Vec::new();
     let mut keep = |sample| {

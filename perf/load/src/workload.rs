@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod files;
 pub(crate) mod lengths;
 pub(crate) mod limits;
+pub(crate) mod model_mix;
 pub(crate) mod prompt;
 pub(crate) mod prose;
 pub(crate) mod random;

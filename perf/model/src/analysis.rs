@@ -1,5 +1,6 @@
 //! From a record to figures, and whether they are valid.
 
+mod by_model;
 pub mod distribution;
 pub mod engine_times;
 pub mod gpu_energy;

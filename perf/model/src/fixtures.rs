@@ -16,6 +16,7 @@ use crate::spec::engine_kind::EngineKind;
 use crate::spec::extra_body::ExtraBody;
 use crate::spec::load::{Api, Arrivals, Length, Load, Objective, OutputLength, Prompts, Workload};
 use crate::spec::metric::{Metric, Quantity};
+use crate::spec::model_mix::ModelMix;
 use crate::spec::units::{millis, per_second, percent};
 use crate::sweep::axis::{Axis, Setting};
 use crate::sweep::cell::{Cell, CellOutcome};
@@ -47,6 +48,7 @@ pub fn load() -> Load {
         samples_kv_cache: false,
         leave_out: Vec::new(),
         body: ExtraBody::default(),
+        model_mix: ModelMix::default(),
         search: None,
     }
 }
@@ -80,6 +82,7 @@ pub fn sample() -> Sample {
         server: None,
         parts: None,
         drafts: None,
+        model: None,
         outcome: Outcome::Succeeded,
     }
 }

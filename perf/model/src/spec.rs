@@ -12,6 +12,7 @@ pub mod image_reference;
 pub mod load;
 pub mod load_search;
 pub mod metric;
+pub mod model_mix;
 pub mod plan;
 pub mod price;
 pub mod quantity;

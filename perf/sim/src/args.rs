@@ -19,6 +19,8 @@ pub struct ServeArgs {
     pub port: u16,
     /// The model's names in the API; the model itself without `--served-model-name`.
     pub served_model_names: Vec<String>,
+    /// The names of `LoRA` adapters, which are models in the API too.
+    pub adapters: Vec<String>,
     /// Longest context.
     pub max_model_len: Option<usize>,
     /// GPUs that share the weights.
@@ -82,6 +84,7 @@ impl Default for ServeArgs {
             host: None,
             port: 8000,
             served_model_names: Vec::new(),
+            adapters: Vec::new(),
             max_model_len: None,
             tensor_parallel_size: 1,
             data_parallel_size: 1,
@@ -132,7 +135,10 @@ impl ServeArgs {
                     let mut values: Vec<String> = attached.into_iter().collect();
                     let takes_several = matches!(
                         name,
-                        "served-model-name" | "cudagraph-capture-sizes" | "middleware"
+                        "served-model-name"
+                            | "lora-modules"
+                            | "cudagraph-capture-sizes"
+                            | "middleware"
                     );
                     while (values.is_empty() || takes_several)
                         && let Some(value) = rest.next_if(|next| !is_flag(next))
@@ -174,6 +180,10 @@ impl ServeArgs {
     fn value(&mut self, name: &str, mut values: Vec<String>) -> Result<(), ArgsError> {
         if name == "served-model-name" {
             self.served_model_names = values;
+            return Ok(());
+        }
+        if name == "lora-modules" {
+            self.adapters = values.iter().filter_map(|value| adapter(value)).collect();
             return Ok(());
         }
         let value = values.swap_remove(0);
@@ -227,6 +237,14 @@ impl ServeArgs {
 /// Whether argparse would take this word for a flag rather than for a value.
 fn is_flag(word: &str) -> bool {
     word.starts_with('-') && word.len() > 1 && word.parse::<f64>().is_err()
+}
+
+/// The name of a `LoRA` adapter: `NAME=PATH`, or a JSON object with a `name`.
+fn adapter(value: &str) -> Option<String> {
+    if let Ok(object) = serde_json::from_str::<serde_json::Value>(value) {
+        return object.get("name")?.as_str().map(str::to_owned);
+    }
+    value.split_once('=').map(|(name, _)| name.to_owned())
 }
 
 fn size(name: &str, value: &str) -> Result<u32, ArgsError> {
@@ -306,6 +324,8 @@ mod tests {
             parse("--no-enable-prefix-caching --served-model-name a b --enforce-eager").unwrap();
         assert_eq!((args.prefix_caching, args.enforce_eager), (false, true));
         assert_eq!(args.served_model_names, ["a", "b"]);
+        let line = "--enable-lora --lora-modules a=/x {\"name\":\"b\",\"path\":\"/y\"} --port 1";
+        assert_eq!(parse(line).unwrap().adapters, ["a", "b"]);
     }
 
     #[test]

@@ -40,6 +40,7 @@ const VALUES: &[&str] = &[
     "limit-mm-per-prompt",
     "load-format",
     "long-prefill-token-threshold",
+    "lora-modules",
     "max-cudagraph-capture-size",
     "max-log-len",
     "max-logprobs",

@@ -66,9 +66,9 @@ impl SimServer {
         let max_model_len = args.context_len(&profile);
         let settings = ApiSettings {
             names: if args.served_model_names.is_empty() {
-                vec![model.clone()]
+                [vec![model.clone()], args.adapters].concat()
             } else {
-                args.served_model_names
+                [args.served_model_names, args.adapters].concat()
             },
             model,
             max_model_len,

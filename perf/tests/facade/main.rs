@@ -11,6 +11,7 @@ mod gating;
 #[cfg(feature = "nvml")]
 mod gpus;
 mod life_cycle;
+mod models;
 mod parts;
 mod side_by_side;
 mod sweeping;

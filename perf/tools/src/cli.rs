@@ -11,6 +11,7 @@ use perf_model::spec::load::{
     Api, Arrivals, Length, Load, Objective, OutputLength, Prompts, Workload,
 };
 use perf_model::spec::load_search::LoadSearch;
+use perf_model::spec::model_mix::ModelMix;
 use perf_model::spec::request_field::RequestField;
 use perf_model::spec::units::{millis, percent};
 use perf_store::config_file;
@@ -161,6 +162,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "JSON")]
     pub(crate) body: Vec<ExtraBody>,
 
+    /// Several models, such as a base model and its `LoRA` adapters, each with the weight by which it
+    /// gets requests: `base=3,adapter-a=1`
+    #[arg(long, value_name = "NAME=WEIGHT,…", conflicts_with = "model")]
+    pub(crate) model_mix: Option<ModelMix>,
+
     /// A bound in milliseconds that a request must meet to count for goodput: ttft, tpot, e2e,
     /// `first_answer` or `tool_call`; may be repeated
     #[arg(long, value_name = "QUANTITY=MS", value_parser = parse::objective)]
@@ -273,6 +279,7 @@ impl Cli {
             samples_kv_cache: false,
             leave_out: self.leave_out.clone(),
             body: self.body(),
+            model_mix: self.model_mix.clone().unwrap_or_default(),
             search: self.search(),
         };
         if let (Some(search), Arrivals::OneAtATime) = (load.search, load.arrivals) {
@@ -296,7 +303,7 @@ impl Cli {
 
     /// Gives a load the warm-up that was asked for, or one as wide as its arrivals.
     pub(crate) fn warm(&self, load: &mut Load) {
-        load.warmup = self.warmup.unwrap_or_else(|| load.arrivals.width());
+        load.warmup = self.warmup.unwrap_or_else(|| load.usual_warmup());
     }
 }
 

@@ -1,5 +1,7 @@
 //! The server that is asked: [`find`] finds out what it serves, and what may be wrong with it.
 
+use std::iter;
+
 use anyhow::{Context, Result, anyhow};
 use perf_clock::Clock;
 use perf_load::{Endpoint, Unanswered};
@@ -24,8 +26,17 @@ pub(crate) struct Target {
 /// Asks the server what it serves.
 pub(crate) async fn find(asked: &Cli, endpoint: &Endpoint, clock: Clock) -> Result<Target> {
     let url = &asked.url;
-    let (model, hint) = match (&asked.model, perf_load::models(endpoint, clock).await) {
-        (Some(model), Ok(served)) => (model.clone(), unlisted(model, &served)),
+    let mix = asked.model_mix.clone().unwrap_or_default();
+    let first_of_mix = mix.name(0).map(str::to_owned);
+    let (model, hint) = match (
+        asked.model.as_ref().or(first_of_mix.as_ref()),
+        perf_load::models(endpoint, clock).await,
+    ) {
+        (Some(model), Ok(served)) => {
+            let of_mix = mix.models().iter().map(|model| model.name.as_str());
+            let mut asked = iter::once(model.as_str()).chain(of_mix);
+            (model.clone(), asked.find_map(|model| unlisted(model, &served)))
+        }
         // There may be a server without a list.
         (Some(model), Err(Unanswered::NotFound(_) | Unanswered::NoList(_))) => {
             (model.clone(), None)
@@ -65,7 +76,7 @@ fn unlisted(model: &str, served: &[String]) -> Option<String> {
     };
     let names = names[..names.len().min(NAMED)].join(", ");
     Some(format!(
-        "the server does not list the model `{model}`; it has {names}{more}: take one of them with --model"
+        "the server does not list the model `{model}`; it has {names}{more}: take one of them with --model or --model-mix"
     ))
 }
 
@@ -78,7 +89,9 @@ mod tests {
         let served = ["other", "qwen2.5-7b"].map(str::to_owned);
         let hint = unlisted("qwen2.5-7B", &served).unwrap();
         assert!(
-            hint.ends_with("it has `qwen2.5-7b`, `other`: take one of them with --model"),
+            hint.ends_with(
+                "it has `qwen2.5-7b`, `other`: take one of them with --model or --model-mix"
+            ),
             "{hint}"
         );
         assert_eq!((unlisted("other", &served), unlisted("any", &[])), (None, None));

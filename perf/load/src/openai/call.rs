@@ -18,6 +18,8 @@ pub(crate) struct Call {
     pub(crate) limits: Limits,
     /// What it adds to its conversation, if it belongs to one.
     pub(crate) turn: Option<ChatTurn>,
+    /// Its model's place in the load's mix, if that has several.
+    pub(crate) model: Option<u16>,
 }
 
 /// How long a request may take.

@@ -114,7 +114,7 @@ pub(crate) fn calls(
         let says = [Message { role: "user", content: &ask.prompt }];
         let is_alone = ask.turn == Turn::Alone;
         let body = Body {
-            model,
+            model: ask.model.and_then(|place| load.model_mix.name(place)).unwrap_or(model),
             prompt: (api == Api::Completions).then_some(&ask.prompt),
             messages: (api == Api::Chat && is_alone).then_some(&says),
             input: is_typed.then_some(&ask.prompt),
@@ -145,7 +145,8 @@ pub(crate) fn calls(
             Turn::Opens => Some(turn(true, Duration::ZERO)),
             Turn::Follows { pause } => Some(turn(false, pause)),
         };
-        Call { index, path, body, expected: expected(ask, workload, left_out), limits, turn }
+        let expected = expected(ask, workload, left_out);
+        Call { index, path, body, expected, limits, turn, model: ask.model }
     });
     bodies.collect()
 }
@@ -228,6 +229,7 @@ mod tests {
             prompt: Prompt::TokenIds(vec![1_001, 1_002]),
             output: workload.output,
             turn: Turn::Alone,
+            model: None,
         };
         let mut body = bodies(Part::Measured, &workload, &[ask]).remove(0);
         let salt = body["cache_salt"].take();
@@ -249,6 +251,7 @@ mod tests {
             prompt: Prompt::Text("hi".into()),
             output: workload.output,
             turn: Turn::Alone,
+            model: None,
         };
         let one = std::slice::from_ref(&ask);
         let calls = calls(Part::Measured, one, &load(&workload), "tiny", 7, LIMITS, &[]);
@@ -267,6 +270,7 @@ mod tests {
             prompt: Prompt::Text("hi".into()),
             output: workload.output,
             turn: Turn::Alone,
+            model: None,
         };
         let calls = calls(
             Part::Measured,
@@ -296,6 +300,7 @@ mod tests {
             prompt: Prompt::Text("hi".into()),
             output: workload.output,
             turn: Turn::Opens,
+            model: None,
         };
         let mut load = load(&workload);
         load.body.set("chat_template_kwargs", json!({"enable_thinking": false}));
@@ -317,7 +322,8 @@ mod tests {
             PlannedRequest {
                 prompt: Prompt::Text("hi".into()),
                 output: workload.output,
-                turn: Turn::Alone
+                turn: Turn::Alone,
+                model: None,
             };
             2
         ];
@@ -335,6 +341,7 @@ mod tests {
             prompt: Prompt::TokenIds(vec![1_001, 1_002]),
             output: workload.output,
             turn: Turn::Alone,
+            model: None,
         };
         let asks = [ask];
         let call = |left_out: &[RequestField]| {

@@ -133,6 +133,7 @@ pub(crate) async fn exchange(
         server: response.server_times,
         parts,
         drafts: response.drafts,
+        model: call.model,
         outcome,
     };
     Exchanged { sample, free_us: micros(origin, clock.now()), said: response.said }

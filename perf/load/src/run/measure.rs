@@ -26,6 +26,7 @@ use crate::server::tokenize;
 use crate::workload::conversation;
 use crate::workload::draw::draw;
 use crate::workload::error::LoadError;
+use crate::workload::model_mix;
 use crate::workload::schedule::{schedule, sped_up};
 use crate::workload::seed::fresh;
 use crate::workload::validate::check;
@@ -104,6 +105,7 @@ pub async fn measure(
     let workload = &load.workload;
     let mut asks = draw(workload, load.requests, load.warmup, seed)?;
     let skipped_entries = asks.skipped.take();
+    model_mix::assign(&load.model_mix, &mut asks, seed);
     // A pause would warm nothing up.
     if let Some(millis) = load.pause_ms {
         conversation::pause(&mut asks.measured, millis, seed);
@@ -236,7 +238,7 @@ async fn expected_calls(
 ) -> Vec<Call> {
     let mut calls = plan.calls(Part::Measured);
     let asks = plan.asks(Part::Measured);
-    tokenize::expect(&mut calls, asks, load.workload.api, model, endpoint, clock).await;
+    tokenize::expect(&mut calls, asks, load, model, endpoint, clock).await;
     calls
 }
 

@@ -184,6 +184,7 @@ impl<'a> Scheduler<'a> {
             server: None,
             parts: None,
             drafts: None,
+            model: call.model,
             outcome: Outcome::Failed { kind: FailureKind::NotSent, detail },
         })
     }

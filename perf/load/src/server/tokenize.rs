@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use perf_clock::Clock;
-use perf_model::spec::load::Api;
+use perf_model::spec::load::{Api, Load};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -23,17 +23,19 @@ const BODY: usize = 128 * 1024 * 1024;
 pub(crate) async fn expect(
     calls: &mut [Call],
     asks: &[PlannedRequest],
-    api: Api,
+    load: &Load,
     model: &str,
     endpoint: &Endpoint,
     clock: Clock,
 ) {
     let texts = asks.iter().enumerate().filter_map(|(place, ask)| match (&ask.prompt, ask.turn) {
-        (Prompt::Text(text), Turn::Alone) => Some((place, text)),
+        (Prompt::Text(text), Turn::Alone) => Some((place, text, ask.model)),
         _ => None,
     });
-    let Some((place, text)) = texts.max_by_key(|(_, text)| text.len()) else { return };
-    let question = match api {
+    let longest = texts.max_by_key(|(_, text, _)| text.len());
+    let Some((place, text, of_mix)) = longest else { return };
+    let model = of_mix.and_then(|place| load.model_mix.name(place)).unwrap_or(model);
+    let question = match load.workload.api {
         Api::Completions => json!({ "model": model, "prompt": &**text }),
         Api::Chat | Api::Responses => {
             json!({ "model": model, "messages": [{ "role": "user", "content": &**text }] })

@@ -26,6 +26,8 @@ pub(crate) struct PlannedRequest {
     pub(crate) prompt: Prompt,
     pub(crate) output: OutputLength,
     pub(crate) turn: Turn,
+    /// Its model's place in the load's mix, if that has several.
+    pub(crate) model: Option<u16>,
 }
 
 /// A request's place in a conversation.
@@ -112,7 +114,7 @@ impl Batch {
                     (Some(tokens), true) => OutputLength::Exactly(tokens),
                     (Some(tokens), false) => OutputLength::AtMost(tokens),
                 };
-                PlannedRequest { prompt, output, turn }
+                PlannedRequest { prompt, output, turn, model: None }
             });
         asks.collect()
     }

@@ -33,6 +33,8 @@ pub(crate) enum RandomStream {
     Shared = 8,
     /// The order of the pauses between the turns of conversations.
     Pauses = 9,
+    /// The order of the models of a mix.
+    Models = 10,
 }
 
 impl RandomStream {

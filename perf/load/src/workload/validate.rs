@@ -43,6 +43,7 @@ fn fault(load: &Load) -> Option<String> {
     }
     load.body
         .fault()
+        .or_else(|| load.model_mix.fault())
         .or_else(|| empty(&workload.prompts))
         .or_else(|| unfit(load).map(str::to_owned))
         .or_else(|| excess(load))

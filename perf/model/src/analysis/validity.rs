@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::analysis::by_model;
 use crate::analysis::engine_times::{self, WAY_MS, WAY_SHARE};
 use crate::analysis::lateness::Lateness;
 use crate::analysis::steady_state;
@@ -80,6 +81,7 @@ pub fn remarks(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> V
         );
     }
     remarks.extend(inputs.end.into_iter().flat_map(departures));
+    remarks.extend(by_model::remark(load, inputs.samples));
     remarks.extend(oddities(inputs.samples));
     remarks.extend(engine_times::remarks(inputs.samples));
     remarks.extend(

@@ -146,6 +146,8 @@ codes! {
     Information {
         /// How late the sends of an open loop were.
         SendLateness,
+        /// How many requests each model of a mix got.
+        RequestsByModel,
         /// How many tokens the prompts had.
         PromptLength,
         /// How many tokens the answers had.

@@ -157,6 +157,9 @@ pub struct Sample {
     /// What speculative decoding did for it, where the server says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drafts: Option<Drafts>,
+    /// In a load of several models, the place of its model in the load's mix, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<u16>,
     /// What the server did beside the protocol, one of each kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oddities: Vec<Oddity>,

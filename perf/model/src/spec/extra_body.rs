@@ -18,7 +18,10 @@ const SHOWN: usize = 80;
 
 /// The fields that this client sends or counts on, and what to use instead.
 const RESERVED: [(&str, &str); 16] = [
-    ("model", "the model is the one under test; on the command line, `--model` names it"),
+    (
+        "model",
+        "the model is the one under test; on the command line, `--model` names it, or `--model-mix` several",
+    ),
     ("prompt", "prompts are declared with the load"),
     ("messages", "prompts are declared with the load"),
     ("input", "prompts are declared with the load"),

@@ -18,6 +18,7 @@ pub use prompts::Prompts;
 use crate::spec::extra_body::ExtraBody;
 use crate::spec::load_search::LoadSearch;
 use crate::spec::metric::Quantity;
+use crate::spec::model_mix::ModelMix;
 use crate::spec::request_field::RequestField;
 use crate::spec::units::{Percent, as_millis};
 
@@ -130,6 +131,9 @@ pub struct Load {
     /// Fields that are added to the body of every request.
     #[serde(default, skip_serializing_if = "ExtraBody::is_empty")]
     pub body: ExtraBody,
+    /// The models that its requests name, by weight; empty where all name the model under test.
+    #[serde(default, skip_serializing_if = "ModelMix::is_empty")]
+    pub model_mix: ModelMix,
     /// The search for the highest rate or concurrency, for a load that is one: its arrivals are
     /// the pattern, and its requests those of a probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,6 +176,9 @@ impl Load {
         if !self.body.is_empty() {
             line = format!("{line}, with {}", self.body);
         }
+        if !self.model_mix.is_empty() {
+            line = format!("{line}, of {}", self.model_mix);
+        }
         line
     }
 
@@ -193,6 +200,13 @@ impl Load {
             "{}{pause}, {} request{plural} after {} to warm up",
             self.arrivals, self.requests, self.warmup
         )
+    }
+
+    /// The number of warm-up requests where none is declared: as many as are in flight at once, and
+    /// at least one for each model of a mix.
+    pub fn usual_warmup(&self) -> u32 {
+        let models = u32::try_from(self.model_mix.len()).unwrap_or(u32::MAX);
+        self.arrivals.width().max(models)
     }
 
     /// The objectives on one line, for a load that has any.
@@ -230,6 +244,12 @@ mod tests {
         more.body.set("top_p", 0.9);
         assert!(
             more.describe().ends_with("temperature 0, with top_p = 0.9"),
+            "{}",
+            more.describe()
+        );
+        more.model_mix = ModelMix::new([("base", 3.0), ("adapter", 0.5)]);
+        assert!(
+            more.describe().ends_with("with top_p = 0.9, of models base (3) and adapter (0.5)"),
             "{}",
             more.describe()
         );

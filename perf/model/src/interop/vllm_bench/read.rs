@@ -314,6 +314,7 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
             server: None,
             parts: None,
             drafts: None,
+            model: None,
             outcome: if succeeded { Outcome::Succeeded } else { failed() },
         }
     };
