@@ -162,6 +162,7 @@ impl Repository {
 
 /// One test, because its steps share the repository and its baselines.
 #[test]
+#[ignore = "builds the crates for a repository of its own, which takes a minute and more"]
 fn a_new_repository_makes_baselines_holds_catches_a_slow_down_and_shows_its_runs() {
     let repository = Repository::new();
     let unrecorded = out(&repository.perf(&["--engine", "simulated"], 5));
