@@ -47,6 +47,11 @@ impl Interrupt {
         self.asked.load(Ordering::SeqCst)
     }
 
+    /// Does some work unless this process was asked to stop; gives nothing then.
+    pub(crate) fn unless_asked<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+        if self.asked() { Ok(None) } else { work().map(Some) }
+    }
+
     /// Waits for a scenario to end. Gives what it wrote where that is piped to this process.
     pub(crate) fn wait(&self, child: Child) -> Result<Output> {
         let id = child.id();

@@ -114,6 +114,7 @@ fn measure(
     interrupt: &Interrupt,
 ) -> Result<Vec<SuiteReport>> {
     let at_once = side_by_side::most(settings);
+    let progress = if at_once == 1 { Progress::Live } else { Progress::Kept };
     let budget = Mutex::new(settings.budget);
     let budget = || budget.lock().unwrap_or_else(PoisonError::into_inner);
     let mut reports = Vec::new();
@@ -121,22 +122,17 @@ fn measure(
         scenarios,
         at_once,
         |planned| {
-            if interrupt.asked() {
-                return Ok(None);
-            }
-            let progress = match at_once {
-                1 => Progress::Live,
-                _ => Progress::Kept,
-            };
-            if progress == Progress::Live {
-                eprintln!("{}", planned.scenario.name);
-            }
-            let settings = Settings { budget: *budget(), ..settings.clone() };
-            run_scenario(planned, &settings, folder, interrupt, progress).map(Some)
+            interrupt.unless_asked(|| {
+                if progress == Progress::Live {
+                    eprintln!("{}", planned.scenario.name);
+                }
+                let settings = Settings { budget: *budget(), ..settings.clone() };
+                run_scenario(planned, &settings, folder, interrupt, progress)
+            })
         },
         |planned, ended| {
             let Some(measured) = ended? else { return Ok(false) };
-            if at_once > 1 {
+            if progress == Progress::Kept {
                 eprint!("{}\n{}", planned.scenario.name, measured.progress);
             }
             for mut report in measured.reports {

@@ -61,9 +61,8 @@ pub(crate) fn published(asked: &Published) -> Result<u8> {
         &planned,
         side_by_side::most(&settings),
         |planned| {
-            let proceeds = !interrupt.asked();
             let measure = || run_scenario(planned, &settings, &folder, &interrupt, Progress::Kept);
-            proceeds.then(measure).transpose()
+            interrupt.unless_asked(measure)
         },
         |planned, ended| {
             let Some(Measured { reports: suites, progress }) = ended? else { return Ok(false) };

@@ -32,10 +32,7 @@ pub(crate) fn plan(
     side_by_side::in_order(
         scenarios,
         side_by_side::cores(),
-        |scenario| {
-            let proceeds = !interrupt.asked();
-            proceeds.then(|| plan_one(scenario, settings, folder, interrupt)).transpose()
-        },
+        |scenario| interrupt.unless_asked(|| plan_one(scenario, settings, folder, interrupt)),
         |_, planned| {
             let planned = planned?;
             let proceeds = planned.is_some();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::common::{UnderWay, out, perf, root, runs};
+use crate::common::{UnderWay, err, out, perf, root, run, runs};
 use perf_model::judge::report::SuiteReport;
 use tempfile::TempDir;
 
@@ -16,17 +16,6 @@ fn perf_in(repository: &TempDir, arguments: &[&str]) -> Command {
         .env("CARGO_MANIFEST_DIR", repository.path().join("xtask"))
         .env("CARGO_TARGET_DIR", repository.path().join("target"));
     command
-}
-
-/// What a command wrote on standard error.
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn run(command: &mut Command, code: i32) -> Output {
-    let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(code), "{}{}", out(&output), err(&output));
-    output
 }
 
 /// The folder of the run that a command says it recorded.

@@ -29,6 +29,18 @@ pub(crate) fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// What a command wrote on standard error.
+pub(crate) fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs a command that must end with this exit code.
+pub(crate) fn run(command: &mut Command, code: i32) -> Output {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{}{}", out(&output), err(&output));
+    output
+}
+
 /// A run that is under way.
 pub(crate) struct UnderWay {
     child: Child,

@@ -6,18 +6,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use crate::common::{out, perf, root};
-
-/// What a command wrote on standard error.
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn run(command: &mut Command, code: i32) -> Output {
-    let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(code), "{}{}", out(&output), err(&output));
-    output
-}
+use crate::common::{err, out, perf, root, run};
 
 fn init(folder: &Path) -> Command {
     perf(&["init", folder.to_str().unwrap()])

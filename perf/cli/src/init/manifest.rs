@@ -1,6 +1,6 @@
 //! The manifest of a new repository: [`manifest`].
 
-use super::source::Source;
+use super::source::{Source, quoted};
 
 /// Where the template's manifest finds this repository's root.
 const FROM_TEMPLATE: &str = "../../..";
@@ -22,11 +22,6 @@ pub(super) fn manifest(template: &str, source: &Source) -> String {
         }
     }
     lines.join("\n") + "\n"
-}
-
-/// A string of TOML. Control characters were refused before.
-pub(super) fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 #[cfg(test)]

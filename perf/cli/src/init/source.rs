@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::manifest::quoted;
 use crate::cli::Init;
 
 /// Where a new repository gets this suite from.
@@ -126,6 +125,11 @@ impl Source {
             ),
         }
     }
+}
+
+/// A string of TOML. Control characters were refused before.
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// A git address as cargo writes it; nothing for a folder.

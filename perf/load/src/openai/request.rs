@@ -114,7 +114,7 @@ pub(crate) fn calls(
         let says = [Message { role: "user", content: &ask.prompt }];
         let is_alone = ask.turn == Turn::Alone;
         let body = Body {
-            model: ask.model.and_then(|place| load.model_mix.name(place)).unwrap_or(model),
+            model: load.model_mix.name_or(ask.model, model),
             prompt: (api == Api::Completions).then_some(&ask.prompt),
             messages: (api == Api::Chat && is_alone).then_some(&says),
             input: is_typed.then_some(&ask.prompt),

@@ -34,7 +34,7 @@ pub(crate) async fn expect(
     });
     let longest = texts.max_by_key(|(_, text, _)| text.len());
     let Some((place, text, of_mix)) = longest else { return };
-    let model = of_mix.and_then(|place| load.model_mix.name(place)).unwrap_or(model);
+    let model = load.model_mix.name_or(of_mix, model);
     let question = match load.workload.api {
         Api::Completions => json!({ "model": model, "prompt": &**text }),
         Api::Chat | Api::Responses => {

@@ -54,6 +54,11 @@ impl ModelMix {
         self.0.get(usize::from(place)).map(|model| model.name.as_str())
     }
 
+    /// The name of the model at a request's place; the other one where it has no place in a mix.
+    pub fn name_or<'a>(&'a self, place: Option<u16>, other: &'a str) -> &'a str {
+        place.and_then(|place| self.name(place)).unwrap_or(other)
+    }
+
     /// The model of each of `count` requests, by its place and in the order of the places.
     ///
     /// They are taken at even steps through the weights, as lengths are: every run has the same

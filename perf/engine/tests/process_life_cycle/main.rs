@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
 
+mod offline;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::io::Write;

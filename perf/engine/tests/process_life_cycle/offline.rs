@@ -1,40 +1,15 @@
 //! `vllm bench throughput` in place of a server, with a script in place of `vllm`: what it is given,
 //! what comes back, and that nothing is left of it.
 
-#![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
-
-mod support;
-
-use std::path::Path;
-
 use perf_clock::Clock;
 use perf_engine::{Engine, EngineError, ServerExit};
 use perf_model::interop::vllm_throughput::OfflineThroughput;
 use perf_model::spec::config::Config;
-use perf_model::spec::engine_kind::EngineKind;
-use perf_model::spec::server::{Server, parse_arguments};
-use perf_model::spec::settings::{Settings, Variant};
+use perf_model::spec::server::{Argument, Server};
+use perf_model::spec::settings::Settings;
 
-use support::{Place, block_on};
-
-fn stand_in(place: &Place, behaviour: &str) -> (Engine, Server) {
-    let command = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stand_in/vllm");
-    let settings = Settings {
-        engine: EngineKind::Process,
-        candidate: Variant { vllm: Some(command), ..Variant::default() },
-        models: [("tiny".to_owned(), place.folder("model"))].into(),
-        ..Settings::default()
-    };
-    let arguments = parse_arguments(&[&format!("--stand-in={behaviour}"), "--max-num-seqs=64"]);
-    let server = Server {
-        model: "tiny".into(),
-        arguments: arguments.unwrap(),
-        environment: [("STAND_IN_FOLDER".to_owned(), place.path().display().to_string())].into(),
-        ..Server::default()
-    };
-    let engine = Engine::new(&settings, &Config::default()).unwrap();
-    (engine.with_lock_folder(place.locks()), server)
-}
+use crate::support::{Place, block_on};
+use crate::{assert_nothing_left, stand_in};
 
 async fn run(place: &Place, engine: &Engine, server: &Server) -> Result<ServerExit, EngineError> {
     let options = ["--num-prompts".to_owned(), "128".to_owned()];
@@ -42,17 +17,11 @@ async fn run(place: &Place, engine: &Engine, server: &Server) -> Result<ServerEx
     engine.run_offline(server, &options, &log, Clock::real(), &mut |_| {}).await
 }
 
-fn assert_nothing_left(place: &Place) {
-    for process in place.processes() {
-        assert!(!support::is_alive(process), "process {process} is left");
-    }
-    assert!(support::is_unlocked(&place.locks().join("cpu.lock")), "the lease is left");
-}
-
 #[test]
 fn it_runs_with_the_servers_arguments_and_ends_with_its_figures() {
     let place = Place::new();
-    let (engine, server) = stand_in(&place, "offline");
+    let (engine, mut server) = stand_in(&place, "offline");
+    server.arguments.push(Argument { flag: "--max-num-seqs".into(), value: Some("64".into()) });
     let ended = block_on(run(&place, &engine, &server)).unwrap();
     assert_eq!(ended.exit_code, Some(0));
     let found = OfflineThroughput::read(&ended.log_tail).unwrap();
