@@ -26,6 +26,9 @@ impl OfflineLoad {
     /// # Errors
     /// With the reason why a load has no counterpart offline.
     pub fn of(load: &Load, server: &Server) -> Result<Self, String> {
+        if !load.model_mix.is_empty() {
+            return Err("offline, one model is asked and not a mix".to_owned());
+        }
         let Prompts::RandomTokens { length: input } = load.workload.prompts else {
             return Err("only random tokens can be drawn offline as well".to_owned());
         };
@@ -180,6 +183,7 @@ impl OfflineThroughput {
 mod tests {
     use super::*;
     use crate::fixtures;
+    use crate::spec::model_mix::ModelMix;
     use crate::spec::server::parse_arguments;
 
     fn load(arrivals: Arrivals, requests: u32) -> Load {
@@ -239,6 +243,9 @@ mod tests {
         let mut chat = load(Arrivals::Concurrency(8), 64);
         chat.workload.api = Api::Chat;
         assert!(refused(&chat).contains("completions"));
+        let mut mixed = load(Arrivals::Concurrency(8), 64);
+        mixed.model_mix = ModelMix::new([("base", 3.0), ("adapter", 1.0)]);
+        assert!(refused(&mixed).contains("not a mix"));
         let mut text = load(Arrivals::Concurrency(8), 64);
         text.workload.prompts = Prompts::Text("Hello".to_owned());
         assert!(refused(&text).contains("random tokens"));
