@@ -1,28 +1,25 @@
 #!/usr/bin/env bash
-# Writes the reports of all machines in $RUNS into one comment of the pull request; one that is there is updated in place.
+# Writes the report of the merged run in $RUN into one comment of the pull request; one that is there is updated in place.
 set -euo pipefail
 
 marker='<!-- vllm-perf:report -->'
 most=60000
 body=$(mktemp)
 
-# What of a report is shown: `whole`, its `head` above the folded details, or its first `line`.
+# What of the report is shown: `whole`, its `head` above the folded details, or its first `line`.
 assemble() {
   : > "$body"
-  local report machine found=false
-  for report in "$RUNS"/report.md "$RUNS"/perf-*/report.md; do
-    [[ -f $report ]] || continue
-    found=true
-    machine=$(basename "$(dirname "$report")")
+  local report="$RUN/report.md"
+  if [[ -f $report ]]; then
     case "$1" in
       whole) cat "$report" ;;
       head) sed '/^<details>/,$d' "$report" ;;
-      line) head -n 1 "$report" ;;
+      line) head -n 1 "$report" | cut -c "1-$((most / 2))" ;;
     esac >> "$body"
-    printf '\n<sub>%s</sub>\n\n' "${machine#perf-}" >> "$body"
-  done
-  $found || echo '**no result**: no runner left a report' >> "$body"
-  printf '<sub>[records and report.html](%s) · commit %s</sub>\n%s\n' "$RUN_URL" "$COMMIT" "$marker" >> "$body"
+  else
+    echo '**no result**: no part left a report' >> "$body"
+  fi
+  printf '\n<sub>[records and report.html](%s) · commit %s</sub>\n%s\n' "$RUN_URL" "$COMMIT" "$marker" >> "$body"
 }
 
 for part in whole head line; do

@@ -83,6 +83,7 @@ fn every_path_that_the_documents_name_exists() {
         "docs/gate/method.md",
         "docs/gate/reading.md",
         "docs/how-to/gpu-runner.md",
+        "docs/how-to/split-a-run.md",
         "docs/how-to/upgrade-driver.md",
         "docs/how-to/upgrade-vllm.md",
         "docs/how-to/widen-a-band.md",

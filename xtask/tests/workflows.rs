@@ -40,7 +40,8 @@ case "$method $url" in
 esac
 "#;
 
-/// `cargo xtask perf`: leaves a run or a baseline as the real one does.
+/// `cargo xtask perf`: leaves a split or a baseline as the real one does, and the program that a build
+/// leaves, which measures and merges.
 const CARGO: &str = r#"#!/usr/bin/env bash
 set -euo pipefail
 echo "$*" >> "$STATE/cargo"
@@ -53,10 +54,40 @@ if [[ $3 == refresh ]]; then
   echo "output throughput  1672 -> 1594  -4.7 %"
   exit 0
 fi
-mkdir -p "$PERF_RUNS_DIR/0001/s" baselines/gpu/s
+[[ $3 == split ]]
+while (($#)); do
+  case "$1" in
+    --build) scenarios=$2 ;;
+    --output) split=$2 ;;
+  esac
+  shift
+done
+mkdir -p "$scenarios" target/debug
+echo program > "$scenarios/chat"
+echo '{"schema": 1, "parts": [{"name": "gpu-1"}, {"name": "gpu-8"}]}' > "$split"
+cp "$STATE/../bin/xtask" target/debug/xtask
+"#;
+
+/// The program that was built: leaves a run, or a merged one.
+const XTASK: &str = r#"#!/usr/bin/env bash
+set -euo pipefail
+echo "$CARGO_MANIFEST_DIR $*" >> "$STATE/xtask"
+if [[ $2 == merge ]]; then
+  while (($#)); do
+    [[ $1 != --out ]] || out=$2
+    shift
+  done
+  mkdir -p "$out"
+  [[ $CODE == 2 ]] || cp "$STATE/report" "$out/report.md"
+  exit "$CODE"
+fi
+mkdir -p baselines/gpu/s
 echo pending > baselines/gpu/s/l.snap.new
 echo pending > baselines/gpu/s/l.starts.json.new
-[[ $CODE == 4 ]] || cp "$STATE/report" "$PERF_RUNS_DIR/0001/report.md"
+[[ $CODE != 2 ]] || exit 2
+mkdir -p "$PERF_RUNS_DIR/0001/s"
+echo '{}' > "$PERF_RUNS_DIR/0001/run.json"
+[[ $CODE == 130 ]] || cp "$STATE/report" "$PERF_RUNS_DIR/0001/report.md"
 exit "$CODE"
 "#;
 
@@ -77,7 +108,7 @@ impl Machine {
         for folder in ["bin", "state", "work"] {
             std::fs::create_dir(machine.path(folder)).unwrap();
         }
-        for (name, text) in [("gh", GH), ("cargo", CARGO)] {
+        for (name, text) in [("gh", GH), ("cargo", CARGO), ("xtask", XTASK)] {
             let path = machine.path("bin").join(name);
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
@@ -176,33 +207,105 @@ fn a_label_that_is_not_perf_measures_nothing_again() {
     }
 }
 
+/// What the job leaves that builds once and splits.
+fn split(machine: &Machine) {
+    let environment = [
+        ("MACHINES", r#"["gpu-1=1", "gpu-8=8"]"#),
+        ("TIER", "pr"),
+        ("FILTERS", "chat awq"),
+        ("OUT", "perf-built"),
+    ];
+    machine.step("perf-split.sh", &environment, 0);
+}
+
 #[test]
-fn a_run_leaves_its_records_a_summary_and_the_exit_code_of_the_gate() {
-    for (code, exit) in [("0", 0), ("1", 1), ("3", 0), ("4", 4)] {
+fn a_run_is_built_once_and_split_over_the_machines() {
+    let machine = Machine::new();
+    split(&machine);
+    assert_eq!(
+        machine.said("cargo").trim(),
+        "xtask perf split chat awq --tier pr --build perf-built/scenarios --output perf-built/split.json \
+         --machine gpu-1=1 --machine gpu-8=8"
+    );
+    assert_eq!(machine.outputs()["parts"], r#"["gpu-1","gpu-8"]"#);
+    for built in ["split.json", "xtask", "scenarios/chat"] {
+        assert!(machine.path("work/perf-built").join(built).is_file(), "{built}");
+    }
+}
+
+/// What a machine leaves that measures its part.
+fn measure(machine: &Machine, part: &str, code: &str, exit: i32) -> String {
+    let out = format!("runs/perf-{part}");
+    let environment = [
+        ("MACHINE", part),
+        ("IMAGE", "vllm/vllm-openai:v1"),
+        ("BUILT", "perf-built"),
+        ("OUT", out.as_str()),
+        ("CODE", code),
+    ];
+    machine.step("perf-gate.sh", &environment, exit)
+}
+
+#[test]
+fn a_part_leaves_its_records_and_a_summary_and_fails_only_where_it_left_no_run() {
+    for (code, exit) in [("0", 0), ("1", 0), ("3", 0), ("4", 0), ("130", 0), ("2", 2)] {
         let machine = Machine::new();
-        let environment = [
-            ("MACHINE", "gpu-1"),
-            ("TIER", "pr"),
-            ("FILTERS", "chat awq"),
-            ("IMAGE", "vllm/vllm-openai:v1"),
-            ("OUT", "perf-run"),
-            ("CODE", code),
-        ];
-        let said = machine.step("perf-gate.sh", &environment, exit);
+        split(&machine);
+        // An artifact keeps no permissions.
+        let program = machine.path("work/perf-built/xtask");
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o644)).unwrap();
+        let said = measure(&machine, "gpu-1", code, exit);
+        let work = machine.path("work");
+        let work = work.canonicalize().unwrap();
         assert_eq!(
-            machine.said("cargo").trim(),
-            "xtask perf chat awq --require gpu --tier pr --image vllm/vllm-openai:v1"
+            machine.said("xtask").trim(),
+            format!(
+                "{}/xtask perf --split perf-built/split.json --part gpu-1 --built perf-built/scenarios --require gpu \
+                 --image vllm/vllm-openai:v1",
+                work.display()
+            )
         );
-        let out = machine.path("work/perf-run");
-        assert_eq!(std::fs::read_to_string(out.join("code")).unwrap().trim(), code);
+        let out = machine.path("work/runs/perf-gpu-1");
         for pending in ["l.snap.new", "l.starts.json.new"] {
             assert!(out.join("baselines/gpu/s").join(pending).is_file(), "{pending}");
         }
-        assert!(out.join("runs/0001").is_dir());
+        assert_eq!(out.join("runs/0001/run.json").is_file(), code != "2");
         let summary = machine.said("summary");
         assert!(summary.starts_with("### gpu-1\n\n**"), "{summary}");
-        assert_eq!(summary.contains("no report"), code == "4", "{summary}");
-        assert_eq!(said.contains("::warning::inconclusive"), code == "3", "{said}");
+        assert_eq!(summary.contains("no report"), matches!(code, "2" | "130"), "{summary}");
+        assert_eq!(said.contains("the merged run has the verdict"), exit == 0, "{said}");
+    }
+}
+
+#[test]
+fn the_runs_of_all_parts_become_one_with_one_exit_code_and_a_dead_machine_is_missing() {
+    for (code, exit) in [("0", 0), ("1", 1), ("3", 0), ("4", 4), ("2", 2)] {
+        for alive in [&["gpu-1", "gpu-8"][..], &["gpu-1"], &[]] {
+            let machine = Machine::new();
+            split(&machine);
+            for part in alive {
+                measure(&machine, part, "0", 0);
+            }
+            std::fs::create_dir_all(machine.path("work/runs/perf-died/runs/0001")).unwrap();
+            let environment =
+                [("BUILT", "perf-built"), ("RUNS", "runs"), ("OUT", "perf-merged"), ("CODE", code)];
+            let said = machine.step("perf-merge.sh", &environment, exit);
+            let runs = alive.iter().map(|part| format!("runs/perf-{part}/runs/0001 "));
+            let runs = runs.collect::<Vec<_>>().concat();
+            let called = machine.said("xtask");
+            assert!(
+                called.ends_with(&format!(
+                    "perf merge {runs}--split perf-built/split.json --out perf-merged/run\n"
+                )),
+                "{called}"
+            );
+            let out = machine.path("work/perf-merged");
+            assert_eq!(std::fs::read_to_string(out.join("code")).unwrap().trim(), code);
+            let report = std::fs::read_to_string(out.join("report.md")).unwrap();
+            assert_eq!(report.contains("no report"), code == "2", "{report}");
+            assert!(machine.said("summary").ends_with(&report));
+            assert_eq!(said.contains("::warning::inconclusive"), code == "3", "{said}");
+        }
     }
 }
 
@@ -210,53 +313,64 @@ fn a_run_leaves_its_records_a_summary_and_the_exit_code_of_the_gate() {
 fn no_word_of_a_filter_reaches_a_shell_or_becomes_an_option() {
     for filter in ["--inject", "$(touch injected)", "a;b", "`id`"] {
         let machine = Machine::new();
-        let environment =
-            [("MACHINE", "m"), ("TIER", "pr"), ("FILTERS", filter), ("OUT", "out"), ("CODE", "0")];
-        machine.step("perf-gate.sh", &environment, 2);
+        let environment = [
+            ("MACHINE", "m"),
+            ("MACHINES", "[]"),
+            ("TIER", "pr"),
+            ("FILTERS", filter),
+            ("OUT", "out"),
+        ];
+        machine.step("perf-split.sh", &environment, 2);
         machine.step("perf-refresh.sh", &environment, 2);
         assert_eq!(machine.said("cargo"), "", "{filter}");
         assert!(!machine.path("work/injected").exists());
     }
 }
 
-/// Puts what a runner left where the report job downloads it.
-fn download(machine: &Machine, name: &str, code: &str, report: &str) {
-    let folder = machine.path("work/runs").join(format!("perf-{name}"));
+/// Puts what the merge left where the report job downloads it.
+fn download(machine: &Machine, code: &str, report: &str) {
+    let folder = machine.path("work/merged");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("code"), code).unwrap();
     std::fs::write(folder.join("report.md"), report).unwrap();
 }
 
 #[test]
-fn each_machine_has_a_check_and_one_that_left_nothing_is_neutral() {
-    let machine = Machine::new();
-    download(&machine, "a", "0\n", "**held: 2 of 2 guards**; nothing to do\n");
-    download(&machine, "b", "1\n", REPORT);
-    download(&machine, "c", "3\n", "**INCONCLUSIVE**: allow more\n");
-    let environment = [("RUNS", "runs"), ("MACHINES", r#"["a", "b","c", "dead"]"#)];
-    machine.step("perf-checks.sh", &environment, 0);
-    let fields = machine.said("fields");
-    let conclusions: Vec<&str> =
-        fields.lines().filter_map(|line| line.strip_prefix("conclusion=")).collect();
-    assert_eq!(conclusions, ["success", "failure", "neutral", "neutral"]);
-    assert!(fields.contains("output[title]=REGRESSED: 1 of 2 guards: to accept"), "{fields}");
-    assert!(fields.contains("output[title]=no result: the runner left nothing"), "{fields}");
-    assert!(fields.contains(&format!("head_sha={COMMIT}")), "{fields}");
+fn the_run_has_one_check_in_which_what_is_not_known_is_neutral() {
+    for (code, report, conclusion, title) in [
+        ("0\n", "**held: 2 of 2 guards**; nothing to do\n", "success", "held: 2 of 2 guards"),
+        ("1\n", REPORT, "failure", "REGRESSED: 1 of 2 guards: to accept"),
+        ("3\n", "**INCONCLUSIVE**: measure part b\n", "neutral", "INCONCLUSIVE: measure part b"),
+        ("4\n", "**INVALID**: fix\n", "failure", "INVALID: fix"),
+        ("130\n", "**held**\n", "cancelled", "held"),
+        ("", "", "neutral", "no result: nothing was merged"),
+    ] {
+        let machine = Machine::new();
+        if !code.is_empty() {
+            download(&machine, code, report);
+        }
+        machine.step("perf-check.sh", &[("RUN", "merged")], 0);
+        let fields = machine.said("fields");
+        assert!(fields.contains(&format!("\nconclusion={conclusion}\n")), "{fields}");
+        assert!(fields.contains(&format!("output[title]={title}")), "{fields}");
+        assert!(fields.contains(&format!("head_sha={COMMIT}")), "{fields}");
+        assert_eq!(fields.matches("name=perf\n").count(), 1, "{fields}");
+    }
 }
 
 #[test]
 fn the_comment_is_made_once_and_then_updated_in_place() {
     let machine = Machine::new();
-    download(&machine, "a", "1", REPORT);
-    machine.step("perf-comment.sh", &[("RUNS", "runs")], 0);
+    download(&machine, "1", REPORT);
+    machine.step("perf-comment.sh", &[("RUN", "merged")], 0);
     let first = machine.said("comment");
     assert!(first.starts_with("**REGRESSED: 1 of 2 guards**: to accept"), "{first}");
     assert!(
         first.contains("all of it") && first.ends_with("<!-- vllm-perf:report -->\n"),
         "{first}"
     );
-    download(&machine, "a", "0", "**held: 2 of 2 guards**; nothing to do\n");
-    machine.step("perf-comment.sh", &[("RUNS", "runs")], 0);
+    download(&machine, "0", "**held: 2 of 2 guards**; nothing to do\n");
+    machine.step("perf-comment.sh", &[("RUN", "merged")], 0);
     assert!(machine.said("comment").starts_with("**held"));
     let changes: Vec<String> = machine
         .said("requests")
@@ -271,24 +385,24 @@ fn the_comment_is_made_once_and_then_updated_in_place() {
 }
 
 #[test]
-fn the_comment_of_many_machines_fits_and_keeps_what_did_not_hold() {
+fn a_comment_fits_and_keeps_what_did_not_hold() {
     let machine = Machine::new();
-    let long = format!("{REPORT}{}", "detail ".repeat(8_000));
-    for name in ["a", "b", "c"] {
-        download(&machine, name, "1", &long);
-    }
-    machine.step("perf-comment.sh", &[("RUNS", "runs")], 0);
+    download(&machine, "1", &format!("{REPORT}{}", "detail ".repeat(20_000)));
+    machine.step("perf-comment.sh", &[("RUN", "merged")], 0);
     let comment = machine.said("comment");
     assert!(comment.len() < 60_000, "{}", comment.len());
-    assert_eq!(comment.matches("| REGRESSED | output throughput |").count(), 3);
+    assert_eq!(comment.matches("| REGRESSED | output throughput |").count(), 1);
     assert!(!comment.contains("<details>"), "{comment}");
+    download(&machine, "1", &"one long line ".repeat(20_000));
+    machine.step("perf-comment.sh", &[("RUN", "merged")], 0);
+    assert!(machine.said("comment").len() < 60_000);
 }
 
 #[test]
 fn without_any_report_the_comment_says_so() {
     let machine = Machine::new();
-    machine.step("perf-comment.sh", &[("RUNS", "runs")], 0);
-    assert!(machine.said("comment").starts_with("**no result**: no runner left a report"));
+    machine.step("perf-comment.sh", &[("RUN", "merged")], 0);
+    assert!(machine.said("comment").starts_with("**no result**: no part left a report"));
 }
 
 #[test]
@@ -460,5 +574,5 @@ fn every_step_of_a_workflow_that_is_a_script_is_here_and_can_be_run() {
             assert_eq!(hash.len(), 40, "{workflow}: {} is not pinned", action.1);
         }
     }
-    assert_eq!(named, 7);
+    assert_eq!(named, 9);
 }

@@ -2,6 +2,7 @@
 
 mod measuring;
 mod reach;
+mod splitting;
 mod sweeping;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use perf_model::spec::suggest::nearest;
 use crate::format::Format;
 
 pub(crate) use measuring::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
+pub(crate) use splitting::{Merge, PartOf, Split};
 pub(crate) use sweeping::{OneOff, Sweep};
 
 /// The command line of a repository without other tasks.
@@ -84,6 +86,26 @@ Examples:
   cargo xtask perf sweep --model tiny --axis=--max-num-seqs=8,64 --axis concurrency=1,8,32 --requests 100
   cargo xtask perf sweep --engine remote --url http://gpu:8000 --model m --axis rate=1,2,4,8 --input 512")]
     Sweep(Box<Sweep>),
+    /// Split a run over machines: which of them measures what, for one verdict with one error rate
+    #[command(
+        long_about = "Split a run over machines: which of them measures what, for one verdict with one error rate.\n\nIt \
+            writes a file that says which scenarios each machine measures and how many guards share the error rate. Each \
+            machine measures its part with `cargo xtask perf --split FILE --part NAME`; `cargo xtask perf merge` makes one \
+            report of the runs. Nothing is measured here.",
+        after_help = "\
+Examples:
+  cargo xtask perf split --machine gpu-1x-h100=1 --machine gpu-8x-h100=8
+  cargo xtask perf split awq --machine a=1 --machine b=1 --output awq.json
+  cargo xtask perf --split split.json --part gpu-1x-h100 --require gpu"
+    )]
+    Split(Split),
+    /// Make one report with one verdict from the runs of all parts
+    #[command(after_help = "\
+Examples:
+  cargo xtask perf merge ~/runs/gpu-1x-h100 ~/runs/gpu-8x-h100
+  cargo xtask perf merge 12 13 --split split.json --out merged
+  cargo xtask perf show last --format markdown    the merged run, as any other")]
+    Merge(Merge),
     /// Say what the committed baselines can and cannot detect, guard by guard, and at what cost
     #[command(after_help = "\
 Examples:

@@ -9,6 +9,7 @@
 mod accept;
 mod anchors;
 mod artifacts;
+mod built;
 mod cargo_features;
 mod cli;
 mod commit_message;
@@ -18,6 +19,7 @@ mod error;
 mod filters;
 mod format;
 mod formats;
+mod git;
 mod import;
 mod init;
 mod interrupt;
@@ -25,6 +27,8 @@ mod judge;
 mod list;
 mod load;
 mod measure;
+mod merge;
+mod part;
 mod power;
 mod published;
 mod refresh_summary;
@@ -37,6 +41,7 @@ mod scenarios;
 mod settings;
 mod show;
 mod side_by_side;
+mod split;
 mod staleness;
 mod stdout;
 mod sweep;
@@ -107,6 +112,8 @@ fn perf(asked: Perf) -> anyhow::Result<u8> {
         Some(PerfCommand::Refresh(asked)) => measure::refresh(&asked),
         Some(PerfCommand::Compare(asked)) => measure::compare(&asked),
         Some(PerfCommand::Sweep(asked)) => sweep::sweep(&asked),
+        Some(PerfCommand::Split(asked)) => split::split(&asked),
+        Some(PerfCommand::Merge(asked)) => merge::merge(&asked),
         Some(PerfCommand::Power(asked)) => power::power(&asked),
         Some(PerfCommand::Judge(asked)) => judge::judge(&asked),
         Some(PerfCommand::Accept(asked)) => accept::accept(&asked),

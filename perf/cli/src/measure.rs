@@ -25,6 +25,7 @@ use perf_store::{config_file, report_file};
 use crate::cli::{Compare, Gate, On, Refresh};
 use crate::error::unmeasurable;
 use crate::interrupt::Interrupt;
+use crate::part::Part;
 use crate::scenario_run::{Planned, Progress, plan, run_scenario};
 use crate::scenarios::Scenario;
 use crate::settings::{Asked, pick_engine};
@@ -33,32 +34,43 @@ use crate::{detect, formats, refresh_summary, runs, scenarios, side_by_side, sta
 
 /// Measures and judges.
 pub(crate) fn gate(asked: &Gate) -> Result<u8> {
-    run(&asked.on, |_| Ok(Asked::gate(asked)))
+    let part = Part::of(&asked.part_of)?;
+    run(&asked.on, part, |_| Ok(Asked::gate(asked)))
 }
 
 /// Measures and writes the baselines.
 pub(crate) fn refresh(asked: &Refresh) -> Result<u8> {
-    run(&asked.on, |_| Ok(Asked::refresh(asked)))
+    run(&asked.on, None, |_| Ok(Asked::refresh(asked)))
 }
 
 /// Measures two variants in turn.
 pub(crate) fn compare(asked: &Compare) -> Result<u8> {
-    run(&asked.on, |engine| Asked::compare(asked, engine))
+    run(&asked.on, None, |engine| Asked::compare(asked, engine))
 }
 
-fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Result<u8> {
+fn run<'a>(
+    on: &On,
+    part: Option<Part>,
+    asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>,
+) -> Result<u8> {
     let config = read_config()?;
     let Some(engine) = pick_engine(on)? else {
         return Ok(exit_code::MISSING);
     };
     let mut settings = asked(engine)?.settings(engine)?;
+    if let Some(part) = &part {
+        settings.tier = part.split.tier;
+    }
     tiers::budget(&mut settings, &config);
-    let picked =
-        scenarios::pick(&on.filters, &scenarios::features(&settings, &config, detect::nvml()))?;
+    let features = scenarios::features(&settings, &config, detect::nvml());
+    let picked = match &part {
+        Some(part) => part.pick(&features)?,
+        None => scenarios::pick(&on.filters, &features)?,
+    };
     let folder = runs::begin()?;
     settings.run_folder = Some(folder.clone());
     let interrupt = Interrupt::listen()?;
-    let run = match prepare(&picked, &mut settings, &config, &folder, &interrupt) {
+    let run = match prepare(&picked, part.as_ref(), &mut settings, &config, &folder, &interrupt) {
         Ok(ControlFlow::Continue(run)) => run,
         // Nothing was measured, so there is nothing to keep.
         stopped => {
@@ -69,11 +81,13 @@ fn run<'a>(on: &On, asked: impl FnOnce(EngineKind) -> Result<Asked<'a>>) -> Resu
 
     let asked = settings.clone();
     let request = RunRequest {
-        filters: on.filters.clone(),
-        tier: on.tier,
+        filters: part.as_ref().map_or(&on.filters[..], Part::scenarios).to_vec(),
+        tier: part.as_ref().map(|part| part.split.tier).or(on.tier),
         left_out: run.left_out.clone(),
         requires_hardware: on.require.is_some(),
         settings: asked,
+        part: part.map(Part::described),
+        merged: None,
     };
     write_request(&folder, &settings, &request, false).map_err(unmeasurable)?;
     let reports = measure(&run.measured, &settings, &config, &folder, &interrupt)?;
@@ -175,6 +189,7 @@ struct Run {
 /// to no use, which has been said then.
 fn prepare(
     picked: &[Scenario],
+    part: Option<&Part>,
     settings: &mut Settings,
     config: &Config,
     folder: &Path,
@@ -215,7 +230,9 @@ fn prepare(
         eprintln!("nothing was measured");
         return Ok(ControlFlow::Break(exit_code::INVALID));
     }
-    let guards = loads.iter().map(|load| load.guards.len()).sum::<usize>().max(1);
+    let own = loads.iter().map(|load| load.guards.len()).sum::<usize>();
+    // The guards of all parts share the error rate of the whole.
+    let guards = part.map_or(Ok(own), |part| part.guards(own))?.max(1);
     settings.checks = Some(u32::try_from(guards).unwrap_or(u32::MAX));
     let gate = model::Gate::of_run(&config.gate, guards, settings.budget.starts)?;
     write_settings(folder, settings, false).map_err(unmeasurable)?;

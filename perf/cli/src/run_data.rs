@@ -106,7 +106,9 @@ impl RunData {
                 }
                 let add = |shape: &mut RunShape, sample: &_| shape.add(sample);
                 let record = record_file::fold(&path, |_| RunShape::default(), add);
-                let Some((header, shape)) = said(record, &mut self.unread) else { continue };
+                let Some((mut header, shape)) = said(record, &mut self.unread) else { continue };
+                // In a merged run, its suite may have the name of a part too.
+                header.suite.clone_from(&report.suite);
                 shapes
                     .entry((header.suite.clone(), header.load.clone()))
                     .or_insert_with(|| LoadShape::of(&header))

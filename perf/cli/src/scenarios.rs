@@ -23,6 +23,13 @@ pub(crate) struct Scenario {
     pub(crate) binary: PathBuf,
 }
 
+impl Scenario {
+    /// The file that it is in, without its extension.
+    pub(crate) fn file(&self) -> &str {
+        self.name.split("::").next().unwrap_or_default()
+    }
+}
+
 /// The Cargo features that an engine needs on this machine. The simulated and the remote engine need
 /// none, so that they share their build with `cargo test`.
 pub(crate) fn features_for(engine: EngineKind, has_nvml: bool) -> &'static [&'static str] {
@@ -83,7 +90,8 @@ impl Target {
     }
 }
 
-fn tests_of(file: &str, binary: &Path) -> Result<Vec<Scenario>> {
+/// The scenarios of a test program, by the name of its file in `tests/`.
+pub(crate) fn tests_of(file: &str, binary: &Path) -> Result<Vec<Scenario>> {
     let output = Command::new(binary)
         .args(["--list", "--format", "terse"])
         .output()

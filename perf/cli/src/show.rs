@@ -63,7 +63,10 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
             continue;
         }
         match record_file::read(&path) {
-            Ok(record) => {
+            Ok(mut record) => {
+                if let Some(suite) = suite_of_a_part(&path, &run, &record.header.suite) {
+                    record.header.suite = suite;
+                }
                 let Header { suite, load, part, .. } = &record.header;
                 loads.entry((suite.clone(), load.clone(), *part)).or_default().push(record);
             }
@@ -94,6 +97,12 @@ pub(crate) fn show(asked: &Show) -> Result<u8> {
             run.display()
         ),
     }
+}
+
+/// The name that a suite has in a merged run where several parts measured it: with that of its part.
+fn suite_of_a_part(record: &Path, run: &Path, suite: &str) -> Option<String> {
+    let top = record.strip_prefix(run).ok()?.iter().next()?.to_str()?;
+    top.strip_prefix(suite)?.starts_with('@').then(|| top.to_owned())
 }
 
 /// Writes the run in another format than the terminal's.

@@ -2,7 +2,6 @@
 //! git, and how old a baseline is that a load is better than.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use perf_model::judge::baseline::{StartsFile, starts_file};
@@ -15,6 +14,7 @@ use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::metric::Metric;
 
+use crate::git::git;
 use crate::runs;
 
 /// Completes a report: names the steps of a creep, and marks loads that were better than their
@@ -47,11 +47,6 @@ pub(crate) fn complete(report: &mut SuiteReport, config: &Config) {
 
 fn is(guard: Option<&perf_model::judge::report::GuardRow>, verdict: Verdict) -> bool {
     guard.is_some_and(|guard| guard.judgement.verdict == verdict)
-}
-
-fn git(root: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Each commit that moved a metric's baseline, oldest first, in words. Nothing where git does not

@@ -11,7 +11,12 @@ use crate::cli::On;
 
 /// The tier of a run. Without `--tier`: that of pull requests, or everything that is named.
 pub(crate) fn of(on: &On) -> Tier {
-    on.tier.unwrap_or(if on.filters.is_empty() { Tier::PullRequest } else { Tier::Full })
+    usual(on.tier, &on.filters)
+}
+
+/// The same of any command.
+pub(crate) fn usual(asked: Option<Tier>, filters: &[String]) -> Tier {
+    asked.unwrap_or(if filters.is_empty() { Tier::PullRequest } else { Tier::Full })
 }
 
 /// Gives a run without a budget that of its tier. A refresh measures a fixed number of starts, and

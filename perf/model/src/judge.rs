@@ -8,6 +8,7 @@ pub mod exit_code;
 pub mod gate;
 mod headline;
 pub mod judgement;
+pub mod merge;
 mod notes;
 pub mod redundant_guards;
 pub mod report;

@@ -1,6 +1,7 @@
 //! What is asked for: units and metrics, the load, the server, the settings of a run.
 
 pub mod access;
+pub mod code;
 pub mod config;
 pub mod engine_kind;
 pub mod extra_body;
@@ -11,6 +12,7 @@ pub mod hash;
 pub mod image_reference;
 pub mod load;
 pub mod load_search;
+pub mod merged;
 pub mod metric;
 pub mod model_mix;
 pub mod plan;
@@ -23,6 +25,7 @@ pub mod secret_name;
 pub mod server;
 pub mod server_url;
 pub mod settings;
+pub mod split;
 pub mod suggest;
 pub mod tier;
 pub mod units;

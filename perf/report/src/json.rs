@@ -11,13 +11,14 @@ use perf_model::judge::report::{LoadReport, Row, SuiteReport};
 use perf_model::judge::verdict::Verdict;
 use perf_model::record::difference::Difference as FingerprintDifference;
 use perf_model::record::finding::{Finding, Severity as FindingSeverity};
+use perf_model::spec::merged::{MergedPart, PartState as StateOfPart};
 use perf_model::spec::metric::Direction as MetricDirection;
 use perf_model::spec::units::Percent;
 
 use crate::overview::Overview;
 pub use document::{
-    Difference, Direction, Document, Figure, Guard, Load, Note, SCHEMA, Severity, Suite,
-    VerdictName,
+    Difference, Direction, Document, Figure, Guard, Load, Note, Part, PartState, SCHEMA, Severity,
+    Suite, VerdictName,
 };
 
 /// The run as JSON.
@@ -37,7 +38,24 @@ pub fn document(run: &Overview<'_>) -> Document {
         next: run.next(),
         under_test: run.under_test(),
         gpu_seconds: run.gpu_s(),
+        parts: run
+            .merged()
+            .map(|merged| merged.parts.iter().map(part).collect())
+            .unwrap_or_default(),
+        remarks: run.merged().map(|merged| merged.remarks.clone()).unwrap_or_default(),
         suites: run.reports.iter().map(suite).collect(),
+    }
+}
+
+fn part(part: &MergedPart) -> Part {
+    Part {
+        name: part.name.clone(),
+        guards: part.guards,
+        state: match part.state {
+            StateOfPart::Complete => PartState::Complete,
+            StateOfPart::Unfinished => PartState::Unfinished,
+            StateOfPart::Missing => PartState::Missing,
+        },
     }
 }
 

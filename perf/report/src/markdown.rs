@@ -150,6 +150,9 @@ fn improvements(run: &Overview<'_>) -> String {
     if let Some(under_test) = run.under_test() {
         let _ = writeln!(page, "Under test: {}\n", text(&under_test));
     }
+    for line in run.parts() {
+        let _ = writeln!(page, "{}\n", command(&line));
+    }
     page
 }
 

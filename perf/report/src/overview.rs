@@ -7,6 +7,7 @@ use perf_model::judge::exit_code;
 use perf_model::judge::report::{LoadReport, Row, SuiteReport};
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::merged::{Merged, MergedPart, PartState};
 use perf_model::spec::run_request::RunRequest;
 use perf_model::spec::settings::Purpose;
 
@@ -71,14 +72,46 @@ impl<'a> Overview<'a> {
         if !self.is_complete {
             text.push_str("; the run was interrupted");
         }
+        if let Some(merged) = self.merged() {
+            let lacking = merged.lacking().count();
+            if lacking > 0 {
+                let of = merged.parts.len();
+                let _ = write!(text, "; {lacking} of {of} parts did not come to an end");
+            }
+        }
         text
+    }
+
+    /// The parts that the run was merged from, if it was.
+    pub fn merged(&self) -> Option<&'a Merged> {
+        self.request?.merged.as_ref()
+    }
+
+    /// What is said of the parts of a run, or of the part that it is: nothing for most.
+    pub fn parts(&self) -> Vec<String> {
+        let Some(request) = self.request else { return Vec::new() };
+        if let Some(merged) = &request.merged {
+            return of_merged(merged);
+        }
+        let Some(part) = &request.part else { return Vec::new() };
+        let own = part.split.part(&part.name).map_or(0, |own| own.guards);
+        vec![format!(
+            "part {} of {}: {own} of {} guards, which share one error rate; `cargo xtask perf merge` gives the verdict of the whole",
+            part.name,
+            part.split.parts.len(),
+            part.split.guards
+        )]
     }
 
     /// What to do about it, with a command that is complete and safe to paste, in backticks. Absent
     /// where there is nothing to do, or where what was asked for is not known.
     pub fn next(&self) -> Option<String> {
+        let verdict = self.verdict()?;
+        if let Some(missing) = self.merged().and_then(|merged| measure_again(merged, verdict)) {
+            return Some(missing);
+        }
         let run = Invocation::of(self.request?);
-        advice(self.verdict()?, self.reports, &run)
+        advice(verdict, self.reports, &run)
     }
 
     /// The first line of every format: the result, then what to do.
@@ -96,6 +129,8 @@ impl<'a> Overview<'a> {
 
     /// What is under test; absent for runs of older versions.
     pub fn under_test(&self) -> Option<String> {
+        // Where every part died, what they were to measure is not known.
+        self.merged().is_none_or(Merged::has_measured).then_some(())?;
         Some(Invocation::of(self.request?).under_test())
     }
 
@@ -138,6 +173,43 @@ impl<'a> Overview<'a> {
     fn guards(&self) -> impl Iterator<Item = Verdict> + use<'a> {
         self.loads().flat_map(|load| load.rows.iter().filter_map(verdict_of))
     }
+}
+
+/// A line of all parts, and one for each remark.
+fn of_merged(merged: &Merged) -> Vec<String> {
+    let part = |part: &MergedPart| {
+        let MergedPart { name, state, guards } = part;
+        let state = match state {
+            PartState::Complete => "",
+            PartState::Unfinished => ", did not come to its end",
+            PartState::Missing => ", left no run",
+        };
+        format!("{name} ({guards} guard{}{state})", plural(*guards as usize))
+    };
+    let parts: Vec<String> = merged.parts.iter().map(part).collect();
+    let line =
+        format!("parts: {}; {} guards share one error rate", parts.join(", "), merged.guards);
+    std::iter::once(line).chain(merged.remarks.iter().cloned()).collect()
+}
+
+/// What to do where parts are missing for a verdict, or do not fit together.
+fn measure_again(merged: &Merged, verdict: Verdict) -> Option<String> {
+    if verdict == Verdict::Invalid {
+        return Some(
+            "no verdict; fix the problems above, measure the parts that have them again, then merge all parts"
+                .to_owned(),
+        );
+    }
+    let lacking: Vec<&MergedPart> = merged.lacking().collect();
+    let first = lacking.first().filter(|_| verdict == Verdict::Inconclusive)?;
+    let others = match lacking.len() {
+        1 => String::new(),
+        count => format!(", and {} more", count - 1),
+    };
+    Some(format!(
+        "measure part {} again{others} (`cargo xtask perf --split split.json --part {}`), then merge all parts",
+        first.name, first.name
+    ))
 }
 
 fn verdict_of(row: &Row) -> Option<Verdict> {
@@ -188,6 +260,11 @@ fn plural(count: usize) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use perf_model::spec::code::Code;
+    use perf_model::spec::merged::PartOf;
+    use perf_model::spec::split::{Split, SplitPart};
+    use perf_model::spec::tier::Tier;
+
     use super::*;
     use crate::testing;
 
@@ -202,6 +279,51 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn a_run_that_was_merged_without_a_part_names_it_in_every_format() {
+        let (reports, request) = testing::merged();
+        let run = Overview { reports: &reports, request: Some(&request), is_complete: true };
+        assert_eq!((run.verdict(), run.exit_code()), (Some(Verdict::Inconclusive), 3));
+        let json: serde_json::Value =
+            serde_json::from_str(&crate::json::json(&run).unwrap()).unwrap();
+        assert_eq!(json["parts"][2]["state"], "missing");
+        let texts = [
+            crate::terminal::closing(&run),
+            crate::markdown::markdown(&run),
+            crate::junit::junit(&run).unwrap(),
+            crate::csv::csv(&run).replace("\r\n", "\n"),
+        ];
+        insta::assert_snapshot!(texts.join("\n----\n"));
+    }
+
+    #[test]
+    fn a_part_of_a_run_says_that_its_verdict_is_not_that_of_the_whole() {
+        let split = Split {
+            schema: 1,
+            code: Code::default(),
+            tier: Tier::PullRequest,
+            filters: Vec::new(),
+            guards: 12,
+            parts: vec![SplitPart {
+                name: "a".into(),
+                scenarios: Vec::new(),
+                suites: Vec::new(),
+                guards: 2,
+            }],
+            without_machine: Vec::new(),
+            left_out: Vec::new(),
+        };
+        let part = Some(PartOf { name: "a".into(), code: Code::default(), split });
+        let request = RunRequest { part, ..testing::request() };
+        let run = Overview { reports: &[], request: Some(&request), is_complete: true };
+        assert_eq!(
+            run.parts(),
+            [
+                "part a of 1: 2 of 12 guards, which share one error rate; `cargo xtask perf merge` gives the verdict of the whole"
+            ]
+        );
     }
 
     #[test]

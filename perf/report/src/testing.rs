@@ -7,6 +7,7 @@ use perf_model::judge::verdict::Verdict;
 use perf_model::record::difference::Difference;
 use perf_model::record::finding::{Finding, FindingCode};
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::merged::{Merged, MergedPart, PartState};
 use perf_model::spec::run_request::RunRequest;
 use perf_model::spec::settings::{Settings, Variant};
 use perf_model::spec::units::percent;
@@ -39,6 +40,37 @@ pub(crate) fn request() -> RunRequest {
         },
         ..RunRequest::default()
     }
+}
+
+/// A run that was merged from three parts, of which one left nothing and one died, and what it was
+/// asked to do.
+pub(crate) fn merged() -> (Vec<SuiteReport>, RunRequest) {
+    let part = |name: &str, state, guards| MergedPart { name: name.into(), state, guards };
+    let merged = Merged {
+        parts: vec![
+            part("gpu-1x-h100", PartState::Complete, 1),
+            part("gpu-2x-h100", PartState::Unfinished, 2),
+            part("gpu-8x-h100", PartState::Missing, 9),
+        ],
+        guards: 12,
+        remarks: vec!["part gpu-1x-h100 was given twice, a and b, and counts once".into()],
+    };
+    let alarm = |name: &str, why: &str| {
+        let (engine, verdict) = (EngineKind::Docker, Verdict::Inconclusive);
+        SuiteReport::unmeasured(name.into(), engine, verdict, why.into())
+    };
+    let reports = vec![
+        alarm(
+            "part gpu-2x-h100",
+            "its run runs/b did not come to its end: its machine died, or it was interrupted; not measured: llama",
+        ),
+        alarm(
+            "part gpu-8x-h100",
+            "it left no run: its machine died or never began; not measured: big, bigger",
+        ),
+        suite(Verdict::Held),
+    ];
+    (reports, RunRequest { merged: Some(merged), ..request() })
 }
 
 /// A suite of each verdict, each a run of its own.

@@ -17,12 +17,14 @@ pub mod record_file;
 pub mod report_file;
 pub mod root;
 pub mod runs;
+pub mod split_file;
 pub mod sweep_file;
 
 #[cfg(test)]
 mod tests {
     use perf_model::judge::baseline;
     use perf_model::record::file;
+    use perf_model::spec::split;
     use perf_model::sweep::journal;
 
     #[test]
@@ -33,6 +35,7 @@ mod tests {
             ("baseline", baseline::SCHEMA),
             ("anchor", baseline::SCHEMA),
             ("sweep's journal", journal::SCHEMA),
+            ("split of a run", split::SCHEMA),
         ] {
             let row = page.lines().find(|line| line.starts_with(&format!("| {name}, `")));
             let cell = row.and_then(|row| row.split('|').nth(3)).map(str::trim);

@@ -137,6 +137,22 @@ pub fn read_request(run: &Path) -> Option<RunRequest> {
     serde_json::from_value(content.get_mut("request")?.take()).ok()
 }
 
+/// Reads the same of a run that must have it, and whether the run came to its end.
+pub fn read_whole_request(run: &Path) -> Result<(RunRequest, bool), InputError> {
+    let path = run.join(RUN_FILE);
+    let text = input_file::read(&path, Kind::Report)?;
+    let mut content: Value =
+        serde_json::from_str(&text).map_err(|error| InputError::content(&path, &error))?;
+    let is_complete = content["complete"] == true;
+    if content["request"].is_null() {
+        let why = "it does not say what was asked for; only runs of `cargo xtask perf` do";
+        return Err(InputError::content(&path, &why));
+    }
+    let request = serde_json::from_value(content["request"].take())
+        .map_err(|error| InputError::content(&path, &error))?;
+    Ok((request, is_complete))
+}
+
 /// Reads what a run was asked to do.
 pub fn read_settings(run: &Path) -> Result<Settings, InputError> {
     let path = run.join(RUN_FILE);

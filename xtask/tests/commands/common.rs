@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -22,6 +23,27 @@ pub(crate) fn perf(arguments: &[&str]) -> Command {
 /// Where the runs of tests are: not among the user's.
 pub(crate) fn runs() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("runs")
+}
+
+/// What cargo says of a test program of the scenarios, which it builds.
+pub(crate) fn artifact(name: &str) -> Value {
+    let built = Command::new(env!("CARGO"))
+        .args(["test", "--package", "vllm-perf", "--test", "*", "--no-run", "--quiet"])
+        .arg("--message-format=json-render-diagnostics")
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", err(&built));
+    out(&built)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find(|said| said["target"]["name"] == name && said["executable"].is_string())
+        .unwrap_or_else(|| panic!("cargo builds no {name}"))
+}
+
+/// Where a test program of the scenarios is.
+pub(crate) fn program(name: &str) -> PathBuf {
+    PathBuf::from(artifact(name)["executable"].as_str().unwrap())
 }
 
 /// What a command wrote on standard output.

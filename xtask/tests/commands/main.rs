@@ -11,6 +11,7 @@ mod gate;
 mod import;
 mod init;
 mod load;
+mod merging;
 mod nights;
 mod published;
 mod suites;

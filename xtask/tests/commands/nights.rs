@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use perf_model::judge::baseline::Baseline;
-use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::{out, perf, root};
+use crate::common::{artifact, out, perf, root};
 
 /// A repository whose scenarios are those of one test program of this one. A stand-in for cargo says
 /// so, because nothing is built there.
@@ -19,18 +18,7 @@ struct Repository {
 
 impl Repository {
     fn of(program: &str) -> Self {
-        let built = Command::new(env!("CARGO"))
-            .args(["test", "--package", "vllm-perf", "--test", "*", "--no-run", "--quiet"])
-            .arg("--message-format=json-render-diagnostics")
-            .current_dir(root())
-            .output()
-            .unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        let mut artifact = out(&built)
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|said| said["target"]["name"] == program && said["executable"].is_string())
-            .unwrap_or_else(|| panic!("cargo builds no {program}"));
+        let mut artifact = artifact(program);
         let folder = TempDir::new().unwrap();
         let repository = Self { folder };
         let source = repository.path("tests").join(format!("{program}.rs"));

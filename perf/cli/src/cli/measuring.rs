@@ -9,6 +9,7 @@ use perf_model::spec::settings::Budget;
 use perf_model::spec::tier::Tier;
 
 use super::reach::Reach;
+use super::splitting::PartOf;
 
 /// `cargo xtask perf`: hold what is measured against the baselines.
 #[derive(Args)]
@@ -32,6 +33,9 @@ pub(crate) struct Gate {
     /// show what the engine reaches without a server. It decides nothing
     #[arg(long)]
     pub(crate) cross_check: bool,
+
+    #[command(flatten)]
+    pub(crate) part_of: PartOf,
 }
 
 /// `cargo xtask perf refresh`: make what is measured the baseline.

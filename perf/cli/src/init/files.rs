@@ -41,14 +41,16 @@ const OWN: [Template; 10] = template![
 
 const SHARED: [Template; 3] = same_as_here![".gitignore", "rust-toolchain.toml", "tests/sweep.rs"];
 
-const CI: [Template; 9] = same_as_here![
+const CI: [Template; 11] = same_as_here![
     ".github/scripts/perf-authorize.sh",
-    ".github/scripts/perf-checks.sh",
+    ".github/scripts/perf-check.sh",
     ".github/scripts/perf-comment.sh",
     ".github/scripts/perf-gate.sh",
+    ".github/scripts/perf-merge.sh",
     ".github/scripts/perf-plan.sh",
     ".github/scripts/perf-push.sh",
     ".github/scripts/perf-refresh.sh",
+    ".github/scripts/perf-split.sh",
     ".github/workflows/perf-refresh.yml",
     ".github/workflows/perf.yml",
 ];

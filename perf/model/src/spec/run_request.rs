@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::merged::{Merged, PartOf};
 use crate::spec::settings::Settings;
 use crate::spec::tier::Tier;
 
@@ -20,4 +21,10 @@ pub struct RunRequest {
     pub requires_hardware: bool,
     /// What was asked for, with the budget of the whole run.
     pub settings: Settings,
+    /// The whole that this run is a part of, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartOf>,
+    /// The parts that this run was merged from, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merged: Option<Merged>,
 }

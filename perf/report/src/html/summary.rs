@@ -28,6 +28,7 @@ pub(super) fn summary(page: &Page<'_>) -> Markup {
                 p class="simulated" { "These figures are SIMULATED: they do not describe a GPU." }
             }
             @if let Some(under_test) = run.under_test() { p class="facts" { "Under test: " (under_test) } }
+            @for line in run.parts() { p class="facts" { (with_code(&line)) } }
             p class="facts" { "Run " (page.name)
                 @if run.gpu_s() > 0.0 { (format!(" · used {:.1} GPU-min", run.gpu_s() / 60.0)) } }
         }

@@ -28,8 +28,40 @@ pub struct Document {
     pub under_test: Option<String>,
     /// What the run took: seconds times GPUs.
     pub gpu_seconds: f64,
+    /// The parts that the run was merged from, in their order; absent for a run on one machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+    /// What a reader should know of the parts, and decides nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// The suites, in the order they ran.
     pub suites: Vec<Suite>,
+}
+
+/// A part of a run that was split over machines. Its guards share the error rate with those of the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// Its guards.
+    pub guards: u32,
+    /// What was found of it.
+    pub state: PartState,
+}
+
+/// What was found of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PartState {
+    /// A run that came to its end.
+    Complete,
+    /// A run that did not come to its end.
+    Unfinished,
+    /// No run.
+    Missing,
 }
 
 /// A verdict.

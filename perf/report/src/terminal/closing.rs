@@ -33,6 +33,9 @@ pub fn closing(run: &Overview<'_>) -> String {
     if let Some(under_test) = run.under_test() {
         text.push_str(&wrapped(&format!("under test: {under_test}"), ""));
     }
+    for line in run.parts() {
+        text.push_str(&wrapped(&line, ""));
+    }
     if let Some(request) = run.request {
         for line in left_out(request.settings.tier, &request.left_out) {
             text.push_str(&wrapped(&line, ""));
