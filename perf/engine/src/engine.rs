@@ -170,12 +170,9 @@ impl Engine {
         if available < usize::from(server.gpus) {
             let plural = if server.gpus == 1 { "" } else { "s" };
             let needs = format!("needs {} GPU{plural}", server.gpus);
-            return Err(match gpu::fault().filter(|_| self.gpus.is_none()) {
-                Some(fault) => {
-                    format!("{needs}, and the GPUs of this machine are unknown: {fault}")
-                }
-                None => format!("{needs}, this machine has {available}"),
-            });
+            let fault = gpu::fault().filter(|_| self.gpus.is_none());
+            let why = fault.map_or_else(String::new, |fault| format!(": {fault}"));
+            return Err(format!("{needs}, this machine has {available}{why}"));
         }
         Ok(())
     }

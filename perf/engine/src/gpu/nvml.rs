@@ -31,20 +31,43 @@ pub(crate) fn list() -> Vec<Gpu> {
     devices.iter().filter_map(describe).collect()
 }
 
-/// Why NVML lists no GPUs although its library is there; absent where it lists them, and on a machine
-/// without NVIDIA's driver.
+/// Why NVML lists none or only some of the GPUs although its library is there; absent where it lists
+/// all, and on a machine without the library.
 pub(crate) fn fault() -> Option<String> {
-    match Nvml::init() {
-        Ok(nvml) => nvml.device_count().err().map(|error| format!("NVML failed: {error}")),
-        Err(
-            NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound | NvmlError::DriverNotLoaded,
-        ) => None,
-        Err(error @ NvmlError::LibRmVersionMismatch) => Some(format!(
-            "NVML failed: {error}; the driver was updated while it was loaded: restart the machine, or unload and load its kernel \
-             modules"
-        )),
-        Err(error) => Some(format!("NVML failed: {error}; check the driver with `nvidia-smi`")),
-    }
+    let advice = match Nvml::init() {
+        Ok(nvml) => return lost(&nvml),
+        Err(NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound) => return None,
+        Err(error @ NvmlError::DriverNotLoaded) => (
+            error,
+            "NVIDIA's library is there and its kernel module is not loaded: `sudo modprobe nvidia` says why",
+        ),
+        Err(error @ NvmlError::LibRmVersionMismatch) => (
+            error,
+            "the driver was updated while it was loaded: restart the machine, or unload and load its kernel modules",
+        ),
+        Err(error @ NvmlError::NoPermission) => {
+            (error, "this user may not open the devices /dev/nvidia*: give it the right to")
+        }
+        Err(error) => (error, "check the driver with `nvidia-smi`"),
+    };
+    Some(format!("NVML failed: {}; {}", advice.0, advice.1))
+}
+
+/// The GPUs that do not answer, with the reason of the first.
+fn lost(nvml: &Nvml) -> Option<String> {
+    let count = match nvml.device_count() {
+        Ok(count) => count,
+        Err(error) => return Some(format!("NVML failed: {error}")),
+    };
+    let answer = |index: u32| nvml.device_by_index(index).and_then(|device| device.uuid());
+    let silent: Vec<(u32, NvmlError)> =
+        (0..count).filter_map(|index| Some((index, answer(index).err()?))).collect();
+    let (first, error) = silent.first()?;
+    let verb = if silent.len() == 1 { "does" } else { "do" };
+    Some(format!(
+        "{} of {count} GPUs {verb} not answer: GPU {first}: {error}; check with `nvidia-smi`",
+        silent.len()
+    ))
 }
 
 /// The version of the GPU driver.

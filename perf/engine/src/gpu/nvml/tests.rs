@@ -6,13 +6,14 @@ use super::*;
 use crate::gpu::played::played;
 
 #[test]
-fn a_machine_without_a_driver_has_no_gpu_and_gives_no_error() {
+fn a_machine_without_a_loaded_driver_has_no_gpu_and_says_so() {
     let script = Script { no_driver: true, ..Script::of(2) };
     played(
-        "gpu::nvml::tests::a_machine_without_a_driver_has_no_gpu_and_gives_no_error",
+        "gpu::nvml::tests::a_machine_without_a_loaded_driver_has_no_gpu_and_says_so",
         &script,
         || {
-            assert_eq!((list(), driver(), fault()), (vec![], None, None));
+            assert_eq!((list(), driver()), (vec![], None));
+            assert!(fault().unwrap().contains("its kernel module is not loaded"));
         },
     );
 }
@@ -82,6 +83,8 @@ fn what_a_gpu_does_not_support_is_absent_and_one_that_is_lost_is_left_out() {
             );
             assert_eq!(gpus[0].setup.to_string(), "setup unknown");
             assert!(gpus[0].is_free() && gpus[0].setup.same_switch.is_empty());
+            let why = fault().unwrap();
+            assert!(why.starts_with("1 of 2 GPUs does not answer: GPU 1: "), "{why}");
         },
     );
 }
