@@ -18,6 +18,7 @@
 use std::time::Duration;
 
 use perf_model::judge::results::Published;
+use perf_model::spec::draft_position::DraftPosition;
 use perf_model::spec::guard::Guard;
 use perf_model::spec::load::Objective;
 use perf_model::spec::metric::{Metric, Quantity, Statistic};
@@ -140,6 +141,20 @@ pub fn acceptance_length() -> Rate {
 /// The share of drafted tokens that were accepted, in percent, over the whole server.
 pub fn acceptance_rate() -> Rate {
     Rate(Quantity::AcceptanceRate)
+}
+
+/// The share of drafts whose token at a position was accepted, in percent, over the whole server. The
+/// position counts from 0, as vLLM's `position` does; 15 is the last that has a figure.
+///
+/// ```compile_fail
+/// use perf::prelude::*;
+/// let wrong = acceptance_at::<16>();
+/// ```
+pub fn acceptance_at<const POSITION: usize>() -> Rate {
+    const {
+        assert!(POSITION < DraftPosition::MOST, "only the first 16 positions have figures");
+    }
+    Rate(Quantity::AcceptanceAt(DraftPosition::new(POSITION).unwrap_or(DraftPosition::FIRST)))
 }
 
 /// The acceptance length of a request. Only a server that says so for each request has it.

@@ -92,10 +92,11 @@ pub mod prelude {
         energy, energy_per_output_token, mean_power, peak_gpu_memory, tokens_per_joule,
     };
     pub use crate::guards::{
-        acceptance_length, acceptance_rate, answer_tokens, compilation, e2e, first_answer, goodput,
-        graph_capture, itl, kv_cache_tokens, longest_silence, max_concurrency, max_rate,
-        output_throughput, reasoning_tokens, request_acceptance_length, request_output_rate,
-        request_throughput, start_up, tool_call, total_throughput, tpot, ttft, weights_loading,
+        acceptance_at, acceptance_length, acceptance_rate, answer_tokens, compilation, e2e,
+        first_answer, goodput, graph_capture, itl, kv_cache_tokens, longest_silence,
+        max_concurrency, max_rate, output_throughput, reasoning_tokens, request_acceptance_length,
+        request_output_rate, request_throughput, start_up, tool_call, total_throughput, tpot, ttft,
+        weights_loading,
     };
     pub use crate::load::{
         Load, as_recorded, as_recorded_at, at_most, at_most_of, concurrent, constant_rate,

@@ -1,6 +1,7 @@
 //! Questions about the server itself: health, version, models, counters, prefix cache and
 //! tokenizer.
 
+mod draft_positions;
 pub(crate) mod exposition;
 pub(crate) mod fields;
 pub(crate) mod kv_cache;

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod code;
 pub mod config;
+pub mod draft_position;
 pub mod engine_kind;
 pub mod extra_body;
 pub mod file_name;

@@ -13,7 +13,7 @@ use crate::metrics::{FinishReason, Finished, Metrics};
 use crate::replicas::{Command, Replicas};
 use crate::request::{Progress, Submission, Times};
 use crate::scheduler::{Scheduler, StepPlan};
-use crate::speculation::Drafts;
+use crate::speculation::{AllDrafts, Drafts};
 use crate::step_time::StepTimer;
 
 /// How long an idle engine gathers requests before its first step, so that those sent together
@@ -99,12 +99,12 @@ pub(crate) struct Engine {
     in_flight: Arc<AtomicUsize>,
 }
 
-/// An engine for each replica, the state that they share, and the way to them. `drafts` says whether
-/// what is drafted is counted.
+/// An engine for each replica, the state that they share, and the way to them. What is drafted is
+/// counted in `drafts`.
 pub(crate) fn engines(
     clock: Clock,
     parts: Vec<(Scheduler, StepTimer)>,
-    drafts: bool,
+    drafts: Option<AllDrafts>,
 ) -> (Vec<Engine>, Arc<EngineState>, Replicas) {
     let state = Arc::new(EngineState {
         metrics: Mutex::new(Metrics::new(drafts)),

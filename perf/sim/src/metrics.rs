@@ -6,7 +6,7 @@ mod render;
 pub(crate) use histogram::Histogram;
 pub(crate) use render::{CacheConfig, render};
 
-use crate::speculation::Drafts;
+use crate::speculation::AllDrafts;
 use histogram::{E2E, FEW, ITERATION, ITL, PREEMPTIONS, TOKENS, TTFT};
 
 /// Why a sequence ended.
@@ -55,7 +55,7 @@ pub(crate) struct Metrics {
     pub(crate) cached_prompt_tokens: usize,
     pub(crate) generation_tokens: usize,
     /// What was drafted; none without speculative decoding.
-    pub(crate) drafts: Option<Drafts>,
+    pub(crate) drafts: Option<AllDrafts>,
     /// Finished sequences by [`FinishReason`], and those that ended in an error.
     pub(crate) success: [usize; 4],
     pub(crate) iteration_tokens: Histogram,
@@ -77,7 +77,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(drafts: bool) -> Self {
+    pub(crate) fn new(drafts: Option<AllDrafts>) -> Self {
         Self {
             running: 0,
             waiting: 0,
@@ -88,7 +88,7 @@ impl Metrics {
             prompt_tokens: 0,
             cached_prompt_tokens: 0,
             generation_tokens: 0,
-            drafts: drafts.then(Drafts::default),
+            drafts,
             success: [0; 4],
             iteration_tokens: Histogram::new(ITERATION),
             time_to_first_token: Histogram::new(TTFT),

@@ -10,6 +10,7 @@ use crate::engine::engines;
 use crate::metrics::CacheConfig;
 use crate::options::{Environment, Options};
 use crate::scheduler::{Limits, Scheduler};
+use crate::speculation::AllDrafts;
 use crate::spread::Spread;
 use crate::startup::{StartFailure, Written, start_up};
 use crate::step_time::StepTimer;
@@ -61,7 +62,7 @@ impl SimServer {
         };
         let parts =
             (0..spread.replicas).map(|replica| (Scheduler::new(limits, tokenizer), timer(replica)));
-        let drafts = args.speculation.is_some();
+        let drafts = args.speculation.map(AllDrafts::of);
         let (engines, state, commands) = engines(clock, parts.collect(), drafts);
         let max_model_len = args.context_len(&profile);
         let settings = ApiSettings {

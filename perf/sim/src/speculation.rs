@@ -21,6 +21,27 @@ pub(crate) struct Drafts {
     pub(crate) accepted: usize,
 }
 
+/// What was drafted of all sequences, and how far it was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AllDrafts {
+    pub(crate) sum: Drafts,
+    /// How many drafts were accepted at each position.
+    pub(crate) accepted_at: Vec<usize>,
+}
+
+impl AllDrafts {
+    /// Nothing yet, of drafts of so many tokens.
+    pub(crate) fn of(speculation: Speculation) -> Self {
+        Self { sum: Drafts::default(), accepted_at: vec![0; speculation.tokens] }
+    }
+
+    /// Adds what came of one step.
+    pub(crate) fn add(&mut self, drafted: usize, accepted: usize) {
+        self.sum.add(drafted, accepted);
+        self.accepted_at.iter_mut().take(accepted).for_each(|count| *count += 1);
+    }
+}
+
 impl Drafts {
     /// Adds what came of one step.
     pub(crate) fn add(&mut self, drafted: usize, accepted: usize) {

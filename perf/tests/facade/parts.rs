@@ -18,7 +18,8 @@ fn inner_scenario() -> perf::Result {
             engine.arg("--speculative-config", r#"{"num_speculative_tokens":3}"#),
             load.prompts(random_tokens(4))
                 .guard(acceptance_length().may_drop(percent(5.0)))
-                .guard(acceptance_rate().may_drop(percent(5.0))),
+                .guard(acceptance_rate().may_drop(percent(5.0)))
+                .guard(acceptance_at::<0>().may_drop(percent(5.0))),
         ),
         other => {
             let load = load.prompts(verse(1, 3));
@@ -80,5 +81,16 @@ fn what_was_drafted_and_accepted_is_measured_and_guarded() {
     // 3 tokens are drafted in each step.
     assert!((length - (1.0 + 3.0 * rate / 100.0)).abs() < 1e-6, "{length} and {rate} %");
     assert!((2.0..3.5).contains(&length), "{length}");
-    assert_eq!(place.simulated("drafts").run().assert_success().report().verdict, Verdict::Held);
+    // What is accepted at a position is so at all before it.
+    let at = [0, 1, 2].map(|at| value(&analysis, &format!("acceptance_at_{at}_percent")));
+    assert!(100.0 >= at[0] && at[0] > at[1] && at[1] > at[2] && at[2] > 0.0, "{at:?}");
+    assert!((at.iter().sum::<f64>() - 3.0 * rate).abs() < 1e-6, "{at:?} and {rate} %");
+    assert!(!analysis.summary.values.contains_key(&"acceptance_at_3_percent".parse().unwrap()));
+    let report = place.simulated("drafts").run().assert_success().report();
+    let notes = &report.loads[0].notes;
+    let says = |words: &str| notes.iter().any(|note| note.message.starts_with(words));
+    assert!(says("drafts accepted up to each position, from 0: "), "{notes:?}");
+    assert_eq!(report.verdict, Verdict::Held);
+    let guarded = report.loads[0].rows.iter().filter(|row| row.guard.is_some()).count();
+    assert_eq!(guarded, 3);
 }

@@ -9,6 +9,7 @@ use perf_model::record::counter_source::CounterSource;
 use perf_model::record::file::ServerCounts;
 
 use crate::http::endpoint::Endpoint;
+use crate::server::draft_positions::{grown_at, position};
 use crate::server::exposition::sample;
 use crate::server::replicas::{Process, Sightings};
 use crate::workload::error::LoadError;
@@ -210,6 +211,7 @@ fn difference(before: &ServerCounts, after: &ServerCounts) -> ServerCounts {
         drafts: grown(|counts| counts.drafts),
         draft_tokens: grown(|counts| counts.draft_tokens),
         accepted_tokens: grown(|counts| counts.accepted_tokens),
+        accepted_at: grown_at(&before.accepted_at, &after.accepted_at),
         ttft_sum_us: grown(|counts| counts.ttft_sum_us),
         ttft_count: grown(|counts| counts.ttft_count),
         e2e_sum_us: grown(|counts| counts.e2e_sum_us),
@@ -253,6 +255,15 @@ pub(crate) fn parse(text: &str) -> ServerCounts {
             }
             "vllm:spec_decode_num_accepted_tokens_total"
             | "vllm:spec_decode_num_accepted_tokens" => &mut counts.accepted_tokens,
+            "vllm:spec_decode_num_accepted_tokens_per_pos_total"
+            | "vllm:spec_decode_num_accepted_tokens_per_pos" => {
+                if let (Some(at), Some(value)) = (position(labels), count(value)) {
+                    let length = counts.accepted_at.len().max(at + 1);
+                    counts.accepted_at.resize(length, 0);
+                    counts.accepted_at[at] = counts.accepted_at[at].saturating_add(value);
+                }
+                continue;
+            }
             "vllm:time_to_first_token_seconds_sum" => {
                 scale = MICROSECONDS;
                 &mut counts.ttft_sum_us
@@ -315,9 +326,21 @@ mod tests {
         let text = "vllm:spec_decode_num_drafts_total{engine=\"0\"} 10.0\n\
                     vllm:spec_decode_num_draft_tokens_total{engine=\"0\"} 30.0\n\
                     vllm:spec_decode_num_accepted_tokens_total{engine=\"0\"} 21.0\n\
-                    vllm:spec_decode_num_accepted_tokens_per_pos_total{position=\"0\"} 9.0\n";
+                    vllm:spec_decode_num_accepted_tokens_per_pos_total{engine=\"0\",position=\"1\"} 7.0\n\
+                    vllm:spec_decode_num_accepted_tokens_per_pos_total{engine=\"0\",position=\"0\"} 9.0\n\
+                    vllm:spec_decode_num_accepted_tokens_per_pos_total{engine=\"1\",position=\"1\"} 1.0\n\
+                    vllm:spec_decode_num_accepted_tokens_per_pos_created{position=\"0\"} 1.7e9\n";
         let counts = parse(text);
         assert_eq!(parse(&text.replace("_total", "")), counts);
+        assert_eq!(counts.accepted_at, [9, 8]);
+        let none = ServerCounts { accepted_at: vec![], ..counts.clone() };
+        assert_eq!(difference(&none, &counts).accepted_at, [9, 8]);
+        assert_eq!(difference(&counts, &counts).accepted_at, [0, 0]);
+        // Counters that are gone or have shrunk say nothing.
+        let (gone, shrunk) = (none, ServerCounts { accepted_at: vec![9, 7], ..counts.clone() });
+        assert!(
+            [gone, shrunk].iter().all(|after| difference(&counts, after).accepted_at.is_empty())
+        );
         assert_eq!((counts.acceptance_length(), counts.acceptance_rate()), (Some(3.1), Some(0.7)));
         // vLLM before 0.9 does not count its drafts.
         let old = parse(&text.replace("num_drafts_total", "efficiency"));

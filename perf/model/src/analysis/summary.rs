@@ -8,6 +8,7 @@ use crate::analysis::statistics::{mean, quantile, sorted};
 use crate::record::estimated::Estimated;
 use crate::record::file::ServerCounts;
 use crate::record::sample::{FailureKind, Outcome, Sample};
+use crate::spec::draft_position::DraftPosition;
 use crate::spec::load::Objective;
 use crate::spec::metric::{Metric, QUANTITIES, Quantity, STATISTICS, Statistic};
 use crate::spec::units::as_millis;
@@ -173,10 +174,15 @@ impl Summary {
             (Quantity::AcceptanceLength, server.acceptance_length()),
             (Quantity::AcceptanceRate, server.acceptance_rate().map(|rate| rate * 100.0)),
         ];
+        let positions = (0..DraftPosition::MOST).filter_map(DraftPosition::new);
+        let at = positions.map(|position| {
+            let share = server.acceptance_at(position);
+            (Quantity::AcceptanceAt(position), share.map(|share| share * 100.0))
+        });
         let metric = |(quantity, value): (Quantity, Option<f64>)| {
             Some((Metric::whole_server(quantity)?, value?))
         };
-        self.values.extend(figures.into_iter().filter_map(metric));
+        self.values.extend(figures.into_iter().chain(at).filter_map(metric));
     }
 
     fn rate(&mut self, quantity: Quantity, count: f64) {

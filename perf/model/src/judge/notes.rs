@@ -5,6 +5,7 @@ use crate::analysis::steady_state::Steady;
 use crate::analysis::summary::Summary;
 use crate::judge::results::{LoadResults, RepetitionResult, names};
 use crate::record::finding::{Finding, FindingCode};
+use crate::spec::draft_position::DraftPosition;
 use crate::spec::engine_kind::EngineKind;
 use crate::spec::load::Prompts;
 
@@ -67,6 +68,7 @@ pub(crate) fn notes(results: &LoadResults<'_>) -> Vec<Finding> {
             format!("KV cache: at most {:.1} % in use", share * 100.0),
         ));
     }
+    notes.extend(drafts_accepted(starts));
     let met: Option<Vec<usize>> = starts.iter().map(|start| start.summary.met).collect();
     if let Some(met) = met.filter(|met| !met.is_empty()) {
         let met: usize = met.iter().sum();
@@ -108,6 +110,22 @@ pub(crate) fn notes(results: &LoadResults<'_>) -> Vec<Finding> {
         ));
     }
     notes
+}
+
+/// The share of drafts that were accepted up to each position, in the middle of the repetitions; absent
+/// without speculative decoding.
+fn drafts_accepted(starts: &[RepetitionResult]) -> Option<Finding> {
+    let share = |position: DraftPosition| {
+        let of = |start: &RepetitionResult| start.server.as_ref()?.acceptance_at(position);
+        median(&starts.iter().filter_map(of).collect::<Vec<f64>>())
+    };
+    let shares = (0..DraftPosition::MOST).map_while(|at| share(DraftPosition::new(at)?));
+    let shares: Vec<String> = shares.map(|share| format!("{:.1}", share * 100.0)).collect();
+    (!shares.is_empty()).then(|| {
+        let shares = shares.join(", ");
+        let message = format!("drafts accepted up to each position, from 0: {shares} %");
+        Finding::new(FindingCode::DraftsAccepted, message)
+    })
 }
 
 /// The mean prompt in tokens, in the middle of the repetitions; absent where no prompt was counted.

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::draft_position::DraftPosition;
+
 /// What the server counted between the first send and the last response.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerCounts {
     /// `vllm:prompt_tokens_total`.
     pub prompt_tokens: Option<u64>,
@@ -26,6 +28,10 @@ pub struct ServerCounts {
     /// `vllm:spec_decode_num_accepted_tokens`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted_tokens: Option<u64>,
+    /// `vllm:spec_decode_num_accepted_tokens_per_pos`: how many drafts were accepted at least up to each
+    /// position, from the first; empty where the server does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted_at: Vec<u64>,
     /// `vllm:time_to_first_token_seconds`: the sum, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttft_sum_us: Option<u64>,
@@ -74,6 +80,13 @@ impl ServerCounts {
         Some(self.accepted_tokens? as f64 / drafted as f64)
     }
 
+    /// The share of drafts whose token at a position was accepted; absent where nothing was drafted, and
+    /// beyond the longest draft.
+    pub fn acceptance_at(&self, position: DraftPosition) -> Option<f64> {
+        let drafts = self.drafts.filter(|drafts| *drafts > 0)?;
+        Some(*self.accepted_at.get(position.index())? as f64 / drafts as f64)
+    }
+
     /// The largest share of the KV cache that was in use; absent where it was not sampled.
     pub fn kv_use_max(&self) -> Option<f64> {
         Some(self.kv_use_max_ppm? as f64 / 1e6)
@@ -93,4 +106,24 @@ impl ServerCounts {
 fn mean_ms(sum_us: Option<u64>, count: Option<u64>) -> Option<f64> {
     let count = count.filter(|count| *count > 0)?;
     Some(sum_us? as f64 / 1_000.0 / count as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_acceptance_of_a_position_is_a_share_of_the_drafts() {
+        let counts = ServerCounts {
+            drafts: Some(10),
+            accepted_at: vec![9, 5, 0],
+            ..ServerCounts::default()
+        };
+        let at = |counts: &ServerCounts, position: usize| {
+            counts.acceptance_at(DraftPosition::new(position).unwrap())
+        };
+        assert_eq!([0, 1, 2, 3].map(|it| at(&counts, it)), [Some(0.9), Some(0.5), Some(0.0), None]);
+        assert_eq!(at(&ServerCounts { drafts: Some(0), ..counts.clone() }, 0), None);
+        assert_eq!(at(&ServerCounts { drafts: None, ..counts }, 0), None);
+    }
 }

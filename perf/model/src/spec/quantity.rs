@@ -3,6 +3,8 @@
 use perf_gate::Direction;
 use serde::{Deserialize, Serialize};
 
+use crate::spec::draft_position::DraftPosition;
+
 /// A quantity that a load measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quantity {
@@ -65,10 +67,12 @@ pub enum Quantity {
     /// Output tokens of one request that were not.
     AnswerTokens,
     /// Tokens that a step of speculative decoding gave on average, over the whole server. It and the
-    /// two below exist only where the server says what it drafted.
+    /// three below exist only where the server says what it drafted.
     AcceptanceLength,
     /// The share of drafted tokens that were accepted, over the whole server.
     AcceptanceRate,
+    /// The share of drafts whose token at this position was accepted, over the whole server.
+    AcceptanceAt(DraftPosition),
     /// The acceptance length of one request.
     RequestAcceptanceLength,
     /// What the leased GPUs used from the first send to the last response. It and the eight below exist
@@ -93,7 +97,28 @@ pub enum Quantity {
 }
 
 /// All quantities, in the order of reports.
-pub const QUANTITIES: [Quantity; 40] = [
+pub const QUANTITIES: [Quantity; 40 + DraftPosition::MOST] = {
+    // The acceptance at the first position stands for that at each.
+    let mut all = [Quantity::OutputThroughput; 40 + DraftPosition::MOST];
+    let (mut from, mut to) = (0, 0);
+    while from < KINDS.len() {
+        all[to] = KINDS[from];
+        to += 1;
+        let mut position = 1;
+        while let (Quantity::AcceptanceAt(_), Some(next)) =
+            (KINDS[from], DraftPosition::new(position))
+        {
+            all[to] = Quantity::AcceptanceAt(next);
+            to += 1;
+            position += 1;
+        }
+        from += 1;
+    }
+    all
+};
+
+/// The kinds of quantities, in the order of reports.
+const KINDS: [Quantity; 41] = [
     Quantity::OutputThroughput,
     Quantity::TotalThroughput,
     Quantity::RequestThroughput,
@@ -124,6 +149,7 @@ pub const QUANTITIES: [Quantity; 40] = [
     Quantity::AnswerTokens,
     Quantity::AcceptanceLength,
     Quantity::AcceptanceRate,
+    Quantity::AcceptanceAt(DraftPosition::FIRST),
     Quantity::RequestAcceptanceLength,
     Quantity::Energy,
     Quantity::EnergyPerOutputToken,
@@ -170,6 +196,7 @@ impl Quantity {
             Self::AnswerTokens => "answer_tokens",
             Self::AcceptanceLength => "acceptance_length",
             Self::AcceptanceRate => "acceptance_rate",
+            Self::AcceptanceAt(position) => position.name(),
             Self::RequestAcceptanceLength => "request_acceptance_length",
             Self::Energy => "energy",
             Self::EnergyPerOutputToken => "energy_per_output_token",
@@ -216,6 +243,7 @@ impl Quantity {
             Self::AnswerTokens => "answer tokens",
             Self::AcceptanceLength => "acceptance length",
             Self::AcceptanceRate => "acceptance rate",
+            Self::AcceptanceAt(position) => position.label(),
             Self::RequestAcceptanceLength => "acceptance length per request",
             Self::Energy => "energy",
             Self::EnergyPerOutputToken => "energy per output token",
@@ -240,7 +268,7 @@ impl Quantity {
             | Self::AnswerTokens
             | Self::AcceptanceLength
             | Self::RequestAcceptanceLength => "tok",
-            Self::AcceptanceRate | Self::PowerCapTime => "%",
+            Self::AcceptanceRate | Self::AcceptanceAt(_) | Self::PowerCapTime => "%",
             Self::Energy => "J",
             Self::EnergyPerOutputToken => "J/tok",
             Self::TokensPerJoule => "tok/J",

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Histogram, Metrics};
+use crate::speculation::AllDrafts;
 
 /// The values in `vllm:cache_config_info`.
 #[derive(Clone, Debug)]
@@ -78,14 +79,8 @@ pub(crate) fn render(metrics: &Metrics, cache: &CacheConfig, model: &str) -> Str
         "Number of generation tokens processed.",
         count(metrics.generation_tokens),
     );
-    if let Some(drafts) = metrics.drafts {
-        for (name, help, value) in [
-            ("num_drafts", "Number of spec decoding drafts.", drafts.steps),
-            ("num_draft_tokens", "Number of draft tokens.", drafts.drafted),
-            ("num_accepted_tokens", "Number of accepted tokens.", drafts.accepted),
-        ] {
-            page.counter(&format!("spec_decode_{name}_total"), help, count(value));
-        }
+    if let Some(drafts) = &metrics.drafts {
+        page.drafts(drafts);
     }
     page.header("request_success_total", "Count of successfully processed requests.", "counter");
     for (reason, requests) in ["stop", "length", "abort", "error"].iter().zip(metrics.success) {
@@ -133,6 +128,21 @@ impl Page {
     fn counter(&mut self, name: &str, help: &str, value: f64) {
         self.header(name, help, "counter");
         self.sample(name, "", "", value);
+    }
+
+    fn drafts(&mut self, drafts: &AllDrafts) {
+        for (name, help, value) in [
+            ("num_drafts", "Number of spec decoding drafts.", drafts.sum.steps),
+            ("num_draft_tokens", "Number of draft tokens.", drafts.sum.drafted),
+            ("num_accepted_tokens", "Number of accepted tokens.", drafts.sum.accepted),
+        ] {
+            self.counter(&format!("spec_decode_{name}_total"), help, value as f64);
+        }
+        let name = "spec_decode_num_accepted_tokens_per_pos_total";
+        self.header(name, "Accepted tokens per draft position.", "counter");
+        for (position, accepted) in drafts.accepted_at.iter().enumerate() {
+            self.sample(name, "", &format!(",position=\"{position}\""), *accepted as f64);
+        }
     }
 
     fn histograms(&mut self, metrics: &Metrics) {

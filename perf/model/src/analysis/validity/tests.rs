@@ -161,7 +161,7 @@ fn distinct_prompts_that_hit_the_prefix_cache_are_a_fault() {
     assert!(found[0].message.starts_with(
         "all prompts of this load are distinct, but the prefix cache had 0.25 % of its prompt tokens"
     ));
-    let none = ServerCounts { prefix_hits: Some(0), ..server };
+    let none = ServerCounts { prefix_hits: Some(0), ..server.clone() };
     assert!(faults(&load, &summary(), &with(&none)).is_empty());
     load.workload.prompts = Prompts::Text("the same for all".into());
     assert!(faults(&load, &summary(), &with(&server)).is_empty());
