@@ -10,6 +10,7 @@ pub mod lateness;
 pub mod run_analysis;
 pub mod run_shape;
 pub mod search;
+mod short_trace;
 pub mod statistics;
 pub mod steady_state;
 pub mod summary;

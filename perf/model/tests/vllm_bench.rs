@@ -294,6 +294,9 @@ fn one_entry_without_a_number_is_named_and_the_others_are_read() {
     let mut file: Value = serde_json::from_str(SAVED).unwrap();
     let requests = file["start_times"].as_array().unwrap().len();
     file["itls"][3][1] = Value::Null;
+    file["itls"][4] = Value::Null;
+    file["output_lens"][6] = Value::Null;
+    file["errors"][0] = Value::Null;
     file["start_times"][5] = Value::Null;
     file["ttfts"][7] = 0.0.into();
     file.as_object_mut().unwrap().remove("latencies");
@@ -307,15 +310,20 @@ fn one_entry_without_a_number_is_named_and_the_others_are_read() {
         .filter(|sample| !sample.succeeded())
         .map(|sample| (sample.index, format!("{:?}", sample.outcome)))
         .collect();
-    assert_eq!((failed.len(), record.samples.len()), (3, requests));
-    for ((index, said), (wanted, why)) in
-        failed.iter().zip([(3, "`itls`"), (5, "`start_times`"), (7, "its end is unknown")])
-    {
+    let wanted = [
+        (3, "`itls`"),
+        (4, "its `itls` has no list"),
+        (5, "`start_times`"),
+        (6, "its `output_lens` has no number"),
+        (7, "its end is unknown"),
+    ];
+    assert_eq!((failed.len(), record.samples.len()), (wanted.len(), requests));
+    for ((index, said), (wanted, why)) in failed.iter().zip(wanted) {
         assert!(*index == wanted && said.contains(why), "{failed:?}");
     }
     let remarks = RunAnalysis::of(&record).remarks;
     let skipped = format!(
-        "3 of {requests} requests in c8 were skipped; the first is request 3: its `itls` has an entry that is no number"
+        "5 of {requests} requests in c8 were skipped; the first is request 3: its `itls` has an entry that is no number"
     );
     assert!(remarks.iter().any(|remark| remark.message == skipped), "{remarks:?}");
     // What vLLM itself reports as an error is a failed request, and no fault of the file.

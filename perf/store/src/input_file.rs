@@ -109,6 +109,9 @@ pub enum Fault {
     /// Not text.
     #[error("byte {0} is not valid UTF-8")]
     NotText(usize),
+    /// Text in another encoding.
+    #[error("it is UTF-16, as PowerShell writes; save it as UTF-8")]
+    Utf16,
     /// Text that does not have the format.
     #[error("{0}")]
     Content(String),
@@ -148,8 +151,7 @@ impl std::error::Error for InputError {}
 pub fn read(path: &Path, kind: Kind) -> Result<String, InputError> {
     let wrong = |fault| InputError { path: path.to_owned(), fault };
     let bytes = bytes(path, kind).map_err(wrong)?;
-    let mut text = String::from_utf8(bytes)
-        .map_err(|error| wrong(Fault::NotText(error.utf8_error().valid_up_to())))?;
+    let mut text = String::from_utf8(bytes).map_err(|error| wrong(not_utf8(error.as_bytes())))?;
     if text.starts_with(BYTE_ORDER_MARK) {
         text.drain(..BYTE_ORDER_MARK.len_utf8());
     }
@@ -157,6 +159,15 @@ pub fn read(path: &Path, kind: Kind) -> Result<String, InputError> {
         text = text.replace("\r\n", "\n");
     }
     Ok(text)
+}
+
+/// What is wrong with bytes that are not UTF-8.
+fn not_utf8(bytes: &[u8]) -> Fault {
+    // As PowerShell redirects output.
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        return Fault::Utf16;
+    }
+    Fault::NotText(std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len))
 }
 
 /// What Windows programs put at the beginning of a text file.
@@ -211,8 +222,10 @@ pub(crate) fn each_line(
         let has_end = bytes.ends_with(b"\n");
         let text = std::str::from_utf8(&bytes[..bytes.len() - usize::from(has_end)]);
         let place = usize::try_from(before).unwrap_or(usize::MAX);
-        let text =
-            text.map_err(|error| wrong(Fault::NotText(place.saturating_add(error.valid_up_to()))))?;
+        let text = text.map_err(|error| match place {
+            0 => wrong(not_utf8(&bytes)),
+            _ => wrong(Fault::NotText(place.saturating_add(error.valid_up_to()))),
+        })?;
         let mark = text.starts_with(BYTE_ORDER_MARK) && before == 0;
         let text = if mark { &text[BYTE_ORDER_MARK.len_utf8()..] } else { text };
         let text = text.strip_suffix('\r').filter(|_| has_end).unwrap_or(text);
@@ -344,6 +357,16 @@ mod tests {
         std::fs::write(&path, b"ab\xff").unwrap();
         let said = refused(&path, Kind::Import);
         assert!(said.ends_with("a\\u{1b}[2Jb: byte 2 is not valid UTF-8"), "{said}");
+        for mark in [b"\xff\xfe", b"\xfe\xff"] {
+            std::fs::write(&path, [&mark[..], b"{\0}\0"].concat()).unwrap();
+            let said = refused(&path, Kind::Prompts);
+            assert!(
+                said.ends_with("it is UTF-16, as PowerShell writes; save it as UTF-8"),
+                "{said}"
+            );
+            let lines = each_line(&path, Kind::Record, |_, _| Ok(())).unwrap_err();
+            assert!(matches!(lines.fault, Fault::Utf16));
+        }
     }
 
     #[test]

@@ -114,7 +114,8 @@ fn a_file_that_is_no_baseline_is_refused() {
         "---\nsource: x\n---\nhello\n",
         "its first line is `hello`, not its schema",
     );
-    assert_refused(&place, [0xff, 0xfe, 0x00], "valid UTF-8");
+    assert_refused(&place, [0xfd, 0xfe, 0x00], "valid UTF-8");
+    assert_refused(&place, [0xff, 0xfe, 0x00], "it is UTF-16");
 }
 
 #[test]

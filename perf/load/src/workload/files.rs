@@ -67,7 +67,7 @@ pub(crate) fn json_lines(path: &Path) -> Result<(Vec<Entry>, Skips), LoadError> 
             }
             Err(error) => error.to_string(),
         };
-        skips.skip(&format!("line {}", index + 1), &why);
+        skips.skip(|| format!("line {}", index + 1), &why);
         worst.get_or_insert((index + 1, why));
     }
     match worst {

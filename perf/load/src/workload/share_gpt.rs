@@ -52,6 +52,17 @@ impl Said {
         matches!(self.from.as_deref(), Some("human" | "user"))
     }
 
+    /// Whether it is a text, or parts that all are.
+    fn is_text(&self) -> bool {
+        match &self.value {
+            Some(Value::Text(text)) => !text.is_empty(),
+            Some(Value::Parts(parts)) => {
+                !parts.is_empty() && parts.iter().all(|part| matches!(part, Part::Text { .. }))
+            }
+            Some(Value::Other(_)) | None => false,
+        }
+    }
+
     /// The text; empty for a turn without any, such as the call of a tool.
     fn text(self) -> String {
         match self.value {
@@ -69,6 +80,12 @@ impl Said {
 }
 
 impl Conversation {
+    /// How many of its turns have no text, or parts that are none: calls of tools, images, lost answers.
+    fn turns_without_text(&self) -> u64 {
+        let is_text = |said: &&Option<Said>| said.as_ref().is_some_and(Said::is_text);
+        (self.conversations.len() - self.conversations.iter().filter(is_text).count()) as u64
+    }
+
     /// What the user says first, with the length of the answer to it; or why there is no such pair,
     /// as in some of the original file.
     fn entry(self, most: u32) -> Result<Entry, &'static str> {
@@ -106,17 +123,24 @@ impl Reading<'_> {
     /// Takes a conversation, which is JSON at least.
     fn take(&mut self, raw: &str) {
         self.skips.read += 1;
-        let entry = serde_json::from_str::<Conversation>(raw)
-            .map_err(|error| plain(&error))
-            .and_then(|conversation| conversation.entry(self.most).map_err(str::to_owned));
+        let entry = serde_json::from_str::<Conversation>(raw).map_err(|error| plain(&error));
+        let entry = entry.and_then(|conversation| {
+            let turns = conversation.turns_without_text();
+            Ok((conversation.entry(self.most).map_err(str::to_owned)?, turns))
+        });
+        let (text, number) = (self.text, self.skips.read);
+        let place = || {
+            let before = raw.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+            let lines = text.as_bytes().get(..before).unwrap_or_default();
+            let line = memchr::memchr_iter(b'\n', lines).count() + 1;
+            format!("conversation {number} in line {line}")
+        };
         match entry {
-            Ok(entry) => self.entries.push(entry),
-            Err(why) => {
-                let before = raw.as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
-                let lines = self.text.as_bytes().get(..before).unwrap_or_default();
-                let line = memchr::memchr_iter(b'\n', lines).count() + 1;
-                self.skips.skip(&format!("conversation {} in line {line}", self.skips.read), &why);
+            Ok((entry, turns)) => {
+                self.entries.push(entry);
+                self.skips.pass_over(turns, place);
             }
+            Err(why) => self.skips.skip(place, &why),
         }
     }
 }
@@ -185,9 +209,9 @@ fn one_or_lines(reading: &mut Reading<'_>) -> Result<(), String> {
                     Ok(raw) => reading.take(raw.get()),
                     Err(error) => {
                         reading.skips.read += 1;
-                        let place =
-                            format!("conversation {} in line {}", reading.skips.read, index + 1);
-                        reading.skips.skip(&place, &plain(&error));
+                        let number = reading.skips.read;
+                        let place = || format!("conversation {number} in line {}", index + 1);
+                        reading.skips.skip(place, &plain(&error));
                     }
                 }
             }
@@ -291,8 +315,20 @@ mod tests {
         let asked: Vec<&str> = entries.iter().map(|entry| &*entry.prompt).collect();
         assert_eq!(asked, ["Hi", "See this"]);
         let skipped = skipped(text);
-        assert_eq!((skipped.read, skipped.skipped), (4, 2));
+        // Nothing was said at the beginning and at the end of the second, and the third has an image.
+        assert_eq!((skipped.read, skipped.skipped, skipped.turns), (4, 2, 3));
         assert_eq!(skipped.first, "conversation 1 in line 2: its question has no text");
+    }
+
+    #[test]
+    fn turns_that_are_not_needed_and_have_no_text_are_counted() {
+        let asked =
+            r#"{"role": "user", "content": "Weather?"}, {"role": "assistant", "content": "Fine."}"#;
+        let call = r#"{"role": "assistant", "content": null, "tool_calls": []}"#;
+        let text = format!("{{\"messages\": [{asked}]}}\n{{\"messages\": [{asked}, {call}]}}");
+        let skipped = skipped(&text);
+        assert_eq!((skipped.read, skipped.skipped, skipped.turns), (2, 0, 1));
+        assert_eq!(skipped.first, "conversation 2 in line 2");
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(crate) fn read(path: &Path, requests: u32) -> Result<(Trace, Skips), LoadErr
         match usable(line, lines.last()) {
             Ok(line) => lines.push(line),
             Err(cause) => {
-                skips.skip(&format!("line {}", index + 1), &cause);
+                skips.skip(|| format!("line {}", index + 1), &cause);
                 worst.get_or_insert((index + 1, cause));
             }
         }

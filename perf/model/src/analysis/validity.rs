@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::analysis::by_model;
 use crate::analysis::engine_times::{self, WAY_MS, WAY_SHARE};
 use crate::analysis::lateness::Lateness;
+use crate::analysis::short_trace;
 use crate::analysis::steady_state;
 use crate::analysis::summary::Summary;
 use crate::record::client_load::{Calibration, ClientUse, ENOUGH_TICKS};
@@ -82,6 +83,7 @@ pub fn remarks(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> V
     }
     remarks.extend(inputs.end.into_iter().flat_map(departures));
     remarks.extend(by_model::remark(load, inputs.samples));
+    remarks.extend(short_trace::remark(load, inputs.samples));
     remarks.extend(oddities(inputs.samples));
     remarks.extend(engine_times::remarks(inputs.samples));
     remarks.extend(
@@ -138,11 +140,15 @@ fn miscounts(load: &Load, summary: &Summary, server: &ServerCounts) -> Vec<Findi
     let compare = |what: &str, client: u64, room: Option<u64>, server: Option<u64>| {
         let most = client.saturating_add(room.unwrap_or(u64::MAX));
         let server = server.filter(|server| !(client..=most).contains(server))?;
+        // Counters of several servers that agree look like those of one.
+        let advice = if server < client {
+            "check that one server answers at this address; of several name each with --metrics-url"
+        } else {
+            "check that no other client uses the server"
+        };
         Some(Finding::new(
             FindingCode::CountsDisagree,
-            format!(
-                "the client counted {client} {what}, the server {server}; check that no other client uses the server"
-            ),
+            format!("the client counted {client} {what}, the server {server}; {advice}"),
         ))
     };
     let output = failed * u64::from(load.workload.output.limit());

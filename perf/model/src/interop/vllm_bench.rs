@@ -23,6 +23,7 @@
 //! writes 0.
 
 mod arrivals;
+mod lacking;
 mod nan;
 mod read;
 mod write;

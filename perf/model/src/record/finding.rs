@@ -106,6 +106,8 @@ codes! {
         CertificateUnchecked,
         /// Entries of an input file could not be used.
         EntriesSkipped,
+        /// A trace is so short that its time stamps may be of another unit.
+        TraceShort,
         /// Several servers answer at one address, so that their counters were left out.
         SeveralServers,
         /// What should be checked could not be.
@@ -160,6 +162,8 @@ codes! {
         PrefixCache,
         /// How much of the KV cache was in use at most.
         KvCacheUse,
+        /// How many drafts were accepted up to each position.
+        DraftsAccepted,
         /// How many requests met every objective.
         ObjectivesMet,
         /// The requests of a cold server are in the figures.

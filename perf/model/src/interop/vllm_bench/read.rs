@@ -18,6 +18,7 @@ use crate::record::skipped_entries::SkippedEntries;
 use crate::spec::engine_kind::EngineKind;
 
 use super::arrivals::{self, arrivals};
+use super::lacking::lacking;
 use super::nan::without_nan;
 
 /// Why a file is no run.
@@ -102,11 +103,11 @@ struct File {
     ramp_up_start_rps: Option<f64>,
     ramp_up_end_rps: Option<f64>,
     input_lens: Option<Vec<Option<u32>>>,
-    output_lens: Option<Vec<u32>>,
+    output_lens: Option<Vec<Option<u32>>>,
     ttfts: Option<Vec<Option<f64>>>,
-    itls: Option<Vec<Vec<Option<f64>>>>,
+    itls: Option<Vec<Option<Vec<Option<f64>>>>>,
     start_times: Option<Vec<Option<f64>>>,
-    errors: Option<Vec<String>>,
+    errors: Option<Vec<Option<String>>>,
     /// Since 0.31.
     latencies: Option<Vec<Option<f64>>>,
     /// Since 0.31.
@@ -165,8 +166,10 @@ fn record(file: &File, load: &str) -> Result<Record, ReadError> {
 /// The entries that lack a number: failed requests, so that they are in no figure, though vLLM reports
 /// no error of them.
 fn unusable(file: &File, samples: &[Sample], load: &str) -> Option<SkippedEntries> {
-    let without_error =
-        samples.iter().zip(file.errors.as_ref()?).filter(|(_, error)| error.is_empty());
+    let without_error = samples
+        .iter()
+        .zip(file.errors.as_ref()?)
+        .filter(|(_, error)| said(error.as_ref()).is_empty());
     let mut lacking = without_error.filter_map(|(sample, _)| match &sample.outcome {
         Outcome::Failed { detail, .. } => Some(format!("request {}: {detail}", sample.index)),
         Outcome::Succeeded => None,
@@ -174,7 +177,12 @@ fn unusable(file: &File, samples: &[Sample], load: &str) -> Option<SkippedEntrie
     let first = lacking.next()?;
     let (read, skipped) = (samples.len() as u64, 1 + lacking.count() as u64);
     let (file, what) = (load.to_owned(), "requests".to_owned());
-    Some(SkippedEntries { file, what, read, skipped, first })
+    Some(SkippedEntries { file, what, read, skipped, first, turns: 0 })
+}
+
+/// The error of a request; empty where it has none.
+fn said(error: Option<&String>) -> &str {
+    error.map_or("", String::as_str)
 }
 
 /// What the parser says, with the key that it says it of.
@@ -237,50 +245,44 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
     // sent before.
     let queues = file.queue_times.as_ref().filter(|_| is_open_loop);
     let queues = queues.map(|list| whole("queue_times", Some(list), requests)).transpose()?;
+    let gaps = |place: usize| itls[place].as_deref().unwrap_or_default();
     for place in 0..requests {
         let one = |key, list: Option<&Vec<Option<f64>>>| {
             list.and_then(|list| list[place]).map_or(Ok(()), |value| time(key, place, value))
         };
         one("start_times", Some(starts))?;
         time("ttfts", place, ttfts[place].unwrap_or(0.0))?;
-        itls[place].iter().flatten().try_for_each(|gap| time("itls", place, *gap))?;
+        gaps(place).iter().flatten().try_for_each(|gap| time("itls", place, *gap))?;
         one("latencies", latencies)?;
         one("queue_times", queues)?;
         most(
             "output_lens",
             Some(place),
-            f64::from(outputs[place]),
+            f64::from(outputs[place].unwrap_or(0)),
             f64::from(bounds::MOST_TOKENS),
         )?;
     }
-    let tokens = outputs.iter().map(|tokens| f64::from(*tokens)).sum();
+    let tokens = outputs.iter().flatten().map(|tokens| f64::from(*tokens)).sum();
     most("output_lens", None, tokens, bounds::MOST_TOKENS_OF_RECORD as f64)?;
     let queue = |place: usize| queues.and_then(|queues| queues[place]).unwrap_or(0.0);
     let origin = (0..requests)
         .filter_map(|place| Some(starts[place]? - queue(place)))
         .fold(f64::INFINITY, f64::min);
     let latency = |place: usize| latencies.and_then(|latencies| latencies[place]);
-    // What is wrong with one entry is said of that one; the others are read.
     let unknown = |place: usize| {
-        if starts[place].is_none() {
-            return Some("its `start_times` has no number");
-        }
-        if itls[place].contains(&None) {
-            return Some("its `itls` has an entry that is no number");
-        }
-        let has_first = ttfts[place].is_some_and(|ttft| ttft > 0.0);
-        let has_end = has_first || latency(place).is_some_and(|latency| latency > 0.0);
-        (!has_end).then_some("it has neither a first token nor a latency, so its end is unknown")
+        let has_end = [ttfts[place], latency(place)].iter().flatten().any(|time| *time > 0.0);
+        lacking(starts[place], outputs[place], itls[place].as_deref(), has_end)
     };
-
     let sample = |(index, place): (u32, usize)| {
         let start = starts[place].map_or(0.0, |start| start - origin);
-        let lacks = unknown(place).filter(|_| errors[place].is_empty());
-        let succeeded = errors[place].is_empty() && lacks.is_none();
+        let error = said(errors[place].as_ref());
+        let output_tokens = outputs[place].unwrap_or(0);
+        let lacks = unknown(place).filter(|_| error.is_empty());
+        let succeeded = error.is_empty() && lacks.is_none();
         let first =
             ttfts[place].filter(|ttft| *ttft > 0.0 && lacks.is_none()).map(|ttft| start + ttft);
         let moments = first.into_iter().flat_map(|first| {
-            let rest = itls[place].iter().flatten().scan(first, |at, gap| {
+            let rest = gaps(place).iter().flatten().scan(first, |at, gap| {
                 *at += gap;
                 Some(*at)
             });
@@ -288,15 +290,15 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
         });
         let moments: Vec<u64> = moments.map(micros).collect();
         // More chunks than tokens: what was counted is not all that came.
-        let has_more = succeeded && moments.len() > outputs[place] as usize;
-        let differs = succeeded && !moments.is_empty() && moments.len() != outputs[place] as usize;
+        let has_more = succeeded && moments.len() > output_tokens as usize;
+        let differs = succeeded && !moments.is_empty() && moments.len() != output_tokens as usize;
         let estimated =
             Estimated { chunk_tokens: differs, output_tokens: has_more, ..Estimated::NOTHING };
-        let chunks = counted(&moments, outputs[place]);
+        let chunks = counted(&moments, output_tokens);
         let last = chunks.last_us().unwrap_or(micros(start));
         let end_us = latency(place).map_or(last, |latency| micros(start + latency).max(last));
         let failed = || {
-            let detail = lacks.map_or_else(|| errors[place].clone(), str::to_owned);
+            let detail = lacks.unwrap_or(error).to_owned();
             Outcome::Failed { kind: FailureKind::Imported, detail }
         };
         Sample {
@@ -306,7 +308,7 @@ fn samples(file: &File, is_open_loop: bool) -> Result<Vec<Sample>, ReadError> {
             chunks,
             end_us,
             prompt_tokens: inputs[place],
-            output_tokens: succeeded.then_some(outputs[place]),
+            output_tokens: succeeded.then_some(output_tokens),
             finish_reason: None,
             resent: false,
             estimated,
