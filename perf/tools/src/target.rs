@@ -37,10 +37,11 @@ pub(crate) async fn find(asked: &Cli, endpoint: &Endpoint, clock: Clock) -> Resu
             let mut asked = iter::once(model.as_str()).chain(of_mix);
             (model.clone(), asked.find_map(|model| unlisted(model, &served)))
         }
-        // There may be a server without a list.
-        (Some(model), Err(Unanswered::NotFound(_) | Unanswered::NoList(_))) => {
-            (model.clone(), None)
-        }
+        // There may be a server without a list, or with one that this key may not read.
+        (
+            Some(model),
+            Err(Unanswered::NotFound(_) | Unanswered::NoList(_) | Unanswered::Key { .. }),
+        ) => (model.clone(), None),
         (None, Ok(served)) => {
             let first = served.into_iter().next();
             (first.context("the server lists no model at /v1/models; name one with --model")?, None)

@@ -10,20 +10,48 @@ const EXCERPT: usize = 200;
 /// excerpt of anything else.
 pub(crate) fn server_message(body: &[u8]) -> String {
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return excerpt(body) };
-    message_of(value.get("error").unwrap_or(&value))
+    message_of(value.get("error").filter(|error| is_set(error)).unwrap_or(&value))
 }
 
 /// Whether a text is an error in JSON, as servers send it.
 pub(crate) fn is_error(text: &[u8]) -> bool {
     serde_json::from_slice::<Value>(text).is_ok_and(|value| {
-        value.get("error").is_some_and(|error| !error.is_null())
-            || value.get("object").and_then(Value::as_str) == Some("error")
+        let kind = |name: &str| value.get(name).and_then(Value::as_str) == Some("error");
+        let says = |name: &str| value.get(name).is_some_and(is_set);
+        says("error") || says("errors") || says("detail") || kind("object") || kind("type")
+            // As web frameworks write it.
+            || says("message") && (says("code") || says("status") || says("statusCode"))
     })
 }
 
+/// Whether the value of a field `error` stands for one. Some servers write the field into every
+/// message, empty.
+pub(crate) fn is_set(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Bool(true) | Value::Number(_) => true,
+    }
+}
+
+/// Fields in which servers say what an error is.
+const MESSAGES: [&str; 4] = ["message", "detail", "errors", "msg"];
+
 /// The message in a value that stands for an error.
 pub(crate) fn message_of(error: &Value) -> String {
-    let inner = error.get("message").or_else(|| error.get("detail")).unwrap_or(error);
+    let first = |value: &Value| match value {
+        Value::Array(items) if items.len() == 1 => items.first().cloned(),
+        _ => None,
+    };
+    if let Some(only) = first(error) {
+        return message_of(&only);
+    }
+    let inner = MESSAGES.iter().find_map(|name| error.get(name)).unwrap_or(error);
+    if let Some(only) = first(inner) {
+        return message_of(&only);
+    }
     match inner.as_str() {
         Some(text) => excerpt(text.as_bytes()),
         None => excerpt(inner.to_string().as_bytes()),
@@ -58,9 +86,29 @@ mod tests {
             "{\"error\":\"no\"}",
             "{\"object\":\"error\",\"message\":\"no\"}",
             "{\"detail\":\"no\"}",
+            "{\"errors\":[{\"message\":\"no\"}]}",
+            "{\"error\":[\"no\"]}",
+            "{\"detail\":[{\"loc\":[\"body\"],\"msg\":\"no\"}]}",
             " no\n",
         ] {
             assert_eq!(server_message(body.as_bytes()), "no", "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_distinguished_from_other_messages() {
+        for error in [
+            "{\"error\":\"no\"}",
+            "{\"errors\":[{\"message\":\"no\"}]}",
+            "{\"detail\":\"no\"}",
+            "{\"type\":\"error\",\"message\":\"no\"}",
+            "{\"code\":500,\"message\":\"no\"}",
+        ] {
+            assert!(is_error(error.as_bytes()), "{error}");
+        }
+        for other in ["{}", "{\"error\":null,\"message\":\"hello\"}", "{\"error\":{}}", "[]", "no"]
+        {
+            assert!(!is_error(other.as_bytes()), "{other}");
         }
     }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 
+use crate::openai::error_message::is_set;
 use crate::openai::output_text::Delta;
 
 /// The fields we need of a chunk, and of a response that is not streamed.
@@ -17,8 +18,8 @@ pub(crate) struct Message {
     pub(crate) choices: Option<Choices>,
     pub(crate) usage: Option<Usage>,
     /// vLLM's `--enable-per-request-metrics`. Other servers may mean something else by it.
-    pub(crate) metrics: Option<serde_json::Value>,
-    pub(crate) error: Option<serde_json::Value>,
+    pub(crate) metrics: Option<Value>,
+    error: Option<Value>,
 }
 
 /// The choices of a message. One is asked for, so the first is kept and the others are counted.
@@ -58,6 +59,8 @@ pub(crate) struct Choice {
     delta: Option<Delta>,
     message: Option<Delta>,
     token_ids: Option<Count>,
+    /// As gateways write it that end the choice with an error.
+    error: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +99,13 @@ impl Choice {
 }
 
 impl Message {
+    /// The error in it, of the whole message or of its choice.
+    pub(crate) fn error(&self) -> Option<&Value> {
+        let choice = self.choices.as_ref().and_then(|choices| choices.first.as_ref());
+        let errors = [self.error.as_ref(), choice.and_then(|choice| choice.error.as_ref())];
+        errors.into_iter().flatten().find(|error| is_set(error))
+    }
+
     /// Reads a chunk of a stream or a whole body.
     pub(crate) fn read(data: &[u8]) -> serde_json::Result<Self> {
         // One look at all bytes costs less than one at each name and string. Bytes that are not

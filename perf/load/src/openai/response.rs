@@ -16,12 +16,12 @@ use perf_model::record::estimated::Estimated;
 use perf_model::record::oddity::{Oddity, OddityKind};
 use perf_model::record::sample::FailureKind;
 use perf_model::record::sample::ServerTimes;
-use serde::Deserialize;
+use serde_json::Value;
 use serde_json::error::Category;
 
 use crate::http::endpoint::Endpoint;
 use crate::openai::chat_message::content_of;
-use crate::openai::error_message::{excerpt, message_of, server_message};
+use crate::openai::error_message::{excerpt, is_error, is_set, message_of, server_message};
 use crate::openai::failure::Failure;
 use crate::openai::finish_reason::FinishReason;
 use crate::openai::message::{Choice, Message, drafts, server_times};
@@ -76,6 +76,10 @@ impl Response {
         if data == b"[DONE]" {
             self.is_done = true;
             return Ok(true);
+        }
+        if data.len() <= LONGEST_KEEP_ALIVE && is_keep_alive(data) {
+            self.note(Oddity::plain(OddityKind::EmptyEvent));
+            return Ok(false);
         }
         let malformed = |error: serde_json::Error| {
             let what = format!("an event is not a chunk: {error}: {}", excerpt(data));
@@ -146,12 +150,16 @@ impl Response {
         message: &'a Message,
         bytes: &[u8],
     ) -> Result<(Option<&'a Choice>, Option<u32>), Failure> {
-        if let Some(error) = &message.error {
+        if let Some(error) = message.error() {
             return Err(Failure::new(FailureKind::ErrorInBand, message_of(error)));
         }
         let (choice, count) = match &message.choices {
             Some(choices) => (choices.first.as_ref(), choices.count),
             None if message.usage.is_some() => {
+                self.note(Oddity::plain(OddityKind::NoChoices));
+                (None, 0)
+            }
+            None if has_null_choices(bytes) => {
                 self.note(Oddity::plain(OddityKind::NoChoices));
                 (None, 0)
             }
@@ -247,147 +255,30 @@ impl Response {
     }
 }
 
-/// What a message without choices is: older vLLM's error, or nothing that the protocol knows.
+/// Events that keep a connection open are short.
+const LONGEST_KEEP_ALIVE: usize = 80;
+
+/// Whether an event says nothing but that the connection is open: `null`, `{}`, `{"type":"ping"}`.
+fn is_keep_alive(data: &[u8]) -> bool {
+    const NAMES: [&str; 5] = ["ping", "keepalive", "keep-alive", "keep_alive", "heartbeat"];
+    let Ok(value) = serde_json::from_slice::<Value>(data) else { return false };
+    let kind = ["type", "event"].iter().find_map(|name| value.get(name)?.as_str());
+    !is_set(&value) || kind.is_some_and(|kind| NAMES.contains(&kind))
+}
+
+/// Whether a message that says nothing else has `null` for its list of choices.
+fn has_null_choices(bytes: &[u8]) -> bool {
+    let value = serde_json::from_slice::<Value>(bytes);
+    !is_error(bytes) && value.is_ok_and(|value| value.get("choices").is_some_and(Value::is_null))
+}
+
+/// What a message without choices is: an error in another form, or nothing that the protocol knows.
 fn no_choices(bytes: &[u8]) -> Failure {
-    #[derive(Deserialize)]
-    struct Named {
-        object: String,
-    }
-    if serde_json::from_slice(bytes).is_ok_and(|named: Named| named.object == "error") {
+    if is_error(bytes) {
         return Failure::new(FailureKind::ErrorInBand, server_message(bytes));
     }
     Failure::new(FailureKind::Malformed, format!("a message without `choices`: {}", excerpt(bytes)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a stream of these events says, one a microsecond.
-    fn read(events: &[&str]) -> Response {
-        let mut response = Response::default();
-        for (at_us, event) in (0..).zip(events) {
-            response.take_event(at_us, event.as_bytes()).unwrap();
-        }
-        response.settle().unwrap();
-        response
-    }
-
-    fn chunk(total: u32) -> String {
-        format!(
-            "{{\"choices\":[{{\"text\":\"\"}}],\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{total}}}}}"
-        )
-    }
-
-    fn pairs(response: &Response) -> Vec<(u64, u32)> {
-        response.split.chunks.iter().map(Into::into).collect()
-    }
-
-    const BARE: &str = "{\"choices\":[{\"text\":\"x\"}],\"usage\":null}";
-    const LAST: &str = "{\"choices\":[{\"text\":\"x\",\"finish_reason\":\"length\"}]}";
-    const ROLE: &str = "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}";
-
-    fn total(tokens: u32) -> String {
-        format!(
-            "{{\"choices\":[],\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":{tokens}}}}}"
-        )
-    }
-
-    #[test]
-    fn the_tokens_of_a_chunk_are_what_the_total_grew_by() {
-        let response =
-            read(&[&chunk(0), &chunk(1), &chunk(9), &chunk(9), &chunk(10), &total(10), "[DONE]"]);
-        assert_eq!(pairs(&response), [(1, 1), (2, 8), (4, 1)]);
-        assert_eq!(
-            (response.output_tokens, response.prompt_tokens, response.is_done),
-            (Some(10), Some(3), true)
-        );
-    }
-
-    #[test]
-    fn without_running_totals_missing_tokens_are_spread_over_the_chunks_and_that_is_known() {
-        let response = read(&[ROLE, BARE, BARE, LAST, &total(8)]);
-        assert_eq!(
-            (pairs(&response), response.parts().1),
-            (vec![(1, 2), (2, 3), (3, 3)], Estimated::CHUNK_TOKENS)
-        );
-        let exact = read(&[ROLE, BARE, BARE, LAST, &total(3)]);
-        assert_eq!(
-            (pairs(&exact), exact.parts().1),
-            (vec![(1, 1), (2, 1), (3, 1)], Estimated::NOTHING)
-        );
-        // Tokens that a running total counted are not guessed; only the rest is.
-        let lost = read(&[&chunk(1), &chunk(2), &total(5)]);
-        assert_eq!((pairs(&lost), lost.parts().1), (vec![(0, 1), (1, 4)], Estimated::CHUNK_TOKENS));
-    }
-
-    #[test]
-    fn without_running_totals_the_ids_of_tokens_are_counted() {
-        let ids = |ids: &str| format!("{{\"choices\":[{{\"text\":\"x\",\"token_ids\":{ids}}}]}}");
-        let response = read(&[
-            ROLE,
-            &ids("[7]"),
-            &ids("[]"),
-            &ids("[7,8,9]"),
-            &ids("[1,2]"),
-            &total(6),
-            "[DONE]",
-        ]);
-        assert_eq!(pairs(&response), [(1, 1), (2, 0), (3, 3), (4, 2)]);
-        // A running total is preferred, and a value that is not a list is ignored.
-        let with_total = chunk(4).replacen("\"text\"", "\"token_ids\":[1,2],\"text\"", 1);
-        let response =
-            read(&[&with_total, &ids("null"), &ids("\"7 8\""), &ids("{\"a\":1}"), &total(7)]);
-        assert_eq!(pairs(&response), [(0, 4), (1, 1), (2, 1), (3, 1)]);
-    }
-
-    #[test]
-    fn a_total_below_the_chunks_with_output_is_a_contradiction() {
-        let mut response = Response::default();
-        for (at_us, event) in (0..).zip([BARE, BARE, LAST, &total(2)]) {
-            response.take_event(at_us, event.as_bytes()).unwrap();
-        }
-        assert_eq!(response.settle().unwrap_err().kind, FailureKind::Contradiction);
-    }
-
-    #[test]
-    fn what_real_servers_send_beside_the_protocol_is_read_and_noted() {
-        let no_list = total(2).replace("[]", "null");
-        let response = read(&[ROLE, BARE, " ", "", LAST, &no_list, " [DONE] ", "more"]);
-        assert_eq!(pairs(&response), [(1, 1), (4, 1)]);
-        let kinds: Vec<OddityKind> = response.oddities.iter().map(|oddity| oddity.kind).collect();
-        assert_eq!(
-            kinds,
-            [OddityKind::EmptyEvent, OddityKind::NoChoices, OddityKind::DataAfterDone]
-        );
-        assert!(response.is_done && response.is_complete());
-    }
-
-    #[test]
-    fn a_chunk_without_output_after_the_total_leaves_the_total_the_last_word() {
-        let last = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
-        let response = read(&[&chunk(1), &chunk(2), last, "[DONE]"]);
-        assert_eq!((response.last_total(), pairs(&response).len()), (Some(2), 2));
-    }
-
-    #[test]
-    fn an_empty_finish_reason_is_none() {
-        let empty = BARE.replace("\"text\"", "\"finish_reason\":\"\",\"text\"");
-        let last = LAST.replace("length", "stop");
-        let response = read(&[&empty, &last, &empty, &total(3)]);
-        assert_eq!(response.finish_reason.as_deref(), Some("stop"));
-    }
-
-    #[test]
-    fn a_total_that_more_chunks_follow_is_not_the_last_word() {
-        let response = read(&[&chunk(1), BARE, LAST, "[DONE]"]);
-        assert_eq!(pairs(&response), [(0, 1), (1, 1), (2, 1)]);
-        assert_eq!(response.last_total(), None);
-    }
-
-    #[test]
-    fn nothing_is_taken_after_the_announced_end() {
-        let response = read(&[&chunk(1), "[DONE]", &chunk(2), "no JSON"]);
-        assert_eq!(pairs(&response), [(0, 1)]);
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::openai::error_message::is_set;
 use crate::openai::output_text::Delta;
 
 /// The fields we need of an event.
@@ -73,7 +74,7 @@ impl Whole {
 
     /// The error of one that failed.
     pub(crate) fn failure(&self) -> Option<Value> {
-        let error = self.error.clone().filter(|error| !error.is_null());
+        let error = self.error.clone().filter(is_set);
         let has_failed = self.status.as_deref() == Some("failed");
         error.or_else(|| has_failed.then(|| Value::from("the response failed without a reason")))
     }
@@ -96,7 +97,7 @@ pub(crate) enum Kind {
 impl TypedEvent {
     /// What the event is.
     pub(crate) fn kind(&self) -> Kind {
-        if let Some(error) = self.error.as_ref().filter(|error| !error.is_null()) {
+        if let Some(error) = self.error.as_ref().filter(|error| is_set(error)) {
             return Kind::Error(error.clone());
         }
         let Some(kind) = self.kind.as_deref() else { return Kind::Unknown };

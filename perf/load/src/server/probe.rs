@@ -6,9 +6,10 @@ use perf_clock::Clock;
 use perf_model::interop::server_info::{SERVER_INFO, reported_configuration};
 use perf_model::record::effective::EffectiveConfiguration;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::http::endpoint::{Endpoint, GetResponse};
-use crate::openai::error_message::{excerpt, server_message};
+use crate::openai::error_message::{excerpt, is_error, server_message};
 
 /// Why a server did not say which models it has, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,15 +76,6 @@ pub async fn configuration(endpoint: &Endpoint, clock: Clock) -> EffectiveConfig
 
 /// The names of the models that the server lists at `/v1/models`.
 pub async fn models(endpoint: &Endpoint, clock: Clock) -> Result<Vec<String>, Unanswered> {
-    #[derive(Deserialize)]
-    struct Models {
-        /// `null` where a server has none.
-        data: Option<Vec<Model>>,
-    }
-    #[derive(Deserialize)]
-    struct Model {
-        id: String,
-    }
     let GetResponse { status, said, body } =
         endpoint.get("/v1/models", false, clock).await.map_err(|what| match what {
             what if endpoint.is_encrypted() && what.contains("certificate of") => {
@@ -107,22 +99,43 @@ pub async fn models(endpoint: &Endpoint, clock: Clock) -> Result<Vec<String>, Un
         }
         other if other.is_redirection() => return Err(Unanswered::Redirect(said)),
         other => {
-            let said = format!("{other}: {}", server_message(&body));
+            let words = server_message(&body);
+            let said =
+                if words.is_empty() { other.to_string() } else { format!("{other}: {words}") };
             let advice =
                 endpoint.key_advice(&said).map_or(String::new(), |what| format!("; {what}"));
             return Err(Unanswered::NoList(format!("{said}{advice}")));
         }
     }
-    let models: Models = serde_json::from_slice(&body).map_err(|error| {
-        let what = excerpt(&body);
-        let is_page = what.starts_with('<');
-        Unanswered::NoList(if is_page {
-            format!("it is a web page: {what}")
-        } else {
-            format!("{error}: {what}")
-        })
-    })?;
-    Ok(models.data.unwrap_or_default().into_iter().map(|model| model.id).collect())
+    listed(&body).map_err(Unanswered::NoList)
+}
+
+/// The names in a list of models; the error says what came instead.
+fn listed(body: &[u8]) -> Result<Vec<String>, String> {
+    let what = excerpt(body);
+    let Ok(value) = serde_json::from_slice::<Value>(body) else {
+        return Err(match what.chars().next() {
+            None => "the answer is empty".to_owned(),
+            Some('<') => format!("it is a web page: {what}"),
+            Some(_) => format!("it is not JSON: {what}"),
+        });
+    };
+    if is_error(body) {
+        return Err(format!("the server answered with an error: {}", server_message(body)));
+    }
+    let list = match (&value, value.get("data")) {
+        // Some gateways leave the object around the list out.
+        (Value::Array(list), _) | (_, Some(Value::Array(list))) => list,
+        // As Ollama without models.
+        (_, Some(Value::Null)) => return Ok(Vec::new()),
+        _ => return Err(format!("it has no list `data`: {what}")),
+    };
+    let name = |model: &Value| model.get("id").and_then(Value::as_str).map(str::to_owned);
+    let names: Vec<String> = list.iter().filter_map(name).collect();
+    if names.is_empty() && (!list.is_empty() || value.is_array()) {
+        return Err(format!("its models have no `id`: {what}"));
+    }
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -160,6 +173,26 @@ mod tests {
         // As Ollama without models.
         let said = asked(b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n{\"data\":null}");
         assert_eq!(said, Ok(vec![]));
+    }
+
+    #[test]
+    fn what_comes_in_place_of_a_list_of_models_is_named() {
+        let names = |body: &str| listed(body.as_bytes());
+        assert_eq!(names(r#"[{"id":"a"}]"#), Ok(vec!["a".to_owned()]));
+        assert_eq!(names(r#"{"data":[{"id":"a"},{"id":null}]}"#), Ok(vec!["a".to_owned()]));
+        assert_eq!(names(r#"{"data":[]}"#), Ok(vec![]));
+        for (body, why) in [
+            ("", "the answer is empty"),
+            ("OK", "it is not JSON: OK"),
+            ("<html>", "it is a web page: <html>"),
+            (r#"{"error":{"message":"busy"}}"#, "the server answered with an error: busy"),
+            (r#"{"status":"ok"}"#, "it has no list `data`: {\"status\":\"ok\"}"),
+            (r#"{"data":{"id":"a"}}"#, "it has no list `data`: {\"data\":{\"id\":\"a\"}}"),
+            (r#"{"data":["a"]}"#, "its models have no `id`: {\"data\":[\"a\"]}"),
+            ("[]", "its models have no `id`: []"),
+        ] {
+            assert_eq!(names(body), Err(why.to_owned()), "{body}");
+        }
     }
 
     #[test]

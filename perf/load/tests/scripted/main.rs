@@ -8,6 +8,7 @@ mod arrivals;
 mod captures;
 mod conversations;
 mod counts;
+mod dialect;
 mod dialects;
 mod events;
 mod failures;

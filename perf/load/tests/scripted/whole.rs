@@ -91,7 +91,7 @@ pub(crate) fn of_another_type(rng: &mut ChaCha8Rng, fault: Fault, world: &World)
     let content_type =
         ["text/html", "application/json", "text/plain; charset=utf-8"].choose(rng).copied();
     // An error that is sent in place of a stream is one.
-    let is_error = text.starts_with("{\"error\"");
+    let is_error = text.starts_with("{\"error\"") || text.starts_with("{\"detail\"");
     let failure = if is_error { Some(FailureKind::ErrorInBand) } else { fault.kind() };
     let expected = Expected { failure, end_us: body.end_us, ..Expected::default() };
     Truth { fault, reply: body.reply(delay, 200, content_type, Ending::Closes), expected }

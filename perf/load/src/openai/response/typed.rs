@@ -114,7 +114,7 @@ mod tests {
             let failure = read(&[CREATED, ANSWER, event]).unwrap_err();
             assert_eq!(failure, Failure::new(FailureKind::ErrorInBand, "no"), "{event}");
         }
-        assert_eq!(read(&["{}"]).unwrap_err().kind, FailureKind::Malformed);
+        assert_eq!(read(&[r#"{"a":1}"#]).unwrap_err().kind, FailureKind::Malformed);
     }
 
     #[test]
