@@ -194,6 +194,18 @@ mod tests {
         }
 
         #[test]
+        fn what_could_not_have_been_seen_never_holds(
+            values in prop::collection::vec((97.5..102.5_f64, 97.5..102.5_f64), 8..12),
+        ) {
+            let design = Design { guards: 1, max_starts: 12, ..Design::default() };
+            let bounds = Boundaries::of_comparison(&design).unwrap();
+            let strict = guard().with_max_band(guard().slack()).unwrap();
+            let (one, other): (Vec<f64>, Vec<f64>) = values.into_iter().unzip();
+            let said = compare_pairs(&bounds, &strict, &pairs(&one, &other));
+            prop_assert!(said.verdict != Verdict::Held || !said.is_blind, "{:?}", said);
+        }
+
+        #[test]
         fn exchanging_the_sides_exchanges_the_verdicts(
             values in prop::collection::vec((90.0..110.0_f64, 90.0..110.0_f64), 1..12),
         ) {

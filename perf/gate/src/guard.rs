@@ -108,6 +108,7 @@ mod tests {
         }
         let guard = Guard::new(Direction::LowerIsBetter, 0.025, Prior::default()).unwrap();
         assert!(guard.with_max_band(0.02).is_err() && guard.with_max_band(0.1).is_ok());
+        assert!((guard.slack() - 0.025).abs() < 1e-12, "{guard:?}");
         let prior = Prior { start_sd: 0.0, ..Prior::default() };
         assert_eq!(Guard::new(Direction::LowerIsBetter, 0.025, prior), Err(GuardError::Prior));
     }

@@ -198,6 +198,17 @@ mod tests {
     }
 
     #[test]
+    fn two_guards_move_what_is_known_of_starts_and_one_does_not() {
+        let wild = pairs(&[(100.0, 90.0), (94.0, 108.0), (107.0, 93.0), (92.0, 103.0)]);
+        assert!(wild.start_sd().unwrap() > 0.03, "{wild:?}");
+        let known = Prior::default();
+        assert_eq!(known.learned_of_pairs(&[&wild]), known);
+        let learned = known.learned_of_pairs(&[&wild, &wild]).start_sd;
+        let (before, seen) = (known.start_sd.ln(), wild.start_sd().unwrap().ln());
+        assert!((learned.ln() - (4.0 * before + 2.0 * seen) / 6.0).abs() < 1e-12, "{learned}");
+    }
+
+    #[test]
     fn values_that_cannot_be_judged_are_refused() {
         assert_eq!(Pairs::new(Direction::LowerIsBetter, &[]), Err(SeriesError::Empty));
         let error = Pairs::new(Direction::LowerIsBetter, &[(vec![1.0], vec![0.0])]).unwrap_err();
