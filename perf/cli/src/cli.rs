@@ -2,6 +2,7 @@
 
 mod measuring;
 mod reach;
+mod reviewing;
 mod splitting;
 mod sweeping;
 
@@ -15,6 +16,7 @@ use perf_model::spec::suggest::nearest;
 use crate::format::Format;
 
 pub(crate) use measuring::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
+pub(crate) use reviewing::{History, HistoryFormat};
 pub(crate) use splitting::{Merge, PartOf, Split};
 pub(crate) use sweeping::{OneOff, Sweep};
 
@@ -106,6 +108,19 @@ Examples:
   cargo xtask perf merge 12 13 --split split.json --out merged
   cargo xtask perf show last --format markdown    the merged run, as any other")]
     Merge(Merge),
+    /// Draw each guarded figure over the accepted baselines, as git has them, and the runs of this checkout
+    #[command(
+        long_about = "Draw each guarded figure over the accepted baselines, as git has them, and the runs of this \
+            checkout.\n\nIt shows every accepted step, the anchor, and where the level changed: change points by E-divisive \
+            with a t-test, the method of Apache Otava. It decides nothing: the gate does.",
+        after_help = "\
+Examples:
+  cargo xtask perf history
+  cargo xtask perf history gpu_smoke                        only some baselines
+  cargo xtask perf history --html history.html              as a page with charts
+  cargo xtask perf history --format csv --output history.csv"
+    )]
+    History(History),
     /// Say what the committed baselines can and cannot detect, guard by guard, and at what cost
     #[command(after_help = "\
 Examples:

@@ -20,6 +20,7 @@ mod filters;
 mod format;
 mod formats;
 mod git;
+mod history;
 mod import;
 mod init;
 mod interrupt;
@@ -112,6 +113,7 @@ fn perf(asked: Perf) -> anyhow::Result<u8> {
         Some(PerfCommand::Refresh(asked)) => measure::refresh(&asked),
         Some(PerfCommand::Compare(asked)) => measure::compare(&asked),
         Some(PerfCommand::Sweep(asked)) => sweep::sweep(&asked),
+        Some(PerfCommand::History(asked)) => history::history(&asked),
         Some(PerfCommand::Split(asked)) => split::split(&asked),
         Some(PerfCommand::Merge(asked)) => merge::merge(&asked),
         Some(PerfCommand::Power(asked)) => power::power(&asked),

@@ -11,6 +11,7 @@
 //! ```
 
 mod boundaries;
+mod change_points;
 mod comparison;
 mod creep;
 mod design;
@@ -41,6 +42,7 @@ mod share;
 mod spending;
 
 pub use boundaries::Boundaries;
+pub use change_points::{ChangePoint, MOST_P, change_points};
 pub use comparison::{COMPARISON_PAIRS, compare_pairs};
 pub use creep::{Anchor, CREEP_SESSIONS, Creep, creep};
 pub use design::{Design, DesignError};

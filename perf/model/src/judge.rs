@@ -7,6 +7,7 @@ pub mod duet;
 pub mod exit_code;
 pub mod gate;
 mod headline;
+pub mod history;
 pub mod judgement;
 pub mod merge;
 mod notes;

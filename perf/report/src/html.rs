@@ -7,6 +7,7 @@ mod data;
 mod distributions;
 mod dots;
 mod heat_map;
+mod history;
 mod load;
 mod scale;
 mod start_up;
@@ -23,6 +24,7 @@ use perf_model::sweep::report::SweepReport;
 
 use crate::overview::Overview;
 pub use data::{LoadShape, Log};
+pub use history::history;
 
 /// The most loads that have charts of their records; those that did not hold come first. More would
 /// make a page that is slow to open.

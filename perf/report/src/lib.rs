@@ -4,6 +4,7 @@ mod advice;
 pub mod csv;
 pub mod export;
 mod figure;
+pub mod history;
 pub mod html;
 pub mod json;
 pub mod junit;

@@ -1,6 +1,7 @@
-//! Reports for the tests of every format: one of each verdict, and large ones.
+//! Reports for the tests of every format: one of each verdict, large ones, and a history.
 
 use perf_model::fixtures;
+use perf_model::judge::history::{AnchorLevel, History, Point, Shift, Source};
 use perf_model::judge::judgement::Judgement;
 use perf_model::judge::report::{GuardRow, LoadReport, Row, SuiteReport};
 use perf_model::judge::verdict::Verdict;
@@ -71,6 +72,49 @@ pub(crate) fn merged() -> (Vec<SuiteReport>, RunRequest) {
         suite(Verdict::Held),
     ];
     (reports, RunRequest { merged: Some(merged), ..request() })
+}
+
+/// A throughput over twelve accepted sessions and two runs, with a step in the middle.
+pub(crate) fn history() -> History {
+    let day = |number: u64| 1_790_000_000 + number * 86_400;
+    let baseline = |number: u64, value: f64, step: Option<f64>| Point {
+        source: Source::Baseline {
+            commit: Some(format!("{:07x}cafe", 0x00ab_c123 + number * 7)),
+            subject: "Refresh the <baselines>".into(),
+        },
+        at_unix_s: day(number),
+        value,
+        step,
+    };
+    let noise = [0.0, 2.1, -1.4, 0.9, -2.2, 1.2];
+    let mut points: Vec<Point> =
+        (1..).zip(noise).map(|(at, by)| baseline(at, 1_670.0 + by, None)).collect();
+    points.extend(
+        (7..).zip(noise).map(|(at, by)| baseline(at, 1_601.0 + by, (at == 7).then_some(-0.0413))),
+    );
+    let run = |number: u64, value: f64, verdict: Verdict| Point {
+        source: Source::Run { name: format!("{number:04}"), verdict },
+        at_unix_s: day(number),
+        value,
+        step: None,
+    };
+    points.push(run(13, 1_602.0, Verdict::Held));
+    points.push(run(14, 1_540.0, Verdict::Regressed));
+    History {
+        baseline_file: "baselines/1x-nvidia-h200/gpu_smoke/closed_loop.snap".into(),
+        suite: "gpu_smoke".into(),
+        load: "closed_loop".into(),
+        metric: "output_throughput_tok_per_s".parse().unwrap(),
+        points,
+        anchor: Some(AnchorLevel { value: 1_670.5, reason: "the first".into(), change: -0.0411 }),
+        change_points: vec![Shift {
+            point: 6,
+            before: 1_670.1,
+            after: 1_593.4,
+            change: -0.0459,
+            p: 0.000_012,
+        }],
+    }
 }
 
 /// A suite of each verdict, each a run of its own.

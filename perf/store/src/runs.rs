@@ -91,6 +91,11 @@ impl Runs {
         )
     }
 
+    /// All runs, each with its number, in their order.
+    pub fn all(&self) -> impl Iterator<Item = (u32, PathBuf)> {
+        self.numbers().into_iter().map(|number| (number, self.run(number)))
+    }
+
     fn run(&self, number: u32) -> PathBuf {
         self.folder.join(format!("{number:04}"))
     }

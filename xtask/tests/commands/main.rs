@@ -8,6 +8,7 @@ mod docker;
 mod doctor;
 mod formats;
 mod gate;
+mod history;
 mod import;
 mod init;
 mod load;
