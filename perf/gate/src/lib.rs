@@ -28,6 +28,8 @@ mod huber;
 mod json;
 mod judge;
 mod knowledge;
+#[cfg(test)]
+mod measured_arithmetic;
 mod noise;
 mod pairs;
 mod position;
