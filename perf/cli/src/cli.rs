@@ -16,7 +16,7 @@ use perf_model::spec::suggest::nearest;
 use crate::format::Format;
 
 pub(crate) use measuring::{Compare, EngineChoice, Gate, On, Refresh, Required, UnderTest};
-pub(crate) use reviewing::{History, HistoryFormat};
+pub(crate) use reviewing::{CauseChoice, Classify, History, HistoryFormat};
 pub(crate) use splitting::{Merge, PartOf, Split};
 pub(crate) use sweeping::{OneOff, Sweep};
 
@@ -121,6 +121,12 @@ Examples:
   cargo xtask perf history --format csv --output history.csv"
     )]
     History(History),
+    /// Say what a red run was, in baselines/red-runs.jsonl, so that a team knows its rate of false alarms
+    #[command(after_help = "\
+Examples:
+  cargo xtask perf classify last noise --reason \"the driver was updating; held on the next night\"
+  cargo xtask perf classify 12 real --reason \"vLLM 0.32.0 lost the fused kernel\"")]
+    Classify(Classify),
     /// Say what the committed baselines can and cannot detect, guard by guard, and at what cost
     #[command(after_help = "\
 Examples:

@@ -95,6 +95,7 @@ fn accepted(root: &Path, file: &str) -> Vec<Accepted> {
     let log = log.unwrap_or_default();
     let starts = starts_file(Path::new(file)).display().to_string();
     let mut found: Vec<Accepted> = Vec::new();
+    let mut unread: Vec<String> = Vec::new();
     for line in log.lines() {
         let mut parts = line.splitn(3, '\t');
         let (Some(commit), Some(at), subject) = (parts.next(), parts.next(), parts.next()) else {
@@ -112,8 +113,12 @@ fn accepted(root: &Path, file: &str) -> Vec<Accepted> {
                 subject: subject.unwrap_or_default().to_owned(),
                 baseline,
             }),
-            Err(why) => eprintln!("warning: {file} of {commit} is left out: {why}"),
+            Err(why) => unread.push(format!("{commit}: {why}")),
         }
+    }
+    if let Some(last) = unread.last() {
+        let count = unread.len();
+        eprintln!("warning: {file} of {count} commits is left out, the last of them {last}");
     }
     found.extend(not_committed(&root.join(file), found.last().map(|last| &last.baseline)));
     found

@@ -11,6 +11,7 @@ mod anchors;
 mod artifacts;
 mod built;
 mod cargo_features;
+mod classify;
 mod cli;
 mod commit_message;
 mod detect;
@@ -114,6 +115,7 @@ fn perf(asked: Perf) -> anyhow::Result<u8> {
         Some(PerfCommand::Compare(asked)) => measure::compare(&asked),
         Some(PerfCommand::Sweep(asked)) => sweep::sweep(&asked),
         Some(PerfCommand::History(asked)) => history::history(&asked),
+        Some(PerfCommand::Classify(asked)) => classify::classify(&asked),
         Some(PerfCommand::Split(asked)) => split::split(&asked),
         Some(PerfCommand::Merge(asked)) => merge::merge(&asked),
         Some(PerfCommand::Power(asked)) => power::power(&asked),

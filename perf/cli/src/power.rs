@@ -8,9 +8,11 @@ use anyhow::{Result, bail};
 use perf_model::judge::baseline::Baseline;
 use perf_model::judge::exit_code;
 use perf_model::judge::gate::Gate;
+use perf_model::judge::red_run::Tally;
 use perf_model::judge::redundant_guards;
 use perf_model::spec::plan::PlannedLoad;
 use perf_report::terminal;
+use perf_store::red_runs_file;
 
 use crate::cli::Power;
 use crate::interrupt::Interrupt;
@@ -65,6 +67,10 @@ pub(crate) fn power(asked: &Power) -> Result<u8> {
         for (name, text) in lines.into_iter().filter(|(name, _)| chosen.contains(name)) {
             say(if text.starts_with(&name) { text } else { format!("{name}: {text}\n") });
         }
+    }
+    let red = red_runs_file::read(&runs::root())?;
+    if !red.is_empty() {
+        say(format!("so far, {} (baselines/red-runs.jsonl)", Tally::of(&red)));
     }
     Ok(exit_code::HELD)
 }

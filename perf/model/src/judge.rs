@@ -11,6 +11,7 @@ pub mod history;
 pub mod judgement;
 pub mod merge;
 mod notes;
+pub mod red_run;
 pub mod redundant_guards;
 pub mod report;
 pub mod results;

@@ -14,6 +14,7 @@ pub mod lock;
 pub mod logs;
 mod pair;
 pub mod record_file;
+pub mod red_runs_file;
 pub mod report_file;
 pub mod root;
 pub mod runs;
@@ -22,7 +23,7 @@ pub mod sweep_file;
 
 #[cfg(test)]
 mod tests {
-    use perf_model::judge::baseline;
+    use perf_model::judge::{baseline, red_run};
     use perf_model::record::file;
     use perf_model::spec::split;
     use perf_model::sweep::journal;
@@ -36,6 +37,7 @@ mod tests {
             ("anchor", baseline::SCHEMA),
             ("sweep's journal", journal::SCHEMA),
             ("split of a run", split::SCHEMA),
+            ("red runs", red_run::SCHEMA),
         ] {
             let row = page.lines().find(|line| line.starts_with(&format!("| {name}, `")));
             let cell = row.and_then(|row| row.split('|').nth(3)).map(str::trim);

@@ -1,4 +1,4 @@
-//! The options of the commands that look at what happened over time: [`History`].
+//! The options of the commands that look at what happened over time: [`History`], [`Classify`].
 
 use std::path::PathBuf;
 
@@ -34,4 +34,30 @@ pub(crate) enum HistoryFormat {
     Json,
     /// A row for each point
     Csv,
+}
+
+/// `cargo xtask perf classify`: what a red run was.
+#[derive(Args)]
+pub(crate) struct Classify {
+    /// A red run: its number, `last`, or a folder
+    pub(crate) run: String,
+
+    /// What it was
+    #[arg(value_enum)]
+    pub(crate) cause: CauseChoice,
+
+    /// How you know; reviewers read it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+}
+
+/// What a red run was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CauseChoice {
+    /// The software became worse, and that was or will be corrected
+    Real,
+    /// Nothing changed: a false alarm
+    Noise,
+    /// The software became worse, and that was accepted
+    Accepted,
 }
