@@ -120,12 +120,12 @@ const BEFORE: [f64; 5] = [100.0, 101.0, 99.0, 100.5, 99.5];
 /// What is left of a load that measured these throughputs, when a duet of two sides says so: its
 /// verdict, its reason, and whether another pair is wanted.
 fn settled(measured: &[f64], base: &[f64], candidate: &[f64]) -> (Verdict, String, bool) {
-    after(measured, starts(base), &starts(candidate))
+    after(measured, &starts(base), &starts(candidate))
 }
 
 fn after(
     measured: &[f64],
-    base: Vec<RepetitionResult>,
+    base: &[RepetitionResult],
     candidate: &[RepetitionResult],
 ) -> (Verdict, String, bool) {
     let (load, guards) = (fixtures::load(), [Guard::new(throughput(), percent(2.5))]);
@@ -143,7 +143,7 @@ fn after(
     assert_eq!(open.len(), 1, "{report:?}");
     let raised_by =
         Suspicion { baseline: &baseline, starts: &measured, most_pairs: 4, suspects: 1 };
-    settle(&mut report, &mut open, &gate, &raised_by, &base, candidate);
+    settle(&mut report, &mut open, &gate, &raised_by, base, candidate);
     let judgement = judgement(&report, throughput()).unwrap();
     let notes = fixtures::sentences(&report.notes).join("; ");
     (judgement.verdict, judgement.reason.clone().unwrap_or(notes), !open.is_empty())
@@ -191,7 +191,7 @@ fn one_pair_decides_nothing_and_another_is_wanted() {
 fn a_side_that_failed_leaves_the_verdict_as_it_was_and_says_why() {
     let mut base = starts(&[100.0, 100.2, 99.9, 100.1]);
     base[1].faults.push(Finding::new(FindingCode::RequestsFailed, "it stalled"));
-    let (verdict, why, is_open) = after(&WORSE, base, &starts(&[90.0, 90.1, 89.8, 90.2]));
+    let (verdict, why, is_open) = after(&WORSE, &base, &starts(&[90.0, 90.1, 89.8, 90.2]));
     assert_eq!((verdict, is_open), (Verdict::Regressed, false));
     assert!(why.contains("the duet gave no result: start 2 of one side: it stalled"), "{why}");
 }
@@ -199,8 +199,10 @@ fn a_side_that_failed_leaves_the_verdict_as_it_was_and_says_why() {
 #[test]
 fn a_base_of_another_vllm_than_the_baselines_confirms_nothing() {
     let mut base = starts(&[100.0, 100.2, 99.9, 100.1]);
-    base.iter_mut().for_each(|start| start.fingerprint.vllm = Some("0.9".into()));
-    let (verdict, why, is_open) = after(&WORSE, base, &starts(&[90.0, 90.1, 89.8, 90.2]));
+    for start in &mut base {
+        start.fingerprint.vllm = Some("0.9".into());
+    }
+    let (verdict, why, is_open) = after(&WORSE, &base, &starts(&[90.0, 90.1, 89.8, 90.2]));
     assert_eq!((verdict, is_open), (Verdict::Regressed, false));
     assert!(
         why.contains("the baseline was measured on vLLM 1, but the duet started vLLM 0.9"),
@@ -212,7 +214,7 @@ fn a_base_of_another_vllm_than_the_baselines_confirms_nothing() {
 fn a_gain_without_a_duet_is_not_reported_where_the_baseline_knows_no_days() {
     let mut base = starts(&[100.0, 100.2, 99.9, 100.1]);
     base[0].faults.push(Finding::new(FindingCode::RequestsFailed, "it stalled"));
-    let (verdict, reason, _) = after(&[110.0, 110.2, 109.9], base, &starts(&[110.0; 4]));
+    let (verdict, reason, _) = after(&[110.0, 110.2, 109.9], &base, &starts(&[110.0; 4]));
     assert_eq!(verdict, Verdict::Held);
     assert!(
         reason.contains("not reported as an improvement, because no duet confirmed it"),
