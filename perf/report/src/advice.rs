@@ -65,7 +65,7 @@ impl Invocation<'_> {
     }
 
     fn command(&self, subcommand: Option<&str>, options: &[String]) -> String {
-        let Settings { engine, candidate, base, url, models, noise, cross_checks, .. } =
+        let Settings { engine, candidate, base, url, access, models, noise, cross_checks, .. } =
             self.settings;
         let mut words: Vec<String> = ["cargo", "xtask", "perf"].map(str::to_owned).into();
         words.extend(subcommand.map(str::to_owned));
@@ -91,9 +91,20 @@ impl Invocation<'_> {
             option("--env", Some(format!("{name}={value}")));
         }
         option("--url", url.clone());
+        for (name, value) in &access.headers {
+            option("--header", Some(format!("{name}: {value}")));
+        }
+        option("--ca", access.ca.as_ref().map(|file| file.display().to_string()));
+        for metrics in &access.metrics_urls {
+            option("--metrics-url", Some(metrics.clone()));
+        }
         for (name, folder) in models {
             option("--model", Some(format!("{name}={}", folder.display())));
         }
+        words.extend(access.insecure.then(|| "--insecure".to_owned()));
+        let mut option = |name: &str, value: Option<String>| {
+            words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
+        };
         option("--noise", (*noise > 0).then(|| noise.to_string()));
         // Only a judged run has it.
         words.extend((subcommand.is_none() && *cross_checks).then(|| "--cross-check".to_owned()));
@@ -243,6 +254,7 @@ fn reset_anchors(reports: &[SuiteReport]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use perf_model::spec::access::Access;
     use perf_model::spec::settings::Budget;
 
     use super::*;
@@ -280,6 +292,23 @@ mod tests {
         let settings = Settings { cross_checks: true, ..settings() };
         assert!(text(Verdict::Invalid, &settings).unwrap().contains(" --cross-check -- --max"));
         assert!(!text(Verdict::Regressed, &settings).unwrap().contains("--cross-check"));
+    }
+
+    #[test]
+    fn a_server_that_is_up_is_reached_in_the_same_way_again() {
+        let access = Access {
+            headers: [("x-key".to_owned(), "env:TEAM_KEY".to_owned())].into(),
+            ca: Some("/etc/ssl/team.pem".into()),
+            insecure: true,
+            metrics_urls: vec!["http://h:1/metrics".to_owned()],
+            ..Access::default()
+        };
+        let url = Some("https://h".to_owned());
+        let settings = Settings { engine: EngineKind::Remote, url, access, ..Settings::default() };
+        let said = text(Verdict::Inconclusive, &settings).unwrap();
+        let wanted = "--engine remote --url https://h --header 'x-key: env:TEAM_KEY' --ca /etc/ssl/team.pem --metrics-url \
+                      http://h:1/metrics --insecure --budget";
+        assert!(said.contains(wanted), "{said}");
     }
 
     #[test]

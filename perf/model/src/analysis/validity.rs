@@ -258,6 +258,10 @@ fn failures_are_allowed(load: &Load, summary: &Summary) -> bool {
     summary.failed() as f64 <= allowed && summary.failed() < summary.requests
 }
 
+/// Why the server's own latency may be the shorter one.
+const HELD_BACK: &str =
+    "; the server's clock stops before its parsers and its HTTP, which may hold tokens back";
+
 /// Where the client's mean latencies and the server's own do not agree within 5 ms or 15 %, the
 /// larger.
 ///
@@ -271,11 +275,12 @@ fn disagreements(summary: &Summary, server: Option<&ServerCounts>) -> Vec<Findin
         let server = server?;
         let apart = (client - server).abs() > WAY_MS.max(client * WAY_SHARE);
         let label = quantity.label();
+        let cause = if client > server { HELD_BACK } else { "" };
         apart.then(|| {
             Finding::new(
                 FindingCode::LatenciesDisagree,
                 format!(
-                    "mean {label}: the client measured {client:.1} ms, the server {server:.1} ms"
+                    "mean {label}: the client measured {client:.1} ms, the server {server:.1} ms{cause}"
                 ),
             )
         })
