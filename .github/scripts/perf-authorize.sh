@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Says which commit of which branch is measured: `commit`, `branch` and `filters` in $GITHUB_OUTPUT. Fails unless the actor may
-# write to the repository, and for a pull request of a fork.
+# Says which commit of which branch is measured, and where: `commit`, `branch`, `filters` and `machines` in $GITHUB_OUTPUT. Fails
+# unless the actor may write to the repository, and for a pull request of a fork.
 set -euo pipefail
 
 [[ $NUMBER =~ ^[0-9]+$ ]] || { echo "error: \`$NUMBER\` is no number of a pull request" >&2; exit 2; }
@@ -23,4 +23,6 @@ if [[ $EVENT == issue_comment ]]; then
 fi
 filters=$(tr -d '\r' <<< "$filters")
 [[ $filters =~ ^[A-Za-z0-9_:.\ -]*$ ]] || { echo "error: \`$filters\` are no names of scenarios" >&2; exit 2; }
-printf 'commit=%s\nbranch=%s\nfilters=%s\n' "$commit" "$branch" "$filters" >> "$GITHUB_OUTPUT"
+# The labels of the runners, without the numbers of their GPUs.
+machines=$(jq --compact-output 'map(split("=")[0])' <<< "$MACHINES")
+printf 'commit=%s\nbranch=%s\nfilters=%s\nmachines=%s\n' "$commit" "$branch" "$filters" "$machines" >> "$GITHUB_OUTPUT"

@@ -418,7 +418,12 @@ fn only_who_may_write_refreshes_and_only_a_branch_of_this_repository() {
         let machine = Machine::new();
         machine.say("permission", permission);
         machine.say("head", head);
-        let environment = [("EVENT", "issue_comment"), ("ACTOR", "someone"), ("COMMENT", comment)];
+        let environment = [
+            ("EVENT", "issue_comment"),
+            ("ACTOR", "someone"),
+            ("COMMENT", comment),
+            ("MACHINES", r#"["gpu-1=1", "gpu-8=8", "cpu"]"#),
+        ];
         machine.step("perf-authorize.sh", &environment, exit);
         let outputs = machine.outputs();
         if exit == 0 {
@@ -427,6 +432,7 @@ fn only_who_may_write_refreshes_and_only_a_branch_of_this_repository() {
                 (outputs["branch"].as_str(), outputs["filters"].trim()),
                 ("fix/a_b", "chat awq")
             );
+            assert_eq!(outputs["machines"], r#"["gpu-1","gpu-8","cpu"]"#);
         } else {
             assert!(outputs.is_empty(), "{comment}");
         }
