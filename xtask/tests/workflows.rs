@@ -560,6 +560,27 @@ fn a_link_that_a_runner_left_is_refused() {
 }
 
 #[test]
+fn every_workflow_is_yaml_and_each_of_its_steps_does_one_thing() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut steps = 0;
+    for folder in ["", "workflows", "ISSUE_TEMPLATE"] {
+        let entries = std::fs::read_dir(root.join(".github").join(folder)).unwrap();
+        let files = entries.map(|entry| entry.unwrap().path());
+        for file in files.filter(|file| file.extension().is_some_and(|it| it == "yml")) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let document: serde_json::Value = serde_saphyr::from_str(&text)
+                .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            let jobs = document["jobs"].as_object().into_iter().flat_map(|jobs| jobs.values());
+            for step in jobs.flat_map(|job| job["steps"].as_array().into_iter().flatten()) {
+                assert!(step["run"].is_string() != step["uses"].is_string(), "{step}");
+                steps += 1;
+            }
+        }
+    }
+    assert!(steps > 30, "{steps}");
+}
+
+#[test]
 fn every_step_of_a_workflow_that_is_a_script_is_here_and_can_be_run() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut named = 0;
