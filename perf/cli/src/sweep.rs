@@ -140,8 +140,17 @@ fn begun(asked: &Sweep) -> Result<Option<Settings>> {
 
 /// The sweep of the command line, if it declares one.
 fn one_off(asked: &Sweep) -> Result<Option<OneOffSweep>> {
-    let OneOff { axes, input, output, requests, concurrency, starts, simulated_as, .. } =
-        &asked.one_off;
+    let OneOff {
+        axes,
+        input,
+        output,
+        requests,
+        concurrency,
+        starts,
+        lateness_limit,
+        simulated_as,
+        ..
+    } = &asked.one_off;
     if axes.is_empty() {
         if let Some(model) = asked.model.iter().find(|model| !model.contains('=')) {
             bail!(
@@ -168,6 +177,7 @@ fn one_off(asked: &Sweep) -> Result<Option<OneOffSweep>> {
         requests: *requests,
         concurrency: *concurrency,
         starts: *starts,
+        lateness_limit_ms: *lateness_limit,
         simulated_as: simulated_as.clone(),
     }))
 }

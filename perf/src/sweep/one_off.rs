@@ -1,5 +1,7 @@
 //! A sweep that no test declares, from the command line: [`Sweep::from_command_line`].
 
+use std::time::Duration;
+
 use perf_model::spec::settings::OneOffSweep;
 use perf_model::sweep::axis::{Axis, Setting};
 
@@ -49,11 +51,14 @@ fn declared(asked: &OneOffSweep) -> Result<Sweep> {
     if let Some(profile) = &asked.simulated_as {
         server = server.simulated_as(profile);
     }
-    let load = Load::new("load")
+    let mut load = Load::new("load")
         .prompts(random_tokens(asked.input))
         .output_tokens(exactly(asked.output))
         .arrivals(concurrent(asked.concurrency))
         .requests(asked.requests);
+    if let Some(limit) = asked.lateness_limit_ms {
+        load = load.lateness_limit(Duration::from_millis(limit.into()));
+    }
     let is_spread = axes.iter().any(|axis: &Axis| axis.setting.is_parallelism());
     let has_rate = axes.iter().any(|axis| axis.setting == Setting::Rate);
     let mut sweep = Sweep::new(NAME).server(server).load(load).starts(asked.starts);

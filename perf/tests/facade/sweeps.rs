@@ -149,6 +149,7 @@ fn a_command_line_asks_for_a_sweep_that_no_test_declares() {
         requests: 8,
         concurrency: 1,
         starts: 2,
+        lateness_limit_ms: Some(7),
         simulated_as: Some("tiny-cpu".into()),
     };
     let inner = place.simulated("sweep").settings(|settings| {
@@ -157,6 +158,10 @@ fn a_command_line_asks_for_a_sweep_that_no_test_declares() {
     inner.run().assert_success();
     let report = sweep_file::read(&place.path("run/one-off/sweep.json")).unwrap();
     assert_eq!((report.counts(), report.starts), ((4, 0, 0), 4));
+    let records = std::fs::read_dir(place.path("run/one-off/start-1")).unwrap();
+    for record in records.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()) {
+        assert!(record.contains(r#""lateness_limit":{"secs":0,"nanos":7000000}"#), "{record}");
+    }
     let CellOutcome::Measured { starts, .. } = &report.cells[0].outcome else {
         panic!("{:?}", report.cells[0])
     };

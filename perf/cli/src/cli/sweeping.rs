@@ -93,6 +93,12 @@ pub(crate) struct OneOff {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) starts: u32,
 
+    /// How late the sends of a rate may be at P99, and half of how late the client's event loop may
+    /// wake, before the client was the limit and the cell fails; for a vLLM that computes on the
+    /// client's cores [default: 5]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=600_000))]
+    pub(crate) lateness_limit: Option<u32>,
+
     /// GPUs of a server, where no axis of tp, dp or pp says it; by default 1 on a machine with GPUs
     #[arg(long, value_name = "N")]
     pub(crate) gpus: Option<u8>,

@@ -94,6 +94,9 @@ pub struct OneOffSweep {
     pub concurrency: u32,
     /// Engine starts for each server.
     pub starts: u32,
+    /// How late a send may be at P99, in milliseconds, and half of how late the client's event loop
+    /// may wake, over the usual limit of a load.
+    pub lateness_limit_ms: Option<u32>,
     /// The profile of the simulated engine.
     pub simulated_as: Option<String>,
 }
