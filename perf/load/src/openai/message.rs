@@ -99,6 +99,11 @@ impl Choice {
 }
 
 impl Message {
+    /// Whether it has none of what a chunk or an error says.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.choices.is_none() && self.usage.is_none() && self.error().is_none()
+    }
+
     /// The error in it, of the whole message or of its choice.
     pub(crate) fn error(&self) -> Option<&Value> {
         let choice = self.choices.as_ref().and_then(|choices| choices.first.as_ref());

@@ -77,19 +77,25 @@ impl Response {
             self.is_done = true;
             return Ok(true);
         }
-        if data.len() <= LONGEST_KEEP_ALIVE && is_keep_alive(data) {
-            self.note(Oddity::plain(OddityKind::EmptyEvent));
-            return Ok(false);
-        }
         let malformed = |error: serde_json::Error| {
             let what = format!("an event is not a chunk: {error}: {}", excerpt(data));
             Failure::new(FailureKind::Malformed, what)
         };
         if self.is_typed {
+            if is_keep_alive(data) {
+                self.note(Oddity::plain(OddityKind::EmptyEvent));
+                return Ok(false);
+            }
             let event: TypedEvent = serde_json::from_slice(data).map_err(malformed)?;
             return self.take_typed(at_us, &event, data);
         }
-        let message = Message::read(data).map_err(malformed)?;
+        let message = Message::read(data);
+        // Only what says nothing is read twice: a chunk may be as short.
+        if message.as_ref().map_or(true, Message::is_bare) && is_keep_alive(data) {
+            self.note(Oddity::plain(OddityKind::EmptyEvent));
+            return Ok(false);
+        }
+        let message = message.map_err(malformed)?;
         let before = self.split.counted;
         let (choice, total) = self.take(&message, data)?;
         self.keep_text(data);
@@ -261,6 +267,9 @@ const LONGEST_KEEP_ALIVE: usize = 80;
 /// Whether an event says nothing but that the connection is open: `null`, `{}`, `{"type":"ping"}`.
 fn is_keep_alive(data: &[u8]) -> bool {
     const NAMES: [&str; 5] = ["ping", "keepalive", "keep-alive", "keep_alive", "heartbeat"];
+    if data.len() > LONGEST_KEEP_ALIVE {
+        return false;
+    }
     let Ok(value) = serde_json::from_slice::<Value>(data) else { return false };
     let kind = ["type", "event"].iter().find_map(|name| value.get(name)?.as_str());
     !is_set(&value) || kind.is_some_and(|kind| NAMES.contains(&kind))

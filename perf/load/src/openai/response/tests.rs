@@ -134,6 +134,13 @@ fn an_event_that_only_keeps_the_connection_open_is_nothing() {
     let mut response = Response::default();
     let failure = response.take_event(1, b"{\"type\":\"pong\"}").unwrap_err();
     assert_eq!(failure.kind, FailureKind::Malformed);
+    // What carries output or an error is no such event, also where its type is one.
+    let mut response = Response::default();
+    let chunk = br#"{"type":"ping","choices":[{"text":"x"}]}"#;
+    assert_eq!(response.take_event(1, chunk), Ok(true));
+    assert_eq!(pairs(&response), [(1, 1)]);
+    let failure = response.take_event(2, br#"{"type":"ping","error":"no"}"#).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::ErrorInBand);
 }
 
 #[test]
