@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::analysis::summary::Summary;
+use crate::judge::baseline::{Baseline, Sessions};
 use crate::judge::report::{LoadReport, Row};
 use crate::judge::results::RepetitionResult;
 use crate::judge::verdict::Verdict;
@@ -99,6 +100,22 @@ pub fn repetition(start: u32) -> RepetitionResult {
         client: None,
         remarks: vec![],
         faults: vec![],
+    }
+}
+
+/// A baseline of one metric, measured on the fixtures' fingerprint.
+pub fn baseline(metric: Metric, sessions: Sessions) -> Baseline {
+    Baseline {
+        suite: "s".into(),
+        load: "l".into(),
+        workload: String::new(),
+        arrivals: String::new(),
+        fingerprint: fingerprint(),
+        measured_on: None,
+        gpu_s_per_start: 0.0,
+        metrics: [(metric, sessions)].into(),
+        slacks: BTreeMap::new(),
+        estimated: BTreeSet::new(),
     }
 }
 

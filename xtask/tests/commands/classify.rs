@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::common::{err, out, perf, root, run};
 
-/// A repository with one baseline, beside which runs are classified.
+/// A repository with one baseline, in which runs are classified.
 fn repository() -> TempDir {
     let folder = TempDir::new().unwrap();
     let place = "baselines/simulated/cpu_smoke";

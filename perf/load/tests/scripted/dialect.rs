@@ -72,6 +72,11 @@ pub(crate) struct Dialect {
     pub(crate) error: Error,
 }
 
+/// How TGI ends a response with an error, at both endpoints.
+const TGI_ERROR: Error = Error::Said(
+    "data: {\"error\":{\"message\":\"no\",\"http_status_code\":422}}\n\ndata: [DONE]\n\n",
+);
+
 /// What most have in common.
 const COMMON: Dialect = Dialect {
     name: "",
@@ -146,9 +151,7 @@ pub(crate) const DIALECTS: [Dialect; 10] = [
         end: End::AtStop(r#""role":"assistant","content":"""#),
         most: 1,
         sends_empty: true,
-        error: Error::Said(
-            "data: {\"error\":{\"message\":\"no\",\"http_status_code\":422}}\n\ndata: [DONE]\n\n",
-        ),
+        error: TGI_ERROR,
         ..COMMON
     },
     Dialect {
@@ -161,9 +164,7 @@ pub(crate) const DIALECTS: [Dialect; 10] = [
         counts: Counts::InTheEnd,
         most: 1,
         sends_empty: true,
-        error: Error::Said(
-            "data: {\"error\":{\"message\":\"no\",\"http_status_code\":422}}\n\ndata: [DONE]\n\n",
-        ),
+        error: TGI_ERROR,
         ..COMMON
     },
     Dialect {

@@ -89,21 +89,9 @@ mod tests {
 
     #[test]
     fn an_anchor_takes_the_sessions_that_are_added_to_its_baseline_and_no_others() {
-        let of = |sessions: &[f64]| Baseline {
-            suite: "s".into(),
-            load: "l".into(),
-            workload: String::new(),
-            arrivals: String::new(),
-            fingerprint: crate::fixtures::fingerprint(),
-            measured_on: None,
-            gpu_s_per_start: 0.0,
-            slacks: [].into(),
-            estimated: [].into(),
-            metrics: [(
-                "ttft_p50_ms".parse().unwrap(),
-                sessions.iter().map(|value| vec![vec![*value]]).collect(),
-            )]
-            .into(),
+        let of = |sessions: &[f64]| {
+            let sessions = sessions.iter().map(|value| vec![vec![*value]]).collect();
+            crate::fixtures::baseline("ttft_p50_ms".parse().unwrap(), sessions)
         };
         let anchor = Anchor { reason: "because".into(), baseline: of(&[1.0]) };
         let grown = anchor.grown(&of(&[1.0, 1.1])).unwrap();

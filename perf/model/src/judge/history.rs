@@ -214,18 +214,7 @@ mod tests {
             commit: Some(commit.into()),
             at_unix_s,
             subject: format!("accept {commit}"),
-            baseline: Baseline {
-                suite: "s".into(),
-                load: "l".into(),
-                workload: String::new(),
-                arrivals: String::new(),
-                fingerprint: crate::fixtures::fingerprint(),
-                measured_on: None,
-                gpu_s_per_start: 0.0,
-                metrics: [(metric(), sessions)].into(),
-                slacks: [].into(),
-                estimated: [].into(),
-            },
+            baseline: crate::fixtures::baseline(metric(), sessions),
         }
     }
 

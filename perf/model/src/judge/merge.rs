@@ -67,7 +67,7 @@ pub enum MergeError {
 }
 
 /// Merges the runs of the parts of a split. Without `split` the first readable run says what it is.
-/// `baselines` are those beside which the parts were measured.
+/// `baselines` are those of the machines that the parts ran on.
 pub fn merge(
     split: Option<&Split>,
     runs: &[PartRun],
