@@ -45,23 +45,29 @@ pub struct Page<'a> {
     pub logs: &'a [Log],
 }
 
+/// The head of a page. Nothing is loaded and nothing is run, also where a name would try to.
+fn head(title: &str) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta http-equiv="Content-Security-Policy"
+                content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+            title { (title) }
+            link rel="icon" href="data:,";
+            style { (PreEscaped(style::CSS)) }
+        }
+    }
+}
+
 /// The page.
 pub fn html(page: &Page<'_>) -> String {
     let title = format!("{}: run {}", page.run.headline(), page.name);
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                // Nothing is loaded and nothing is run, also where a name would try to.
-                meta http-equiv="Content-Security-Policy"
-                    content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
-                title { (title) }
-                link rel="icon" href="data:,";
-                style { (PreEscaped(style::CSS)) }
-            }
+            (head(&title))
             body {
                 (summary::summary(page))
                 main {

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 use perf_model::judge::history::{History, Point, Source};
 use perf_model::record::day::Day;
 
 use super::chart::{Chart, LEFT, RIGHT, left_axis, path};
+use super::head;
 use super::scale::{Scale, place};
-use super::style;
 use super::summary::badge;
 use crate::figure::{number, percent_of};
 
@@ -21,16 +21,7 @@ pub fn history(histories: &[History]) -> String {
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta http-equiv="Content-Security-Policy"
-                    content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
-                title { "History of the baselines" }
-                link rel="icon" href="data:,";
-                style { (PreEscaped(style::CSS)) }
-            }
+            (head("History of the baselines"))
             body {
                 header class="top" {
                     h1 { "History of the baselines" }
