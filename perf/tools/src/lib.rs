@@ -3,8 +3,8 @@
 //!
 //! A library, so that another repository's program of three lines can call [`main`]. `cli` is the
 //! command line and `parse` reads the values of its options; `target` asks the server what it
-//! serves, `run` puts the loads on it, `sweep` makes several loads of
-//! one; `output` prints and `save` saves.
+//! serves, `server` puts one load on it, `sweep` makes several loads of one, `search` looks for the
+//! highest; `run` puts them in order, `output` prints and `save` saves.
 
 mod cli;
 mod date;
@@ -14,6 +14,7 @@ mod parse;
 mod run;
 mod save;
 mod search;
+mod server;
 mod sweep;
 mod target;
 
@@ -23,7 +24,7 @@ use clap::Parser;
 use cli::Cli;
 use perf_model::judge::exit_code;
 
-use crate::run::Failure;
+use crate::server::Failure;
 
 /// Parses the command line of `perf load` and runs it.
 ///

@@ -8,7 +8,7 @@ use perf_model::judge::exit_code;
 use perf_model::spec::load::Load;
 use perf_report::terminal;
 
-use crate::run::{Failure, Server};
+use crate::server::{Failure, Server};
 
 /// Probes until there is an answer, prints every probe and what was found, and gives the exit code.
 pub(crate) async fn search(
