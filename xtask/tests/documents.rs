@@ -1,4 +1,5 @@
-//! Every `cargo xtask perf …` that the documents and the help show can be parsed.
+//! Every `cargo xtask perf …` that the documents and the help show can be parsed, and every package that
+//! documents, scripts and workflows give to cargo exists.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
@@ -11,21 +12,24 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The documents: at the root, under `docs`, and those of a new repository.
-fn documents() -> Vec<PathBuf> {
-    let root = root();
+/// The files in folders of the repository, and in their folders.
+fn files_below(folders: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders = vec![root.join("docs"), root.join("perf/cli/template")];
+    let mut folders: Vec<_> = folders.iter().map(|folder| root().join(folder)).collect();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                found.push(path);
-            }
+            if path.is_dir() { &mut folders } else { &mut found }.push(path);
         }
     }
+    found
+}
+
+/// The documents: at the root, under `docs`, and those of a new repository.
+fn documents() -> Vec<PathBuf> {
+    let root = root();
+    let mut found = files_below(&["docs", "perf/cli/template"]);
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     let at_root = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
     found.extend(at_root.map(|name| root.join(name)));
     found.sort();
@@ -116,6 +120,46 @@ fn error(command: &str) -> Option<clap::Error> {
         Some("load") => perf_tools::check_command_line(&words[4..]).err(),
         _ => perf_cli::check_command_line(&words[1..]).err(),
     }
+}
+
+/// The packages that the lines with a `cargo` give to it.
+fn packages_given_to_cargo(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for line in text.lines().filter(|line| line.contains("cargo")) {
+        let is_between = |letter: char| letter.is_whitespace() || "'\"`,[]()".contains(letter);
+        let mut words = line.split(is_between).filter(|word| !word.is_empty());
+        while let Some(word) = words.next() {
+            if matches!(word, "-p" | "--package") {
+                // A variable of a script is known when it runs.
+                found.extend(words.next().filter(|package| !package.starts_with('$')));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_package_that_documents_scripts_and_workflows_give_to_cargo_exists() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    // What has no source is of this workspace.
+    let own: Vec<_> = lock
+        .split("[[package]]")
+        .filter(|package| !package.contains("\nsource = "))
+        .filter_map(|package| package.split("name = \"").nth(1)?.split('"').next())
+        .collect();
+    let files = [documents(), files_below(&["scripts", ".ci", ".github"])].concat();
+    let (mut faults, mut checked) = (Vec::new(), 0);
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for package in packages_given_to_cargo(&text) {
+            checked += 1;
+            if !own.contains(&package) {
+                faults.push(format!("{}: no package is called {package}", path.display()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(checked > 15, "only {checked} packages were found");
 }
 
 #[test]
