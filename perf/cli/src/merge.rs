@@ -3,7 +3,6 @@
 mod copies;
 mod given;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -29,8 +28,7 @@ pub(crate) fn merge(asked: &Merge) -> Result<u8> {
     let split = asked.split.as_deref().map(split_file::read).transpose()?;
     let given: Vec<Given> = given::all(&asked.runs)?;
     let parts: Vec<PartRun> = given.iter().map(|given| given.run.clone()).collect();
-    let baselines = baselines_beside(&parts);
-    let whole = merge::merge(split.as_ref(), &parts, &baselines)?;
+    let whole = merge::merge(split.as_ref(), &parts, &baselines())?;
     let folder = new_folder(asked.out.as_deref())?;
     write(&whole, &given, &folder)?;
     let data = RunData::read(&folder, &[])?;
@@ -79,23 +77,11 @@ fn write(whole: &Whole, given: &[Given], folder: &Path) -> Result<()> {
     write_request(folder, &whole.request.settings, &whole.request, true).map_err(unmeasurable)
 }
 
-/// The baselines of this checkout that are of a machine that any part ran on. What cannot be read is
-/// said, and the run that needed it says so too.
-fn baselines_beside(parts: &[PartRun]) -> Vec<GuardedBaseline> {
-    let found = parts.iter().filter_map(|part| part.found.as_ref().ok());
-    let loads = found.flat_map(|content| &content.reports).flat_map(|(_, report)| &report.loads);
-    let machine = |file: &str| {
-        let machine = Path::new(file).parent()?.parent()?;
-        // What a runner wrote must not lead out of the baselines.
-        let is_plain = machine.parent() == Some(Path::new("baselines"))
-            && machine.file_name().is_some_and(|name| name != "..");
-        is_plain.then(|| machine.to_owned())
-    };
-    let machines: BTreeSet<PathBuf> =
-        loads.filter_map(|load| machine(&load.baseline_file)).collect();
+/// The baselines of this checkout. What cannot be read is said, and the run that needed it says so too.
+fn baselines() -> Vec<GuardedBaseline> {
     let root = runs::root();
-    let of_machine = |machine: &PathBuf| files(&root.join(machine), "snap").unwrap_or_default();
-    machines.iter().flat_map(of_machine).filter_map(|file| guarded(&root, &file)).collect()
+    let all = files(&root.join("baselines"), "snap").unwrap_or_default();
+    all.iter().filter_map(|file| guarded(&root, file)).collect()
 }
 
 /// What a baseline guards; nothing of one that cannot be read.

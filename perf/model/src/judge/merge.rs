@@ -5,6 +5,7 @@ mod checks;
 mod parts;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use crate::judge::report::SuiteReport;
 use crate::judge::verdict::Verdict;
@@ -67,7 +68,7 @@ pub enum MergeError {
 }
 
 /// Merges the runs of the parts of a split. Without `split` the first readable run says what it is.
-/// `baselines` are those of the machines that the parts ran on.
+/// `baselines` are those of the checkout.
 pub fn merge(
     split: Option<&Split>,
     runs: &[PartRun],
@@ -111,9 +112,24 @@ pub fn merge(
     };
     let absent =
         checks::Absent { split: &split, is_complete: &is_complete, unreported: &unreported };
-    absent.guards(baselines, suites.iter().map(|suite| &suite.report), &mut alarms);
     let engine =
         taken.first().map_or(EngineKind::Docker, |run| run.content.request.settings.engine);
+    let loads = suites.iter().flat_map(|suite| &suite.report.loads);
+    let ran: BTreeSet<&Path> =
+        loads.filter_map(|load| checks::machine(&load.baseline_file)).collect();
+    let (beside, others): (Vec<GuardedBaseline>, Vec<GuardedBaseline>) = baselines
+        .iter()
+        .cloned()
+        .partition(|one| checks::machine(&one.file).is_some_and(|of| ran.contains(of)));
+    absent.guards(&beside, suites.iter().map(|suite| &suite.report), &mut alarms);
+    // A simulated run says nothing of machines, and a real one nothing of the simulated baselines.
+    if engine != EngineKind::Simulated && !ran.is_empty() {
+        let is_real = |one: &GuardedBaseline| {
+            checks::machine(&one.file).is_some_and(|of| !of.ends_with("simulated"))
+        };
+        let others: Vec<GuardedBaseline> = others.into_iter().filter(is_real).collect();
+        absent.machines(&others, &ran, &mut alarms);
+    }
     let mut request = request(&split, &taken);
     request.merged = Some(Merged { parts, guards: split.guards, remarks });
     let mut alarms = alarms.reports(engine);

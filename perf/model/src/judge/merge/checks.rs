@@ -1,7 +1,8 @@
 //! What a merged run checks before it says anything of the whole: the same code and the same thing under
 //! test in every part, the error rate of the whole, every report, and every guard that a baseline has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use crate::judge::merge::parts::{Alarms, Given};
 use crate::judge::report::SuiteReport;
@@ -9,7 +10,7 @@ use crate::judge::verdict::Verdict;
 use crate::spec::metric::Metric;
 use crate::spec::split::{Split, SplitPart};
 
-/// A baseline of a machine that a part ran on, and what it guards.
+/// A baseline, and what it guards.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GuardedBaseline {
     /// Its file, from the repository's root.
@@ -20,6 +21,11 @@ pub struct GuardedBaseline {
     pub load: String,
     /// The guarded metrics.
     pub metrics: Vec<Metric>,
+}
+
+/// The folder of a baseline's kind of machine.
+pub(crate) fn machine(file: &str) -> Option<&Path> {
+    Path::new(file).parent()?.parent().filter(|machine| machine.components().count() > 1)
 }
 
 /// Checks one run of the whole. Gives the suites that it was to measure and has no report of.
@@ -100,6 +106,38 @@ pub(crate) struct Absent<'a> {
 }
 
 impl Absent<'_> {
+    /// Adds an alarm for each kind of machine that has baselines and that no part ran on: the suites
+    /// that only it can run would pass as skipped. Where a part died, its kind is missing for a
+    /// reason that is named already; where not everything was asked for, it need not be there.
+    pub(crate) fn machines(
+        &self,
+        baselines: &[GuardedBaseline],
+        ran: &BTreeSet<&Path>,
+        alarms: &mut Alarms,
+    ) {
+        let Split { filters, parts, left_out, .. } = self.split;
+        if !filters.is_empty() || !parts.iter().all(|part| (self.is_complete)(&part.name)) {
+            return;
+        }
+        let mut gone: BTreeMap<&Path, BTreeSet<&str>> = BTreeMap::new();
+        for baseline in baselines.iter().filter(|baseline| !baseline.metrics.is_empty()) {
+            let name = format!("{} / {}", baseline.suite, baseline.load);
+            let is_left_out = left_out.contains(&baseline.suite) || left_out.contains(&name);
+            let machine = machine(&baseline.file).filter(|machine| !ran.contains(machine));
+            if let (Some(machine), false) = (machine, is_left_out) {
+                gone.entry(machine).or_default().insert(&baseline.suite);
+            }
+        }
+        for (machine, suites) in gone {
+            let suites = suites.into_iter().collect::<Vec<_>>().join(", ");
+            let why = format!(
+                "it has baselines of {suites}, and no part ran on such a machine; split the run with that machine \
+                 again, or, if it is gone for good, delete its baselines"
+            );
+            alarms.of(format!("missing: {}", machine.display()), Verdict::Invalid, why);
+        }
+    }
+
     /// Adds an alarm for each baseline with such a guard. What a part that died was to measure is missing
     /// for a reason that is named already.
     pub(crate) fn guards<'r>(

@@ -316,3 +316,34 @@ fn a_suite_that_no_machine_can_run_is_skipped_by_name() {
     let skipped = whole.alarms.iter().find(|alarm| alarm.suite == "huge").unwrap();
     assert_eq!(skipped.verdict, Verdict::Skipped);
 }
+
+#[test]
+fn a_kind_of_machine_that_has_baselines_and_that_no_part_ran_on_is_an_alarm() {
+    let on = |machine: &str, suite: &str| GuardedBaseline {
+        file: format!("baselines/{machine}/{suite}/l.snap"),
+        ..baseline(suite, &["e2e_p50_ms"])
+    };
+    let known = [on("gpu", "chat"), on("8x-h100", "huge"), on("8x-h100", "chat")];
+    let others = [on("simulated", "chat"), on("2x-h100", "cold")];
+    let on_engine = |mut run: PartRun, engine: EngineKind| {
+        content(&mut run).request.settings.engine = engine;
+        run
+    };
+    let real = |run: PartRun| on_engine(run, EngineKind::Docker);
+    let simulated = |run: PartRun| on_engine(run, EngineKind::Simulated);
+    let all: Vec<GuardedBaseline> = known.into_iter().chain(others).collect();
+    let whole = merge(Some(&split()), &[real(a()), real(b())], &all).unwrap();
+    assert_eq!(verdict(&whole), Some(Invalid));
+    assert_eq!(
+        alarms(&whole),
+        [
+            "missing: baselines/8x-h100: INVALID: it has baselines of chat, huge, and no part ran on such a machine; split \
+             the run with that machine again, or, if it is gone for good, delete its baselines"
+        ]
+    );
+    // A part that died has its own alarm, and a simulated run is of no machine.
+    let died = merge(Some(&split()), &[real(a())], &all).unwrap();
+    assert_eq!((verdict(&died), died.alarms.len()), (Some(Inconclusive), 1));
+    let whole = merge(Some(&split()), &[simulated(a()), simulated(b())], &all).unwrap();
+    assert!(whole.alarms.is_empty(), "{:?}", alarms(&whole));
+}
