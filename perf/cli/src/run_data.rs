@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use perf_model::analysis::run_shape::RunShape;
 use perf_model::judge::report::SuiteReport;
+use perf_model::record::reader::Entry;
 use perf_model::spec::run_request::RunRequest;
 use perf_model::sweep::report::SweepReport;
 use perf_report::Overview;
@@ -104,9 +105,17 @@ impl RunData {
                 if is_probe || path.ends_with(sweep_file::JOURNAL) {
                     continue;
                 }
-                let add = |shape: &mut RunShape, sample: &_| shape.add(sample);
+                let add = |shape: &mut RunShape, entry: &Entry| match entry {
+                    Entry::Sample(sample) => shape.add(sample),
+                    Entry::Gpu(reading) => shape.add_gpu(reading),
+                };
                 let record = record_file::fold(&path, |_| RunShape::default(), add);
-                let Some((mut header, shape)) = said(record, &mut self.unread) else { continue };
+                let Some((mut header, mut shape, end)) = said(record, &mut self.unread) else {
+                    continue;
+                };
+                if let Some(end) = &end {
+                    shape.finish(end);
+                }
                 // In a merged run, its suite may have the name of a part too.
                 header.suite.clone_from(&report.suite);
                 shapes

@@ -22,13 +22,14 @@ pub fn read(path: &Path) -> Result<Record, InputError> {
     Record::parse(&text).map_err(|why| InputError::content(path, &why))
 }
 
-/// Reads a record request by request, and keeps none of them: for records that are larger than memory.
-/// `begin` gets the header, and gives what each request is added to.
+/// Reads a record line by line, and keeps none of them: for records that are larger than memory. `begin`
+/// gets the header, and gives what each request and each reading of a GPU is added to. Gives the end too,
+/// if there is one.
 pub fn fold<T>(
     path: &Path,
     begin: impl FnOnce(&Header) -> T,
-    mut add: impl FnMut(&mut T, &Sample),
-) -> Result<(Header, T), InputError> {
+    mut add: impl FnMut(&mut T, &Entry),
+) -> Result<(Header, T, Option<End>), InputError> {
     let wrong = |why: RecordError| Fault::Content(why.to_string());
     let mut reader: Option<RecordReader> = None;
     let mut begin = Some(begin);
@@ -41,13 +42,16 @@ pub fn fold<T>(
             return Ok(());
         };
         let entry = reader.line(line, !has_end).map_err(wrong)?;
-        if let (Some(Entry::Sample(sample)), Some(gathered)) = (&entry, &mut gathered) {
-            add(gathered, sample);
+        if let (Some(entry), Some(gathered)) = (&entry, &mut gathered) {
+            add(gathered, entry);
         }
         Ok(())
     })?;
     match (reader, gathered) {
-        (Some(reader), Some(gathered)) => Ok((reader.finish().0, gathered)),
+        (Some(reader), Some(gathered)) => {
+            let (header, end) = reader.finish();
+            Ok((header, gathered, end))
+        }
         _ => Err(InputError::content(path, &RecordError::NoHeader)),
     }
 }
@@ -216,7 +220,7 @@ mod tests {
         ] {
             std::fs::write(&path, &text).unwrap();
             let whole = read(&path).map(|record| record.samples.len());
-            let one_by_one = fold(&path, |_| 0, |count, _| *count += 1).map(|(_, count)| count);
+            let one_by_one = fold(&path, |_| 0, |count, _| *count += 1).map(|(_, count, _)| count);
             match (whole, one_by_one) {
                 (Ok(whole), Ok(one_by_one)) => assert_eq!(whole, one_by_one, "{text}"),
                 (Err(whole), Err(one_by_one)) => {
@@ -239,7 +243,7 @@ mod tests {
         let end = record.end.as_ref().unwrap();
         assert_eq!(end.reason.as_deref(), Some("the run was given up"));
         let requests = fold(&path, |_| 0, |count, _| *count += 1).unwrap();
-        assert_eq!(requests, (record.header.clone(), 1));
+        assert_eq!(requests, (record.header.clone(), 1, record.end.clone()));
         assert_eq!(write(run.path(), &record).unwrap(), path);
         assert_eq!(read(&path).unwrap(), record);
     }

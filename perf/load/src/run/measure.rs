@@ -160,6 +160,7 @@ pub async fn measure(
         let mut server = meter.growth(tokens, requests, endpoint, clock).await;
         if let Some(counts) = &mut server {
             counts.kv_use_max_ppm = kv_use.max_ppm;
+            counts.kv_use = kv_use.course;
         }
         return Ok(Measured {
             began,
@@ -220,7 +221,7 @@ async fn send_all(
     let mut kv_use = KvCacheUse::default();
     tokio::select! {
         () = scheduler.run(load.arrivals, calls, moments) => {}
-        () = kv_use.sample(endpoint, clock), if load.samples_kv_cache => {}
+        () = kv_use.sample(endpoint, clock, began), if load.samples_kv_cache => {}
     }
     if is_refused {
         return Err(FieldRefused);

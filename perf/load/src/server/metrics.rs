@@ -217,6 +217,7 @@ fn difference(before: &ServerCounts, after: &ServerCounts) -> ServerCounts {
         e2e_sum_us: grown(|counts| counts.e2e_sum_us),
         e2e_count: grown(|counts| counts.e2e_count),
         kv_use_max_ppm: None,
+        kv_use: Vec::new(),
         lost: COUNTED
             .into_iter()
             .any(|counter| counter(before).is_some() && grown(counter).is_none()),

@@ -2,8 +2,12 @@
 //! many requests there are.
 
 use crate::analysis::distribution::Distribution;
+use crate::analysis::gpu_course::GpuCourse;
 use crate::analysis::timeline::Timeline;
+use crate::record::end::End;
+use crate::record::gpu_reading::GpuReading;
 use crate::record::sample::Sample;
+use crate::record::server_counts::KvReading;
 use crate::spec::metric::Quantity;
 
 /// The distributions of the latencies of a run, and its course.
@@ -15,6 +19,10 @@ pub struct RunShape {
     e2e: Distribution,
     /// Requests in flight and tokens over time.
     pub timeline: Timeline,
+    /// What the GPUs did over the same time.
+    pub gpus: GpuCourse,
+    /// How much of the KV cache was in use, where that was sampled.
+    pub kv_use: Vec<KvReading>,
     /// Requests that failed.
     pub failed: u64,
 }
@@ -44,6 +52,17 @@ impl RunShape {
             let gap_us = chunk.at_us.saturating_sub(before.at_us) as f64;
             self.itl.add(gap_us / 1_000.0 / tokens.max(1) as f64, tokens);
         }
+    }
+
+    /// Adds what a GPU did at a moment.
+    pub fn add_gpu(&mut self, reading: &GpuReading) {
+        self.gpus.add(reading);
+    }
+
+    /// Takes what the end of the record says of its course.
+    pub fn finish(&mut self, end: &End) {
+        self.gpus.begin(end.gpu_clock_us);
+        self.kv_use = end.server.as_ref().map(|server| server.kv_use.clone()).unwrap_or_default();
     }
 
     /// Adds the latencies of another run of the same load. The course stays that of this one.

@@ -62,6 +62,11 @@ impl Timeline {
         .collect()
     }
 
+    /// How long the run is, in seconds, to a whole bin.
+    pub fn length_s(&self) -> f64 {
+        self.busy_us.len() as f64 * self.width_us as f64 / 1e6
+    }
+
     /// Makes room for a moment.
     fn reach(&mut self, us: u64) {
         while self.bin(us) >= BINS {

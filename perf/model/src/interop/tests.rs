@@ -63,6 +63,7 @@ fn record(arrivals: Arrivals) -> String {
         e2e_sum_us: Some(25_000),
         e2e_count: Some(10),
         kv_use_max_ppm: None,
+        kv_use: Vec::new(),
         lost: false,
         ..ServerCounts::default()
     };

@@ -48,9 +48,21 @@ pub struct ServerCounts {
     /// cache; absent where the load does not ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kv_use_max_ppm: Option<u64>,
+    /// The same at each sample, at most a few hundred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kv_use: Vec<KvReading>,
     /// Whether counters that were there before the load could not be read behind it, or had shrunk.
     #[serde(default, skip_serializing_if = "is_false")]
     pub lost: bool,
+}
+
+/// How much of the KV cache was in use at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KvReading {
+    /// When, in microseconds since the first measured request was due.
+    pub at_us: u64,
+    /// The share in use, of the fullest engine, in millionths.
+    pub used_ppm: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -6,9 +6,11 @@ use perf_model::fixtures;
 use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 use perf_model::record::chunks::Chunk;
-use perf_model::record::file::Header;
+use perf_model::record::file::{End, Header, ServerCounts};
+use perf_model::record::gpu_reading::{GpuReading, POWER_CAP};
 use perf_model::record::part::Part;
 use perf_model::record::sample::Sample;
+use perf_model::record::server_counts::KvReading;
 use perf_model::record::start_up::StartUp;
 
 use super::*;
@@ -31,6 +33,26 @@ fn shape(requests: u32) -> RunShape {
         };
         shape.add(&sample);
     }
+    // Two GPUs, read ten times a second from a second before the load on, of which one becomes hot.
+    for at in 0..u64::from(requests) / 5 + 20 {
+        for gpu in 0..2 {
+            let is_hot = gpu == 1 && (20..24).contains(&at);
+            shape.add_gpu(&GpuReading {
+                gpu,
+                at_us: at * 100_000,
+                power_mw: Some(300_000 + at % 7 * 1_000),
+                sm_mhz: Some(if is_hot { 1_200 } else { 1_980 }),
+                busy_percent: Some(97),
+                slowed_by: Some(if is_hot { 0x40 } else { POWER_CAP }),
+                ..GpuReading::default()
+            });
+        }
+    }
+    let kv_use = (0..u64::from(requests).min(240))
+        .map(|at| KvReading { at_us: at * 20_000, used_ppm: 2_000 * at })
+        .collect();
+    let server = Some(ServerCounts { kv_use, ..ServerCounts::default() });
+    shape.finish(&End { gpu_clock_us: Some(1_000_000), server, ..End::default() });
     shape
 }
 
@@ -118,8 +140,8 @@ fn every_verdict_has_a_page_without_a_script_or_a_request() {
 fn every_chart_has_a_name_a_sentence_marks_and_data() {
     let page = page(&[testing::suite(Verdict::Regressed)], 200);
     let charts = between(&page, "<figure class=\"chart\">", "</figure>");
-    // Dots, three distributions, gaps, two courses, a start-up; and of the sweep a front, lines, maps.
-    assert!(charts.len() >= 11, "{}", charts.len());
+    // Dots, three distributions, gaps, six courses, a start-up; and of the sweep a front, lines, maps.
+    assert!(charts.len() >= 15, "{}", charts.len());
     for chart in charts {
         let said = between(chart, "<desc>", "</desc>");
         assert!(said.len() == 1 && said[0].len() > 8, "{chart}");
@@ -130,6 +152,24 @@ fn every_chart_has_a_name_a_sentence_marks_and_data() {
         let data = between(chart, "data:text/csv;charset=utf-8,", "\"")[0];
         assert!(data.matches("%0A").count() >= 2, "{data}");
     }
+}
+
+#[test]
+fn the_course_of_a_load_has_the_kv_cache_and_the_gpus_over_the_same_time() {
+    let page = page(&[testing::suite(Verdict::Regressed)], 200);
+    let titles: Vec<&str> = between(&page, "<figcaption>", "</figcaption>");
+    let courses: Vec<&&str> =
+        titles.iter().filter(|title| title.ends_with(", first engine start")).collect();
+    insta::assert_debug_snapshot!(courses);
+    let charts = between(&page, "<figure class=\"chart\">", "</figure>");
+    let of = |title: &str| *charts.iter().find(|chart| chart.contains(title)).unwrap();
+    let clock = of("SM clock, the slowest GPU");
+    assert!(clock.contains("<rect class=\"slowed\"") && clock.contains("slowed down by heat"));
+    assert!(clock.contains("<rect class=\"capped\"") && clock.contains("at its power cap"));
+    assert!(clock.contains(",slowed%0A") && clock.contains(",capped%0A"), "{clock}");
+    assert!(of("GPU power").contains("At most 611.0 W."), "{}", of("GPU power"));
+    let axis = |title: &str| between(of(title), "<line class=\"axis\"", ">")[0].to_owned();
+    assert_eq!(axis("KV cache in use"), axis("Requests in flight"));
 }
 
 #[test]
