@@ -300,6 +300,13 @@ impl Suite {
                     "the name of the load `{name}` becomes a file, so it may have only letters, digits, `_`, `-` and `.`"
                 ));
             }
+            // `X.anchor.starts.json` would be of both.
+            if name.ends_with(".anchor") {
+                return usage(format!(
+                    "the load `{name}` has the name of the files of an anchor, which lie beside the baselines; end its name \
+                     with something else than `.anchor`"
+                ));
+            }
             if self.loads[..index].iter().any(|other| other.declared.name == *name) {
                 return usage(format!(
                     "two loads have the name `{name}`; their baselines would overwrite each other"

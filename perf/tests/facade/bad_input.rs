@@ -105,6 +105,11 @@ fn declarations_that_make_no_sense_are_refused_before_anything_is_started() {
             "{error}"
         );
     }
+    assert_eq!(
+        with(Load::new("chat.anchor")),
+        "suite `bad`: the load `chat.anchor` has the name of the files of an anchor, which lie beside the baselines; end \
+         its name with something else than `.anchor`"
+    );
     let twice = Suite::new("bad").load(Load::new("l")).load(Load::new("l"));
     assert_eq!(
         refused(twice, server()),
