@@ -72,7 +72,7 @@ async fn check(
 
     let log = session.run_folder.join(suite).join("offline").join(format!("{}.log", declared.name));
     let shown = session.shown(&log);
-    let mut progress = |what: &str| session.tell(suite, what);
+    let mut progress = |what: &str| session.doing(suite, "cross-check", what);
     let server = offline.server(server);
     let run = engine.run_offline(&server, &offline.options, &log, clock, &mut progress);
     let ended = tokio::select! {

@@ -111,6 +111,7 @@ impl Run<'_> {
         .on(self.gpus.setups());
         let moment = self.neighbour.map(Neighbour::moment);
         let mut record = RecordWriter::begin(&self.session.run_folder, &header)?;
+        self.session.loads(self.suite, &self.title(), declared.requests, record.path(), self.clock);
         let mut samples = Vec::with_capacity(declared.requests as usize);
         let (mut trouble, mut stalled) = (None, None);
         let mut stalls = StallDetector::of(declared);

@@ -3,11 +3,13 @@
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 
+use perf_clock::Clock;
 use perf_model::judge::gate::{DUET_RUNS, Gate};
 use perf_model::record::file::Part;
 use perf_model::spec::access::{API_KEYS, Access};
 use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::progress::{PROGRESS_VARIABLE, Phase, Progress};
 use perf_model::spec::settings::{Purpose, Settings, VARIABLE};
 use perf_store::config_file;
 use perf_store::root::package_folder;
@@ -24,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) root: PathBuf,
     /// Where records and reports go.
     pub(crate) run_folder: PathBuf,
+    /// Whether a command shows the progress on a terminal, and reads it for that.
+    is_watched: bool,
 }
 
 impl Session {
@@ -40,7 +44,9 @@ impl Session {
             .run_folder
             .clone()
             .unwrap_or_else(|| target_folder(&root).join("perf").join("cargo-test"));
-        Ok(Self { settings, config, root, run_folder })
+        let is_watched = settings.run_folder.is_some()
+            && std::env::var_os(PROGRESS_VARIABLE).is_some_and(|value| !value.is_empty());
+        Ok(Self { settings, config, root, run_folder, is_watched })
     }
 
     /// How the server is reached. One that was started here gets vLLM's own key, if that is set, and
@@ -104,6 +110,44 @@ impl Session {
         if self.settings.run_folder.is_some() {
             let _ = writeln!(std::io::stderr().lock(), "  {suite}: {what}");
         }
+    }
+
+    /// Shows what a suite does from now on, behind which engine start it is, if it is one. Where a terminal shows the progress, the next such word takes
+    /// its place there, and warnings stay.
+    pub(crate) fn doing(&self, suite: &str, title: &str, what: &str) {
+        if what.starts_with("warning: ") {
+            return self.tell(suite, what);
+        }
+        let gap = if title.is_empty() { "" } else { ": " };
+        let what = format!("{title}{gap}{what}");
+        if self.is_watched {
+            Self::progress(suite, Phase::Doing(what));
+        } else {
+            self.tell(suite, &what);
+        }
+    }
+
+    /// Shows that a load begins. In virtual time it is over at once.
+    pub(crate) fn loads(
+        &self,
+        suite: &str,
+        title: &str,
+        requests: u32,
+        record: &Path,
+        clock: Clock,
+    ) {
+        if self.is_watched {
+            let (title, record) = (title.to_owned(), record.to_owned());
+            Self::progress(suite, Phase::Load { title, requests, record });
+        } else if !clock.is_virtual() {
+            self.tell(suite, &format!("{title}: {requests} requests"));
+        }
+    }
+
+    fn progress(suite: &str, phase: Phase) {
+        use std::io::Write;
+        let progress = Progress { suite: suite.to_owned(), phase };
+        let _ = writeln!(std::io::stderr().lock(), "{}", progress.line());
     }
 
     /// A path as a person at the repository's root would type it.

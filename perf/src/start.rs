@@ -9,6 +9,7 @@ use perf_model::judge::results::RepetitionResult;
 use perf_model::record::file::Part;
 use perf_model::record::finding::{Finding, FindingCode};
 use perf_model::spec::server::Server;
+use perf_model::spec::settings::Purpose;
 
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -73,7 +74,8 @@ impl Start<'_> {
     ) -> Result<Vec<Vec<RepetitionResult>>> {
         let Place { suite, session, server, clock } = self.place;
         let log = session.log(suite, self.part, self.number);
-        let mut progress = |what: &str| session.tell(suite, what);
+        let title = self.title();
+        let mut progress = |what: &str| session.doing(suite, &title, what);
         let mut running = tokio::select! {
             running = self.engine.start_on(lease, server, self.draw(), Some(&log), clock, &mut progress) => running?,
             () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),
@@ -94,6 +96,14 @@ impl Start<'_> {
             });
         }
         Ok(evidence)
+    }
+
+    /// Which start it is: `start 2`, or `duet, base 1`.
+    fn title(&self) -> String {
+        let is_duet =
+            self.part != Part::Judged && self.place.session.settings.purpose == Purpose::Gate;
+        let start = self.part.folder(self.number, 1).replace('-', " ");
+        if is_duet { format!("duet, {start}") } else { start }
     }
 
     /// Which draw of a simulated server's noise this is: every part of a run has its own.

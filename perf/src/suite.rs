@@ -249,7 +249,7 @@ impl Suite {
     ) -> Result<SuiteReport> {
         let Place { session, server, clock, .. } = place;
         let log = session.log(&self.name, Part::Judged, 1);
-        let mut progress = |what: &str| session.tell(&self.name, what);
+        let mut progress = |what: &str| session.doing(&self.name, "", what);
         let started = tokio::select! {
             started = engine.start(server, 1, Some(&log), clock, &mut progress) => started,
             () = interrupt.wait() => return Err(Error::Interrupted(session.run_folder.clone())),

@@ -20,7 +20,7 @@ use crate::cli::{History, HistoryFormat};
 use crate::error::unmeasurable;
 use crate::git::git;
 use crate::runs;
-use crate::stdout::say;
+use crate::stdout::{say, say_as_it_is};
 
 /// The figures of runs, by the file of their baseline.
 type RanByFile = BTreeMap<(String, Metric), Vec<Ran>>;
@@ -83,7 +83,7 @@ fn show(asked: &History, histories: &[history::History]) -> Result<u8> {
             atomic::write(file, &text).map_err(unmeasurable)?;
             say(format!("wrote {}", file.display()));
         }
-        None => say(text.trim_end_matches(['\r', '\n'])),
+        None => say_as_it_is(text.trim_end_matches(['\r', '\n'])),
     }
     Ok(exit_code::HELD)
 }

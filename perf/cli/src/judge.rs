@@ -12,7 +12,7 @@ use perf_store::input_file::{self, Kind};
 
 use crate::cli::Judge;
 use crate::measure::read_config;
-use crate::stdout::say;
+use crate::stdout::{say, say_as_it_is};
 
 /// Judges every metric of every candidate, and exits as a run with these verdicts would.
 pub(crate) fn judge(asked: &Judge) -> Result<u8> {
@@ -29,7 +29,9 @@ pub(crate) fn judge(asked: &Judge) -> Result<u8> {
     }
     if asked.json {
         let as_json = |(file, output): &(String, Output)| serde_json::json!({ "file": file, "judged": output });
-        say(serde_json::to_string_pretty(&outputs.iter().map(as_json).collect::<Vec<_>>())?);
+        say_as_it_is(serde_json::to_string_pretty(
+            &outputs.iter().map(as_json).collect::<Vec<_>>(),
+        )?);
     } else {
         say(terminal::judged(&outputs));
     }

@@ -17,6 +17,7 @@ mod commit_message;
 mod detect;
 mod doctor;
 mod error;
+mod estimate;
 mod filters;
 mod format;
 mod formats;
@@ -27,6 +28,7 @@ mod init;
 mod interrupt;
 mod judge;
 mod list;
+mod live;
 mod load;
 mod measure;
 mod merge;
@@ -59,7 +61,7 @@ pub use repository::Repository;
 
 use cli::{Cli, PerfCommand, Task};
 use error::Unmeasurable;
-use stdout::say;
+use stdout::say_as_it_is;
 
 /// Parses the command line of `cargo xtask` and runs it: a whole program for a repository whose
 /// only task is `perf`.
@@ -134,6 +136,6 @@ fn perf(asked: Perf) -> anyhow::Result<u8> {
 }
 
 fn schema() -> u8 {
-    say(perf_model::spec::config::Config::schema().trim_end());
+    say_as_it_is(perf_model::spec::config::Config::schema().trim_end());
     exit_code::HELD
 }

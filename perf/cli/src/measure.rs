@@ -6,6 +6,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use perf_model::judge::baseline::{Baseline, GOOD_SESSIONS};
@@ -18,6 +19,7 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::plan::{Plan, PlannedLoad};
 use perf_model::spec::run_request::RunRequest;
 use perf_model::spec::settings::{Purpose, Settings};
+use perf_report::terminal::{Cost, SuiteCost};
 use perf_report::{Invocation, Overview, terminal};
 use perf_store::runs::{write_request, write_settings};
 use perf_store::{config_file, report_file};
@@ -25,12 +27,15 @@ use perf_store::{config_file, report_file};
 use crate::cli::{Compare, Gate, On, Refresh};
 use crate::error::unmeasurable;
 use crate::interrupt::Interrupt;
+use crate::live::Live;
 use crate::part::Part;
 use crate::scenario_run::{Planned, Progress, plan, run_scenario};
 use crate::scenarios::Scenario;
 use crate::settings::{Asked, pick_engine};
 use crate::stdout::say;
-use crate::{detect, formats, refresh_summary, runs, scenarios, side_by_side, staleness, tiers};
+use crate::{
+    detect, estimate, formats, refresh_summary, runs, scenarios, side_by_side, staleness, tiers,
+};
 
 /// Measures and judges.
 pub(crate) fn gate(asked: &Gate) -> Result<u8> {
@@ -90,7 +95,14 @@ fn run<'a>(
         merged: None,
     };
     write_request(&folder, &settings, &request, false).map_err(unmeasurable)?;
-    let reports = measure(&run.measured, &settings, &config, &folder, &interrupt)?;
+    let said = terminal::estimate(&run.costs, settings.budget.gpu_s);
+    if !said.is_empty() {
+        eprint!("{said}");
+    }
+    let estimate = (!run.costs.is_empty()).then(|| Cost::of(&run.costs).time());
+    let begun = Instant::now();
+    let reports = measure((&run.measured, estimate), &settings, &config, &folder, &interrupt)?;
+    let took = begun.elapsed();
     if settings.purpose == Purpose::Refresh {
         let add_session = Invocation::of(&request).add_session();
         let Run { loads, before, gate, .. } = &run;
@@ -112,7 +124,7 @@ fn run<'a>(
         return Ok(exit_code::INTERRUPTED);
     }
     write_request(&folder, &settings, &request, true).map_err(unmeasurable)?;
-    let code = close(&reports, &request, &folder);
+    let code = close(&reports, &request, &folder, took);
     if settings.purpose != Purpose::Refresh {
         formats::write_reports(&folder)?;
     }
@@ -121,14 +133,19 @@ fn run<'a>(
 
 /// Measures the scenarios, and shows each when it and all before it have ended.
 fn measure(
-    scenarios: &[Planned],
+    (scenarios, estimate): (&[Planned], Option<Duration>),
     settings: &Settings,
     config: &Config,
     folder: &Path,
     interrupt: &Interrupt,
 ) -> Result<Vec<SuiteReport>> {
     let at_once = side_by_side::most(settings);
-    let progress = if at_once == 1 { Progress::Live } else { Progress::Kept };
+    let live = Live::begin(scenarios.len(), estimate);
+    let progress = match &live {
+        _ if at_once > 1 => Progress::Kept,
+        Some(live) => Progress::Live(live),
+        None => Progress::Plain,
+    };
     let budget = Mutex::new(settings.budget);
     let budget = || budget.lock().unwrap_or_else(PoisonError::into_inner);
     let mut reports = Vec::new();
@@ -137,16 +154,25 @@ fn measure(
         at_once,
         |planned| {
             interrupt.unless_asked(|| {
-                if progress == Progress::Live {
-                    eprintln!("{}", planned.scenario.name);
-                }
+                let name = &planned.scenario.name;
                 let settings = Settings { budget: *budget(), ..settings.clone() };
-                run_scenario(planned, &settings, folder, interrupt, progress)
+                if let Some(live) = &live {
+                    live.scenario(name, planned.gpus, settings.budget.gpu_s);
+                }
+                if let Progress::Plain = progress {
+                    eprintln!("{name}");
+                }
+                let measured = run_scenario(planned, &settings, folder, interrupt, progress);
+                if let Some(live) = &live {
+                    live.ended(name);
+                }
+                measured
             })
         },
         |planned, ended| {
             let Some(measured) = ended? else { return Ok(false) };
-            if progress == Progress::Kept {
+            // On a terminal, the line showed it.
+            if let (Progress::Kept, None) = (progress, &live) {
                 eprint!("{}\n{}", planned.scenario.name, measured.progress);
             }
             for mut report in measured.reports {
@@ -182,6 +208,8 @@ struct Run {
     loads: Vec<PlannedLoad>,
     /// Their baselines before the run, those that can be read.
     before: Vec<Baseline>,
+    /// What each suite costs if nothing changed.
+    costs: Vec<SuiteCost>,
     gate: model::Gate,
 }
 
@@ -213,8 +241,9 @@ fn prepare(
         picked.iter().zip(&plans).zip(is_measured).filter(|(_, is_measured)| *is_measured);
     let measured =
         measured.map(|((scenario, plans), _)| Planned::new(scenario.clone(), plans)).collect();
-    let runnable = plans.into_iter().flatten().filter(|plan| plan.skipped.is_none());
-    let loads: Vec<PlannedLoad> = runnable.flat_map(|plan| plan.loads).collect();
+    let runnable: Vec<Plan> =
+        plans.into_iter().flatten().filter(|plan| plan.skipped.is_none()).collect();
+    let loads: Vec<PlannedLoad> = runnable.iter().flat_map(|plan| plan.loads.clone()).collect();
     // What is true of many baselines is said once.
     let notes: BTreeSet<&String> =
         loads.iter().filter_map(|load| load.baseline.note.as_ref()).collect();
@@ -238,8 +267,10 @@ fn prepare(
     write_settings(folder, settings, false).map_err(unmeasurable)?;
     let recorded = loads.iter().filter(|load| load.baseline.is_recorded);
     let file = |load: &PlannedLoad| runs::root().join(&load.baseline.file);
-    let before = recorded.filter_map(|load| runs::baseline(&file(load)).ok()).collect();
-    Ok(ControlFlow::Continue(Run { measured, left_out, loads, before, gate }))
+    let before: Vec<Baseline> =
+        recorded.filter_map(|load| runs::baseline(&file(load)).ok()).collect();
+    let costs = estimate::suites(&runnable, &before, &gate, settings, config);
+    Ok(ControlFlow::Continue(Run { measured, left_out, loads, before, costs, gate }))
 }
 
 /// Leaves out what has as many sessions as a good baseline needs, so that the same command can run
@@ -269,10 +300,13 @@ fn add_only_where_wanted(plans: &[Vec<Plan>], is_measured: &mut [bool]) -> bool 
 }
 
 /// Prints the result of the whole and gives its exit code.
-fn close(reports: &[SuiteReport], request: &RunRequest, folder: &Path) -> u8 {
+fn close(reports: &[SuiteReport], request: &RunRequest, folder: &Path, took: Duration) -> u8 {
+    let took = format!("took {}", terminal::span(took));
     if request.settings.purpose == Purpose::Refresh {
         let is_invalid = |report: &&SuiteReport| report.verdict == Verdict::Invalid;
         let invalid = reports.iter().filter(is_invalid).count();
+        let gpu_s: f64 = reports.iter().map(|report| report.gpu_s).sum();
+        say(format!("{took}, used {:.1} GPU-min", gpu_s / 60.0));
         say(format!("records in {}", folder.display()));
         if invalid > 0 {
             say(format!("{invalid} of {} suites gave no valid measurement", reports.len()));
@@ -280,7 +314,7 @@ fn close(reports: &[SuiteReport], request: &RunRequest, folder: &Path) -> u8 {
         return if invalid > 0 { exit_code::INVALID } else { exit_code::HELD };
     }
     let run = Overview { reports, request: Some(request), is_complete: true };
-    say(format!("{}records in {}", terminal::closing(&run), folder.display()));
+    say(format!("{}{took}\nrecords in {}", terminal::closing(&run), folder.display()));
     run.exit_code()
 }
 

@@ -9,6 +9,7 @@ use perf_model::judge::baseline::Baseline;
 use perf_model::judge::gate::Gate;
 use perf_model::spec::guard::Guard;
 use perf_model::spec::plan::PlannedLoad;
+use perf_report::terminal;
 
 use crate::commit_message::{Refreshed, moved, proposed};
 use crate::runs;
@@ -87,9 +88,8 @@ pub(crate) fn on(
         } else {
             ("two sessions", "one more day")
         };
-        lines.push(format!(
-            "day-to-day drift not measured: {so_far}; run `{add_session}` on {days}"
-        ));
+        let drift = format!("day-to-day drift not measured: {so_far}; on {days}, run");
+        lines.push(terminal::advice(&format!("{drift} `{add_session}`")).trim_end().to_owned());
     }
     if !missing.is_empty() {
         let names: Vec<String> =
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(lines[2], "bands are for 4 guards and 8 starts at most");
         assert_eq!(
             lines[3],
-            "day-to-day drift not measured: one session; run `cargo xtask perf refresh chat --add-session` on two more days"
+            "day-to-day drift not measured: one session; on two more days, run\n    cargo xtask perf refresh chat --add-session"
         );
         assert_eq!(
             lines[4],
@@ -236,8 +236,8 @@ mod tests {
         let band = 100.0 * gate.resolution(&load.guards[0], sessions).unwrap().band;
         let judged = gate.judge(&load.guards[0], sessions, &sessions[0][..1]);
         assert!((judged.band.unwrap().value() - band).abs() < 1e-9);
-        let power = perf_report::terminal::power("chat", &committed, &load.guards, &gate);
-        assert!(power.contains(&format!("{band:.1} %")), "{power}");
+        let power = terminal::power("chat", &committed, &load.guards, &gate);
+        assert!(power.contains(&format!("  {band:.1}  ")), "{power}");
         let alone = line("f", load, &committed, None, &gate);
         assert!(alone.contains(&format!("band {band:.1} %")), "{alone}");
     }

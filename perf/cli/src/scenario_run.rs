@@ -9,12 +9,14 @@ use anyhow::{Context, Result, bail};
 use perf_model::judge::report::SuiteReport;
 use perf_model::judge::verdict::Verdict;
 use perf_model::spec::plan::{Plan, PlannedLoad};
+use perf_model::spec::progress::PROGRESS_VARIABLE;
 use perf_model::spec::settings::{COMMAND_VARIABLE, Settings, VARIABLE};
 use perf_store::atomic::WriteError;
 use perf_store::{report_file, sweep_file};
 
 use crate::error::{Unmeasurable, unmeasurable};
 use crate::interrupt::Interrupt;
+use crate::live::Live;
 use crate::scenarios::Scenario;
 use crate::{runs, scenarios, side_by_side};
 
@@ -53,7 +55,7 @@ fn plan_one(
 ) -> Result<Vec<Plan>> {
     let folder = folder.join(&scenario.name);
     let asked = Settings { plans: true, run_folder: Some(folder.clone()), ..settings.clone() };
-    let ended = run_test(scenario, &asked, &folder, interrupt, Progress::Live)?;
+    let ended = run_test(scenario, &asked, &folder, interrupt, Progress::Plain)?;
     let found = report_file::plans_in(&folder)?;
     if let Some(why) = found.iter().find_map(|plan| plan.refused.clone()) {
         bail!(why);
@@ -81,12 +83,15 @@ pub(crate) fn all_loads(interrupt: &Interrupt) -> Result<Vec<PlannedLoad>> {
 /// A scenario, and the names of the suites that it planned.
 pub(crate) struct Planned {
     pub(crate) scenario: Scenario,
+    /// The most GPUs that a server of it needs.
+    pub(crate) gpus: u8,
     suites: Vec<String>,
 }
 
 impl Planned {
     pub(crate) fn new(scenario: Scenario, plans: &[Plan]) -> Self {
-        Self { scenario, suites: plans.iter().map(|plan| plan.suite.clone()).collect() }
+        let gpus = plans.iter().map(|plan| plan.gpus).max().unwrap_or_default();
+        Self { scenario, gpus, suites: plans.iter().map(|plan| plan.suite.clone()).collect() }
     }
 }
 
@@ -103,9 +108,9 @@ pub(crate) fn run_scenario(
     settings: &Settings,
     folder: &Path,
     interrupt: &Interrupt,
-    progress: Progress,
+    progress: Progress<'_>,
 ) -> Result<Measured> {
-    let Planned { scenario, suites } = planned;
+    let Planned { scenario, suites, .. } = planned;
     if settings.budget.gpu_s == Some(0.0) {
         let why = "the budget was used up before it could be measured".to_owned();
         let reports = vec![without(scenario, settings, folder, Verdict::Inconclusive, why)?];
@@ -162,11 +167,13 @@ impl Ended {
     }
 }
 
-/// When the progress that a test reports is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// As it is reported, on the standard error of this process.
-    Live,
+/// How the progress that a test reports is shown.
+#[derive(Clone, Copy)]
+pub(crate) enum Progress<'a> {
+    /// As plain lines on the standard error of this process, at once.
+    Plain,
+    /// In the line of a terminal.
+    Live(&'a Live),
     /// When the test has ended, by the caller: that of tests side by side would be mixed.
     Kept,
 }
@@ -177,12 +184,13 @@ pub(crate) fn run_test(
     settings: &Settings,
     folder: &Path,
     interrupt: &Interrupt,
-    progress: Progress,
+    progress: Progress<'_>,
 ) -> Result<Ended> {
     std::fs::create_dir_all(folder).map_err(WriteError::of(folder)).map_err(unmeasurable)?;
     let log_path = folder.join(format!("{}.log", scenario.name.replace("::", "-")));
     let log = File::create(&log_path).map_err(WriteError::of(&log_path)).map_err(unmeasurable)?;
-    let child = Command::new(&scenario.binary)
+    let mut command = Command::new(&scenario.binary);
+    command
         .args(["--exact", &scenario.test])
         .current_dir(runs::root())
         .env("CARGO_MANIFEST_DIR", runs::root())
@@ -194,12 +202,22 @@ pub(crate) fn run_test(
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(match progress {
-            Progress::Live => Stdio::inherit(),
-            Progress::Kept => Stdio::piped(),
-        })
-        .spawn()
-        .with_context(|| format!("cannot run {}", scenario.binary.display()))?;
+            Progress::Plain => Stdio::inherit(),
+            Progress::Live(_) | Progress::Kept => Stdio::piped(),
+        });
+    if let Progress::Live(_) = progress {
+        command.env(PROGRESS_VARIABLE, "1");
+    }
+    let mut child =
+        command.spawn().with_context(|| format!("cannot run {}", scenario.binary.display()))?;
+    let listening = match progress {
+        Progress::Live(live) => child.stderr.take().map(|stderr| live.listen(stderr)),
+        Progress::Plain | Progress::Kept => None,
+    };
     let Output { status, stderr, .. } = interrupt.wait(child)?;
+    if let Some(listening) = listening {
+        listening.finish();
+    }
     let log = std::fs::read_to_string(&log_path).unwrap_or_default();
     let progress = String::from_utf8_lossy(&stderr).into_owned();
     Ok(Ended { succeeded: status.success(), cause: cause(&log), progress, status })

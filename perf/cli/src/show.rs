@@ -16,7 +16,7 @@ use crate::error::unmeasurable;
 use crate::format::Format;
 use crate::formats;
 use crate::run_data::RunData;
-use crate::stdout::say;
+use crate::stdout::{say, say_as_it_is};
 use crate::{filters, runs, sweep};
 
 /// Prints the verdicts of the run, then a table of figures for each load. A record that cannot be
@@ -111,7 +111,7 @@ fn in_format(asked: &Show, run: &Path) -> Result<u8> {
     let text = formats::render(asked.format, &mut data, run)?;
     match &asked.output {
         Some(file) => atomic::write(file, &text).map_err(unmeasurable)?,
-        None => say(text.trim_end_matches(['\r', '\n'])),
+        None => say_as_it_is(text.trim_end_matches(['\r', '\n'])),
     }
     if data.unread > 0 {
         bail!("{} files of {} cannot be read, and are left out", data.unread, run.display());

@@ -6,6 +6,7 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::plan::Plan;
 use perf_model::spec::settings::Settings;
 use perf_model::spec::split::{self, Assignment, PlannedScenario};
+use perf_report::terminal;
 use perf_store::split_file;
 
 use crate::cli::Split;
@@ -82,11 +83,9 @@ pub(crate) fn split(asked: &Split) -> Result<u8> {
         let suites = whole.without_machine.join(", ");
         say(format!("no machine has enough GPUs for {suites}"));
     }
-    say(format!(
-        "wrote {}: {} guards share one error rate; measure each part with `cargo xtask perf --split {} --part NAME`",
-        asked.output.display(),
-        whole.guards,
-        asked.output.display()
-    ));
+    let file = asked.output.display();
+    let written = format!("wrote {file}: {} guards share one error rate", whole.guards);
+    let command = format!("cargo xtask perf --split {file} --part NAME");
+    say(terminal::advice(&format!("{written}; measure each part with `{command}`")).trim_end());
     Ok(exit_code::HELD)
 }

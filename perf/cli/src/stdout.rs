@@ -1,20 +1,31 @@
-//! Results on standard output: [`say`].
+//! Results on standard output: [`say`] for people, [`say_as_it_is`] for programs.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
 
+use perf_report::terminal;
+
+use crate::live;
+
 /// Why a line could not be written, from the first failure on.
 static FAILURE: OnceLock<String> = OnceLock::new();
 
-/// Writes a line to standard output. A closed pipe (`| head`) is not a failure: its reader has what
-/// it wanted.
-pub(crate) fn say(line: impl AsRef<str>) {
+/// Writes lines to standard output, none wider than 80 columns unless a single word is. A closed pipe
+/// (`| head`) is not a failure: its reader has what it wanted.
+pub(crate) fn say(lines: impl AsRef<str>) {
+    say_as_it_is(terminal::folded(lines.as_ref()));
+}
+
+/// The same of a text that a program reads, whose lines must stay as they are.
+pub(crate) fn say_as_it_is(line: impl AsRef<str>) {
     let line = line.as_ref();
-    let written = if is_coloured() {
-        writeln!(std::io::stdout().lock(), "{}", coloured(line))
-    } else {
-        writeln!(std::io::stdout().lock(), "{line}")
-    };
+    let written = live::above(|| {
+        if is_coloured() {
+            writeln!(std::io::stdout().lock(), "{}", coloured(line))
+        } else {
+            writeln!(std::io::stdout().lock(), "{line}")
+        }
+    });
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             let _ = FAILURE.set(error.to_string());

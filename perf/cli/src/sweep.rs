@@ -14,6 +14,7 @@ use perf_store::{runs as store, sweep_file};
 use crate::cli::{On, OneOff, Sweep};
 use crate::error::unmeasurable;
 use crate::interrupt::Interrupt;
+use crate::live::{Live, above};
 use crate::scenario_run::{Progress, plan, run_test};
 use crate::scenarios::Scenario;
 use crate::settings::{Asked, pick_engine};
@@ -52,15 +53,23 @@ pub(crate) fn sweep(asked: &Sweep) -> Result<u8> {
         |complete| store::write_settings(&folder, &settings, complete).map_err(unmeasurable);
     remember(false)?;
     let (mut failed, mut left) = (false, false);
+    let live = Live::begin(picked.len(), None);
     for Picked { scenario, sweep } in &picked {
         if interrupt.asked() {
             break;
         }
-        eprintln!("{} ({sweep})", scenario.name);
-        let ended = run_test(scenario, &settings, &folder, &interrupt, Progress::Live)?;
+        let progress = live.as_ref().map_or(Progress::Plain, Progress::Live);
+        match &live {
+            Some(live) => live.scenario(sweep, 0, None),
+            None => eprintln!("{} ({sweep})", scenario.name),
+        }
+        let ended = run_test(scenario, &settings, &folder, &interrupt, progress)?;
+        if let Some(live) = &live {
+            live.ended(sweep);
+        }
         let report = folder.join(sweep).join("sweep.json");
         if !ended.succeeded && !interrupt.asked() {
-            eprintln!("error: {}", ended.cause);
+            above(|| eprintln!("error: {}", ended.cause));
             failed = true;
         }
         if report.is_file() {
@@ -69,6 +78,7 @@ pub(crate) fn sweep(asked: &Sweep) -> Result<u8> {
             say(terminal::sweep_page(&report));
         }
     }
+    drop(live);
     let number = folder.file_name().unwrap_or(folder.as_os_str()).display();
     let resume = format!("go on with `cargo xtask perf sweep --resume {number}`");
     say(format!("records, sweep.json and sweep.csv in {}", folder.display()));

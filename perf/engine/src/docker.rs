@@ -72,7 +72,7 @@ async fn create(
     let daemon = daemon::connect().await?;
     for name in reaper::remove_orphans(&daemon).await? {
         progress(&format!(
-            "removed the container {name}, which a run that was killed had left behind"
+            "warning: a run that was killed had left the container {name} behind; it was removed"
         ));
     }
     let image = image::find(&daemon, &name, progress).await?;

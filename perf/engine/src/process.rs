@@ -134,7 +134,8 @@ pub(crate) async fn wait(
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), EngineError> {
     let limit = Duration::from_secs(limit_s);
-    match probe.wait_until_ready(&mut kept.death(), limit, clock, progress).await {
+    let doing = || kept.doing();
+    match probe.wait_until_ready(&mut kept.death(), limit, clock, &doing, progress).await {
         Ok(()) => Ok(()),
         Err(NotReady::Died(death)) => Err(start_failed(spec.fingerprint.engine, death)),
         Err(NotReady::TimedOut) => {

@@ -24,8 +24,11 @@ const DESCRIPTION_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a body may be. That of `/v1/models` has a few hundred bytes for each model.
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// Between two words about how the start is going.
-const REPORT: Duration = Duration::from_secs(10);
+/// Between two looks at what the log says that the server does.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Between two words about a start that does the same all the time.
+const REPORT: Duration = Duration::from_mins(1);
 
 /// Why a server did not become ready.
 #[derive(Debug)]
@@ -83,29 +86,36 @@ impl Probe {
         reported_configuration(metrics.as_deref(), info.as_deref())
     }
 
-    /// Waits until the server answers `/health` with 200. `ServerExit` is noticed as it happens.
+    /// Waits until the server answers `/health` with 200, and says meanwhile what it is `doing`.
+    /// `ServerExit` is noticed as it happens.
     pub(crate) async fn wait_until_ready(
         &self,
         death: &mut ExitNotice,
         limit: Duration,
         clock: Clock,
+        doing: &dyn Fn() -> Option<&'static str>,
         progress: &mut dyn FnMut(&str),
     ) -> Result<(), NotReady> {
         let begun = clock.now();
         let healthy = async {
-            let mut reported = begun;
+            let (mut looked, mut reported, mut last) = (begun, begun, "");
             loop {
                 if self.health().await == Ok(200) {
                     return;
                 }
-                let passed = clock.now().saturating_sub(begun);
-                if clock.now().saturating_sub(reported) >= REPORT {
-                    reported = clock.now();
-                    progress(&format!(
-                        "waiting for the server: {} s of at most {} s",
-                        passed.as_secs(),
-                        limit.as_secs()
-                    ));
+                let now = clock.now();
+                if now.saturating_sub(looked) >= LOOK {
+                    looked = now;
+                    let what = doing().unwrap_or("waiting for the server");
+                    if what != last {
+                        (reported, last) = (now, what);
+                        progress(what);
+                    }
+                }
+                if now.saturating_sub(reported) >= REPORT {
+                    reported = now;
+                    let (passed, most) = (now.saturating_sub(begun).as_secs(), limit.as_secs());
+                    progress(&format!("{last}: {passed} s of at most {most} s"));
                 }
                 clock.sleep(INTERVAL).await;
             }

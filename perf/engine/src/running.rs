@@ -67,6 +67,11 @@ impl SupervisedServer {
         self.supervisor.log_tail()
     }
 
+    /// What the log says that the server does, of one that is not up yet.
+    pub(crate) fn doing(&self) -> Option<&'static str> {
+        self.supervisor.start_log().start_up.doing()
+    }
+
     /// What the log says of a server that is up now: how it started, and what it runs with.
     pub(crate) fn started(
         &self,

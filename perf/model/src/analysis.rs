@@ -3,6 +3,7 @@
 mod by_model;
 pub mod distribution;
 pub mod engine_times;
+pub mod gpu_course;
 pub mod gpu_energy;
 pub mod gpu_use;
 pub mod gpu_validity;

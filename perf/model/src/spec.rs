@@ -18,6 +18,7 @@ pub mod metric;
 pub mod model_mix;
 pub mod plan;
 pub mod price;
+pub mod progress;
 pub mod quantity;
 pub mod redactor;
 pub mod request_field;

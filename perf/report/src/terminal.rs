@@ -4,12 +4,14 @@
 mod closing;
 mod columns;
 mod doctor;
+mod estimate;
 mod figures;
 mod history;
 mod judged;
 mod knee;
 mod plan;
 mod power;
+mod progress;
 mod published;
 mod search;
 mod sweep;
@@ -28,19 +30,22 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::metric::Direction;
 use perf_model::spec::tier::Tier;
 
-pub use closing::{closing, overview};
+pub use closing::{advice, closing, overview};
 pub use doctor::{Check, Severity, doctor};
+pub use estimate::{Cost, SuiteCost, estimate};
 pub use figures::figures;
 pub use history::history;
 pub use judged::judged;
 pub use plan::plan;
 pub use power::power;
+pub use progress::{Moment, progress, span};
 pub use published::{FieldReport, published};
 pub use search::search;
 pub use sweep::sweep;
 pub use sweep_page::sweep_page;
-use table::{align_right, marked, number, plain, shorten, trimmed};
-use wrap::{WIDTH, broken, wrapped};
+use table::{align_right, marked, narrow_first, number, plain, shorten, trimmed};
+pub use wrap::folded;
+use wrap::wrapped;
 
 /// A whole suite: its loads, one table each, or why there is none.
 pub fn suite(report: &SuiteReport) -> String {
@@ -61,14 +66,14 @@ pub fn brief(report: &SuiteReport) -> String {
     for load in passed {
         let guards = load.guards().count();
         let plural = if guards == 1 { "" } else { "s" };
-        let _ = writeln!(
-            text,
+        let line = format!(
             "{} / {}   {}   {guards} guard{plural}, {}",
             load.suite,
             load.load,
             verdict(load),
             starts(load.starts)
         );
+        let _ = writeln!(text, "{}", folded(&line));
     }
     for load in failed {
         text.push('\n');
@@ -86,7 +91,7 @@ fn remark(report: &SuiteReport) -> String {
     let first = lines.next().unwrap_or_default();
     paragraph(&mut text, "", &format!("{}: {}: {first}", report.suite, report.verdict));
     for line in lines {
-        let _ = writeln!(text, "{line}");
+        let _ = writeln!(text, "{}", folded(line));
     }
     text
 }
@@ -102,7 +107,8 @@ fn paragraph(text: &mut String, indent: &str, line: &str) {
 /// One load: what it was, its table, and everything that a reader of its verdict needs.
 pub fn load(report: &LoadReport) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{} / {}   {}", report.suite, report.load, verdict(report));
+    let title = format!("{} / {}   {}", report.suite, report.load, verdict(report));
+    let _ = writeln!(text, "{}", folded(&title));
     let ran = format!("{} · {} · {}", hardware(report), starts(report.starts), report.arrivals);
     paragraph(&mut text, "  ", &ran);
     paragraph(&mut text, "  ", &shorten(&report.workload));
@@ -181,16 +187,7 @@ fn guards_and_figures(report: &LoadReport) -> String {
             ]
         })
         .collect();
-    // What the other columns leave of the line.
-    let widest = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([HEAD[column].len()]).max().unwrap_or_default()
-    };
-    let others: usize = (1..HEAD.len()).map(|column| widest(column) + 2).sum();
-    let left = WIDTH.saturating_sub(others + 2).max(12);
-    for row in &mut rows {
-        row[0] = broken(&row[0], left);
-    }
+    narrow_first(&HEAD, &mut rows);
     let mut table = plain(&HEAD);
     for row in rows {
         table.add_row(row);

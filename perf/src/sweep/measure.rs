@@ -178,7 +178,7 @@ impl Measurement<'_> {
                 return Ok(Some((turn, open, None)));
             }
             let (clock, name) = (under_way.clock, starter.name);
-            let mut progress = |what: &str| self.session.tell(name, what);
+            let mut progress = |what: &str| self.session.doing(name, "", what);
             let lease = if beside == 0 {
                 tokio::select! {
                     lease = self.engine.lease(declared, clock, &mut progress) => Some(lease?),

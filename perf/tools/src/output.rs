@@ -136,7 +136,7 @@ fn table(asked: &Cli, all: &[Outcome]) -> String {
     let rows: Vec<(String, &RunAnalysis)> =
         all.iter().map(|ran| (point(ran), &ran.analysis)).collect();
     let head = all.first().map_or_else(String::new, |ran| ran.record.header.workload.clone());
-    format!("{head}\n\n{}", terminal::sweep(&rows))
+    format!("{}\n\n{}", terminal::folded(&head), terminal::sweep(&rows))
 }
 
 /// Findings as the sentences that they are in this format.

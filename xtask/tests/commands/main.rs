@@ -18,3 +18,4 @@ mod nights;
 mod published;
 mod suites;
 mod sweep;
+mod width;

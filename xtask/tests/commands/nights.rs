@@ -12,12 +12,12 @@ use crate::common::{artifact, out, perf, root};
 
 /// A repository whose scenarios are those of one test program of this one. A stand-in for cargo says
 /// so, because nothing is built there.
-struct Repository {
+pub(crate) struct Repository {
     folder: TempDir,
 }
 
 impl Repository {
-    fn of(program: &str) -> Self {
+    pub(crate) fn of(program: &str) -> Self {
         let mut artifact = artifact(program);
         let folder = TempDir::new().unwrap();
         let repository = Self { folder };
@@ -35,9 +35,10 @@ impl Repository {
         self.folder.path().join(name)
     }
 
-    /// Runs `cargo xtask perf …` in it; gives what it said.
-    fn run(&self, arguments: &[&str], code: i32) -> String {
-        let output = perf(arguments)
+    /// `cargo xtask perf …` in it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = perf(arguments);
+        command
             .current_dir(self.folder.path())
             .env_remove("PERF_RUNS_DIR")
             .env("CARGO_MANIFEST_DIR", self.path("xtask"))
@@ -46,9 +47,13 @@ impl Repository {
             // What the scenarios of the façade's own tests ask for, and their server.
             .env("PERF_TEST_BEHAVIOUR", "")
             .env("PERF_SIM_PROFILE", "tiny-cpu")
-            .env("PERF_SIM_STARTUP_MS", "0")
-            .output()
-            .unwrap();
+            .env("PERF_SIM_STARTUP_MS", "0");
+        command
+    }
+
+    /// Runs `cargo xtask perf …` in it; gives what it said.
+    fn run(&self, arguments: &[&str], code: i32) -> String {
+        let output = self.command(arguments).output().unwrap();
         let said = format!("{}{}", out(&output), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(code), "{said}");
         said

@@ -81,6 +81,23 @@ impl StartUpLog {
         }
     }
 
+    /// What the server does after what it logged last, in words; nothing before its first line.
+    pub(crate) fn doing(&self) -> Option<&'static str> {
+        if self.initialized.is_some() {
+            Some("starting the API")
+        } else if self.compilation_s.is_some() {
+            Some("capturing graphs, warming up")
+        } else if self.loaded.is_some() {
+            Some("profiling and compiling")
+        } else if self.loading.is_some() {
+            Some("loading weights")
+        } else if self.initializing.is_some() {
+            Some("initialising the engine")
+        } else {
+            self.first.map(|_| "starting the engine's process")
+        }
+    }
+
     /// What the start was, of a server that answers so long after it. `block` is the size of a
     /// block of the KV cache, if the arguments say one.
     pub(crate) fn finish(&self, ready: Duration, block: Option<u64>) -> StartUp {
@@ -142,6 +159,23 @@ fn blocks(line: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_log_says_what_a_server_does_while_it_starts() {
+        let mut log = StartUpLog::default();
+        assert_eq!(log.doing(), None);
+        for (line, doing) in [
+            ("INFO [api_server.py] vLLM API server", "starting the engine's process"),
+            ("INFO [core.py] Initializing a V1 LLM engine", "initialising the engine"),
+            ("INFO [gpu_model_runner.py] Starting to load model m", "loading weights"),
+            ("INFO Model loading took 1.2 GiB and 3 seconds", "profiling and compiling"),
+            ("INFO torch.compile takes 7.8 s in total", "capturing graphs, warming up"),
+            ("INFO init engine (profile) took 9 seconds", "starting the API"),
+        ] {
+            log.see(Duration::from_secs(1), line);
+            assert_eq!(log.doing(), Some(doing), "{line}");
+        }
+    }
 
     fn read(lines: &[(f64, &str)], ready: f64) -> StartUp {
         let mut log = StartUpLog::default();

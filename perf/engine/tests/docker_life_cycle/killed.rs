@@ -88,7 +88,7 @@ fn what_a_run_that_was_killed_with_its_watcher_left_is_removed_by_the_next() {
     });
     assert!(started.is_err());
     assert!(
-        steps.iter().any(|step| step.contains("which a run that was killed had left behind")),
+        steps.iter().any(|step| step.contains("a run that was killed had left the container")),
         "{steps:?}"
     );
     assert_nothing_left(&place);

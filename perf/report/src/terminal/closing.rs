@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::table::number;
-use super::wrap::{WIDTH, wrapped};
+use super::wrap::{WIDTH, columns, folded, wrapped};
 use super::{change, left_out};
 use crate::overview::{Overview, Problem};
 
@@ -13,7 +13,7 @@ const LINES: usize = 13;
 
 /// The result, what did not hold, and what to do about it.
 pub fn overview(run: &Overview<'_>) -> String {
-    let mut text = format!("{}\n", run.headline());
+    let mut text = wrapped(&run.headline(), "");
     text.push_str(&problems(run));
     for (load, row) in run.improvements().iter().take(LINES) {
         let (suite, name, label) = (&load.suite, &load.load, row.metric.label());
@@ -21,7 +21,7 @@ pub fn overview(run: &Overview<'_>) -> String {
         text.push_str(&wrapped(&improved, ""));
     }
     if let Some(next) = run.next() {
-        text.push_str(&advised(&next));
+        text.push_str(&advice(&format!("next: {next}")));
     }
     text
 }
@@ -73,7 +73,7 @@ fn problems(run: &Overview<'_>) -> String {
     if shown < problems.len() {
         lines.push(format!("  and {} more", problems.len() - shown));
     }
-    lines.into_iter().map(|line| line + "\n").collect()
+    lines.into_iter().map(|line| folded(&line) + "\n").collect()
 }
 
 /// One thing that did not hold, on one line.
@@ -98,11 +98,11 @@ fn line(problem: &Problem<'_>) -> String {
 
 /// Advice, whose commands stand on lines of their own, as they are typed. One that is longer than a
 /// line goes on behind a backslash, which a shell takes for the same command.
-fn advised(advice: &str) -> String {
+pub fn advice(sentences: &str) -> String {
     let mut text = String::new();
-    let mut sentence = "next: ".to_owned();
+    let mut sentence = String::new();
     let (mut is_command, mut is_after_command) = (false, false);
-    for part in advice.split('`') {
+    for part in sentences.split('`') {
         if is_command && part.starts_with("cargo ") {
             text.push_str(&wrapped(sentence.trim_end_matches([' ', '(']), ""));
             text.push_str(&command(part));
@@ -126,15 +126,15 @@ fn advised(advice: &str) -> String {
     text
 }
 
-/// A command, indented. It is broken before options only, so that no word in quotes is taken apart.
+/// A command, indented. It is broken before options, and elsewhere only where it must be. No word in
+/// quotes is taken apart.
 fn command(words: &str) -> String {
     let mut lines = Vec::new();
     let mut line = String::from("    ");
     for (at, part) in words.split(" --").enumerate() {
         let part = if at == 0 { part.to_owned() } else { format!("--{part}") };
-        let length = line.chars().count() + 1 + part.chars().count();
         // Two more for the backslash.
-        if at > 0 && length + 2 > WIDTH {
+        if at > 0 && columns(&line) + 1 + columns(&part) + 2 > WIDTH {
             lines.push(format!("{line} \\"));
             line = format!("      {part}");
         } else {
@@ -143,9 +143,34 @@ fn command(words: &str) -> String {
             }
             line.push_str(&part);
         }
+        while let Some((head, rest)) = split_where_wide(&line) {
+            lines.push(format!("{head} \\"));
+            line = format!("      {rest}");
+        }
     }
     lines.push(line);
     lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// A line of a command that is too wide, divided at the last blank that lies before its end and in no
+/// quotes.
+fn split_where_wide(line: &str) -> Option<(String, String)> {
+    if columns(line) <= WIDTH {
+        return None;
+    }
+    let indent = line.len() - line.trim_start().len();
+    let mut quote = None;
+    let mut last = None;
+    for (at, letter) in line.char_indices().skip(indent) {
+        match (quote, letter) {
+            (None, '\'' | '"') => quote = Some(letter),
+            (Some(open), close) if open == close => quote = None,
+            (None, ' ') if last.is_none() || columns(&line[..at]) + 2 <= WIDTH => last = Some(at),
+            _ => {}
+        }
+    }
+    let at = last?;
+    Some((line[..at].to_owned(), line[at + 1..].to_owned()))
 }
 
 #[cfg(test)]
@@ -194,6 +219,19 @@ mod tests {
         let joined: Vec<&str> =
             text.lines().map(|line| line.trim_end_matches(" \\").trim_start()).collect();
         assert_eq!(joined.join(" "), words);
+    }
+
+    #[test]
+    fn a_command_of_many_names_is_broken_between_them_and_not_in_quotes() {
+        let names: Vec<String> = (0..20).map(|at| format!("'suite {at}'")).collect();
+        let words = format!("cargo xtask perf {} --tier full", names.join(" "));
+        let text = command(&words);
+        assert!(text.lines().count() > 2, "{text}");
+        assert!(text.lines().all(|line| columns(line) <= WIDTH), "{text}");
+        let joined: Vec<&str> =
+            text.lines().map(|line| line.trim_end_matches(" \\").trim_start()).collect();
+        assert_eq!(joined.join(" "), words);
+        assert!(text.lines().all(|line| line.matches('\'').count().is_multiple_of(2)), "{text}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use perf_model::spec::engine_kind::EngineKind;
 
-use super::wrap::{WIDTH, wrapped};
+use super::wrap::{WIDTH, columns, wrapped};
 
 /// How much a check matters to a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,7 +92,7 @@ fn item(mark: &str, text: &str) -> String {
     let (mut lines, mut line) = (String::new(), mark.to_owned());
     for word in text.split_whitespace() {
         let is_empty = line == mark || line == indent;
-        if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+        if !is_empty && columns(&line) + 1 + columns(word) > WIDTH {
             lines.push_str(&line);
             lines.push('\n');
             line.clone_from(&indent);

@@ -12,8 +12,8 @@ use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::metric::{Metric, Quantity, Statistic};
 
 use super::columns::Columns;
-use super::table::{align_right, plain, shorten, trimmed};
-use super::wrap::wrapped;
+use super::table::{align_right, narrow_first, plain, shorten, trimmed};
+use super::wrap::{folded, wrapped};
 
 /// The latencies of the steady part that are shown; the record has the others.
 const STEADY: [(Quantity, Statistic); 7] = [
@@ -48,19 +48,19 @@ pub fn figures(records: &[Record]) -> String {
     // One repetition is its own median, and of many there is no room for each.
     let columns = Columns::of(records.len());
     head.extend(columns.head(records.iter().map(|record| column(&record.header))));
-    let mut table = plain(&head);
+    let mut rows: Vec<Vec<String>> = Vec::new();
     let count = |name: &str, of: &dyn Fn(&Summary) -> u64| {
         let counts: Vec<u64> = summaries.iter().map(|summary| of(summary)).collect();
         let cells = columns.counts(&counts);
         std::iter::once(name.to_owned()).chain(cells).collect::<Vec<_>>()
     };
-    table.add_row(count("requests", &|summary| summary.requests as u64));
-    table.add_row(count("failed", &|summary| summary.failed() as u64));
-    table.add_row(count("prompt tokens", &|summary| summary.prompt_tokens));
-    table.add_row(count("output tokens", &|summary| summary.output_tokens));
+    rows.push(count("requests", &|summary| summary.requests as u64));
+    rows.push(count("failed", &|summary| summary.failed() as u64));
+    rows.push(count("prompt tokens", &|summary| summary.prompt_tokens));
+    rows.push(count("output tokens", &|summary| summary.output_tokens));
     let mut shown = |name: String, values: Vec<Option<f64>>, estimated: Vec<bool>| {
         let cells = columns.values(&values, &estimated);
-        table.add_row(std::iter::once(name).chain(cells));
+        rows.push(std::iter::once(name).chain(cells).collect());
     };
     let exact = vec![false; records.len()];
     let marks = |metric: Metric| summaries.iter().map(|it| it.is_estimated(metric)).collect();
@@ -102,13 +102,16 @@ pub fn figures(records: &[Record]) -> String {
             shown(format!("{} [{}]", metric.label(), metric.unit()), values, marks(metric));
         }
     }
+    narrow_first(&head, &mut rows);
+    let mut table = plain(&head);
+    table.add_rows(rows);
     align_right(&mut table, 1..head.len());
     let part = match first.part {
         Part::Judged => "",
         Part::Base => "base of a side-by-side confirmation",
         Part::Candidate => "candidate of a side-by-side confirmation",
     };
-    let mut text = format!("{} / {}\n", first.suite, first.load);
+    let mut text = folded(&format!("{} / {}\n", first.suite, first.load));
     if !part.is_empty() {
         let _ = writeln!(text, "  {part}");
     }

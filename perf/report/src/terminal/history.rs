@@ -6,7 +6,7 @@ use perf_model::judge::history::{History, Point, Source};
 use perf_model::record::day::Day;
 
 use super::table::number;
-use super::wrap::wrapped;
+use super::wrap::{folded, wrapped};
 use crate::figure::percent_of;
 
 /// The width of the drawing.
@@ -19,7 +19,8 @@ const MOST: usize = 40;
 /// then where the level changed.
 pub fn history(history: &History) -> String {
     let History { suite, load, metric, points, anchor, change_points, .. } = history;
-    let mut text = format!("{suite} / {load}   {} [{}]\n", metric.label(), metric.unit());
+    let title = format!("{suite} / {load}   {} [{}]\n", metric.label(), metric.unit());
+    let mut text = folded(&title);
     text.push_str(&wrapped(&history.baseline_file, "  "));
     if let Some(level) = anchor {
         let (value, change) = (number(level.value), percent_of(level.change));

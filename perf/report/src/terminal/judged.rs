@@ -7,18 +7,17 @@ use perf_gate::Output;
 use perf_model::judge::verdict::Verdict;
 
 use super::table::{align_right, number, plain, trimmed};
+use super::wrap::{folded, wrapped};
 
 /// A row for each metric of each file, and below them why, where the numbers do not say it.
 pub fn judged(outputs: &[(String, Output)]) -> String {
-    let head =
-        ["", "metric", "baseline", "candidate", "change", "95 %", "band", "starts", "verdict"];
+    let head = ["baseline", "candidate", "change", "95 %", "band", "starts", "verdict"];
     let mut table = plain(&head);
-    let mut reasons = String::new();
+    let (mut names, mut reasons) = (Vec::new(), String::new());
     for (file, output) in outputs {
         let judged = &output.judgement;
+        let name = format!("{file}, {} [{}]", output.metric, output.unit);
         table.add_row([
-            file.clone(),
-            format!("{} [{}]", output.metric, output.unit),
             number(output.baseline),
             number(output.candidate),
             format!("{:+.1} %", judged.change * 100.0),
@@ -26,15 +25,24 @@ pub fn judged(outputs: &[(String, Output)]) -> String {
             format!("{:.1} %", judged.resolution.band * 100.0),
             judged.starts.to_string(),
             if judged.verdict == perf_gate::Verdict::Continue {
-                "continue: measure another start".to_owned()
+                reasons += &wrapped(&format!("{name}: measure another start"), "  ");
+                "continue".to_owned()
             } else {
                 Verdict::from(judged.verdict).to_string()
             },
         ]);
         if let Some(reason) = &judged.reason {
-            let _ = write!(reasons, "\n  {file}, {}: {reason}", output.metric);
+            reasons += &wrapped(&format!("{name}: {reason}"), "  ");
         }
+        names.push(name);
     }
-    align_right(&mut table, 2..head.len() - 1);
-    format!("{}{reasons}", trimmed(&table))
+    align_right(&mut table, 0..head.len() - 1);
+    let lines = trimmed(&table);
+    let (head, rows) = lines.split_once('\n').unwrap_or((&lines, ""));
+    let mut text = format!("{head}\n");
+    // Names stand between the rows, because they would widen the table beyond a terminal.
+    for (name, row) in names.iter().zip(rows.lines()) {
+        let _ = writeln!(text, "{}\n{row}", folded(name));
+    }
+    (text + &reasons).trim_end().to_owned()
 }

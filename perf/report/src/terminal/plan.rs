@@ -6,7 +6,7 @@ use perf_model::spec::metric::Direction;
 use perf_model::spec::plan::{Plan, PlannedLoad, PlannedSweep};
 use perf_model::spec::tier::Tier;
 
-use super::wrap::wrapped;
+use super::wrap::{folded, wrapped};
 
 /// A suite's server, its loads with their guards, and the state of each baseline.
 pub fn plan(scenario: &str, plan: &Plan) -> String {
@@ -16,14 +16,15 @@ pub fn plan(scenario: &str, plan: &Plan) -> String {
         gpus => format!("{gpus} GPUs"),
     };
     if let Some(PlannedSweep { cells, servers }) = plan.sweep {
-        return format!(
+        return folded(&format!(
             "{scenario}\n  sweep {} · {} · up to {gpus}\n  {cells} cells on {servers} servers: `cargo xtask perf sweep {}`\n",
             plan.suite, plan.model, plan.suite
-        );
+        ));
     }
-    let mut text = format!("{scenario}\n  suite {} · {} · {gpus}\n", plan.suite, plan.model);
+    let mut text =
+        folded(&format!("{scenario}\n  suite {} · {} · {gpus}\n", plan.suite, plan.model));
     if let Some(why) = &plan.skipped {
-        let _ = writeln!(text, "  skipped on this machine: {why}");
+        text.push_str(&wrapped(&format!("skipped on this machine: {why}"), "  "));
     }
     for PlannedLoad { load, tier, guards, baseline, .. } in &plan.loads {
         let state = match (&baseline.fault, baseline.is_recorded, baseline.file.as_str()) {

@@ -7,12 +7,28 @@ use perf_model::judge::gate::Gate;
 use perf_model::spec::guard::Guard;
 
 use super::table::{align_right, plain, trimmed};
+use super::wrap::{folded, wrapped};
 
-/// What the baseline supports of a probability: "58-99 %", or one figure where the ends are as good as
-/// equal.
+/// The columns: shares in percent, then engine starts, and what a pass costs.
+const HEAD: [&str; 10] = [
+    "noise\n[%]",
+    "drift\n[%]",
+    "slack\n[%]",
+    "band\n[%]",
+    "detects\n[%]",
+    "pass if un-\nchanged [%]",
+    "\nstarts",
+    "fail at that\nloss [%]",
+    "\nstarts",
+    "GPU-\nmin",
+];
+const HEAD_LINES: usize = 2;
+
+/// What the baseline supports of a probability, in percent: "58-99", or one figure where the ends are as
+/// good as equal.
 fn range((low, high): (f64, f64)) -> String {
     let [low, high] = [low, high].map(|share| format!("{:.0}", share * 100.0));
-    if low == high { format!("{low} %") } else { format!("{low}-{high} %") }
+    if low == high { low } else { format!("{low}-{high}") }
 }
 
 /// A row for each guard of a baseline's load: the noise, the band, the loss that is caught, and the
@@ -21,35 +37,26 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
     let (starts, sessions) = baseline.rests_on();
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     let cost = baseline.gpu_s_per_start;
-    let mut text = format!(
-        "{name}   {starts} starts in {sessions} session{}, {cost:.0} GPU-s per start, at most {} starts, {} guards\n",
-        plural(sessions),
-        gate.most_starts(),
-        gate.guards()
+    let title = format!("{name}   {starts} starts in {sessions} session{}", plural(sessions));
+    let mut text = folded(&title) + "\n";
+    text += &wrapped(
+        &format!(
+            "{cost:.0} GPU-s per start; a run has at most {} starts, and {} guards share its error rate",
+            gate.most_starts(),
+            gate.guards()
+        ),
+        "  ",
     );
     if guards.is_empty() {
         text.push_str("  no guard\n");
         return text;
     }
-    let head = [
-        "",
-        "noise",
-        "drift",
-        "slack",
-        "band",
-        "detects",
-        "pass if\nunchanged",
-        "starts",
-        "fail at\nthat loss",
-        "starts",
-        "GPU-min",
-    ];
     if let Some(few) = gate.too_few(starts) {
-        let _ = writeln!(text, "  {few}");
+        text += &wrapped(&few, "  ");
         return text;
     }
-    let mut table = plain(&head);
-    let mut remarks = Vec::new();
+    let mut table = plain(&HEAD);
+    let (mut labels, mut remarks) = (Vec::new(), Vec::new());
     for guard in guards {
         let sessions = baseline.sessions(guard.metric);
         let label = guard.metric.label();
@@ -65,23 +72,21 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
             }
         };
         let percent = |share: f64| format!("{:.1} %", share * 100.0);
+        let figure = |share: f64| format!("{:.1}", share * 100.0);
+        let is_measured = sessions.len() >= 3;
         table.add_row([
-            label.clone(),
-            percent(found.noise.start_sd),
-            if sessions.len() < 3 {
-                "not measured".to_owned()
-            } else {
-                percent(found.noise.session_sd)
-            },
-            guard.slack.to_string(),
-            percent(found.band),
-            percent(found.detects),
+            figure(found.noise.start_sd),
+            if is_measured { figure(found.noise.session_sd) } else { "–".to_owned() },
+            guard.slack.value().to_string(),
+            figure(found.band),
+            figure(found.detects),
             range(same.held_range),
             format!("{:.1}", same.starts),
             range(lost.regressed_range),
             format!("{:.1}", lost.starts),
             format!("{:.0}", same.starts * cost / 60.0),
         ]);
+        labels.push(label.clone());
         if found.is_blind {
             remarks.push(format!(
                 "{label}: with this baseline a loss under {} cannot be seen; it will be inconclusive instead of held",
@@ -100,10 +105,19 @@ pub fn power(name: &str, baseline: &Baseline, guards: &[Guard], gate: &Gate) -> 
     if sessions < 3 {
         remarks.push("day-to-day drift not measured: fewer than three sessions".to_owned());
     }
-    align_right(&mut table, 1..head.len());
-    let _ = writeln!(text, "{}", trimmed(&table));
+    align_right(&mut table, 0..HEAD.len());
+    let lines = trimmed(&table);
+    let (head, rows): (Vec<&str>, Vec<&str>) =
+        (lines.lines().take(HEAD_LINES).collect(), lines.lines().skip(HEAD_LINES).collect());
+    for line in head {
+        let _ = writeln!(text, "{line}");
+    }
+    // Names stand between the rows, because they would widen the table beyond a terminal.
+    for (label, row) in labels.iter().zip(rows) {
+        let _ = writeln!(text, "  {label}\n{row}");
+    }
     for remark in remarks {
-        let _ = writeln!(text, "  {remark}");
+        text += &wrapped(&remark, "  ");
     }
     text
 }

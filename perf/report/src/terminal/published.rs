@@ -8,7 +8,7 @@ use perf_model::spec::metric::Quantity;
 
 use super::knee::knee;
 use super::table::{align_right, optional, plain, trimmed};
-use super::wrap::wrapped;
+use super::wrap::{folded, wrapped};
 
 /// What was measured for one published report.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct FieldReport {
 pub fn published(reports: &[FieldReport]) -> String {
     let mut text = String::new();
     for report in reports {
-        let _ = writeln!(text, "{}  {}", report.name, report.file);
+        let _ = writeln!(text, "{}", folded(&format!("{}  {}", report.name, report.file)));
         let rows = rows(report);
         if rows.is_empty() {
             text.push_str("  no published figure was measured\n\n");
@@ -50,7 +50,7 @@ pub fn published(reports: &[FieldReport]) -> String {
         for (line, (load, _)) in lines.zip(&rows) {
             let name = format!("  {} / {}", load.suite, load.load);
             if name != named {
-                let _ = writeln!(text, "{name}");
+                let _ = writeln!(text, "{}", folded(&name));
                 named = name;
             }
             let _ = writeln!(text, "{line}");

@@ -7,6 +7,7 @@ use perf_model::record::file::Record;
 use perf_model::spec::engine_kind::EngineKind;
 
 use super::table::{align_right, plain, shorten, trimmed};
+use super::wrap::{broken, folded, wrapped};
 
 /// The probes of one search, a row each, and what it found.
 ///
@@ -40,23 +41,25 @@ pub fn search(records: &[Record]) -> String {
             percent(probe.share.map(|share| share.low)),
             percent(probe.share.map(|share| share.high)),
             probe.share.map_or_else(|| "–".to_owned(), |share| format!("{:.0}", share.effective)),
-            probe.in_words().to_owned(),
+            broken(probe.in_words(), 15),
         ]);
     }
     align_right(&mut table, 0..7);
     let run = first.part.folder(first.start, first.run).replace('-', " ").replace('/', ", ");
-    let mut text = format!("{} / {}   {run}\n", first.suite, first.load);
+    let mut text = folded(&format!("{} / {}   {run}\n", first.suite, first.load));
     let engine =
         if first.fingerprint.engine == EngineKind::Simulated { "SIMULATED" } else { "measured" };
-    let _ = writeln!(text, "  {engine} · {} · {}", first.fingerprint.hardware, found.of);
-    let _ = writeln!(text, "  {}\n\n{}", shorten(&first.workload), trimmed(&table));
-    let _ = writeln!(text, "  {}", found.sentence());
-    for remark in &found.remarks {
-        let _ = writeln!(text, "  {remark}");
-    }
+    let ran = format!("{engine} · {} · {}", first.fingerprint.hardware, found.of);
+    text.push_str(&wrapped(&ran, "  "));
+    text.push_str(&wrapped(&shorten(&first.workload), "  "));
+    let _ = writeln!(text, "\n{}", trimmed(&table));
     let sentence = found.sentence();
+    text.push_str(&wrapped(&sentence, "  "));
+    for remark in &found.remarks {
+        text.push_str(&wrapped(&remark.to_string(), "  "));
+    }
     for fault in found.faults.iter().filter(|fault| fault.message != sentence) {
-        let _ = writeln!(text, "  INVALID: {fault}");
+        text.push_str(&wrapped(&format!("INVALID: {fault}"), "  "));
     }
     text
 }

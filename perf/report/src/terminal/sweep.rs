@@ -3,7 +3,8 @@
 use perf_model::analysis::run_analysis::RunAnalysis;
 use perf_model::spec::metric::Metric;
 
-use super::table::{align_right, marked, optional, plain, trimmed};
+use super::table::{blocks, marked, optional};
+use super::wrap::{broken, head};
 
 /// The figures that a sweep is looked at for, those that were measured a column each.
 const COLUMNS: [&str; 9] = [
@@ -29,7 +30,11 @@ const BESIDE: [Beside; 4] = [
     ("sends late P99", "ms", |analysis| Some(analysis.lateness?.p99_ms)),
 ];
 
-/// A table with a row for each point: what it is, and its figures.
+/// The widest name of a point.
+const POINT: usize = 24;
+
+/// Tables with a row for each point: what it is, and its figures, as many a table as a terminal has room
+/// for.
 pub fn sweep(points: &[(String, &RunAnalysis)]) -> String {
     let columns: Vec<Metric> = COLUMNS
         .iter()
@@ -43,21 +48,22 @@ pub fn sweep(points: &[(String, &RunAnalysis)]) -> String {
             .iter()
             .filter(|(.., value)| points.iter().any(|(_, analysis)| value(analysis).is_some()))
     };
-    let mut head = vec![String::new(), "requests".to_owned(), "failed".to_owned()];
-    head.extend(columns.iter().map(|metric| format!("{}\n[{}]", metric.label(), metric.unit())));
-    head.extend(beside().map(|(name, unit, _)| format!("{name}\n[{unit}]")));
-    let mut table = plain(&head);
+    let mut heads = vec![String::new(), "requests".to_owned(), "failed".to_owned()];
+    let named = |name: &str, unit: &str| format!("{}\n[{unit}]", head(name));
+    heads.extend(columns.iter().map(|metric| named(&metric.label(), metric.unit())));
+    heads.extend(beside().map(|(name, unit, _)| named(name, unit)));
+    let mut rows = Vec::new();
     for (point, analysis) in points {
         let summary = &analysis.summary;
-        let counts = [point.clone(), summary.requests.to_string(), summary.failed().to_string()];
+        let counts =
+            [broken(point, POINT), summary.requests.to_string(), summary.failed().to_string()];
         let value = |metric: &Metric| summary.values.get(metric).copied();
         let values =
             columns.iter().map(|metric| marked(value(metric), summary.is_estimated(*metric)));
         let beside = beside().map(|(.., value)| optional(value(analysis)));
-        table.add_row(counts.into_iter().chain(values).chain(beside));
+        rows.push(counts.into_iter().chain(values).chain(beside).collect());
     }
-    align_right(&mut table, 1..head.len());
-    trimmed(&table)
+    blocks(&heads, &rows, 1, &[0])
 }
 
 #[cfg(test)]
@@ -77,10 +83,7 @@ mod tests {
         let (first, second) = (point(20, 61.25), point(160, 402.0));
         let table =
             sweep(&[("1 concurrent".to_owned(), &first), ("8 concurrent".to_owned(), &second)]);
-        let lines: Vec<&str> = table.lines().collect();
-        assert_eq!(lines.len(), 4);
-        assert!(lines[0].contains("output throughput") && lines[1].contains("[tok/s]"), "{table}");
-        assert!(lines[3].contains("8 concurrent") && lines[3].ends_with("402.0"), "{table}");
+        insta::assert_snapshot!(table);
         assert!(
             !table.contains("TTFT") && !table.contains("hits") && !table.contains("late"),
             "{table}"
@@ -94,9 +97,21 @@ mod tests {
             RunAnalysis { prefix_hit_rate: Some(0.0), lateness: Some(late), ..point(20, 61.25) };
         let unknown = point(20, 61.25);
         let table = sweep(&[("a".to_owned(), &known), ("b".to_owned(), &unknown)]);
-        let lines: Vec<&str> = table.lines().collect();
-        assert!(lines[0].contains("prefix-cache hits  sends late P99"), "{table}");
-        assert!(lines[2].ends_with("0.750") && lines[3].ends_with("–"), "{table}");
-        assert_eq!(lines[3].matches('–').count(), 2, "{table}");
+        insta::assert_snapshot!(table);
+        assert_eq!(table.matches('–').count(), 2, "{table}");
+    }
+
+    #[test]
+    fn every_figure_at_once_is_no_wider_than_a_terminal() {
+        let late = Lateness { p50_ms: 0.1, p99_ms: 0.75 };
+        let mut all =
+            RunAnalysis { prefix_hit_rate: Some(0.5), lateness: Some(late), ..point(20, 61.25) };
+        for key in COLUMNS {
+            all.summary.values.insert(key.parse().unwrap(), 123_456.7);
+        }
+        let name = "gamma 1234.5 requests/s of shape 0.25 (incomplete)".to_owned();
+        let table = sweep(&[(name, &all)]);
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        assert_eq!(table.matches("123457").count(), COLUMNS.len(), "{table}");
     }
 }

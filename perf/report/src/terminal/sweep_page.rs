@@ -11,8 +11,8 @@ use perf_model::sweep::cell::CellOutcome;
 use perf_model::sweep::goal::Figure;
 use perf_model::sweep::report::SweepReport;
 
-use super::table::{align_right, marked, number, optional, plain, trimmed};
-use super::wrap::{broken, head, wrapped};
+use super::table::{blocks, marked, number, optional};
+use super::wrap::{broken, folded, head, wrapped};
 use changes::changes;
 
 /// The widest name of a figure beside the best cell.
@@ -59,7 +59,7 @@ fn heading(report: &SweepReport) -> String {
         report.starts,
         report.gpu_s / 60.0
     );
-    let mut text = format!("sweep {}   {counts}\n", report.name);
+    let mut text = folded(&format!("sweep {}   {counts}\n", report.name));
     text.push_str(&wrapped(&ran, "  "));
     let varies = report.axes.iter().any(|axis| axis.setting.flag().is_none());
     let of = if varies { "first cell: " } else { "" };
@@ -74,7 +74,7 @@ fn cells(report: &SweepReport, analysis: &Analysis) -> String {
     let mut columns = vec![String::new()];
     columns.extend(report.axes.iter().map(|axis| head(&axis.setting.to_string())));
     columns.extend(figures.iter().map(|figure| head(&format!("{figure} [{}]", figure.unit()))));
-    let mut table = plain(&columns);
+    let mut rows = Vec::new();
     let mut reasons: Vec<(&str, &str)> = Vec::new();
     for (at, cell) in report.cells.iter().enumerate() {
         let mut mark = if analysis.front.contains(&at) { "*".to_owned() } else { String::new() };
@@ -92,10 +92,10 @@ fn cells(report: &SweepReport, analysis: &Analysis) -> String {
         }
         let values =
             figures.iter().map(|figure| marked(cell.value(*figure), cell.is_estimated(*figure)));
-        table.add_row(std::iter::once(mark).chain(cell.values.iter().cloned()).chain(values));
+        rows.push(std::iter::once(mark).chain(cell.values.iter().cloned()).chain(values).collect());
     }
-    align_right(&mut table, 1..columns.len());
-    let mut text = format!("\n{}\n", trimmed(&table));
+    let keys = 1 + report.axes.len();
+    let mut text = format!("\n{}\n", blocks(&columns, &rows, keys, &[0]));
     if let Some([throughput, latency]) = report.front_figures() {
         let front = format!(
             "* Pareto front: no other cell is better in {throughput} [{}] and in {latency}",
@@ -127,7 +127,7 @@ fn best(report: &SweepReport, analysis: &Analysis) -> String {
         columns.push("published*".to_owned());
     }
     columns.push("of".to_owned());
-    let mut table = plain(&columns);
+    let mut rows = Vec::new();
     for (goal, ranking) in report.goals.iter().zip(&analysis.rankings) {
         let best = ranking.first();
         let values = best.map_or_else(
@@ -149,10 +149,9 @@ fn best(report: &SweepReport, analysis: &Analysis) -> String {
             || broken("mean distance from the best", OF),
             |figure| broken(&format!("{figure} [{}]", figure.unit()), OF),
         ));
-        table.add_row(row);
+        rows.push(row);
     }
-    align_right(&mut table, 1..columns.len() - 1);
-    let mut text = format!("\n{}\n", trimmed(&table));
+    let mut text = format!("\n{}\n", blocks(&columns, &rows, 1, &[0, columns.len() - 1]));
     if has_published {
         text.push_str(
             "  * from a published report: one run, noise unknown; of the cell named here\n",
@@ -166,7 +165,7 @@ fn imported(report: &SweepReport) -> String {
     let mut columns: Vec<String> =
         report.axes.iter().map(|axis| head(&axis.setting.to_string())).collect();
     columns.extend(["", "published*", "measured", "difference"].map(str::to_owned));
-    let mut table = plain(&columns);
+    let mut rows = Vec::new();
     for cell in &report.cells {
         for (metric, published) in &cell.published {
             let figure = Figure::of(*metric);
@@ -177,15 +176,15 @@ fn imported(report: &SweepReport) -> String {
             row.push(number(*published));
             row.push(optional(measured));
             row.push(difference.map_or_else(|| "–".to_owned(), |it| format!("{it:+.1} %")));
-            table.add_row(row);
+            rows.push(row);
         }
     }
-    if table.row_count() == 0 {
+    if rows.is_empty() {
         return String::new();
     }
-    align_right(&mut table, 0..report.axes.len());
-    align_right(&mut table, report.axes.len() + 1..columns.len());
-    format!("\n{}\n  * from a published report: one run, noise unknown\n", trimmed(&table))
+    let axes = report.axes.len();
+    let table = blocks(&columns, &rows, axes + 1, &[axes]);
+    format!("\n{table}\n  * from a published report: one run, noise unknown\n")
 }
 
 fn published(report: &SweepReport, figure: Option<Figure>, cell: Option<usize>) -> Option<String> {

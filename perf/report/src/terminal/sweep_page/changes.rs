@@ -6,8 +6,8 @@ use perf_model::analysis::statistics::median;
 use perf_model::sweep::analysis::Sensitivity;
 use perf_model::sweep::report::SweepReport;
 
-use super::super::table::{align_right, plain, trimmed};
-use super::super::wrap::head;
+use super::super::table::{align_right, blocks, plain, trimmed};
+use super::super::wrap::{head, wrapped};
 
 /// More rows than these are summed up: the median, the least and the most.
 const MOST_ROWS: usize = 10;
@@ -23,11 +23,11 @@ pub(super) fn changes(report: &SweepReport, all: &[Sensitivity]) -> String {
         let ends = [axis_values.first(), axis_values.last()].map(|end| end.map_or("", |end| end));
         let partial =
             if is_partial(report, &of_axis, axis) { " or the last that was measured" } else { "" };
-        let _ = writeln!(
-            text,
-            "\nchange along {}, from {} to {}{partial}",
+        let title = format!(
+            "change along {}, from {} to {}{partial}",
             report.axes[axis].setting, ends[0], ends[1]
         );
+        let _ = write!(text, "\n{}", wrapped(&title, ""));
         text.push_str(&if most <= MOST_ROWS {
             rows(report, &of_axis, axis)
         } else {
@@ -62,7 +62,7 @@ fn rows(report: &SweepReport, of_axis: &[&Sensitivity], axis: usize) -> String {
         of_axis.iter().flat_map(|one| one.rows.iter().map(|row| row.cells.0)).collect();
     firsts.sort_unstable();
     firsts.dedup_by_key(|cell| report.label_without(*cell, axis));
-    let mut table = plain(&columns);
+    let mut rows = Vec::new();
     for first in firsts {
         let label = report.label_without(first, axis);
         let mut row: Vec<String> =
@@ -75,10 +75,9 @@ fn rows(report: &SweepReport, of_axis: &[&Sensitivity], axis: usize) -> String {
                     .then(|| published(one, first).map_or_else(|| "–".to_owned(), percent)),
             );
         }
-        table.add_row(row);
+        rows.push(row);
     }
-    align_right(&mut table, 0..columns.len());
-    let mut text = format!("{}\n", trimmed(&table));
+    let mut text = format!("{}\n", blocks(&columns, &rows, others.len(), &[]));
     if of_axis.iter().any(|one| has_published(one)) {
         text.push_str("  * from a published report: one run, noise unknown\n");
     }
