@@ -63,7 +63,7 @@ fn head(title: &str) -> Markup {
 
 /// The page.
 pub fn html(page: &Page<'_>) -> String {
-    let title = format!("{}: run {}", page.run.headline(), page.name);
+    let title = format!("{}: run {}", summary::headline(page), page.name);
     let markup = html! {
         (DOCTYPE)
         html lang="en" {

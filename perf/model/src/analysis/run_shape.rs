@@ -74,6 +74,12 @@ impl RunShape {
         self.failed += other.failed;
     }
 
+    /// Takes the course of another run of the same load in place of its own.
+    pub fn take_course(&mut self, other: Self) {
+        let Self { timeline, gpus, kv_use, .. } = other;
+        (self.timeline, self.gpus, self.kv_use) = (timeline, gpus, kv_use);
+    }
+
     /// The distribution of a latency; absent for another quantity, and where it has no value.
     pub fn latency(&self, quantity: Quantity) -> Option<&Distribution> {
         let distribution = match quantity {

@@ -30,7 +30,8 @@ pub struct LoadShape {
     pub start_ups: Vec<(u32, StartUp)>,
     /// What the first start ran on.
     pub fingerprint: Fingerprint,
-    is_first: bool,
+    /// The part of the run whose course is shown; none before the first record.
+    course_of: Option<Part>,
 }
 
 impl LoadShape {
@@ -43,7 +44,7 @@ impl LoadShape {
             base: None,
             start_ups: Vec::new(),
             fingerprint: header.fingerprint.clone(),
-            is_first: true,
+            course_of: None,
         }
     }
 
@@ -60,10 +61,12 @@ impl LoadShape {
         if let (true, Part::Judged, Some(start_up)) = (is_new, header.part, header.start_up) {
             self.start_ups.push((header.start, start_up));
         }
-        if self.is_first {
-            (self.now, self.is_first) = (shape, false);
-        } else {
-            self.now.merge_latencies(&shape);
+        self.now.merge_latencies(&shape);
+        // The records of a duet may come before those of the starts that were judged.
+        let is_better = header.part == Part::Judged && self.course_of != Some(Part::Judged);
+        if self.course_of.is_none() || is_better {
+            self.now.take_course(shape);
+            self.course_of = Some(header.part);
         }
     }
 }

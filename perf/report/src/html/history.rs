@@ -56,7 +56,8 @@ fn guard(history: &History) -> Markup {
             }
             details {
                 summary { (history.points.len()) " points" }
-                div class="scroll" { table {
+                div class="scroll" tabindex="0" role="region"
+                    aria-label=(format!("Points of {} / {}, {}", history.suite, history.load, history.metric.label())) { table {
                     thead { tr {
                         th scope="col" { "Day" } th scope="col" { "From" } th scope="col" { "Value" } th scope="col" { "Step" }
                         th scope="col" { "What" }

@@ -2,9 +2,12 @@
 //! [`summary`].
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use maud::{Markup, html};
 use perf_model::record::difference::Difference;
+use perf_model::spec::engine_kind::EngineKind;
+use perf_model::sweep::report::SweepReport;
 
 use super::Page;
 use crate::figure::{change_and_interval, limit, marked};
@@ -17,14 +20,17 @@ const ROWS: usize = 100;
 pub(super) fn summary(page: &Page<'_>) -> Markup {
     let run = &page.run;
     let verdict = run.verdict().map_or("none", verdict_name);
+    let is_simulated = |sweep: &SweepReport| sweep.engine == EngineKind::Simulated;
+    let is_simulated_sweep = page.sweeps.iter().any(is_simulated);
     html! {
         header class=(format!("top {verdict}")) {
-            h1 { (run.headline()) }
+            h1 { (headline(page)) }
             @match run.next() {
+                _ if is_sweep(page) => {}
                 Some(next) => p class="next" { "Next: " (with_code(&next)) },
                 None => p class="next" { (rest_of_first_line(run)) },
             }
-            @if run.is_simulated() {
+            @if run.is_simulated() || is_simulated_sweep {
                 p class="simulated" { "These figures are SIMULATED: they do not describe a GPU." }
             }
             @if let Some(under_test) = run.under_test() { p class="facts" { "Under test: " (under_test) } }
@@ -37,6 +43,29 @@ pub(super) fn summary(page: &Page<'_>) -> Markup {
         (differences(run))
         (unmeasured(run))
     }
+}
+
+/// Whether the page is of sweeps alone, which are never gated.
+fn is_sweep(page: &Page<'_>) -> bool {
+    page.run.verdict().is_none() && !page.sweeps.is_empty()
+}
+
+/// The result in a line.
+pub(super) fn headline(page: &Page<'_>) -> String {
+    if !is_sweep(page) {
+        return page.run.headline();
+    }
+    let of = |sweep: &SweepReport| {
+        let (measured, failed, not_run) = sweep.counts();
+        let mut text = format!("sweep {}: {measured} cells measured", sweep.name);
+        for (count, what) in [(failed, "failed"), (not_run, "not run")] {
+            if count > 0 {
+                let _ = write!(text, ", {count} {what}");
+            }
+        }
+        text
+    };
+    page.sweeps.iter().map(of).collect::<Vec<_>>().join("; ")
 }
 
 /// What the first line says besides the result.

@@ -17,6 +17,12 @@ use super::scale::{Scale, place};
 const TOP: f64 = 18.0;
 const BOTTOM: f64 = 190.0;
 
+/// The most lines that have their names beside them; more would hide the chart.
+const NAMED: usize = 6;
+
+/// The height of a name.
+const NAME: f64 = 11.0;
+
 pub(super) fn sweep(report: &SweepReport) -> Markup {
     let analysis = Analysis::of(report);
     let (measured, failed, not_run) = report.counts();
@@ -118,12 +124,21 @@ fn along_load(report: &SweepReport) -> Option<Chart> {
             report.label_without(*cell, axis).replace('"', "\"\"")
         );
     }
+    let ends = lines.iter().filter_map(|line| {
+        let (cell, _, value) = line.last()?;
+        Some((y.at(*value) - 5.0, report.label_without(*cell, axis)))
+    });
+    let names = if lines.len() > NAMED { Vec::new() } else { apart(ends.collect()) };
     let body = html! {
         (left_axis(&y, &format!("{throughput} [{}]", throughput.unit())))
         (bottom_axis(&x, BOTTOM, TOP, &report.axes[axis].setting.to_string()))
         @for line in &lines {
             @let points: Vec<(f64, f64)> = line.iter().map(|point| (x.at(point.1), y.at(point.2))).collect();
             path class="line now thin" d=(path(&points, false)) { title { (report.label_without(line[0].0, axis)) } }
+            @for (at, up) in &points { circle class="now" cx=(place(*at)) cy=(place(*up)) r="2.5" {} }
+        }
+        @for (up, name) in names {
+            text class="tick" x=(place(RIGHT)) y=(place(up)) text-anchor="end" { (name) }
         }
     };
     Some(Chart {
@@ -134,4 +149,27 @@ fn along_load(report: &SweepReport) -> Option<Chart> {
         legend: vec![("now", "a server".to_owned())],
         csv,
     })
+}
+
+/// Names with their places, from the top down, moved apart so that none covers another.
+fn apart(mut names: Vec<(f64, String)>) -> Vec<(f64, String)> {
+    names.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut last = TOP - NAME;
+    for (up, _) in &mut names {
+        *up = up.max(last + NAME);
+        last = *up;
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_at_one_place_stand_below_each_other() {
+        let names = ["a", "b", "c"].map(|name| (50.0, name.to_owned())).to_vec();
+        let ups: Vec<f64> = apart(names).into_iter().map(|(up, _)| up).collect();
+        assert!(ups.windows(2).all(|pair| pair[1] - pair[0] >= NAME), "{ups:?}");
+    }
 }

@@ -155,6 +155,31 @@ fn every_chart_has_a_name_a_sentence_marks_and_data() {
 }
 
 #[test]
+fn the_course_is_that_of_the_judged_start_also_where_records_of_a_duet_come_first() {
+    let mut header = Header::of(&fixtures::load(), "s", fixtures::fingerprint());
+    let mut all = LoadShape::of(&header);
+    header.part = Part::Candidate;
+    all.add(&header, shape(5));
+    header.part = Part::Judged;
+    all.add(&header, shape(50));
+    header.start = 2;
+    all.add(&header, shape(10));
+    assert_eq!(all.now.timeline, shape(50).timeline);
+    let ttft = all.now.latency(perf_model::spec::metric::Quantity::Ttft).unwrap();
+    assert_eq!(ttft.total(), 65);
+}
+
+#[test]
+fn a_page_of_a_sweep_alone_says_how_many_cells_were_measured() {
+    let run = Overview { reports: &[], request: None, is_complete: true };
+    let sweeps = [fixtures::sweep()];
+    let page = html(&Page { run, name: "0012", shapes: &[], sweeps: &sweeps, logs: &[] });
+    let said = between(&page, "<h1>", "</h1>")[0];
+    assert!(said.starts_with("sweep ") && said.contains(" cells measured"), "{said}");
+    assert!(!page.contains("What to do next is not known"));
+}
+
+#[test]
 fn the_course_of_a_load_has_the_kv_cache_and_the_gpus_over_the_same_time() {
     let page = page(&[testing::suite(Verdict::Regressed)], 200);
     let titles: Vec<&str> = between(&page, "<figcaption>", "</figcaption>");
