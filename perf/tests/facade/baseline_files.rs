@@ -91,17 +91,17 @@ fn a_baseline_that_was_edited_is_refused_with_the_line() {
 fn a_baseline_of_a_newer_suite_is_refused() {
     let place = Place::recorded(module_path!());
     let whole = place.read(BASELINE);
-    let newer = whole.replace("schema: 3\n", "schema: 9\nsomething: new\n");
+    let newer = whole.replace("schema: 4\n", "schema: 9\nsomething: new\n");
     assert_refused(
         &place,
         newer,
-        "it has schema 9, but this version reads schema 3 at most; update the suite",
+        "it has schema 9, but this version reads schema 4 at most; update the suite",
     );
-    let older = whole.replace("schema: 3\n", "schema: 1\n");
+    let older = whole.replace("schema: 4\n", "schema: 1\n");
     assert_refused(
         &place,
         older,
-        "it has schema 1, but this version reads schema 2 and 3; measure a new one with `cargo xtask perf refresh`",
+        "it has schema 1, but this version reads schemas 2 to 4; measure a new one with `cargo xtask perf refresh`",
     );
 }
 
@@ -130,13 +130,13 @@ fn a_refresh_replaces_a_baseline_that_cannot_be_used() {
 #[test]
 fn a_refresh_does_not_replace_a_baseline_of_a_newer_suite() {
     let place = Place::recorded(module_path!());
-    let newer = place.read(BASELINE).replace("schema: 3\n", "schema: 9\nsomething: new\n");
+    let newer = place.read(BASELINE).replace("schema: 4\n", "schema: 9\nsomething: new\n");
     place.write(BASELINE, &newer);
     std::fs::remove_dir_all(place.path("run")).unwrap();
     let ended = place.simulated("").refresh().run();
     ended.assert_failed_with(&[
         "INVALID",
-        "it has schema 9, but this version reads schema 3 at most; update the suite",
+        "it has schema 9, but this version reads schema 4 at most; update the suite",
     ]);
     assert_eq!(place.read(BASELINE), newer);
     assert!(!place.has("run/inner/start-1"), "it was measured before it was refused");
@@ -149,7 +149,7 @@ fn a_session_is_added_to_nothing_that_cannot_be_read_and_nothing_is_measured_for
     for (text, why) in [
         (whole[..whole.len() - 20].to_owned(), "from git"),
         (whole.replacen("spread   ", "spread 1 ", 1), "it was edited by hand or truncated"),
-        (whole.replace("schema: 3\n", "schema: 9\n"), "it has schema 9"),
+        (whole.replace("schema: 4\n", "schema: 9\n"), "it has schema 9"),
         ("hello\n".to_owned(), "it is not a snapshot file"),
     ] {
         place.write(BASELINE, &text);

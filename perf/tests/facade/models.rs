@@ -45,7 +45,7 @@ fn a_mix_of_models_is_drawn_from_the_seed_and_shown_by_model() {
     assert!(said.message.starts_with("requests by model: `tiny` 6, TTFT P50 "), "{said}");
     assert!(said.message.contains("; `adapter` 2, TTFT P50 "), "{said}");
     let baseline = places[0].read("baselines/simulated/inner/mix.snap");
-    assert!(baseline.contains("of models tiny (3) and adapter (1)"), "{baseline}");
+    assert!(baseline.contains("models tiny (3) and adapter (1)\"\n"), "{baseline}");
 }
 
 #[test]

@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn an_anchor_without_its_reason_or_with_a_cut_baseline_is_refused() {
-        for text in ["", "reason: because\n", "schema: 3\n", "reason: \"because\"\nschema: 3\n"] {
+        for text in ["", "reason: because\n", "schema: 4\n", "reason: \"because\"\nschema: 4\n"] {
             let starts = StartsFile { name: "l.anchor.starts.json", text: Ok("{}") };
             assert!(Anchor::from_texts(text, &starts).is_err(), "{text:?}");
         }

@@ -29,7 +29,10 @@ pub use form::Texts;
 pub use starts::{StartsFile, pending_starts_file, starts_file};
 
 /// The version of the format that this code writes.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
+
+/// The version before it, whose texts were not broken into lines. It is still read.
+const LONG_LINES: u32 = 3;
 
 /// Sessions of a good baseline; more add little.
 pub const GOOD_SESSIONS: usize = 5;
@@ -79,7 +82,7 @@ pub enum BaselineError {
     Newer(u32),
     /// Written by a version whose files are no longer read.
     #[error(
-        "it has schema {0}, but this version reads schema 2 and {SCHEMA}; measure a new one with `cargo xtask perf refresh`"
+        "it has schema {0}, but this version reads schemas 2 to {SCHEMA}; measure a new one with `cargo xtask perf refresh`"
     )]
     Older(u32),
     /// Readable, but not what this suite writes.

@@ -140,6 +140,6 @@ fn the_form_of_older_versions_is_read_and_rewritten_once_and_so_is_its_anchor() 
     let AnchorLookup::At(anchor) = anchors::find(&file) else { panic!("the anchor is gone") };
     assert_eq!((anchor.reason.as_str(), &anchor.baseline), ("because", &new));
     let text = std::fs::read_to_string(&file).unwrap();
-    assert!(text.contains("schema: 3\n") && starts_file(&file).exists(), "{text}");
+    assert!(text.contains("schema: 4\n") && starts_file(&file).exists(), "{text}");
     assert!(!rewrite(&lock, &file, &new).unwrap(), "it was rewritten twice");
 }

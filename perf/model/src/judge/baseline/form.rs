@@ -8,7 +8,7 @@ use std::fmt::Write;
 use super::header::{File, effective_lines, lines};
 use super::starts::{self, Starts, StartsFile};
 use super::text::{changed_line, line, number, read_schema, rounded, unreadable};
-use super::{Baseline, BaselineError, SCHEMA, metric_of, schema_2};
+use super::{Baseline, BaselineError, LONG_LINES, SCHEMA, metric_of, schema_2};
 use crate::analysis::statistics::median;
 use crate::judge::headline::is_headline;
 use crate::spec::metric::Metric;
@@ -32,8 +32,8 @@ impl Baseline {
             .copied()
             .filter(|metric| self.slacks.contains_key(metric) || is_headline(*metric))
             .collect();
-        let snapshot = self.snapshot(&shown);
-        let starts = starts::write(self, &snapshot);
+        let snapshot = self.snapshot(&shown, SCHEMA);
+        let starts = starts::write(self, &snapshot, SCHEMA);
         Texts { snapshot, starts }
     }
 
@@ -48,9 +48,10 @@ impl Baseline {
     /// # Errors
     /// When one of the two is missing, was edited, or does not belong to the other.
     pub fn from_texts(snapshot: &str, starts: &StartsFile<'_>) -> Result<Self, BaselineError> {
-        match read_schema(snapshot)? {
+        let schema = read_schema(snapshot)?;
+        match schema {
             schema_2::SCHEMA => return schema_2::read(snapshot),
-            SCHEMA => {}
+            LONG_LINES | SCHEMA => {}
             newer if newer > SCHEMA => return Err(BaselineError::Newer(newer)),
             older => return Err(BaselineError::Older(older)),
         }
@@ -65,12 +66,13 @@ impl Baseline {
             }
             shown.insert(metric);
         }
-        let Starts { snapshot: hash, gpu_s_per_start, estimated, metrics } = starts::read(starts)?;
+        let Starts { snapshot: hash, gpu_s_per_start, estimated, metrics } =
+            starts::read(starts, schema)?;
         (baseline.gpu_s_per_start, baseline.estimated) = (gpu_s_per_start, estimated);
         baseline.metrics = metrics;
         let file = || starts.name.to_owned();
         // A line that does not follow from the starts says more than the hash.
-        let written = baseline.snapshot(&shown);
+        let written = baseline.snapshot(&shown, schema);
         if let Some(line) = changed_line(snapshot, &written) {
             return Err(BaselineError::Unmatched {
                 file: file(),
@@ -83,9 +85,9 @@ impl Baseline {
         Ok(baseline)
     }
 
-    /// The body of the snapshot, with a line for each of these metrics.
-    fn snapshot(&self, shown: &BTreeSet<Metric>) -> String {
-        let mut yaml = lines(self, SCHEMA);
+    /// The body of the snapshot in this version of the form, with a line for each of these metrics.
+    pub(super) fn snapshot(&self, shown: &BTreeSet<Metric>, schema: u32) -> String {
+        let mut yaml = lines(self, schema);
         yaml += &line("measured", &self.extent());
         let metrics = format!(
             "# median, spread of the engine starts, slack if guarded; all {} are in the .starts.json",
@@ -95,7 +97,7 @@ impl Baseline {
         for metric in shown {
             yaml += &self.figures(*metric);
         }
-        yaml + &effective_lines(self)
+        yaml + &effective_lines(self, schema)
     }
 
     /// How many sessions, starts and repetitions there are, as "1 session × 5 starts × 3

@@ -2,24 +2,24 @@
 //! reads them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 
 use serde::Deserialize;
 
-use super::text::{line, list, optional, quote};
-use super::{Baseline, BaselineError};
+use super::text::{line, list, optional, quote, text_line};
+use super::{Baseline, BaselineError, LONG_LINES};
 use crate::record::effective::EffectiveConfiguration;
 use crate::record::fingerprint::Fingerprint;
 
 /// The first lines, from the schema on.
 pub(super) fn lines(baseline: &Baseline, schema: u32) -> String {
     let print = &baseline.fingerprint;
+    let text = |key: &str, text: &str| described(schema, "", key, text);
     let mut yaml = [
         line("schema", &schema.to_string()),
         line("suite", &quote(&baseline.suite)),
         line("load", &quote(&baseline.load)),
-        line("workload", &quote(&baseline.workload)),
-        line("arrivals", &quote(&baseline.arrivals)),
+        text("workload", &baseline.workload),
+        text("arrivals", &baseline.arrivals),
         line("engine", &print.engine.to_string()),
         line("hardware", &quote(&print.hardware)),
         line("model", &quote(&print.model)),
@@ -39,16 +39,25 @@ pub(super) fn lines(baseline: &Baseline, schema: u32) -> String {
 }
 
 /// The last lines: what the engine reported of its configuration, if it did.
-pub(super) fn effective_lines(baseline: &Baseline) -> String {
+pub(super) fn effective_lines(baseline: &Baseline, schema: u32) -> String {
     let effective = &baseline.fingerprint.effective;
     if effective.is_empty() {
         return String::new();
     }
     let mut yaml = "effective: # what the engine says that it runs with\n".to_owned();
     for (name, value) in effective.iter() {
-        let _ = writeln!(yaml, "  {}: {}", quote(name), quote(value));
+        yaml += &described(schema, "  ", &quote(name), value);
     }
     yaml
+}
+
+/// A key and a text, which older versions did not break into lines.
+fn described(schema: u32, indent: &str, key: &str, text: &str) -> String {
+    if schema <= LONG_LINES {
+        format!("{indent}{key}: {}\n", quote(text))
+    } else {
+        text_line(indent, key, text)
+    }
 }
 
 /// A snapshot as it is parsed. The forms differ in what they say of a metric.

@@ -53,7 +53,7 @@ pub(super) fn write(baseline: &Baseline) -> String {
         let starts = nested(sessions);
         let _ = writeln!(yaml, "  {metric}: {{ median: {middle}, {mark}starts: {starts} }}");
     }
-    yaml + &effective_lines(baseline)
+    yaml + &effective_lines(baseline, SCHEMA)
 }
 
 #[derive(Deserialize)]

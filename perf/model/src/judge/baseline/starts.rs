@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::text::{nested, quote};
-use super::{Baseline, BaselineError, SCHEMA, Sessions, metric_of};
+use super::{Baseline, BaselineError, Sessions, metric_of};
 use crate::spec::hash::fnv_1a;
 use crate::spec::metric::Metric;
 use crate::spec::quantity::{QUANTITIES, Quantity};
@@ -51,14 +51,20 @@ pub(super) fn hash(text: &str) -> String {
 }
 
 /// The text of the file for a snapshot with this body.
-pub(super) fn write(baseline: &Baseline, snapshot: &str) -> String {
-    let content =
-        content(&hash(snapshot), baseline.gpu_s_per_start, &baseline.estimated, &baseline.metrics);
+pub(super) fn write(baseline: &Baseline, snapshot: &str, schema: u32) -> String {
+    let content = content(
+        schema,
+        &hash(snapshot),
+        baseline.gpu_s_per_start,
+        &baseline.estimated,
+        &baseline.metrics,
+    );
     format!("{{\n\"content\": \"{}\",\n{content}", hash(&content))
 }
 
 /// Everything below the hash of it.
 fn content(
+    schema: u32,
     snapshot: &str,
     gpu_s_per_start: f64,
     estimated: &BTreeSet<Quantity>,
@@ -70,23 +76,23 @@ fn content(
         .map(|(metric, sessions)| format!("  \"{metric}\": {}", nested(sessions)))
         .collect();
     format!(
-        "\"schema\": {SCHEMA},\n\"snapshot\": \"{snapshot}\",\n\"gpu_s_per_start\": {gpu_s_per_start:.1},\n\
+        "\"schema\": {schema},\n\"snapshot\": \"{snapshot}\",\n\"gpu_s_per_start\": {gpu_s_per_start:.1},\n\
          \"estimated\": [{}],\n\"metrics\": {{\n{}\n}}\n}}\n",
         estimated.join(", "),
         lines.join(",\n")
     )
 }
 
-/// Reads the file, and checks that it is as it was written.
-pub(super) fn read(file: &StartsFile<'_>) -> Result<Starts, BaselineError> {
+/// Reads the file beside a snapshot of this version, and checks that it is as it was written.
+pub(super) fn read(file: &StartsFile<'_>, schema: u32) -> Result<Starts, BaselineError> {
     let missing =
         |why: &str| BaselineError::NoStarts { file: file.name.to_owned(), why: why.to_owned() };
     let edited = |why: String| BaselineError::EditedStarts { file: file.name.to_owned(), why };
     let text = file.text.map_err(missing)?;
     let parsed: File = serde_json::from_str(text)
         .map_err(|error| edited(format!("it is cut off or is no such file: {error}")))?;
-    if parsed.schema != SCHEMA {
-        return Err(edited(format!("it has schema {}, not {SCHEMA}", parsed.schema)));
+    if parsed.schema != schema {
+        return Err(edited(format!("it has schema {}, not {schema}", parsed.schema)));
     }
     let mut metrics = BTreeMap::new();
     for (key, sessions) in parsed.metrics {
@@ -99,7 +105,7 @@ pub(super) fn read(file: &StartsFile<'_>) -> Result<Starts, BaselineError> {
         let named = QUANTITIES.into_iter().find(|quantity| quantity.name() == name);
         estimated.insert(named.ok_or_else(|| edited(format!("no figure is called `{name}`")))?);
     }
-    let content = content(&parsed.snapshot, parsed.gpu_s_per_start, &estimated, &metrics);
+    let content = content(schema, &parsed.snapshot, parsed.gpu_s_per_start, &estimated, &metrics);
     let (_, there) = text.split_once(",\n").unwrap_or_default();
     if there.trim_end() != content.trim_end() || parsed.content != hash(&content) {
         return Err(edited("its content is not what was written".to_owned()));

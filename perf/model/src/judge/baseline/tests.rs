@@ -201,7 +201,7 @@ fn engine_starts_that_were_changed_by_hand_are_refused_with_the_file() {
         ("\"estimated\": []", "\"estimated\": [\"ttft\"]"),
         ("\"estimated\": []", "\"estimated\": [\"no such figure\"]"),
         ("e2e_p99_ms", "e2e_p98_ms"),
-        ("\"schema\": 3", "\"schema\": 4"),
+        ("\"schema\": 4", "\"schema\": 5"),
     ] {
         let starts = whole.starts.replacen(figure, instead, 1);
         assert_ne!(starts, whole.starts, "{figure}");
@@ -257,17 +257,17 @@ fn the_form_of_older_versions_is_read_without_a_second_file_and_gives_the_same_b
 #[test]
 fn a_newer_schema_is_refused_even_with_keys_unknown_here() {
     let texts = baseline().to_texts();
-    let snapshot = texts.snapshot.replace("schema: 3", "schema: 9\nfuture: true");
+    let snapshot = texts.snapshot.replace("schema: 4", "schema: 9\nfuture: true");
     assert_eq!(read(&Texts { snapshot, ..texts }), Err(BaselineError::Newer(9)));
 }
 
 #[test]
 fn the_oldest_schema_is_refused_with_the_way_out() {
     let texts = baseline().to_texts();
-    let snapshot = texts.snapshot.replace("schema: 3", "schema: 1");
+    let snapshot = texts.snapshot.replace("schema: 4", "schema: 1");
     assert_eq!(
         read(&Texts { snapshot, ..texts }).unwrap_err().to_string(),
-        "it has schema 1, but this version reads schema 2 and 3; measure a new one with `cargo xtask perf refresh`"
+        "it has schema 1, but this version reads schemas 2 to 4; measure a new one with `cargo xtask perf refresh`"
     );
 }
 
@@ -331,4 +331,43 @@ fn a_baseline_knows_its_last_day_and_files_without_one_are_read() {
     assert!(new.to_snapshot().contains("\nmeasured_on: \"2026-11-28\"\n"));
     assert_eq!(read(&new.to_texts()).unwrap().measured_on, new.measured_on);
     assert_eq!(old.joined(&new).measured_on, day("2026-11-28"));
+}
+
+/// A baseline whose texts are wider than a line.
+fn wide() -> Baseline {
+    let mut baseline = baseline();
+    baseline.workload = format!("\"a  \\ \\\\ b\" {}, é {}", "word ".repeat(40), "x".repeat(120));
+    baseline.arrivals =
+        "64 concurrent, each turn lognormal (median 2000, sigma 0.9, at most 30000) ms after the \
+        answer before it, 1536 requests after 64 to warm up"
+            .into();
+    baseline
+}
+
+#[test]
+fn no_line_of_many_words_is_wider_than_100_columns_and_none_loses_a_blank() {
+    let texts = wide().to_texts();
+    let is_wide = |line: &&str| line.chars().count() > 100 && line.trim().contains(' ');
+    let found: Vec<&str> = texts.snapshot.lines().filter(is_wide).collect();
+    assert!(found.is_empty(), "{found:?}");
+    let read = read(&texts).unwrap();
+    assert_eq!((read.workload, read.arrivals), (wide().workload, wide().arrivals));
+}
+
+#[test]
+fn a_baseline_of_the_version_with_long_lines_is_read() {
+    let shown = wide().metrics.keys().copied().collect();
+    let snapshot = wide().snapshot(&shown, LONG_LINES);
+    assert!(snapshot.lines().any(|line| line.chars().count() > 200), "{snapshot}");
+    let starts = starts::write(&wide(), &snapshot, LONG_LINES);
+    let read = read(&Texts { snapshot, starts }).unwrap();
+    assert_eq!((read.workload, read.arrivals), (wide().workload, wide().arrivals));
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_as_it_was_written(words in "[a-z \"\\\\é:#{}-]{0,300}") {
+        let baseline = Baseline { workload: words.clone(), ..baseline() };
+        prop_assert_eq!(read(&baseline.to_texts()).unwrap().workload, words);
+    }
 }

@@ -26,6 +26,45 @@ pub(super) fn line(key: &str, value: &str) -> String {
     format!("{key}:{gap}{value}\n")
 }
 
+/// The most columns of a line that holds a text.
+const COLUMNS: usize = 100;
+
+/// A line of a key and a text in quotes. A text that is too wide goes on in further lines: each but the
+/// last ends in a backslash, which YAML takes for no line break at all, so that no blank is lost.
+pub(super) fn text_line(indent: &str, key: &str, text: &str) -> String {
+    let quoted = quote(text);
+    let mut line = format!("{indent}{key}:");
+    let (mut lines, mut is_first) = (String::new(), true);
+    for piece in pieces(&quoted) {
+        // One more for the backslash.
+        let width = line.chars().count() + piece.chars().count() + 1;
+        if !is_first && width > COLUMNS {
+            lines += &line;
+            lines += "\\\n";
+            line = format!("{indent}  ");
+        } else if is_first {
+            line.push(' ');
+        }
+        line += piece;
+        is_first = false;
+    }
+    format!("{lines}{line}\n")
+}
+
+/// A text cut behind its blanks, so that no piece begins with one.
+fn pieces(text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for (at, _) in text.match_indices(' ') {
+        if !text[at + 1..].starts_with(' ') {
+            pieces.push(&text[from..=at]);
+            from = at + 1;
+        }
+    }
+    pieces.push(&text[from..]);
+    pieces
+}
+
 /// The values of a metric as nested lists: `[session][start][run]`, a start of one run as a number.
 pub(super) fn nested(sessions: &[Vec<Vec<f64>>]) -> String {
     sequence(sessions, &|starts| {
