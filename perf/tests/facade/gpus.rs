@@ -2,11 +2,12 @@
 //! happens to a GPU during a load decides the verdict.
 
 use perf::prelude::*;
-use perf_fake_nvml::{Device, Process, Script, Slowed, VARIABLE, install};
-use perf_model::judge::report::SuiteReport;
+use perf_fake_nvml::{Curve, Device, Process, Script, Slowed, VARIABLE, install};
+use perf_model::analysis::gpu_use::GpuUse;
+use perf_model::judge::report::{Row, SuiteReport};
 use perf_model::judge::verdict::Verdict;
 
-use crate::common::{ANY_LATENESS, Ended, Place};
+use crate::common::{ANY_LATENESS, Ended, Inner, Place};
 
 /// When, in the time of the script, the fault begins. The test moves that time.
 const FAULT_S: f64 = 5.0;
@@ -14,9 +15,11 @@ const FAULT_S: f64 = 5.0;
 /// What the other tests run, each in a process of its own.
 #[test]
 fn inner_scenario() -> perf::Result {
-    if crate::common::behaviour().is_none() {
-        return Ok(());
-    }
+    let Some(behaviour) = crate::common::behaviour() else { return Ok(()) };
+    let guard = match behaviour.as_str() {
+        "energy" => energy().may_rise(percent(5.0)),
+        _ => output_throughput().may_drop(percent(20.0)),
+    };
     let load = Load::new("paced")
         .prompts(random_tokens(4))
         .output_tokens(exactly(4))
@@ -24,7 +27,7 @@ fn inner_scenario() -> perf::Result {
         .lateness_limit(ANY_LATENESS)
         .warmup(0)
         .requests(40)
-        .guard(output_throughput().may_drop(percent(20.0)));
+        .guard(guard);
     Suite::new("inner").load(load).run_on(Vllm::under_test().model("tiny").gpus(1))?.hold()
 }
 
@@ -130,4 +133,91 @@ fn without_a_driver_the_scenario_is_skipped_and_never_passes() {
     let (_place, ended) = measured_on(Script { no_driver: true, ..Script::of(1) });
     let report = ended.report();
     assert_eq!(report.verdict, Verdict::Skipped, "{}", ended.output);
+}
+
+/// What a GPU is played to draw: between 300 and 500 W, up and down every two seconds.
+fn planted_curve() -> Curve {
+    (0..200_u32)
+        .map(|second| (f64::from(second), if second % 2 == 0 { 300.0 } else { 500.0 }))
+        .collect()
+}
+
+/// The energy of that curve up to a time, in joules, by its own formula.
+fn planted_j(at_s: f64) -> f64 {
+    let (whole, part) = (at_s.floor(), at_s.fract());
+    let rises = whole % 2.0 < 0.5;
+    let begin = if rises { 300.0 } else { 500.0 };
+    let slope = if rises { 200.0 } else { -200.0 };
+    whole * 400.0 + begin * part + slope * part * part / 2.0
+}
+
+/// A place with GPUs that are played on the machine's clock.
+fn playing(device: Device) -> Place {
+    let place = Place::new(module_path!());
+    place.write("nvml/script.json", "");
+    install(&place.path("nvml")).unwrap();
+    play(&place, device);
+    place
+}
+
+fn play(place: &Place, device: Device) {
+    let script = Script { devices: vec![device], ..Script::default() };
+    place.write("nvml/script.json", serde_json::to_string(&script).unwrap());
+}
+
+fn on_played_gpus(place: &Place) -> Inner {
+    place
+        .process("energy")
+        .env("LD_LIBRARY_PATH", place.path("nvml"))
+        .env(VARIABLE, place.path("nvml/script.json"))
+        .settings(|settings| (settings.starts, settings.runs) = (Some(3), Some(1)))
+}
+
+fn energy_row(report: &SuiteReport) -> &Row {
+    let row = |row: &&Row| row.metric.to_string() == "energy_j";
+    report.loads[0].rows.iter().find(row).unwrap()
+}
+
+#[test]
+fn the_energy_of_a_planted_power_curve_is_right_in_record_summary_and_guard() {
+    // Its clock says what time it is in the script: a megahertz for each microsecond.
+    let sm_mhz = vec![(0.0, 0.0), (1_000.0, 1e9)];
+    let place = playing(Device { power_w: planted_curve(), sm_mhz, ..Device::default() });
+    let report = on_played_gpus(&place).refresh().run().assert_success().report();
+    let record = place.record("paced");
+    let readings = &record.gpu_readings;
+    let offsets = readings.iter().map(|it| f64::from(it.sm_mhz.unwrap()) - it.at_us as f64);
+    let offsets: Vec<f64> = offsets.collect();
+    let offset = perf_model::analysis::statistics::median(&offsets).unwrap();
+    let window = GpuUse::of(&record).unwrap().window;
+    let planted =
+        planted_j((window.to_us + offset) / 1e6) - planted_j((window.from_us + offset) / 1e6);
+    let summary = record_value(&record, "energy_j").unwrap();
+    eprintln!("planted {planted:.2} J in {:.2} s, measured {summary:.2} J", window.seconds());
+    assert!((summary / planted - 1.0).abs() < 0.01, "{summary} J for {planted} J");
+    let power = record_value(&record, "mean_power_w").unwrap();
+    assert!((power * window.seconds() / planted - 1.0).abs() < 0.01, "{power} W");
+    // The report has the starts' median; the first is one of them.
+    let row = energy_row(&report);
+    assert!(
+        row.guard.is_some() && row.starts.iter().any(|start| (start - summary).abs() < 1e-6),
+        "{row:?}"
+    );
+    assert!(row.measured.unwrap() > 0.0);
+}
+
+#[test]
+fn a_guard_of_the_energy_goes_red_on_a_higher_power_curve_and_not_on_the_same() {
+    let level = |watts| Device { power_w: vec![(0.0, watts)], ..Device::default() };
+    let place = playing(level(400.0));
+    on_played_gpus(&place).refresh().run().assert_success();
+    let held = on_played_gpus(&place).run().assert_success().report();
+    assert_eq!(held.verdict, Verdict::Held);
+    play(&place, level(600.0));
+    let red = on_played_gpus(&place).run().assert_failure().report();
+    assert_eq!(red.verdict, Verdict::Regressed);
+    let row = energy_row(&red);
+    let grew = row.measured.unwrap() / row.baseline.unwrap();
+    assert!((grew - 1.5).abs() < 0.015, "{grew}");
+    assert_eq!(row.guard.as_ref().unwrap().judgement.verdict, Verdict::Regressed);
 }
