@@ -22,6 +22,10 @@ impl Owners {
 
     /// The processes that are not the server's. One that it started later is in its process group,
     /// or in its container.
+    #[cfg_attr(
+        not(feature = "nvml"),
+        allow(dead_code, reason = "only NVML says which processes compute on a GPU")
+    )]
     pub(super) fn foreign(&self, users: &[GpuProcess]) -> Vec<u32> {
         let is_own = |process: u32| {
             self.own.contains(&process)
