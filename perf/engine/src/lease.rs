@@ -11,7 +11,7 @@ use perf_model::spec::server::Server;
 
 use crate::error::EngineError;
 use crate::gpu::Gpu;
-use crate::queue::{Place, Queue, announce};
+use crate::queue::{Place, Queue};
 
 /// What a server wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,7 +60,8 @@ impl Drop for Lease {
         let folder = self.locks.first().and_then(|lock| Some(lock.path().parent()?.to_owned()));
         self.locks.clear();
         if let Some(folder) = folder {
-            announce(&folder);
+            let what = if self.gpus.is_empty() { Queue::CPU } else { Queue::GPU };
+            Queue::of(&folder, what).wake_first();
         }
     }
 }
@@ -100,7 +101,6 @@ impl Lease {
     /// Leases the CPU, for a server without a GPU.
     pub(crate) fn cpu(folder: &Path, holder: &Holder, place: &mut Place) -> Result<Self, Refusal> {
         let path = folder.join(lock::CPU);
-        let queue = Queue::of(folder, "cpu");
         let refuse = |by: Option<Holder>| Refusal {
             error: Box::new(EngineError::Busy {
                 what: "the CPU".to_owned(),
@@ -109,10 +109,10 @@ impl Lease {
             held: by.map(|by| format!("held by {by}")).unwrap_or_default(),
             may_end: true,
         };
-        let Some(lock) = Lock::try_take_for(&path, holder)? else {
-            return Err(refuse(Holder::of(&path)));
-        };
-        if !queue.may_take(place, 1, 1)? {
+        let lock = Lock::try_take_for(&path, holder)?;
+        let turn = Queue::of(folder, Queue::CPU).may_take(place, usize::from(lock.is_some()), 1)?;
+        let Some(lock) = lock else { return Err(refuse(Holder::of(&path))) };
+        if !turn {
             return Err(refuse(None));
         }
         Ok(Self { gpus: Vec::new(), locks: vec![lock] })
@@ -141,14 +141,15 @@ impl Lease {
         if fitting.len() < needed {
             return Err(unfit(all.len(), fitting.len(), wanted).into());
         }
-        let mut sorted = sort(folder, &fitting, holder)?;
-        let turn = Queue::of(folder, "gpu").may_take(place, sorted.free.len(), needed)?;
+        let mut sorted = sort(folder, &fitting)?;
+        let turn = Queue::of(folder, Queue::GPU).may_take(place, sorted.free.len(), needed)?;
         if sorted.free.len() < needed || !turn {
             return Err(sorted.refusal());
         }
         let free: Vec<&Gpu> = sorted.free.iter().map(|(gpu, _)| *gpu).collect();
         let chosen = crate::topology::choose(&free, needed);
         sorted.free.retain(|(gpu, _)| chosen.contains(&gpu.index));
+        sorted.free.iter_mut().for_each(|(_, lock)| lock.say(holder));
         let gpus = sorted.free.iter().map(|(gpu, _)| (*gpu).clone()).collect();
         Ok(Self { gpus, locks: sorted.free.into_iter().map(|(_, lock)| lock).collect() })
     }
@@ -160,13 +161,13 @@ impl Lease {
 }
 
 /// Takes every lock that is free, of GPUs that are, by index.
-fn sort<'a>(folder: &Path, gpus: &[&'a Gpu], holder: &Holder) -> Result<Sorted<'a>, EngineError> {
+fn sort<'a>(folder: &Path, gpus: &[&'a Gpu]) -> Result<Sorted<'a>, EngineError> {
     let mut sorted = Sorted::default();
     let mut gpus = gpus.to_vec();
     gpus.sort_by_key(|gpu| gpu.index);
     for gpu in gpus {
         let path = folder.join(lock::of_gpu(&gpu.uuid));
-        match Lock::try_take_for(&path, holder)? {
+        match Lock::try_take_silently(&path)? {
             Some(_) if !gpu.is_free() => sorted.in_use.push(gpu),
             Some(lock) => sorted.free.push((gpu, lock)),
             None => sorted.leased.push((gpu, Holder::of(&path))),

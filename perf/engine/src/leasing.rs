@@ -10,19 +10,24 @@ use perf_machine::lock::Lock;
 use crate::error::EngineError;
 use crate::gpu::Gpu;
 use crate::lease::{Lease, Refusal, Wanted};
-use crate::queue::{Place, news};
+use crate::queue::Place;
+use crate::wake::Wake;
 
 /// How long a GPU may take to be free of a server that has ended.
 const RELEASE: Duration = Duration::from_secs(5);
 
-/// Between two looks, unless a test wants it otherwise.
-pub(crate) const LOOK: Duration = Duration::from_millis(250);
+/// The longest between two attempts. The one that gives hardware back wakes the first that waits; a
+/// program that is no run, or was killed, wakes no one.
+pub(crate) const LOOK: Duration = Duration::from_secs(1);
 
-/// Looks at another run's choice of hardware before the wait for it is announced.
-const LOOKS_IN_SILENCE: u32 = 40;
+/// The most times of that which one far behind in the queue waits for.
+const MOST_TURNS: u32 = 10;
 
-/// Looks after which hardware is tried again without news.
-const LOOKS_WITHOUT_NEWS: u32 = 4;
+/// The longest between two looks at whether another run has chosen its hardware.
+const LOOK_AT_CHOICE: Duration = Duration::from_millis(25);
+
+/// How long another run's choice is waited for before that is announced.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// What is leased, where and for whom.
 pub(crate) struct Leasing<'a> {
@@ -36,7 +41,7 @@ pub(crate) struct Leasing<'a> {
     pub(crate) holder: Holder,
     /// How long to wait for hardware that is in use.
     pub(crate) wait: Duration,
-    /// How long to wait between two looks.
+    /// The longest between two attempts.
     pub(crate) look: Duration,
 }
 
@@ -48,8 +53,8 @@ impl Leasing<'_> {
         progress: &mut dyn FnMut(&str),
     ) -> Result<Lease, EngineError> {
         let (begun, mut place, mut said) = (clock.now(), Place::default(), String::new());
+        let mut wake: Option<Wake> = None;
         loop {
-            let known = news(self.folder);
             let choice = self.begin_choice(clock, progress).await?;
             let leased = self.attempt(&mut place);
             drop(choice);
@@ -69,12 +74,16 @@ impl Leasing<'_> {
                 progress(&line);
                 said = line;
             }
-            // A program that is no run gives nothing to know, and neither does one that was killed.
-            for _ in 0..LOOKS_WITHOUT_NEWS {
-                clock.sleep(self.look).await;
-                if news(self.folder) != known {
-                    break;
+            match (&wake, place.ticket()) {
+                (Some(wake), _) => {
+                    let look =
+                        if wake.hears() { self.look * turns(place.ahead()) } else { self.look };
+                    wake.wait(clock, look.min(limit.saturating_sub(passed))).await;
                 }
+                // What was given back before the ticket was there woke no one: the next attempt
+                // follows at once.
+                (None, Some(ticket)) => wake = Some(Wake::on_touch_of(ticket, clock)),
+                (None, None) => clock.sleep(self.look).await,
             }
         }
     }
@@ -124,21 +133,28 @@ impl Leasing<'_> {
         clock: Clock,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Lock, EngineError> {
-        for look in 0_u32.. {
-            match Lease::begin_choice(self.folder)? {
+        let (begun, mut pause, mut is_said) = (clock.now(), Duration::from_millis(1), false);
+        loop {
+            let holder = match Lease::begin_choice(self.folder)? {
                 Ok(choice) => return Ok(choice),
-                // A choice takes a moment, so that only a longer one is worth a line.
-                Err(holder) if look == LOOKS_IN_SILENCE => {
-                    progress(&format!(
-                        "waiting for {holder} to choose its GPUs; Ctrl-C ends the wait"
-                    ));
-                }
-                Err(_) => {}
+                Err(holder) => holder,
+            };
+            // A choice takes a moment, so that only a longer one is worth a line.
+            if !is_said && clock.now().saturating_sub(begun) >= SILENCE {
+                progress(&format!("waiting for {holder} to choose its GPUs; Ctrl-C ends the wait"));
+                is_said = true;
             }
-            clock.sleep(self.look / 10).await;
+            clock.sleep(pause).await;
+            pause = (pause * 2).min(LOOK_AT_CHOICE);
         }
-        Err(EngineError::invalid("the wait for a choice of GPUs was given up; run again"))
     }
+}
+
+/// How many times longer than the first in the queue one waits that is not woken, by how many are before
+/// it: the first finds what woke no one and wakes the next. The others look themselves only in case
+/// that the first does not answer.
+fn turns(ahead: usize) -> u32 {
+    u32::try_from(ahead).unwrap_or(u32::MAX).saturating_add(1).min(MOST_TURNS)
 }
 
 #[cfg(test)]

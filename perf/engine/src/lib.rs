@@ -44,6 +44,7 @@ mod secrets;
 mod simulated;
 mod supervisor;
 mod topology;
+mod wake;
 
 pub use engine::Engine;
 pub use error::EngineError;

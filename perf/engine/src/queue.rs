@@ -1,23 +1,26 @@
 //! Whose turn it is to lease hardware: [`Queue`], and the place of one that waits in it: [`Place`].
 //!
-//! Each that waits has a file with a lock, a ticket. The tickets are read and written only by the one
-//! that has the right to choose (`Lease::begin_choice`), and one whose holder died does not count.
+//! Each that waits has a file with a lock, a ticket. What tickets say is read and written only by the
+//! one that has the right to choose (`Lease::begin_choice`), and one whose holder died does not count.
+//! Who gives hardware back wakes the first that waits, which takes it or leaves it, and wakes the next
+//! one that may take what is left: an attempt asks the driver about every GPU, so that attempts of all
+//! that wait would keep each other from it.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use perf_machine::lock::{self, Lock, LockUnusable};
 
 use crate::error::EngineError;
 
-/// The file that changes when an attempt is worth it.
-const NEWS: &str = "news";
-
 /// How often one that waits may be overtaken by smaller requests, which it could not have used the
 /// hardware of.
-const MOST_OVERTAKEN: u32 = 8;
+pub(crate) const MOST_OVERTAKEN: u32 = 8;
+
+/// Attempts to take the lock of a ticket that somebody may just be looking at.
+const ATTEMPTS: u32 = 1_000;
 
 /// Those that wait for one kind of hardware.
+#[derive(Clone, Debug)]
 pub(crate) struct Queue {
     folder: PathBuf,
 }
@@ -25,74 +28,110 @@ pub(crate) struct Queue {
 /// A place in the queue, or none yet. Dropping it leaves the queue.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
-    ticket: Option<(u64, Lock)>,
+    ticket: Option<(Queue, u64, Lock)>,
+    ahead: usize,
+}
+
+impl Place {
+    /// The file that is touched when an attempt is worth it; `None` for one that does not wait.
+    pub(crate) fn ticket(&self) -> Option<&Path> {
+        self.ticket.as_ref().map(|(.., lock)| lock.path())
+    }
+
+    /// How many were before it at its last attempt.
+    pub(crate) fn ahead(&self) -> usize {
+        self.ahead
+    }
+
+    /// Leaves the queue.
+    fn leave(&mut self) -> Option<Queue> {
+        let (queue, _, lock) = self.ticket.take()?;
+        lock.remove();
+        Some(queue)
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some((_, lock)) = self.ticket.take() {
-            let folder = lock.path().ancestors().nth(2).map(Path::to_owned);
-            lock.remove();
-            if let Some(folder) = folder {
-                announce(&folder);
-            }
+        // What could not be taken because of this one may be free for those behind it.
+        if let Some(queue) = self.leave() {
+            queue.wake_first();
         }
-    }
-}
-
-/// What those that wait look at: it is another text whenever hardware was given back or the queue
-/// became shorter. A look at it costs little, and an attempt to lease reads every lock and ticket.
-pub(crate) fn news(folder: &Path) -> String {
-    lock::read(&folder.join(NEWS)).unwrap_or_default()
-}
-
-/// Tells those that wait that it is worth an attempt.
-pub(crate) fn announce(folder: &Path) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // Where somebody else is just writing it, it changes all the same.
-    if let Ok(Some(mut lock)) = Lock::try_take(&folder.join(NEWS)) {
-        let _ = lock.write(&format!("{} {}\n", now.as_nanos(), std::process::id()));
     }
 }
 
 /// One that waits.
 #[derive(Debug)]
-struct Waiting {
-    number: u64,
-    needs: usize,
-    overtaken: u32,
+pub(crate) struct Waiting {
+    /// Its place: a smaller one came earlier.
+    pub(crate) number: u64,
+    /// How many it wants.
+    pub(crate) needs: usize,
+    /// How often it was overtaken.
+    pub(crate) overtaken: u32,
 }
 
 impl Queue {
+    /// For the CPU.
+    pub(crate) const CPU: &str = "cpu";
+    /// For GPUs.
+    pub(crate) const GPU: &str = "gpu";
+
     /// The queue for `what`, in the folder of the locks.
     pub(crate) fn of(folder: &Path, what: &str) -> Self {
         Self { folder: folder.join(format!("queue-{what}")) }
     }
 
     /// Whether it is its turn, with so many free. If so it leaves the queue; otherwise it joins, if
-    /// it has not.
+    /// it has not. Wakes the next behind it that may take what is left.
     pub(crate) fn may_take(
         &self,
         place: &mut Place,
         free: usize,
         needs: usize,
     ) -> Result<bool, EngineError> {
-        let own = place.ticket.as_ref().map(|(number, _)| *number);
-        let waiting = self.waiting(own)?;
-        let ahead: Vec<&Waiting> =
-            waiting.iter().filter(|it| own.is_none_or(|own| it.number < own)).collect();
-        if !is_turn(&ahead, free, needs) {
-            if own.is_none() {
-                let last = waiting.last().map_or(0, |last| last.number);
-                place.ticket = Some((last + 1, self.join(last + 1, needs)?));
-            }
-            return Ok(false);
+        let own = place.ticket.as_ref().map(|(_, number, _)| *number);
+        let mut waiting = self.waiting(own)?;
+        let last = waiting.last().map_or(0, |last| last.number);
+        let ahead = waiting.partition_point(|it| own.is_none_or(|own| it.number < own));
+        place.ahead = ahead;
+        let is_turn = is_turn(&waiting[..ahead], free, needs);
+        let mut left = free;
+        if is_turn {
+            waiting[..ahead].iter().for_each(|overtaken| self.overtake(overtaken));
+            waiting.retain(|it| Some(it.number) != own);
+            place.leave();
+            left -= needs;
+        } else if own.is_none() {
+            place.ticket = Some((self.clone(), last + 1, self.join(last + 1, needs)?));
         }
-        for overtaken in ahead {
-            self.overtake(overtaken);
+        let behind = ahead + usize::from(!is_turn);
+        let next = (behind..waiting.len())
+            .find(|at| self::is_turn(&waiting[..*at], left, waiting[*at].needs));
+        if let Some(next) = next {
+            let _ = lock::touch(&self.path(waiting[next].number));
         }
-        *place = Place::default();
-        Ok(true)
+        Ok(is_turn)
+    }
+
+    /// Wakes the first that waits: hardware was given back, or the queue became shorter.
+    pub(crate) fn wake_first(&self) {
+        let mut numbers = self.numbers();
+        numbers.sort_unstable();
+        let living = |path: &PathBuf| lock::is_held(path).unwrap_or(false);
+        if let Some(first) = numbers.into_iter().map(|number| self.path(number)).find(living) {
+            // One that ends just now has no use for it, and its end wakes the next.
+            let _ = lock::touch(&first);
+        }
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
+        let number = |path: PathBuf| {
+            let is_ticket = path.extension() == Some("ticket".as_ref());
+            path.file_stem().filter(|_| is_ticket)?.to_str()?.parse().ok()
+        };
+        entries.flatten().filter_map(|entry| number(entry.path())).collect()
     }
 
     fn path(&self, number: u64) -> PathBuf {
@@ -102,28 +141,32 @@ impl Queue {
     fn join(&self, number: u64, needs: usize) -> Result<Lock, EngineError> {
         let path = self.path(number);
         let unusable = |reason: String| LockUnusable { path: path.clone(), reason };
-        let mut lock = Lock::try_take(&path)?
-            .ok_or_else(|| unusable("another process has just taken it".to_owned()))?;
-        lock.write(&format!("{needs} 0\n")).map_err(|error| unusable(error.to_string()))?;
-        Ok(lock)
+        for _ in 0..ATTEMPTS {
+            // One that wakes the first looks whether tickets are held, for a moment.
+            let Some(mut lock) = Lock::try_take_silently(&path)? else {
+                std::thread::yield_now();
+                continue;
+            };
+            lock.write(&format!("{needs} 0\n")).map_err(|error| unusable(error.to_string()))?;
+            return Ok(lock);
+        }
+        Err(unusable("another process has just taken it".to_owned()).into())
     }
 
     /// Those that wait, in order. What the dead left is removed.
     fn waiting(&self, own: Option<u64>) -> Result<Vec<Waiting>, EngineError> {
-        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Ok(Vec::new()) };
         let mut waiting = Vec::new();
-        for entry in entries.flatten() {
-            let path = entry.path();
-            let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
-            let (Some(number), true) = (number, path.extension() == Some("ticket".as_ref())) else {
+        for number in self.numbers() {
+            let path = self.path(number);
+            let is_own = Some(number) == own;
+            let text = if is_own { lock::read(&path).ok() } else { lock::read_held(&path)? };
+            let Some(text) = text else {
+                if !is_own {
+                    // Of another user, who alone may remove it; it does not count all the same.
+                    let _ = std::fs::remove_file(&path);
+                }
                 continue;
             };
-            if Some(number) != own && !lock::is_held(&path)? {
-                // Of another user, who alone may remove it; it does not count all the same.
-                let _ = std::fs::remove_file(&path);
-                continue;
-            }
-            let text = lock::read(&path).unwrap_or_default();
             let mut words = text.split_whitespace();
             let needs = words.next().and_then(|word| word.parse().ok());
             let overtaken = words.next().and_then(|word| word.parse().ok());
@@ -144,11 +187,21 @@ impl Queue {
 
 /// Whether one that needs so many may take them, with those ahead of it. What those ahead can take now
 /// is theirs. One that cannot take its part yet may be overtaken, but not for ever.
-fn is_turn(ahead: &[&Waiting], mut free: usize, needs: usize) -> bool {
+fn is_turn(ahead: &[Waiting], free: usize, needs: usize) -> bool {
+    is_turn_within(ahead, free, needs, MOST_OVERTAKEN)
+}
+
+/// The same with another limit of overtaking.
+pub(crate) fn is_turn_within<'a>(
+    ahead: impl IntoIterator<Item = &'a Waiting>,
+    mut free: usize,
+    needs: usize,
+    most_overtaken: u32,
+) -> bool {
     for it in ahead {
         if it.needs <= free {
             free -= it.needs;
-        } else if it.overtaken >= MOST_OVERTAKEN {
+        } else if it.overtaken >= most_overtaken {
             return false;
         }
     }

@@ -8,12 +8,15 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, Timespec, Timestamps, UTIME_NOW, futimens};
 
 use crate::holder::Holder;
 
 /// Names the folder of the lock files, in place of one under the folder for temporary files.
 const FOLDER_VARIABLE: &str = "PERF_LOCK_DIR";
+
+/// The bytes that are read of a lock file.
+const LONGEST: u64 = 1_024;
 
 /// How a file in a folder of other users is opened.
 const SAFELY: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
@@ -63,16 +66,26 @@ impl Lock {
 
     /// The same, and says in the file who has it.
     pub fn try_take_for(path: &Path, holder: &Holder) -> Result<Option<Self>, LockUnusable> {
+        let mut lock = Self::try_take_silently(path)?;
+        if let Some(lock) = &mut lock {
+            lock.say(holder);
+        }
+        Ok(lock)
+    }
+
+    /// The same, and leaves what the file says as it is.
+    pub fn try_take_silently(path: &Path) -> Result<Option<Self>, LockUnusable> {
         let file = open(path).map_err(|error| unusable(path, &error))?;
         match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(unusable(path, &error)),
+            Ok(()) => Ok(Some(Self { file, path: path.to_owned() })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(unusable(path, &error)),
         }
-        let mut lock = Self { file, path: path.to_owned() };
-        // Says who holds it, for the message that others get; the lock is what counts.
-        let _ = lock.write(&holder.to_lines());
-        Ok(Some(lock))
+    }
+
+    /// Says in the file who has it, for the message that others get; the lock is what counts.
+    pub fn say(&mut self, holder: &Holder) {
+        let _ = self.write(&holder.to_lines());
     }
 
     /// The file.
@@ -87,9 +100,7 @@ impl Lock {
 
     /// Replaces what the file says.
     pub fn write(&mut self, text: &str) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.rewind()?;
-        self.file.write_all(text.as_bytes())
+        replace(&mut self.file, text)
     }
 }
 
@@ -156,29 +167,62 @@ pub fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let file =
         OpenOptions::new().read(true).custom_flags(SAFELY.bits().cast_signed()).open(path)?;
-    check_file(file)?.take(1_024).read_to_string(&mut text)?;
+    check_file(file)?.take(LONGEST).read_to_string(&mut text)?;
     Ok(text)
 }
 
 /// Whether somebody has the lock of a file that is there. It is asked for together with others who ask,
 /// and given back at once.
 pub fn is_held(path: &Path) -> Result<bool, LockUnusable> {
+    held(path).map(|file| file.is_some())
+}
+
+/// What a file says whose lock somebody has; `None` if it is free, or it is not there.
+pub fn read_held(path: &Path) -> Result<Option<String>, LockUnusable> {
+    let Some(file) = held(path)? else { return Ok(None) };
+    let mut text = String::new();
+    file.take(LONGEST).read_to_string(&mut text).map_err(|error| unusable(path, &error))?;
+    Ok(Some(text))
+}
+
+/// The file, if somebody has its lock.
+fn held(path: &Path) -> Result<Option<File>, LockUnusable> {
     let file = match open_existing(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(|error| unusable(path, &error))?,
     };
     match file.try_lock_shared() {
-        Ok(()) => file.unlock().map(|()| false).map_err(|error| unusable(path, &error)),
-        Err(TryLockError::WouldBlock) => Ok(true),
+        Ok(()) => file.unlock().map(|()| None).map_err(|error| unusable(path, &error)),
+        Err(TryLockError::WouldBlock) => Ok(Some(file)),
         Err(TryLockError::Error(error)) => Err(unusable(path, &error)),
     }
 }
 
 /// Replaces what a lock file says that somebody else may have the lock of.
 pub fn rewrite(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = open_existing(path)?;
-    file.set_len(0)?;
-    file.write_all(text.as_bytes())
+    replace(&mut open_existing(path)?, text)
+}
+
+/// Replaces what a file says. What is the same is not written: on a disk, each change of a file waits for
+/// the file system's journal, and others wait for the lock meanwhile.
+fn replace(file: &mut File, text: &str) -> io::Result<()> {
+    let mut before = Vec::new();
+    file.rewind()?;
+    Read::by_ref(file).take(LONGEST).read_to_end(&mut before)?;
+    if before == text.as_bytes() {
+        return Ok(());
+    }
+    file.rewind()?;
+    file.write_all(text.as_bytes())?;
+    // Not cut to nothing first: the file would be written to the disk when it is closed.
+    if before.len() > text.len() { file.set_len(text.len() as u64) } else { Ok(()) }
+}
+
+/// Touches a lock file that is there, which wakes who watches it. What the file says stays.
+pub fn touch(path: &Path) -> io::Result<()> {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let times = Timestamps { last_access: now, last_modification: now };
+    Ok(futimens(open_existing(path)?, &times)?)
 }
 
 fn open_existing(path: &Path) -> io::Result<File> {

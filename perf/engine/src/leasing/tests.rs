@@ -1,5 +1,9 @@
 //! Waiting for hardware, in virtual time.
 
+use std::cell::RefCell;
+
+use tokio::sync::Notify;
+
 use super::*;
 
 fn gpu(index: u32) -> Gpu {
@@ -98,4 +102,80 @@ fn one_that_is_interrupted_leaves_the_queue() {
         drop(held);
         assert!(leasing(folder.path(), &all, 1, 0).lease(clock, &mut |_| {}).await.is_ok());
     });
+}
+
+/// Leases in real time, where nothing but being woken ends a wait within an hour.
+fn woken<'a>(folder: &'a Path, gpus: &'a dyn Fn() -> Vec<Gpu>, needed: u8) -> Leasing<'a> {
+    Leasing { look: Duration::from_hours(1), ..leasing(folder, gpus, needed, 7_200) }
+}
+
+#[test]
+fn hardware_that_is_given_back_wakes_those_that_can_use_it_one_after_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = || (0..4).map(gpu).collect::<Vec<_>>();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let order = RefCell::new(Vec::new());
+    runtime.block_on(async {
+        let (clock, order) = (Clock::real(), &order);
+        let lease = async |name: &'static str, needed, until: &Notify| {
+            let leased =
+                woken(folder.path(), &all, needed).lease(clock, &mut |_| {}).await.unwrap();
+            order.borrow_mut().push(name);
+            until.notified().await;
+            drop(leased);
+        };
+        let [end_one, end_two, end_rest] = [Notify::new(), Notify::new(), Notify::new()];
+        // They come in this order: the first await of each is after its first attempt.
+        tokio::join!(
+            lease("one", 2, &end_one),
+            lease("two", 2, &end_two),
+            lease("four", 4, &end_rest),
+            lease("small", 1, &end_rest),
+            lease("other small", 1, &end_rest),
+            async {
+                while std::fs::read_dir(folder.path().join("queue-gpu")).map_or(0, Iterator::count)
+                    < 3
+                {
+                    tokio::task::yield_now().await;
+                }
+                // The one for four cannot use two; the next two can.
+                end_one.notify_one();
+                while order.borrow().len() < 4 {
+                    tokio::task::yield_now().await;
+                }
+                end_two.notify_one();
+                while order.borrow().len() < 5 {
+                    end_rest.notify_waiters();
+                    tokio::task::yield_now().await;
+                }
+                end_rest.notify_one();
+            }
+        );
+    });
+    assert_eq!(order.into_inner(), ["one", "two", "small", "other small", "four"]);
+}
+
+#[test]
+fn those_that_wait_for_the_cpu_get_it_in_the_order_in_which_they_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = Vec::new;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let order = RefCell::new(Vec::new());
+    runtime.block_on(async {
+        let clock = Clock::real();
+        let held = woken(folder.path(), &none, 0).lease(clock, &mut |_| {}).await.unwrap();
+        let lease = async |name| {
+            let leased = woken(folder.path(), &none, 0).lease(clock, &mut |_| {}).await.unwrap();
+            order.borrow_mut().push(name);
+            drop(leased);
+        };
+        tokio::join!(lease(1), lease(2), lease(3), async {
+            while std::fs::read_dir(folder.path().join("queue-cpu")).map_or(0, Iterator::count) < 3
+            {
+                tokio::task::yield_now().await;
+            }
+            drop(held);
+        });
+    });
+    assert_eq!(order.into_inner(), [1, 2, 3]);
 }
