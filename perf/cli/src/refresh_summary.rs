@@ -238,6 +238,7 @@ mod tests {
         assert!((judged.band.unwrap().value() - band).abs() < 1e-9);
         let power = terminal::power("chat", &committed, &load.guards, &gate);
         assert!(power.contains(&format!("  {band:.1}  ")), "{power}");
+        assert!(power.lines().all(|line| line.chars().count() <= 80), "{power}");
         let alone = line("f", load, &committed, None, &gate);
         assert!(alone.contains(&format!("band {band:.1} %")), "{alone}");
     }

@@ -16,9 +16,9 @@ const HEAD: [&str; 10] = [
     "slack\n[%]",
     "band\n[%]",
     "detects\n[%]",
-    "pass if un-\nchanged [%]",
+    "pass if\nsame [%]",
     "\nstarts",
-    "fail at that\nloss [%]",
+    "fail at\nloss [%]",
     "\nstarts",
     "GPU-\nmin",
 ];
