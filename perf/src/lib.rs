@@ -51,6 +51,7 @@ mod neighbours;
 mod parent;
 mod plan;
 mod preflight;
+mod rank_guards;
 mod refresh;
 mod remote;
 mod rounds;
@@ -73,6 +74,7 @@ pub use guards::{
 };
 pub use load::Load;
 pub use perf_engine::ServerFailure;
+pub use rank_guards::RankSpread;
 pub use suite::{Outcome, Suite};
 pub use sweep::{Sweep, SweepCell, SweepOutcome};
 pub use vllm::Vllm;
@@ -105,6 +107,7 @@ pub mod prelude {
         text, trace, uniform, verse, verse_of, waves_of,
     };
     pub use crate::load_search::{concurrencies, rates};
+    pub use crate::rank_guards::busiest_rank;
     pub use crate::suite::{Outcome, Suite};
     pub use crate::sweep::{Sweep, SweepOutcome};
     pub use crate::vllm::Vllm;

@@ -1,7 +1,7 @@
 //! One load in one engine start: samples → record → evidence. Main type: [`Run`].
 
 use std::fmt::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use perf_clock::Clock;
 use perf_engine::{ServerGpus, Telemetry};
@@ -27,6 +27,10 @@ use crate::load::Load;
 use crate::neighbours::Neighbour;
 use crate::session::Session;
 use crate::stall_detector::{GiveUp, StallDetector};
+
+/// How long a server whose requests fell silent may take to say that it is well. One that does not hang
+/// takes milliseconds.
+const HEALTH_LIMIT: Duration = Duration::from_secs(1);
 
 /// One load in one start.
 pub(crate) struct Run<'a> {
@@ -166,7 +170,9 @@ impl Run<'_> {
     /// The error of a run that is given up because requests fell silent.
     async fn silent(&self, declared: &Declared, why: GiveUp, stalled: u32) -> Error {
         let (load, limit) = (declared.name.clone(), declared.stall_limit);
-        if why == GiveUp::Hangs || !perf_load::is_healthy(self.endpoint, self.clock).await {
+        let healthy = perf_load::is_healthy(self.endpoint, self.clock);
+        let is_healthy = self.clock.timeout(HEALTH_LIMIT, healthy).await == Ok(true);
+        if why == GiveUp::Hangs || !is_healthy {
             return Error::ServerHangs { load, stalled, limit, log: None };
         }
         Error::Stalled {

@@ -103,7 +103,7 @@ impl Suite {
     /// # Errors
     /// When it could not be measured at all. What was measured before is kept in the records.
     pub fn run_on(mut self, vllm: Vllm) -> Result<Outcome> {
-        let Vllm { server } = vllm;
+        let Vllm { server, .. } = vllm;
         let session = Session::open()?;
         let folder = session.run_folder.join(&self.name);
         let (engine, gate) = match self.prepare(&server, &session) {
@@ -229,7 +229,8 @@ impl Suite {
             Purpose::Compare => {
                 compare(place, engine, &self.loads, gate, interrupt.clone()).await?
             }
-            _ => measure(place, engine, &self.loads, gate, interrupt.clone()).await?,
+            // Boxed, as it is large.
+            _ => Box::pin(measure(place, engine, &self.loads, gate, interrupt.clone())).await?,
         };
         if cross_checks {
             cross_check(place, engine, &self.loads, &mut measured, interrupt).await?;

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use perf_model::spec::parallelism::{DATA, EXPERT, PIPELINE, Parallelism, TENSOR};
 use perf_model::spec::server::{Argument, Server};
 
 /// A vLLM server: its model, its GPUs, its engine arguments.
@@ -11,6 +12,8 @@ use perf_model::spec::server::{Argument, Server};
 #[derive(Clone, Debug, Default)]
 pub struct Vllm {
     pub(crate) server: Server,
+    /// Whether the number of GPUs was declared. Otherwise it follows from the parallel sizes.
+    declares_gpus: bool,
 }
 
 impl Vllm {
@@ -26,10 +29,12 @@ impl Vllm {
         self
     }
 
-    /// How many GPUs it needs; none by default.
+    /// How many GPUs it needs; by default as many as its parallel sizes take, and none without those.
+    /// A number that does not agree with them is refused before the server starts.
     #[must_use]
     pub fn gpus(mut self, gpus: u8) -> Self {
         self.server.gpus = gpus;
+        self.declares_gpus = true;
         self
     }
 
@@ -47,10 +52,39 @@ impl Vllm {
         self
     }
 
-    /// Spread over so many GPUs: [`gpus`](Self::gpus) and `--tensor-parallel-size` in one.
+    /// So many GPUs share each layer: `--tensor-parallel-size`.
     #[must_use]
     pub fn tensor_parallel(self, gpus: u8) -> Self {
-        self.gpus(gpus).arg("--tensor-parallel-size", gpus)
+        self.parallel(TENSOR, gpus)
+    }
+
+    /// So many GPUs, or groups of them, share the layers: `--pipeline-parallel-size`.
+    #[must_use]
+    pub fn pipeline_parallel(self, stages: u8) -> Self {
+        self.parallel(PIPELINE, stages)
+    }
+
+    /// So many replicas of the model behind one API: `--data-parallel-size`. How evenly they are loaded is
+    /// measured: [`busiest_rank`](crate::prelude::busiest_rank).
+    #[must_use]
+    pub fn data_parallel(self, replicas: u8) -> Self {
+        self.parallel(DATA, replicas)
+    }
+
+    /// The experts of a layer are spread over the GPUs that share it, which takes no more of them:
+    /// `--enable-expert-parallel`.
+    #[must_use]
+    pub fn expert_parallel(self) -> Self {
+        self.switch(EXPERT)
+    }
+
+    fn parallel(self, flag: &str, size: u8) -> Self {
+        let mut of = self.arg(flag, size);
+        if let Some(sizes) = Parallelism::of(&of.server.arguments).filter(|_| !of.declares_gpus) {
+            // More than 255 are refused before the server starts, as their number does not agree.
+            of.server.gpus = u8::try_from(sizes.gpus()).unwrap_or(u8::MAX);
+        }
+        of
     }
 
     /// An engine argument with its value: `.arg("--max-model-len", 8192)`.
@@ -111,5 +145,27 @@ impl Vllm {
     pub fn simulated_as(mut self, profile: &str) -> Self {
         self.server.simulated_profile = Some(profile.to_owned());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gpus_follow_from_the_parallel_sizes_unless_they_are_declared() {
+        let spread = || Vllm::under_test().tensor_parallel(2).data_parallel(2);
+        assert_eq!(spread().server.gpus, 4);
+        let words = spread().expert_parallel().pipeline_parallel(2).server;
+        assert_eq!(
+            words.argument_words().join(" "),
+            "--tensor-parallel-size 2 --data-parallel-size 2 --enable-expert-parallel --pipeline-parallel-size 2"
+        );
+        assert_eq!(words.gpus, 8);
+        assert_eq!(Parallelism::check(&words), Ok(()));
+        for declared in [Vllm::under_test().gpus(2).tensor_parallel(4), spread().gpus(2)] {
+            assert_eq!(declared.server.gpus, 2);
+            assert!(Parallelism::check(&declared.server).unwrap_err().contains("takes 4 GPUs"));
+        }
     }
 }

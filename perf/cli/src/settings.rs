@@ -122,9 +122,11 @@ impl<'a> Asked<'a> {
             }
             Ok(())
         };
-        let Variant { image, vllm, inject, arguments, environment } = &self.candidate;
+        let Variant { image, vllm, server_command, inject, arguments, environment } =
+            &self.candidate;
         only(image.is_some(), "--image", EngineKind::Docker)?;
         only(vllm.is_some(), "--vllm", EngineKind::Process)?;
+        only(server_command.is_some(), "--server-command", EngineKind::Process)?;
         only(
             self.purpose == Purpose::Gate && self.base.is_some(),
             "--base-vllm",
@@ -198,6 +200,7 @@ fn variant(asked: &UnderTest) -> Variant {
     Variant {
         image: asked.image.clone(),
         vllm: asked.vllm.clone(),
+        server_command: asked.server_command.clone(),
         arguments: asked.arguments.clone(),
         environment: asked.env.iter().cloned().collect(),
         inject: asked.inject.clone(),
@@ -209,6 +212,10 @@ fn side(name: &str, engine: EngineKind) -> Result<Variant> {
     let given = Some(name.to_owned());
     Ok(match engine {
         EngineKind::Docker => Variant { image: given, ..Variant::default() },
+        // Only a command line of another server says where the port goes.
+        EngineKind::Process if name.contains("{port}") => {
+            Variant { server_command: given, ..Variant::default() }
+        }
         EngineKind::Process => Variant { vllm: Some(PathBuf::from(name)), ..Variant::default() },
         EngineKind::Simulated => {
             Variant { inject: given.filter(|faults| faults != "none"), ..Variant::default() }

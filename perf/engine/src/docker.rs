@@ -3,13 +3,14 @@
 mod daemon;
 mod ending;
 mod image;
+mod model_in_image;
 mod reaper;
 mod request;
 mod stamp;
 mod supervisor;
 mod watcher;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use perf_clock::{Clock, Stamp};
 use perf_machine::host::describe_cpu;
@@ -47,6 +48,11 @@ pub(crate) struct DockerEngine {
 struct Created {
     supervisor: ContainerSupervisor,
     death: ExitNotice,
+    /// What the container is called.
+    container: String,
+    /// Where the image has its model, if it has it.
+    model_in_image: Option<PathBuf>,
+    daemon: testcontainers::bollard::Docker,
     name: String,
     digest: String,
     hardware: String,
@@ -91,9 +97,24 @@ async fn create(
         ));
     }
     let request = request::build(&image, &files, &engine.docker, spec, lease.leased(), &run, job)?;
-    let begun = clock.now();
-    let (supervisor, death) = ContainerSupervisor::spawn(daemon, request, run, spec);
-    Ok(Created { supervisor, death, name, digest: image.digest, hardware, driver, begun })
+    let model_in_image = match files {
+        Files::InImage(folder) => Some(folder),
+        Files::Host(_) => None,
+    };
+    let (begun, container) = (clock.now(), run.name().to_owned());
+    let (supervisor, death) = ContainerSupervisor::spawn(daemon.clone(), request, run, spec);
+    Ok(Created {
+        supervisor,
+        death,
+        container,
+        model_in_image,
+        daemon,
+        name,
+        digest: image.digest,
+        hardware,
+        driver,
+        begun,
+    })
 }
 
 /// Runs `vllm bench throughput` with these options in place of the server, until it ends.
@@ -124,14 +145,18 @@ pub(crate) async fn start(
     (locks, clock): (&Path, Clock),
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
-    let Created { mut supervisor, mut death, name, digest, hardware, driver, begun } =
-        create(engine, &spec, &lease, (locks, clock), Job::Serve, progress).await?;
+    let created = create(engine, &spec, &lease, (locks, clock), Job::Serve, progress).await?;
+    let Created { mut supervisor, mut death, begun, .. } = created;
     let started = supervisor.started();
     let kept = SupervisedServer::new(Box::new(supervisor), death.clone(), lease);
     let Some(port) = started.await? else {
         // It ended before anybody could look at its port.
         return Err(start_failed(EngineKind::Docker, death.wait().await));
     };
+    if let Some(folder) = &created.model_in_image {
+        let arguments = spec.arguments("0.0.0.0", 0);
+        model_in_image::check(&created.daemon, &created.container, folder, &arguments).await?;
+    }
     // Not what Docker calls its host: inside a container that is the gateway, where nothing of
     // 127.0.0.1 answers.
     let url = format!("http://127.0.0.1:{port}");
@@ -142,6 +167,7 @@ pub(crate) async fn start(
     let (start_up, logged) = kept.started(ready, &spec.server.argument_words());
     let effective = logged.joined(probe.configuration().await);
 
+    let Created { name, digest, hardware, driver, .. } = created;
     let fingerprint = Fingerprint {
         hardware,
         driver,

@@ -77,11 +77,7 @@ impl Engine {
                 models: Models::new(settings, config),
                 start_timeout_s: config.start_timeout_s,
             }),
-            EngineKind::Process => How::Process(ProcessEngine {
-                vllm: variant.vllm.clone().unwrap_or_else(|| config.process.vllm.clone()),
-                models: Models::new(settings, config),
-                start_timeout_s: config.start_timeout_s,
-            }),
+            EngineKind::Process => How::Process(ProcessEngine::new(variant, settings, config)?),
             EngineKind::Remote => {
                 let message =
                     "the remote engine needs the address of a server; give one as http://HOST:PORT";
@@ -107,8 +103,13 @@ impl Engine {
         }
         let run = settings.run_folder.as_ref().and_then(|folder| folder.file_name());
         let run = run.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut under_test = UnderTest::new(variant)?;
+        if matches!(how, How::Process(_)) {
+            under_test.server_command =
+                config.process.server_command_of(variant).map(str::to_owned);
+        }
         Ok(Self {
-            under_test: UnderTest::new(variant)?,
+            under_test,
             how,
             gpus: None,
             locks: lock::folder(),

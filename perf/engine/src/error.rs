@@ -141,6 +141,15 @@ pub enum EngineError {
         /// What the operating system said.
         reason: String,
     },
+    /// There is no such command of another server.
+    #[error("cannot run `{}`, the first word of the server command: {reason}; install it, or correct --server-command or \
+             process.server_command in perf.toml", command.display())]
+    CommandNotFound {
+        /// The command.
+        command: PathBuf,
+        /// What the operating system said.
+        reason: String,
+    },
     /// Another process listens on the port of the server.
     #[error(
         "port {port} of 127.0.0.1 is in use by {holder}, and not by the server that was started; end that process, or run again to get another port"

@@ -1,6 +1,7 @@
 //! Why a server did not start, or ended: [`ServerFailure`]. Read from what Docker or the kernel says,
 //! the exit code, and the log.
 
+mod before_end;
 mod of_error;
 mod signs;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod tests;
 
 use std::fmt;
 
+pub(crate) use before_end::failed_start;
 use signs::SIGNS;
 
 /// Exit code of a process that was ended by SIGKILL, as Docker and shells count it.

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use perf_model::record::effective::EffectiveConfiguration;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::parallelism::Parallelism;
 use perf_model::spec::secret_name;
 use perf_model::spec::server::{Argument, Server, parse_arguments};
-use perf_model::spec::settings::Variant;
+use perf_model::spec::settings::{SERVER_COMMAND, Variant};
 
 use crate::error::EngineError;
 use crate::readiness::Probe;
@@ -31,6 +32,8 @@ const READY_TIMEOUT: &str = "VLLM_ENGINE_READY_TIMEOUT_S";
 pub(crate) struct UnderTest {
     arguments: Vec<Argument>,
     environment: BTreeMap<String, String>,
+    /// The command line of another server than vLLM.
+    pub(crate) server_command: Option<String>,
 }
 
 impl UnderTest {
@@ -42,7 +45,7 @@ impl UnderTest {
             EngineError::invalid(message)
         })?;
         arguments.iter().try_for_each(check)?;
-        Ok(Self { arguments, environment: variant.environment.clone() })
+        Ok(Self { arguments, environment: variant.environment.clone(), server_command: None })
     }
 }
 
@@ -84,11 +87,16 @@ impl LaunchSpec {
         let mut planned = server.clone();
         under_test.arguments.iter().for_each(|argument| planned.set_argument(argument.clone()));
         planned.environment.extend(under_test.environment.clone());
+        Parallelism::check(&planned).map_err(EngineError::invalid)?;
         let arguments_under_test = under_test.arguments.iter().map(Argument::to_string);
+        let command = under_test.server_command.iter().map(|it| format!("{SERVER_COMMAND}{it}"));
         let fingerprint = Fingerprint {
             arguments: server.arguments.iter().map(Argument::to_string).collect(),
             environment: assignments(&server.environment).collect(),
-            under_test: arguments_under_test.chain(assignments(&under_test.environment)).collect(),
+            under_test: arguments_under_test
+                .chain(assignments(&under_test.environment))
+                .chain(command)
+                .collect(),
             ..Fingerprint::new(kind, String::new(), server.model.clone())
         };
         Ok(Self {

@@ -19,6 +19,10 @@ const MOST_HEADER: u64 = 100_000_000;
 const TOKENIZER: &[&str] =
     &["token", "vocab", "tekken", "merges", "spm", "spiece", "sentencepiece", ".gguf"];
 
+/// What has such a part in its name, and holds no vocabulary.
+const NO_VOCABULARY: &[&str] =
+    &["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+
 /// Looks at the files of a model's folder. What is not there is left to the server to say, unless it
 /// would not: a model may have its weights or its tokenizer elsewhere.
 pub(crate) fn check(folder: &Path, arguments: &[String]) -> Result<(), EngineError> {
@@ -31,16 +35,13 @@ pub(crate) fn check(folder: &Path, arguments: &[String]) -> Result<(), EngineErr
     let files: Vec<PathBuf> = std::fs::read_dir(folder)
         .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
         .unwrap_or_default();
-    let has = |flag: &str| arguments.iter().any(|word| word.split('=').next() == Some(flag));
-    if !has("--tokenizer")
-        && !has("--skip-tokenizer-init")
-        && !files.iter().any(|file| is_of_tokenizer(file))
-    {
-        let reason = format!("{} has no file with a tokenizer", folder.display());
-        return Err(EngineError::ModelUnusable { kind: ServerFailure::TokenizerMissing, reason });
-    }
+    let names: Vec<_> = files
+        .iter()
+        .map(|file| file.file_name().unwrap_or_default().to_string_lossy().into_owned())
+        .collect();
+    check_tokenizer(folder, &names, arguments)?;
     // Weights that the server makes up itself are not read.
-    if has("--load-format") {
+    if has(arguments, "--load-format") {
         return Ok(());
     }
     let weights =
@@ -51,9 +52,30 @@ pub(crate) fn check(folder: &Path, arguments: &[String]) -> Result<(), EngineErr
         .map_err(unusable(ServerFailure::WeightsDamaged))
 }
 
-fn is_of_tokenizer(file: &Path) -> bool {
-    let name = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    TOKENIZER.iter().any(|part| name.contains(part))
+/// Refuses a model without a tokenizer, given the names of the files in its folder, unless the arguments
+/// name another one. What is no model's folder is left to the server to say.
+pub(crate) fn check_tokenizer(
+    folder: &Path,
+    names: &[String],
+    arguments: &[String],
+) -> Result<(), EngineError> {
+    if !names.iter().any(|name| name == "config.json")
+        || has(arguments, "--tokenizer")
+        || has(arguments, "--skip-tokenizer-init")
+        || names.iter().any(|name| is_of_tokenizer(&name.to_lowercase()))
+    {
+        return Ok(());
+    }
+    let reason = format!("{} has no file with a tokenizer", folder.display());
+    Err(EngineError::ModelUnusable { kind: ServerFailure::TokenizerMissing, reason })
+}
+
+fn has(arguments: &[String], flag: &str) -> bool {
+    arguments.iter().any(|word| word.split('=').next() == Some(flag))
+}
+
+fn is_of_tokenizer(name: &str) -> bool {
+    TOKENIZER.iter().any(|part| name.contains(part)) && !NO_VOCABULARY.contains(&name)
 }
 
 fn check_config(file: &Path) -> Result<(), String> {
@@ -134,6 +156,9 @@ mod tests {
             Some(ServerFailure::ConfigCorrupt)
         );
         assert_eq!(kind(&[config], &[]), Some(ServerFailure::TokenizerMissing));
+        // The configuration of a tokenizer is none.
+        let settings: Named<'_> = ("tokenizer_config.json", b"{}");
+        assert_eq!(kind(&[config, settings], &[]), Some(ServerFailure::TokenizerMissing));
     }
 
     #[test]

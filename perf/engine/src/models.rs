@@ -1,7 +1,7 @@
 //! Where a model's files are: [`Models`].
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use perf_model::spec::config::{Config, ModelLocation};
 use perf_model::spec::settings::Settings;
@@ -37,13 +37,26 @@ impl Models {
 
     /// The model's folder on this machine.
     pub(crate) fn on_host(&self, model: &str) -> Result<PathBuf, EngineError> {
+        self.where_it_is(model, Path::is_dir)
+    }
+
+    /// The model's folder on this machine, or its file, as other servers than vLLM have it.
+    pub(crate) fn file_or_folder(&self, model: &str) -> Result<PathBuf, EngineError> {
+        self.where_it_is(model, Path::exists)
+    }
+
+    fn where_it_is(
+        &self,
+        model: &str,
+        is_usable: fn(&Path) -> bool,
+    ) -> Result<PathBuf, EngineError> {
         let configured = || self.config.get(model).and_then(|location| location.path.clone());
         let in_folder = || self.folder.as_ref().map(|folder| folder.join(model));
         // A place that the user names is final: the next one is used only where none is named.
         let place = self.settings.get(model).cloned().or_else(configured).or_else(in_folder);
         match place {
             // Docker and the server's own working directory both want an absolute path.
-            Some(path) if path.is_dir() => Ok(std::path::absolute(&path).unwrap_or(path)),
+            Some(path) if is_usable(&path) => Ok(std::path::absolute(&path).unwrap_or(path)),
             place => Err(EngineError::ModelNotFound {
                 model: model.to_owned(),
                 looked: place.into_iter().collect(),

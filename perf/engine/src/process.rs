@@ -1,9 +1,11 @@
-//! A `vllm serve` as a process of this machine. Main function: [`start`].
+//! A `vllm serve`, or another server by its own command line, as a process of this machine. Main
+//! function: [`start`].
 
 mod listener;
 mod oom_kills;
 mod process_group;
 mod supervisor;
+mod template;
 
 use std::ffi::OsString;
 use std::net::TcpListener;
@@ -14,7 +16,9 @@ use std::time::Duration;
 use perf_clock::Clock;
 use perf_machine::host::describe_cpu;
 use perf_model::record::fingerprint::Fingerprint;
+use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::settings::{Settings, Variant};
 
 use crate::error::EngineError;
 use crate::gpu;
@@ -27,6 +31,7 @@ use crate::readiness::{NotReady, Probe};
 use crate::running::{Address, Handle, Running, ServerExit, SupervisedServer};
 
 use supervisor::ProcessSupervisor;
+use template::{Template, Values};
 
 /// The only address the server listens on.
 const HOST: &str = "127.0.0.1";
@@ -34,12 +39,31 @@ const HOST: &str = "127.0.0.1";
 /// Between two looks at who listens on the port.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How to start a `vllm serve`.
+/// How to start a server.
 #[derive(Debug)]
 pub(crate) struct ProcessEngine {
     pub(crate) vllm: PathBuf,
-    pub(crate) models: Models,
+    /// The command line of another server, in place of `vllm serve`.
+    server_command: Option<Template>,
+    models: Models,
     pub(crate) start_timeout_s: u64,
+}
+
+impl ProcessEngine {
+    /// For a variant, with what `perf.toml` says where that leaves something open.
+    pub(crate) fn new(
+        variant: &Variant,
+        settings: &Settings,
+        config: &Config,
+    ) -> Result<Self, EngineError> {
+        let command = config.process.server_command_of(variant).map(Template::parse).transpose();
+        Ok(Self {
+            vllm: variant.vllm.clone().unwrap_or_else(|| config.process.vllm.clone()),
+            server_command: command.map_err(EngineError::invalid)?,
+            models: Models::new(settings, config),
+            start_timeout_s: config.start_timeout_s,
+        })
+    }
 }
 
 /// Starts the planned server and waits until it is ready.
@@ -50,22 +74,21 @@ pub(crate) async fn start(
     clock: Clock,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
-    let model = engine.models.on_host(&spec.server.model)?;
-    model_files::check(&model, &spec.arguments(HOST, 0))?;
-    let vllm = command_of(&engine.vllm)?;
     let port = free_port()?;
+    let (program, words) = command_line(engine, &spec, port, progress)?;
     let url = format!("http://{HOST}:{port}");
     let hardware =
         if lease.leased().is_empty() { describe_cpu() } else { gpu::describe_all(lease.leased()) };
     let driver = if lease.leased().is_empty() { None } else { gpu::driver() };
-    let mut words = vec!["serve".to_owned(), model.display().to_string()];
-    words.extend(spec.arguments(HOST, port));
-    let command = command(&vllm, words, &spec, &lease);
+    let command = command(&program, words, &spec, &lease);
 
-    progress(&format!("starting {} on {hardware}", vllm.display()));
+    progress(&format!("starting {} on {hardware}", program.display()));
     let begun = clock.now();
     let (supervisor, death) = ProcessSupervisor::spawn(command, &spec.secrets, spec.log.clone())
-        .map_err(|reason| EngineError::VllmNotFound { vllm: vllm.clone(), reason })?;
+        .map_err(|reason| match &engine.server_command {
+            Some(_) => EngineError::CommandNotFound { command: program.clone(), reason },
+            None => EngineError::VllmNotFound { vllm: program.clone(), reason },
+        })?;
     let members = supervisor.members();
     let foreign = || listener::foreign(port, &members.as_ref()?.with_descendants());
     let kept = SupervisedServer::new(Box::new(supervisor), death, lease);
@@ -102,6 +125,40 @@ pub(crate) async fn start(
     Ok(running.started(start_up))
 }
 
+/// The program of the server and the words after it.
+fn command_line(
+    engine: &ProcessEngine,
+    spec: &LaunchSpec,
+    port: u16,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(PathBuf, Vec<String>), EngineError> {
+    let Some(template) = &engine.server_command else {
+        let model = engine.models.on_host(&spec.server.model)?;
+        model_files::check(&model, &spec.arguments(HOST, 0))?;
+        let mut words = vec!["serve".to_owned(), model.display().to_string()];
+        words.extend(spec.arguments(HOST, port));
+        return Ok((command_of(&engine.vllm)?, words));
+    };
+    // Other servers read other files than vLLM, and have their own words for what is wrong with them.
+    let model = if template.needs_model() {
+        engine.models.file_or_folder(&spec.server.model)?.display().to_string()
+    } else {
+        String::new()
+    };
+    let arguments = spec.server.argument_words();
+    if !arguments.is_empty() && !template.takes_arguments() {
+        progress(&format!(
+            "warning: the server command has no {{args}}, so these engine arguments are not handed on: {}",
+            arguments.join(" ")
+        ));
+    }
+    let name = &spec.server.model;
+    let values = Values { model: &model, name, host: HOST, port, arguments: &arguments };
+    let mut words = template.words(values).into_iter();
+    let program = words.next().map(PathBuf::from).unwrap_or_default();
+    Ok((program, words.collect()))
+}
+
 /// Runs `vllm bench throughput` with these options in place of the server, until it ends.
 pub(crate) async fn run_offline(
     engine: &ProcessEngine,
@@ -109,6 +166,11 @@ pub(crate) async fn run_offline(
     lease: Lease,
     options: &[String],
 ) -> Result<ServerExit, EngineError> {
+    if engine.server_command.is_some() {
+        let message =
+            "another server than vLLM has no `vllm bench throughput`; leave out --cross-check";
+        return Err(EngineError::invalid(message));
+    }
     let model = engine.models.on_host(&spec.server.model)?;
     model_files::check(&model, &spec.arguments(HOST, 0))?;
     let vllm = command_of(&engine.vllm)?;
@@ -134,8 +196,23 @@ pub(crate) async fn wait(
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), EngineError> {
     let limit = Duration::from_secs(limit_s);
+    let mut death = kept.death();
     let doing = || kept.doing();
-    match probe.wait_until_ready(&mut kept.death(), limit, clock, &doing, progress).await {
+    let ready = tokio::select! {
+        ready = probe.wait_until_ready(&mut death, limit, clock, &doing, progress) => ready,
+        (log, kind) = kept.failed_start(clock) => {
+            let death = ServerExit {
+                exit_code: None,
+                oom_killed: false,
+                cause: kind.cause(&log).map(str::to_owned),
+                log_tail: shown(&log),
+                log: None,
+                kind,
+            };
+            Err(NotReady::Died(death.logged(spec.log.as_deref())))
+        }
+    };
+    match ready {
         Ok(()) => Ok(()),
         Err(NotReady::Died(death)) => Err(start_failed(spec.fingerprint.engine, death)),
         Err(NotReady::TimedOut) => {

@@ -86,8 +86,18 @@ impl Probe {
         reported_configuration(metrics.as_deref(), info.as_deref())
     }
 
-    /// Waits until the server answers `/health` with 200, and says meanwhile what it is `doing`.
-    /// `ServerExit` is noticed as it happens.
+    /// Whether the server says at `/health` that it is ready, or lists its models where it has no such
+    /// path, as some servers have none.
+    async fn is_ready(&self) -> bool {
+        match self.health().await {
+            Ok(200) => true,
+            Ok(404 | 405 | 501) => self.models().await.is_ok(),
+            _ => false,
+        }
+    }
+
+    /// Waits until the server is ready, and says meanwhile what it is `doing`. `ServerExit` is noticed as it
+    /// happens.
     pub(crate) async fn wait_until_ready(
         &self,
         death: &mut ExitNotice,
@@ -100,7 +110,7 @@ impl Probe {
         let healthy = async {
             let (mut looked, mut reported, mut last) = (begun, begun, "");
             loop {
-                if self.health().await == Ok(200) {
+                if self.is_ready().await {
                     return;
                 }
                 let now = clock.now();

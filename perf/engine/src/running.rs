@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use perf_clock::Clock;
 use perf_model::record::effective::EffectiveConfiguration;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::record::start_up::StartUp;
@@ -11,11 +12,17 @@ use perf_sim::SimServer;
 pub use crate::supervisor::ServerExit;
 
 use crate::error::EngineError;
-use crate::failure::{Evidence, ServerFailure};
+use crate::failure::{Evidence, ServerFailure, failed_start};
 use crate::gpu::{ServerGpus, wait_until_given_back};
 use crate::lease::Lease;
 use crate::log::shown;
 use crate::supervisor::{ExitNotice, Supervisor};
+
+/// Between two looks at the log of a server that starts.
+const LOG_LOOK: Duration = Duration::from_millis(250);
+
+/// How long a server may take to end after its log proved that its start failed.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Where a server answers.
 #[derive(Clone, Debug)]
@@ -70,6 +77,22 @@ impl SupervisedServer {
     /// What the log says that the server does, of one that is not up yet.
     pub(crate) fn doing(&self) -> Option<&'static str> {
         self.supervisor.start_log().start_up.doing()
+    }
+
+    /// Waits until the log proves that the start has failed though the server still runs. Gives the log and
+    /// what it proves.
+    pub(crate) async fn failed_start(&self, clock: Clock) -> (Vec<String>, ServerFailure) {
+        loop {
+            clock.sleep(LOG_LOOK).await;
+            if failed_start(&self.supervisor.log().await).is_some() {
+                // The end of the server says more, if it comes soon.
+                clock.sleep(LAST_WORDS).await;
+                let log = self.supervisor.log().await;
+                if let Some(failure) = failed_start(&log) {
+                    return (log, failure);
+                }
+            }
+        }
     }
 
     /// What the log says of a server that is up now: how it started, and what it runs with.

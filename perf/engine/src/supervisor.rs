@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
 use tokio::sync::watch;
 
@@ -78,8 +79,11 @@ impl fmt::Display for ServerExit {
 /// Owns a server that was started here. Dropping a supervisor without stopping it must leave
 /// nothing behind either.
 pub(crate) trait Supervisor: Send {
-    /// The end of the server's log.
+    /// The end of the server's log, as it is shown.
     fn log_tail(&self) -> Vec<String>;
+
+    /// The lines of the log in which the cause of a failure is looked for. Does not block.
+    fn log(&self) -> Pin<Box<dyn Future<Output = Vec<String>> + Send>>;
 
     /// What the server's log says of its start, when it is up.
     fn start_log(&self) -> StartLog;

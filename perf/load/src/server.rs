@@ -8,5 +8,6 @@ pub(crate) mod kv_cache;
 pub(crate) mod metrics;
 pub(crate) mod prefix_cache;
 pub(crate) mod probe;
+mod ranks;
 pub(crate) mod replicas;
 pub(crate) mod tokenize;

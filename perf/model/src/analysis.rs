@@ -1,6 +1,7 @@
 //! From a record to figures, and whether they are valid.
 
 mod by_model;
+mod by_rank;
 pub mod distribution;
 pub mod engine_times;
 pub mod gpu_course;

@@ -21,6 +21,7 @@ pub mod header;
 pub mod left_out;
 pub mod oddity;
 pub mod part;
+pub mod rank_counts;
 pub mod reader;
 pub mod sample;
 pub mod search_probe;

@@ -35,10 +35,12 @@ impl Invocation<'_> {
     /// What is under test, for the reader of a verdict. Values of environment variables stay out of
     /// it: they may be secret.
     pub fn under_test(&self) -> String {
-        let Variant { image, vllm, arguments, environment, inject } = &self.settings.candidate;
+        let Variant { image, vllm, server_command, arguments, environment, inject } =
+            &self.settings.candidate;
         let mut parts = vec![format!("engine {}", self.settings.engine)];
         parts.extend(image.as_ref().map(|image| format!("image {image}")));
         parts.extend(vllm.as_ref().map(|vllm| format!("vllm {}", vllm.display())));
+        parts.extend(server_command.as_ref().map(|command| format!("server command {command}")));
         parts.extend(self.settings.url.as_ref().map(|url| format!("server {url}")));
         parts.extend(inject.as_ref().map(|faults| format!("--inject {faults}")));
         parts.extend(environment.keys().map(|name| format!("--env {name}")));
@@ -82,6 +84,7 @@ impl Invocation<'_> {
         } else {
             option("--image", candidate.image.clone());
             option("--vllm", path(candidate));
+            option("--server-command", candidate.server_command.clone());
             option("--inject", candidate.inject.clone());
             if subcommand.is_none() {
                 option("--base-vllm", base.as_ref().and_then(path));
@@ -141,7 +144,7 @@ fn side(engine: EngineKind, variant: &Variant) -> String {
     let vllm = || variant.vllm.as_ref().map(|path| path.display().to_string());
     let name = match engine {
         EngineKind::Docker => variant.image.clone(),
-        EngineKind::Process => vllm(),
+        EngineKind::Process => variant.server_command.clone().or_else(vllm),
         EngineKind::Simulated | EngineKind::Remote => variant.inject.clone(),
     };
     name.unwrap_or_else(|| "none".to_owned())

@@ -22,19 +22,23 @@ const GATHERING: Duration = Duration::from_micros(20);
 /// The longest pause of the machine after which the loop still catches up with its deadlines.
 const LONGEST_CATCH_UP: Duration = Duration::from_secs(1);
 
-/// The engine's state, as the API sees it: that of all replicas together.
+/// The engine's state, as the API sees it.
 #[derive(Debug)]
 pub(crate) struct EngineState {
-    metrics: Mutex<Metrics>,
-    /// The gauges of each replica.
-    gauges: Mutex<Vec<Gauges>>,
+    /// Those of each replica.
+    metrics: Vec<Mutex<Metrics>>,
     dead: AtomicBool,
     death: Notify,
 }
 
 impl EngineState {
-    pub(crate) fn metrics(&self) -> MutexGuard<'_, Metrics> {
-        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The metrics of each replica, in order.
+    pub(crate) fn metrics(&self) -> Vec<Metrics> {
+        (0..self.metrics.len()).map(|replica| self.metrics_of(replica).clone()).collect()
+    }
+
+    fn metrics_of(&self, replica: usize) -> MutexGuard<'_, Metrics> {
+        self.metrics[replica].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -48,14 +52,6 @@ impl EngineState {
             death.await;
         }
     }
-}
-
-/// What a replica shows of itself.
-#[derive(Clone, Copy, Debug, Default)]
-struct Gauges {
-    running: usize,
-    waiting: usize,
-    kv_cache_usage: f64,
 }
 
 /// A sequence in the engine, with its times so far.
@@ -104,11 +100,10 @@ pub(crate) struct Engine {
 pub(crate) fn engines(
     clock: Clock,
     parts: Vec<(Scheduler, StepTimer)>,
-    drafts: Option<AllDrafts>,
+    drafts: Option<&AllDrafts>,
 ) -> (Vec<Engine>, Arc<EngineState>, Replicas) {
     let state = Arc::new(EngineState {
-        metrics: Mutex::new(Metrics::new(drafts)),
-        gauges: Mutex::new(vec![Gauges::default(); parts.len()]),
+        metrics: parts.iter().map(|_| Mutex::new(Metrics::new(drafts.cloned()))).collect(),
         dead: AtomicBool::new(false),
         death: Notify::new(),
     });
@@ -217,7 +212,7 @@ impl Engine {
 
     fn note_plan(&mut self, plan: &StepPlan, now: Duration) {
         self.show_gauges();
-        let mut metrics = self.state.metrics();
+        let mut metrics = self.state.metrics_of(self.replica);
         for id in &plan.preempted {
             metrics.preemptions += 1;
             if let Some(tracked) = self.tracked.get_mut(id) {
@@ -238,7 +233,7 @@ impl Engine {
         let written = self.scheduler.finish_step(plan);
         let mut ended = Vec::new();
         {
-            let mut metrics = self.state.metrics();
+            let mut metrics = self.state.metrics_of(self.replica);
             let (mut prompt_tokens, mut tokens) = (0, 0);
             for token in &written {
                 let Some(tracked) = self.tracked.get_mut(&token.id) else { continue };
@@ -295,7 +290,7 @@ impl Engine {
         let arrived = tracked.submission.arrived;
         let scheduled = tracked.scheduled.unwrap_or(now);
         let first_token = tracked.first_token.unwrap_or(now);
-        self.state.metrics().finish(&Finished {
+        self.state.metrics_of(self.replica).finish(&Finished {
             reason,
             prompt_tokens: tracked.prompt_tokens,
             cached_tokens: tracked.cached_tokens,
@@ -310,17 +305,10 @@ impl Engine {
     }
 
     fn show_gauges(&self) {
-        let mut all = self.state.gauges.lock().unwrap_or_else(PoisonError::into_inner);
-        all[self.replica] = Gauges {
-            running: self.scheduler.running(),
-            waiting: self.scheduler.waiting(),
-            kv_cache_usage: self.scheduler.cache_usage(),
-        };
-        let mut metrics = self.state.metrics();
-        metrics.running = all.iter().map(|gauges| gauges.running).sum();
-        metrics.waiting = all.iter().map(|gauges| gauges.waiting).sum();
-        let usage: f64 = all.iter().map(|gauges| gauges.kv_cache_usage).sum();
-        metrics.kv_cache_usage = usage / all.len() as f64;
+        let mut metrics = self.state.metrics_of(self.replica);
+        metrics.running = self.scheduler.running();
+        metrics.waiting = self.scheduler.waiting();
+        metrics.kv_cache_usage = self.scheduler.cache_usage();
     }
 }
 

@@ -63,7 +63,7 @@ impl SimServer {
         let parts =
             (0..spread.replicas).map(|replica| (Scheduler::new(limits, tokenizer), timer(replica)));
         let drafts = args.speculation.map(AllDrafts::of);
-        let (engines, state, commands) = engines(clock, parts.collect(), drafts);
+        let (engines, state, commands) = engines(clock, parts.collect(), drafts.as_ref());
         let max_model_len = args.context_len(&profile);
         let settings = ApiSettings {
             names: if args.served_model_names.is_empty() {

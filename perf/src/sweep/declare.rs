@@ -153,6 +153,7 @@ impl Sweep {
         under_test
             .extend(candidate.environment.iter().map(|(name, value)| format!("{name}={value}")));
         under_test.extend(candidate.image.clone());
+        under_test.extend(candidate.server_command.clone());
         under_test.extend(candidate.vllm.as_ref().map(|vllm| vllm.display().to_string()));
         under_test.extend(candidate.inject.clone());
         if session.settings.noise > 0 {

@@ -115,6 +115,36 @@ impl Place {
             .env("PERF_SIM_STARTUP_MS", "0")
     }
 
+    /// The inner scenario on one start of a container, of the image in `PERF_TEST_IMAGE` or another one.
+    /// It carries a small model at `/models/tiny`, which it serves on the CPU.
+    pub(crate) fn docker(&self, behaviour: &str, image: Option<&str>) -> Inner {
+        let config = "start_timeout_s = 240\n[docker]\nshm_size_gib = 1\n\
+                      [models.tiny]\nin_image = \"/models/tiny\"\n";
+        self.write("perf.toml", config);
+        let settings = Settings {
+            engine: EngineKind::Docker,
+            starts: Some(1),
+            runs: Some(1),
+            candidate: Variant {
+                image: Some(image.map_or_else(real_image, str::to_owned)),
+                ..Variant::default()
+            },
+            run_folder: Some(self.path("run")),
+            ..Settings::default()
+        };
+        let inner = Inner::new(self, behaviour, settings);
+        Inner { patience: Duration::from_mins(8), ..inner }
+    }
+
+    /// The containers of this test that run.
+    pub(crate) fn containers(&self) -> Vec<String> {
+        let format = r#"{{.ID}} {{.Label "vllm-perf.lock"}}"#;
+        let listed = docker(&["ps", "--filter", "label=vllm-perf=1", "--format", format]);
+        let locks = self.path("locks").display().to_string();
+        let ours = listed.lines().filter_map(|line| line.split_once(' '));
+        ours.filter(|(_, lock)| lock.starts_with(&locks)).map(|(id, _)| id.to_owned()).collect()
+    }
+
     /// The command lines of all processes that run on behalf of this test: each inherits the
     /// place's path.
     pub(crate) fn processes(&self) -> Vec<String> {
@@ -139,27 +169,58 @@ impl Place {
     }
 }
 
-/// The simulated server's program, which cargo puts beside the folder of the test programs.
+/// The simulated server's program.
 pub(crate) fn perf_sim() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let profile = test.ancestors().nth(2).unwrap();
-        let program = profile.join("perf-sim");
-        if !program.is_file() {
-            // A test of this package alone does not build the programs of others.
-            let mut build =
-                Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-            build
-                .args(["build", "--quiet", "--workspace", "--bin", "perf-sim", "--target-dir"])
-                .arg(profile.parent().unwrap());
-            if profile.ends_with("release") {
-                build.arg("--release");
-            }
-            assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
+    PROGRAM.get_or_init(|| program("perf-sim"))
+}
+
+/// The program of `cargo xtask`.
+pub(crate) fn xtask() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| program("xtask"))
+}
+
+/// A program of the workspace, which cargo puts beside the folder of the test programs.
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    let program = profile.join(name);
+    if !program.is_file() {
+        // A test of this package alone does not build the programs of others.
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        build
+            .args(["build", "--quiet", "--workspace", "--bin", name, "--target-dir"])
+            .arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            build.arg("--release");
         }
-        program
-    })
+        assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
+    }
+    program
+}
+
+/// The image of a real vLLM that ignored tests start.
+pub(crate) fn real_image() -> String {
+    std::env::var("PERF_TEST_IMAGE").unwrap_or_else(|_| "vllm-cpu:0.32.0".to_owned())
+}
+
+/// The arguments with which it serves its model on a small machine.
+pub(crate) fn on_a_small_machine(server: perf::Vllm) -> perf::Vllm {
+    server
+        .arg("--dtype", "bfloat16")
+        .switch("--enforce-eager")
+        .arg("--max-model-len", 2048)
+        .arg("--max-num-seqs", 64)
+        .arg("--distributed-executor-backend", "uni")
+}
+
+/// What Docker's command says.
+pub(crate) fn docker(words: &[&str]) -> String {
+    let output = Command::new("docker").args(words).output().unwrap();
+    let (said, error) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+    assert!(output.status.success(), "docker {words:?}: {error}");
+    String::from_utf8(said).unwrap()
 }
 
 /// The inner scenario, about to run.
@@ -167,6 +228,8 @@ pub(crate) struct Inner {
     run: PathBuf,
     settings: Settings,
     command: Command,
+    /// How long it may take.
+    patience: Duration,
 }
 
 impl Inner {
@@ -189,7 +252,7 @@ impl Inner {
             .env("INSTA_WORKSPACE_ROOT", place.root.path())
             .env("INSTA_UPDATE", "new")
             .env("INSTA_OUTPUT", "none");
-        Self { run: place.path("run"), settings, command }
+        Self { run: place.path("run"), settings, command, patience: PATIENCE }
     }
 
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
@@ -248,7 +311,8 @@ impl Inner {
         let (sender, lines) = channel();
         std::thread::spawn(move || read(reader, &sender));
         let run = self.settings.run_folder.unwrap_or(self.run);
-        Started { child, run, lines, output: String::new(), begun: Instant::now() }
+        let (output, patience) = (String::new(), self.patience);
+        Started { child, run, lines, output, begun: Instant::now(), patience }
     }
 }
 
@@ -266,6 +330,7 @@ pub(crate) struct Started {
     lines: Receiver<String>,
     output: String,
     begun: Instant,
+    patience: Duration,
 }
 
 impl Started {
@@ -286,14 +351,14 @@ impl Started {
 
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Ended {
-        while self.listen(PATIENCE) {}
+        while self.listen(self.patience) {}
         let status = self.child.wait().unwrap();
         Ended { status, run: self.run.clone(), output: std::mem::take(&mut self.output) }
     }
 
     /// Listens to what it says, for `limit` at most; `false` when it has said its last word.
     fn listen(&mut self, limit: Duration) -> bool {
-        assert!(self.begun.elapsed() < PATIENCE, "it does not come about:\n{}", self.output);
+        assert!(self.begun.elapsed() < self.patience, "it does not come about:\n{}", self.output);
         match self.lines.recv_timeout(limit) {
             Ok(line) => self.output.extend([line.as_str(), "\n"]),
             Err(RecvTimeoutError::Timeout) => {}

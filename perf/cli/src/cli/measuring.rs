@@ -66,7 +66,8 @@ pub(crate) struct Compare {
     #[command(flatten)]
     pub(crate) on: On,
 
-    /// What to hold the candidate against: an image; with `--engine process` a `vllm` command, with
+    /// What to hold the candidate against: an image; with `--engine process` a `vllm` command, or another
+    /// server's command line with {port}; with
     /// `--engine simulated` the faults to show, or `none`
     #[arg(long, value_name = "IMAGE")]
     pub(crate) base: String,
@@ -141,6 +142,12 @@ pub(crate) struct UnderTest {
     /// The `vllm` command, for `--engine process`
     #[arg(long, value_name = "PATH")]
     pub(crate) vllm: Option<PathBuf>,
+
+    /// The command line of another server in place of `vllm serve`, for `--engine process`, such as
+    /// 'llama-server -m {model} --port {port}'; {name}, {host} and {args} (the engine arguments) may stand in
+    /// it too
+    #[arg(long, value_name = "COMMAND", conflicts_with = "vllm")]
+    pub(crate) server_command: Option<String>,
 
     /// An environment variable of the engine, put under test
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]

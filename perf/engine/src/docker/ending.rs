@@ -62,8 +62,14 @@ pub(super) async fn wait_for_end(docker: &Docker, id: &str, begun: SystemTime) -
     if ending.deed.is_some() || ending.oom_killed {
         return ending;
     }
+    let so_far = deed(&events(docker, id, begun).await);
+    // Whatever somebody does to a container begins with a signal to it. A server that ended by itself is
+    // reported at once.
+    if so_far.is_none() {
+        return ending;
+    }
     tokio::time::sleep(SEQUEL).await;
-    Ending { deed: deed(&events(docker, id, begun).await), ..ending }
+    Ending { deed: deed(&events(docker, id, begun).await).or(so_far), ..ending }
 }
 
 async fn started_at(docker: &Docker, id: &str) -> Option<String> {

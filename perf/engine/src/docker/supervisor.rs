@@ -7,6 +7,7 @@
 //! time, and the thread ends by removing, by label, all that is left.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -41,6 +42,8 @@ type Started = Result<Option<u16>, EngineError>;
 enum Wanted {
     /// Its last lines.
     Tail(mpsc::Sender<Vec<String>>),
+    /// The same for somebody who does not block.
+    Log(oneshot::Sender<Vec<String>>),
     /// What it says of the start.
     StartLog(mpsc::Sender<StartLog>),
 }
@@ -102,6 +105,13 @@ impl Supervisor for ContainerSupervisor {
         if sent { shown(&lines.recv_timeout(PATIENCE).unwrap_or_default()) } else { Vec::new() }
     }
 
+    fn log(&self) -> Pin<Box<dyn Future<Output = Vec<String>> + Send>> {
+        let (answer, lines) = oneshot::channel();
+        let wanted = Wanted::Log(answer);
+        let sent = self.log_requests.as_ref().is_some_and(|requests| requests.send(wanted).is_ok());
+        Box::pin(async move { if sent { lines.await.unwrap_or_default() } else { Vec::new() } })
+    }
+
     fn start_log(&self) -> StartLog {
         let (answer, read) = mpsc::channel();
         let wanted = Wanted::StartLog(answer);
@@ -149,6 +159,9 @@ impl Work {
                     Some(Wanted::Tail(answer)) => {
                         let _ = answer.send(Vec::new());
                     }
+                    Some(Wanted::Log(answer)) => {
+                        let _ = answer.send(Vec::new());
+                    }
                     Some(Wanted::StartLog(answer)) => {
                         let _ = answer.send(StartLog::default());
                     }
@@ -169,6 +182,9 @@ impl Work {
             while let Some(wanted) = asked.recv().await {
                 match wanted {
                     Wanted::Tail(answer) => {
+                        let _ = answer.send(self.tail(&id).await.lines());
+                    }
+                    Wanted::Log(answer) => {
                         let _ = answer.send(self.tail(&id).await.lines());
                     }
                     Wanted::StartLog(answer) => {

@@ -30,9 +30,9 @@ impl EngineError {
                 ServerFailure::PullDenied
             }
             Self::ImageMissing { .. } => ServerFailure::ImageMissing,
-            Self::VllmNotFound { .. } | Self::UnknownEntrypoint { .. } => {
-                ServerFailure::BadEntrypoint
-            }
+            Self::VllmNotFound { .. }
+            | Self::CommandNotFound { .. }
+            | Self::UnknownEntrypoint { .. } => ServerFailure::BadEntrypoint,
             Self::Docker { reason, .. } if has(reason, NO_COMMAND) => ServerFailure::BadEntrypoint,
             Self::Docker { reason, .. } if reason.contains("no space left on device") => {
                 ServerFailure::DiskFull

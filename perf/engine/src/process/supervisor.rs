@@ -4,6 +4,7 @@
 use std::io::{PipeReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -98,6 +99,10 @@ impl ProcessSupervisor {
 impl Supervisor for ProcessSupervisor {
     fn log_tail(&self) -> Vec<String> {
         shown(&self.tail.lines())
+    }
+
+    fn log(&self) -> Pin<Box<dyn Future<Output = Vec<String>> + Send>> {
+        Box::pin(std::future::ready(self.tail.lines()))
     }
 
     fn start_log(&self) -> StartLog {

@@ -6,6 +6,10 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
 
+mod at_start;
+mod derived;
+mod followed;
+mod from_outside;
 mod killed;
 #[path = "../support/mod.rs"]
 mod support;
@@ -16,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use perf_clock::Clock;
-use perf_engine::{Engine, EngineError, Gpu, Running, ServerFailure};
+use perf_engine::{Engine, EngineError, Running};
 use perf_model::spec::config::{Config, ModelLocation};
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::server::{Server, parse_arguments};
@@ -100,10 +104,20 @@ fn docker(words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The containers whose lock file is in this place.
+/// The containers whose lock file is in this place, in any state.
 fn containers(place: &Place) -> Vec<String> {
+    containers_of(place, &["--all"])
+}
+
+/// Those that run.
+fn running_containers(place: &Place) -> Vec<String> {
+    containers_of(place, &[])
+}
+
+fn containers_of(place: &Place, options: &[&str]) -> Vec<String> {
     let format = r#"{{.ID}} {{.Label "vllm-perf.lock"}}"#;
-    let all = docker(&["ps", "--all", "--filter", "label=vllm-perf=1", "--format", format]);
+    let words = ["ps", "--filter", "label=vllm-perf=1", "--format", format];
+    let all = docker(&[&words, options].concat());
     let ours = all
         .lines()
         .filter_map(|line| line.split_once(' '))
@@ -188,112 +202,6 @@ fn a_model_of_this_machine_is_mounted_read_only_and_a_cache_is_kept() {
         running.stop().await.unwrap();
     });
     assert!(place.has("cache/kept"));
-    assert_nothing_left(&place);
-}
-
-#[test]
-#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
-fn an_unknown_flag_is_reported() {
-    let (_alone, place) = (alone(), Place::new());
-    let mut server = server();
-    server.arguments.extend(parse_arguments(&["--no-such-flag=3"]).unwrap());
-    let file = place.path().join("start-1/server.log");
-    let error =
-        block_on(start_logged(&engine(&place, &config()), &server, Some(&file))).unwrap_err();
-    let EngineError::StartFailed { kind, exit_code, oom_killed, cause, log, .. } = &error else {
-        panic!("{error}")
-    };
-    assert_eq!(
-        (*kind, *exit_code, *oom_killed),
-        (ServerFailure::UnknownArgument, Some(2), false),
-        "{error}"
-    );
-    assert!(cause.as_ref().unwrap().contains("--no-such-flag"), "{error}");
-    assert_eq!(log.as_ref(), Some(&file));
-    assert!(place.read("start-1/server.log").contains("unrecognized arguments: --no-such-flag"));
-    assert_nothing_left(&place);
-}
-
-#[test]
-#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
-fn an_image_without_the_model_is_reported() {
-    let (_alone, place) = (alone(), Place::new());
-    let mut config = config();
-    config.models.get_mut("tiny").unwrap().in_image = Some("/models/no-such-model".into());
-    let error = block_on(start(&engine(&place, &config), &server())).unwrap_err();
-    assert!(
-        matches!(error, EngineError::StartFailed { kind: ServerFailure::ModelMissing, .. }),
-        "{error}"
-    );
-    assert_nothing_left(&place);
-}
-
-#[test]
-#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
-fn an_image_that_is_nowhere_is_named() {
-    let (_alone, place) = (alone(), Place::new());
-    // Nothing listens there, so there is nothing to wait for either.
-    let server = Server { image: Some("127.0.0.1:1/no/such-image:v1".into()), ..server() };
-    let error = block_on(start(&engine(&place, &config()), &server)).unwrap_err();
-    assert!(matches!(error, EngineError::ImageMissing { .. }), "{error}");
-    assert!(error.to_string().contains("`127.0.0.1:1/no/such-image:v1`"), "{error}");
-    assert_nothing_left(&place);
-}
-
-#[test]
-#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
-fn a_gpu_without_the_nvidia_runtime_is_reported_and_no_container_is_left() {
-    let (_alone, place) = (alone(), Place::new());
-    let gpu = Gpu {
-        index: 0,
-        uuid: "GPU-0".into(),
-        name: "no such GPU".into(),
-        memory_mib: None,
-        used_mib: None,
-        users: vec![],
-        ..Gpu::default()
-    };
-    let server = Server { gpus: 1, ..server() };
-    let engine = engine(&place, &config()).with_gpus(vec![gpu]);
-    let error = block_on(start(&engine, &server)).unwrap_err();
-    assert!(matches!(error, EngineError::GpuRuntimeMissing { .. }), "{error}");
-    assert_nothing_left(&place);
-    assert!(support::is_unlocked(&place.locks().join("gpu-GPU-0.lock")));
-}
-
-#[test]
-#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
-fn a_server_that_the_kernel_kills_is_reported() {
-    let (_alone, place) = (alone(), Place::new());
-    let mut config = config();
-    config.docker.memory_mib = Some(700);
-    let error = block_on(start(&engine(&place, &config), &server())).unwrap_err();
-    let EngineError::StartFailed { kind, oom_killed, exit_code, .. } = &error else {
-        panic!("{error}")
-    };
-    assert_eq!(
-        (*kind, *oom_killed, *exit_code),
-        (ServerFailure::KilledByKernel, true, Some(137)),
-        "{error}"
-    );
-    assert_nothing_left(&place);
-}
-
-#[test]
-#[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
-fn a_death_in_the_middle_is_reported() {
-    let (_alone, place) = (alone(), Place::new());
-    let death = block_on(async {
-        let mut running = start(&engine(&place, &config()), &server()).await.unwrap();
-        docker(&["kill", &containers(&place)[0]]);
-        let begun = Instant::now();
-        let death = running.died().await;
-        eprintln!("noticed after {:.1} s", begun.elapsed().as_secs_f64());
-        running.stop().await.unwrap();
-        death
-    });
-    assert_eq!((death.exit_code, death.oom_killed), (Some(137), false));
-    assert!(death.log_tail.join("\n").contains("Application startup complete."), "{death:?}");
     assert_nothing_left(&place);
 }
 

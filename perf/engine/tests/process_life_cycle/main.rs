@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
 
 mod offline;
+mod other_servers;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -7,10 +7,12 @@ use http::StatusCode;
 use perf_clock::{Clock, Stamp};
 use perf_model::record::counter_source::CounterSource;
 use perf_model::record::file::ServerCounts;
+use perf_model::record::rank_counts::RankCounts;
 
 use crate::http::endpoint::Endpoint;
 use crate::server::draft_positions::{grown_at, position};
 use crate::server::exposition::sample;
+use crate::server::ranks::{grown, ranks};
 use crate::server::replicas::{Process, Sightings};
 use crate::workload::error::LoadError;
 
@@ -47,6 +49,8 @@ struct Look {
     /// Over all of them.
     sum: ServerCounts,
     each: Vec<ServerCounts>,
+    /// Those of each engine.
+    ranks: Vec<RankCounts>,
 }
 
 impl MetricsReader {
@@ -177,7 +181,8 @@ impl MetricsReader {
             each.push(counts);
         }
         let sum = parse(&texts.join("\n"));
-        Ok((sum != ServerCounts::default()).then_some(Look { sum, each }))
+        let ranks = (0..).zip(&texts).flat_map(|(place, text)| ranks(place, text)).collect();
+        Ok((sum != ServerCounts::default()).then_some(Look { sum, each, ranks }))
     }
 }
 
@@ -190,7 +195,8 @@ impl Look {
             self.each.iter().enumerate().any(|(place, before)| {
                 difference(before, after.each.get(place).unwrap_or(&none)).lost
             });
-        ServerCounts { lost: growth.lost || lost, ..growth }
+        let ranks = grown(&self.ranks, &after.ranks);
+        ServerCounts { lost: growth.lost || lost, ranks, ..growth }
     }
 }
 
@@ -218,6 +224,7 @@ fn difference(before: &ServerCounts, after: &ServerCounts) -> ServerCounts {
         e2e_count: grown(|counts| counts.e2e_count),
         kv_use_max_ppm: None,
         kv_use: Vec::new(),
+        ranks: Vec::new(),
         lost: COUNTED
             .into_iter()
             .any(|counter| counter(before).is_some() && grown(counter).is_none()),
@@ -235,11 +242,7 @@ pub(crate) fn parse(text: &str) -> ServerCounts {
             "vllm:prompt_tokens_total" => &mut counts.prompt_tokens,
             "vllm:generation_tokens_total" => &mut counts.output_tokens,
             "vllm:request_success_total" => {
-                // Aborted and failed requests are counted under the same name.
-                if ["abort", "error"]
-                    .iter()
-                    .any(|reason| labels.contains(&format!("finished_reason=\"{reason}\"")))
-                {
+                if !is_success(labels) {
                     continue;
                 }
                 &mut counts.requests
@@ -284,8 +287,16 @@ pub(crate) fn parse(text: &str) -> ServerCounts {
     counts
 }
 
+/// Whether a counter of finished requests is of those that succeeded: aborted and failed ones are
+/// counted under the same name.
+pub(crate) fn is_success(labels: &str) -> bool {
+    !["abort", "error"]
+        .iter()
+        .any(|reason| labels.contains(&format!("finished_reason=\"{reason}\"")))
+}
+
 /// A count, which the format writes as a floating-point number.
-fn count(value: f64) -> Option<u64> {
+pub(crate) fn count(value: f64) -> Option<u64> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

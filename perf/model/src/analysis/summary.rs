@@ -168,10 +168,12 @@ pub(crate) fn latencies(succeeded: &[&Sample]) -> BTreeMap<Metric, f64> {
 }
 
 impl Summary {
-    /// Adds what only the server counts: how speculative decoding did.
+    /// Adds what only the server counts: how speculative decoding did, and how evenly the load was spread
+    /// over ranks.
     pub(crate) fn add_server(&mut self, server: &ServerCounts) {
         let figures = [
             (Quantity::AcceptanceLength, server.acceptance_length()),
+            (Quantity::BusiestRank, server.busiest_rank().map(|share| share * 100.0)),
             (Quantity::AcceptanceRate, server.acceptance_rate().map(|rate| rate * 100.0)),
         ];
         let positions = (0..DraftPosition::MOST).filter_map(DraftPosition::new);

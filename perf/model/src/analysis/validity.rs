@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::by_model;
 use crate::analysis::engine_times::{self, WAY_MS, WAY_SHARE};
 use crate::analysis::lateness::Lateness;
 use crate::analysis::short_trace;
 use crate::analysis::steady_state;
 use crate::analysis::summary::Summary;
+use crate::analysis::{by_model, by_rank};
 use crate::record::client_load::{Calibration, ClientUse, ENOUGH_TICKS};
 use crate::record::counter_source::CounterSource;
 use crate::record::file::{CacheReset, End, ServerCounts};
@@ -83,6 +83,7 @@ pub fn remarks(load: &Load, summary: &Summary, inputs: &ValidityInputs<'_>) -> V
     }
     remarks.extend(inputs.end.into_iter().flat_map(departures));
     remarks.extend(by_model::remark(load, inputs.samples));
+    remarks.extend(inputs.server.and_then(|server| by_rank::remark(&server.ranks)));
     remarks.extend(short_trace::remark(load, inputs.samples));
     remarks.extend(oddities(inputs.samples));
     remarks.extend(engine_times::remarks(inputs.samples));

@@ -14,7 +14,7 @@ use crate::record::fingerprint::Fingerprint;
 use crate::spec::engine_kind::EngineKind;
 use crate::spec::guard::Guard;
 use crate::spec::metric::Metric;
-use crate::spec::settings::{Settings, Variant};
+use crate::spec::settings::{SERVER_COMMAND, Settings, Variant};
 
 /// The variant that a baseline was measured on, to be measured again beside the candidate; or why
 /// that is not possible.
@@ -32,6 +32,14 @@ pub fn base(
     }
     if baseline.driver != now.driver {
         return Err("the driver changed, and a driver cannot be switched between starts".to_owned());
+    }
+    let has_command = |print: &Fingerprint| {
+        print.under_test.iter().any(|setting| setting.starts_with(SERVER_COMMAND))
+    };
+    if has_command(baseline) || has_command(now) {
+        return Err("a server by its own command line cannot be switched to an older version of itself; hold two commands \
+             against each other with `compare`"
+            .to_owned());
     }
     let (arguments, environment): (Vec<&String>, Vec<&String>) =
         baseline.under_test.iter().partition(|setting| setting.starts_with('-'));

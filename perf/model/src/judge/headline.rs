@@ -21,6 +21,7 @@ pub(crate) fn is_headline(metric: Metric) -> bool {
         "answer_tokens_mean_tok",
         "acceptance_length_tok",
         "acceptance_rate_percent",
+        "busiest_rank_percent",
     ]
     .contains(&metric.to_string().as_str())
 }

@@ -150,6 +150,8 @@ codes! {
         SendLateness,
         /// How many requests each model of a mix got.
         RequestsByModel,
+        /// How the load was spread over the data-parallel ranks.
+        LoadByRank,
         /// How many tokens the prompts had.
         PromptLength,
         /// How many tokens the answers had.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::rank_counts::{RankCounts, busiest};
 use crate::spec::draft_position::DraftPosition;
 
 /// What the server counted between the first send and the last response.
@@ -51,6 +52,9 @@ pub struct ServerCounts {
     /// The same at each sample, at most a few hundred.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kv_use: Vec<KvReading>,
+    /// What each engine counted, where there are several, as with data parallelism.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranks: Vec<RankCounts>,
     /// Whether counters that were there before the load could not be read behind it, or had shrunk.
     #[serde(default, skip_serializing_if = "is_false")]
     pub lost: bool,
@@ -102,6 +106,11 @@ impl ServerCounts {
     /// The largest share of the KV cache that was in use; absent where it was not sampled.
     pub fn kv_use_max(&self) -> Option<f64> {
         Some(self.kv_use_max_ppm? as f64 / 1e6)
+    }
+
+    /// The tokens of the busiest rank as a share of the mean of all; absent where there is one.
+    pub fn busiest_rank(&self) -> Option<f64> {
+        busiest(&self.ranks)
     }
 
     /// The mean TTFT as the server measured it, in milliseconds.

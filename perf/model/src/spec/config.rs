@@ -12,6 +12,7 @@ use crate::spec::access::Access;
 use crate::spec::gpu_time::GpuTime;
 use crate::spec::image_reference;
 use crate::spec::price::Price;
+use crate::spec::settings::Variant;
 use crate::spec::suggest::nearest;
 use crate::spec::tier::Tier;
 
@@ -140,6 +141,19 @@ pub enum Ipc {
 pub struct Process {
     /// The `vllm` command: a name on the PATH, or a path.
     pub vllm: PathBuf,
+    /// The command line of another server with an OpenAI-compatible API, in place of `vllm serve`:
+    /// `llama-server -m {model} --host {host} --port {port}`. `{name}` is the model's name in requests,
+    /// `{args}` stands for the engine arguments.
+    pub server_command: Option<String>,
+}
+
+impl Process {
+    /// The command line of another server than vLLM for a variant; `None` where it is vLLM.
+    pub fn server_command_of<'a>(&'a self, variant: &'a Variant) -> Option<&'a str> {
+        let own = variant.server_command.as_deref();
+        // A `vllm` that is named is meant.
+        own.or_else(|| self.server_command.as_deref().filter(|_| variant.vllm.is_none()))
+    }
 }
 
 impl Gate {
@@ -226,7 +240,7 @@ impl Default for Docker {
 
 impl Default for Process {
     fn default() -> Self {
-        Self { vllm: PathBuf::from("vllm") }
+        Self { vllm: PathBuf::from("vllm"), server_command: None }
     }
 }
 

@@ -75,6 +75,9 @@ pub enum Quantity {
     AcceptanceAt(DraftPosition),
     /// The acceptance length of one request.
     RequestAcceptanceLength,
+    /// The tokens of the busiest data-parallel rank, in percent of the mean of all ranks. Only a server with
+    /// several engines has it.
+    BusiestRank,
     /// What the leased GPUs used from the first send to the last response. It and the eight below exist
     /// only where the GPUs could be read.
     Energy,
@@ -97,9 +100,9 @@ pub enum Quantity {
 }
 
 /// All quantities, in the order of reports.
-pub const QUANTITIES: [Quantity; 40 + DraftPosition::MOST] = {
+pub const QUANTITIES: [Quantity; 41 + DraftPosition::MOST] = {
     // The acceptance at the first position stands for that at each.
-    let mut all = [Quantity::OutputThroughput; 40 + DraftPosition::MOST];
+    let mut all = [Quantity::OutputThroughput; 41 + DraftPosition::MOST];
     let (mut from, mut to) = (0, 0);
     while from < KINDS.len() {
         all[to] = KINDS[from];
@@ -118,7 +121,7 @@ pub const QUANTITIES: [Quantity; 40 + DraftPosition::MOST] = {
 };
 
 /// The kinds of quantities, in the order of reports.
-const KINDS: [Quantity; 41] = [
+const KINDS: [Quantity; 42] = [
     Quantity::OutputThroughput,
     Quantity::TotalThroughput,
     Quantity::RequestThroughput,
@@ -151,6 +154,7 @@ const KINDS: [Quantity; 41] = [
     Quantity::AcceptanceRate,
     Quantity::AcceptanceAt(DraftPosition::FIRST),
     Quantity::RequestAcceptanceLength,
+    Quantity::BusiestRank,
     Quantity::Energy,
     Quantity::EnergyPerOutputToken,
     Quantity::TokensPerJoule,
@@ -198,6 +202,7 @@ impl Quantity {
             Self::AcceptanceRate => "acceptance_rate",
             Self::AcceptanceAt(position) => position.name(),
             Self::RequestAcceptanceLength => "request_acceptance_length",
+            Self::BusiestRank => "busiest_rank",
             Self::Energy => "energy",
             Self::EnergyPerOutputToken => "energy_per_output_token",
             Self::TokensPerJoule => "tokens_per_joule",
@@ -245,6 +250,7 @@ impl Quantity {
             Self::AcceptanceRate => "acceptance rate",
             Self::AcceptanceAt(position) => position.label(),
             Self::RequestAcceptanceLength => "acceptance length per request",
+            Self::BusiestRank => "busiest rank",
             Self::Energy => "energy",
             Self::EnergyPerOutputToken => "energy per output token",
             Self::TokensPerJoule => "tokens per joule",
@@ -268,7 +274,10 @@ impl Quantity {
             | Self::AnswerTokens
             | Self::AcceptanceLength
             | Self::RequestAcceptanceLength => "tok",
-            Self::AcceptanceRate | Self::AcceptanceAt(_) | Self::PowerCapTime => "%",
+            Self::AcceptanceRate
+            | Self::AcceptanceAt(_)
+            | Self::BusiestRank
+            | Self::PowerCapTime => "%",
             Self::Energy => "J",
             Self::EnergyPerOutputToken => "J/tok",
             Self::TokensPerJoule => "tok/J",
@@ -320,7 +329,7 @@ impl Quantity {
         match self.unit() {
             _ if matches!(
                 self,
-                Self::ReasoningTokens | Self::AnswerTokens | Self::PowerCapTime
+                Self::ReasoningTokens | Self::AnswerTokens | Self::BusiestRank | Self::PowerCapTime
             ) =>
             {
                 Direction::LowerIsBetter

@@ -44,6 +44,10 @@ pub struct Budget {
     pub gpu_s: Option<f64>,
 }
 
+/// What stands in a fingerprint before the command line of another server than vLLM, among what is under
+/// test.
+pub const SERVER_COMMAND: &str = "server_command=";
+
 /// What is under test on one side of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -52,6 +56,9 @@ pub struct Variant {
     pub image: Option<String>,
     /// The `vllm` command, for the process engine.
     pub vllm: Option<PathBuf>,
+    /// The command line of another server, for the process engine, in place of `vllm`. It has placeholders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_command: Option<String>,
     /// Engine arguments put under test, as words of a command line.
     pub arguments: Vec<String>,
     /// Engine environment variables put under test.

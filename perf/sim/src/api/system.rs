@@ -76,7 +76,7 @@ pub(super) async fn version() -> Response {
 pub(super) async fn load(State(api): State<Api>) -> Response {
     let requests = if api.settings().load_tracking {
         let metrics = api.shared.engine.metrics();
-        metrics.running + metrics.waiting
+        metrics.iter().map(|of_replica| of_replica.running + of_replica.waiting).sum()
     } else {
         0
     };
