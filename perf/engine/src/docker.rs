@@ -148,6 +148,7 @@ pub(crate) async fn start(
     let created = create(engine, &spec, &lease, (locks, clock), Job::Serve, progress).await?;
     let Created { mut supervisor, mut death, begun, .. } = created;
     let started = supervisor.started();
+    let gpu_settings = lease.settings();
     let kept = SupervisedServer::new(Box::new(supervisor), death.clone(), lease);
     let Some(port) = started.await? else {
         // It ended before anybody could look at its port.
@@ -175,6 +176,7 @@ pub(crate) async fn start(
         image_digest: Some(digest),
         vllm: spec.version(&probe).await,
         effective: spec.redacted(&effective),
+        gpu_settings,
         ..spec.fingerprint
     };
     let running = Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept)));

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use perf_machine::holder::Holder;
 use perf_machine::lock::{self, Lock, LockUnusable};
+use perf_model::record::gpu_setup::GpuSettings;
 use perf_model::spec::server::Server;
 
 use crate::error::EngineError;
@@ -152,6 +153,11 @@ impl Lease {
         sorted.free.iter_mut().for_each(|(_, lock)| lock.say(holder));
         let gpus = sorted.free.iter().map(|(gpu, _)| (*gpu).clone()).collect();
         Ok(Self { gpus, locks: sorted.free.into_iter().map(|(_, lock)| lock).collect() })
+    }
+
+    /// How the leased GPUs are set up.
+    pub(crate) fn settings(&self) -> GpuSettings {
+        GpuSettings::of(self.gpus.iter().map(|gpu| &gpu.setup))
     }
 
     /// The leased GPUs, by index; none for the CPU.

@@ -80,6 +80,7 @@ pub(crate) async fn start(
     let hardware =
         if lease.leased().is_empty() { describe_cpu() } else { gpu::describe_all(lease.leased()) };
     let driver = if lease.leased().is_empty() { None } else { gpu::driver() };
+    let gpu_settings = lease.settings();
     let command = command(&program, words, &spec, &lease);
 
     progress(&format!("starting {} on {hardware}", program.display()));
@@ -119,6 +120,7 @@ pub(crate) async fn start(
         driver,
         vllm: spec.version(&probe).await,
         effective: spec.redacted(&effective),
+        gpu_settings,
         ..spec.fingerprint
     };
     let running = Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept)));

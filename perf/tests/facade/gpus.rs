@@ -211,8 +211,12 @@ fn a_guard_of_the_energy_goes_red_on_a_higher_power_curve_and_not_on_the_same() 
     let level = |watts| Device { power_w: vec![(0.0, watts)], ..Device::default() };
     let place = playing(level(400.0));
     on_played_gpus(&place).refresh().run().assert_success();
+    // A lower power cap is named, and no regression.
+    play(&place, Device { power_cap_w: 500, ..level(400.0) });
     let held = on_played_gpus(&place).run().assert_success().report();
     assert_eq!(held.verdict, Verdict::Held);
+    let changed: Vec<String> = held.loads[0].under_test.iter().map(ToString::to_string).collect();
+    assert_eq!(changed, ["power cap: 700 W → 500 W"]);
     play(&place, level(600.0));
     let red = on_played_gpus(&place).run().assert_failure().report();
     assert_eq!(red.verdict, Verdict::Regressed);

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::difference::Difference;
 use crate::record::effective::EffectiveConfiguration;
+use crate::record::gpu_setup::GpuSettings;
 use crate::spec::engine_kind::EngineKind;
 
 /// What a run ran on and against.
@@ -35,6 +36,9 @@ pub struct Fingerprint {
     /// What the engine says that it runs with; empty where it does not say it.
     #[serde(default, skip_serializing_if = "EffectiveConfiguration::is_empty")]
     pub effective: EffectiveConfiguration,
+    /// How the leased GPUs are set up; empty where that is not known.
+    #[serde(default, skip_serializing_if = "GpuSettings::is_empty")]
+    pub gpu_settings: GpuSettings,
 }
 
 impl Fingerprint {
@@ -52,6 +56,7 @@ impl Fingerprint {
             vllm: None,
             driver: None,
             effective: EffectiveConfiguration::default(),
+            gpu_settings: GpuSettings::default(),
         }
     }
 
@@ -66,15 +71,17 @@ impl Fingerprint {
         slug(&self.hardware)
     }
 
-    /// Whether the same was started on the same hardware. What the engine reports of it does not
-    /// count.
+    /// Whether the same was started on the same hardware. What the engine and the driver report of it
+    /// does not count.
     pub fn is_same_launch(&self, other: &Self) -> bool {
-        Self { effective: other.effective.clone(), ..self.clone() } == *other
+        let (effective, gpu_settings) = (other.effective.clone(), other.gpu_settings.clone());
+        Self { effective, gpu_settings, ..self.clone() } == *other
     }
 
-    /// What differs that is under test, and what the engine made of it.
+    /// What differs that is under test, how the GPUs are set up, and what the engine made of it.
     pub fn under_test_since(&self, baseline: &Self) -> Vec<Difference> {
         let mut differences = self.launched_differently(baseline);
+        differences.extend(baseline.gpu_settings.differences(&self.gpu_settings));
         differences.extend(baseline.effective.differences(&self.effective));
         differences
     }

@@ -1,8 +1,12 @@
-//! What a leased GPU is and how it is set up: [`GpuSetup`], in the header of a record.
+//! What a leased GPU is and how it is set up: [`GpuSetup`], in the header of a record; and what of that
+//! changes speed, of all GPUs of a server: [`GpuSettings`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::record::difference::Difference;
 
 /// What a leased GPU is and how it is set up. What the driver does not say is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,21 +62,77 @@ pub struct GpuSetup {
     pub same_switch: Vec<u32>,
 }
 
+impl GpuSetup {
+    /// What of its setup changes speed, by name; what the driver does not say is left out.
+    fn settings(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let switch = |state: Option<bool>| state.map(|on| if on { "on" } else { "off" }.to_owned());
+        [
+            ("power cap", self.power_cap_w.map(|watts| format!("{watts} W"))),
+            ("persistence", switch(self.persistence)),
+            ("MIG", switch(self.mig)),
+            ("ECC", switch(self.ecc)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+    }
+}
+
+/// How the GPUs of a server are set up, by name: `power cap` is `700 W`. Of GPUs that differ, every
+/// value is named once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GpuSettings {
+    settings: BTreeMap<String, String>,
+}
+
+impl GpuSettings {
+    /// Those of these GPUs.
+    pub fn of<'a>(gpus: impl IntoIterator<Item = &'a GpuSetup>) -> Self {
+        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value) in gpus.into_iter().flat_map(GpuSetup::settings) {
+            let known = values.entry(name.to_owned()).or_default();
+            if !known.contains(&value) {
+                known.push(value);
+            }
+        }
+        let joined = values.into_iter().map(|(name, mut values)| {
+            values.sort();
+            (name, values.join(" and "))
+        });
+        Self { settings: joined.collect() }
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.settings.is_empty()
+    }
+
+    /// The settings, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// What differs in a later run. Nothing differs from what is unknown.
+    pub fn differences(&self, later: &Self) -> Vec<Difference> {
+        let both = self
+            .settings
+            .iter()
+            .filter_map(|(name, before)| later.settings.get(name).map(|now| (name, before, now)));
+        both.filter(|(_, before, now)| before != now)
+            .map(|(name, before, now)| Difference {
+                what: name.clone(),
+                baseline: before.clone(),
+                measured: now.clone(),
+            })
+            .collect()
+    }
+}
+
 /// What of its setup changes speed: `power cap 700 W, persistence on, MIG off, ECC on`.
 impl fmt::Display for GpuSetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let switch = |name: &str, state: Option<bool>| {
-            state.map(|on| format!("{name} {}", if on { "on" } else { "off" }))
-        };
-        let parts: Vec<String> = [
-            self.power_cap_w.map(|watts| format!("power cap {watts} W")),
-            switch("persistence", self.persistence),
-            switch("MIG", self.mig),
-            switch("ECC", self.ecc),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        let parts: Vec<String> =
+            self.settings().map(|(name, value)| format!("{name} {value}")).collect();
         write!(
             f,
             "{}",
@@ -95,5 +155,17 @@ mod tests {
         };
         assert_eq!(gpu.to_string(), "power cap 700 W, MIG off, ECC on");
         assert_eq!(GpuSetup::default().to_string(), "setup unknown");
+    }
+
+    #[test]
+    fn a_changed_power_cap_is_named_and_nothing_differs_from_what_is_unknown() {
+        let capped = |watts, ecc| GpuSetup { power_cap_w: Some(watts), ecc, ..GpuSetup::default() };
+        let before = GpuSettings::of(&[capped(700, Some(true)), capped(700, Some(true))]);
+        let now = GpuSettings::of(&[capped(700, None), capped(500, None)]);
+        let shown: Vec<String> = before.differences(&now).iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["power cap: 700 W → 500 W and 700 W"]);
+        let unknown = GpuSettings::of(&[GpuSetup::default()]);
+        assert!(unknown.is_empty());
+        assert!(before.differences(&unknown).is_empty() && unknown.differences(&before).is_empty());
     }
 }

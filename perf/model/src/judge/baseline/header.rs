@@ -9,6 +9,7 @@ use super::text::{line, list, optional, quote, text_line};
 use super::{Baseline, BaselineError, LONG_LINES};
 use crate::record::effective::EffectiveConfiguration;
 use crate::record::fingerprint::Fingerprint;
+use crate::record::gpu_setup::GpuSettings;
 
 /// The first lines, from the schema on.
 pub(super) fn lines(baseline: &Baseline, schema: u32) -> String {
@@ -38,15 +39,22 @@ pub(super) fn lines(baseline: &Baseline, schema: u32) -> String {
     yaml
 }
 
-/// The last lines: what the engine reported of its configuration, if it did.
+/// The last lines: how the GPUs were set up, and what the engine reported of its configuration, if that
+/// is known.
 pub(super) fn effective_lines(baseline: &Baseline, schema: u32) -> String {
-    let effective = &baseline.fingerprint.effective;
-    if effective.is_empty() {
-        return String::new();
+    let Fingerprint { gpu_settings, effective, .. } = &baseline.fingerprint;
+    let mut yaml = String::new();
+    if !gpu_settings.is_empty() {
+        yaml += "gpu_settings:\n";
+        for (name, value) in gpu_settings.iter() {
+            yaml += &described(schema, "  ", &quote(name), value);
+        }
     }
-    let mut yaml = "effective: # what the engine says that it runs with\n".to_owned();
-    for (name, value) in effective.iter() {
-        yaml += &described(schema, "  ", &quote(name), value);
+    if !effective.is_empty() {
+        yaml += "effective: # what the engine says that it runs with\n";
+        for (name, value) in effective.iter() {
+            yaml += &described(schema, "  ", &quote(name), value);
+        }
     }
     yaml
 }
@@ -81,6 +89,8 @@ pub(super) struct File<Values> {
     vllm: Option<String>,
     driver: Option<String>,
     #[serde(default)]
+    gpu_settings: GpuSettings,
+    #[serde(default)]
     effective: EffectiveConfiguration,
     #[serde(default)]
     measured_on: Option<String>,
@@ -114,6 +124,7 @@ impl<Values> File<Values> {
                 vllm: self.vllm,
                 driver: self.driver,
                 effective: self.effective,
+                gpu_settings: self.gpu_settings,
             },
             measured_on: measured_on.map_err(|error| BaselineError::Edited(format!("{error}")))?,
             gpu_s_per_start: self.gpu_s_per_start.unwrap_or_default(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::gpu_setup::{GpuSettings, GpuSetup};
 use crate::spec::engine_kind::EngineKind;
 use crate::spec::units::percent;
 
@@ -139,6 +140,24 @@ fn what_the_engine_reported_reads_back_and_is_under_test_and_no_other_session() 
     assert_eq!(read.differences(&later), []);
     let named = later.fingerprint.under_test_since(&read.fingerprint)[0].to_string();
     assert_eq!(named, "engine: attention_backend: FLASH_ATTN → FLASHINFER");
+}
+
+#[test]
+fn the_setup_of_gpus_reads_back_and_is_named_where_it_changed() {
+    let capped = |watts| {
+        let setup = GpuSetup { power_cap_w: Some(watts), ..GpuSetup::default() };
+        let mut capped = baseline();
+        capped.fingerprint.gpu_settings = GpuSettings::of(&[setup]);
+        capped.fingerprint.effective.insert("dtype", "bfloat16");
+        capped
+    };
+    let read = read(&capped(700).to_texts()).unwrap();
+    assert_eq!(read.fingerprint, capped(700).fingerprint);
+    let changed = |before: &Baseline| capped(500).fingerprint.under_test_since(&before.fingerprint);
+    assert_eq!(changed(&read)[0].to_string(), "power cap: 700 W → 500 W");
+    assert_eq!(read.differences(&capped(500)), []);
+    // A baseline of an older version does not say it.
+    assert_eq!(changed(&baseline()), []);
 }
 
 #[test]
