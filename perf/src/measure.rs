@@ -82,7 +82,9 @@ pub(crate) async fn measure(
     if purpose == Purpose::Gate {
         let gate = subject.learned();
         let (states, budget) = (&mut subject.states, &mut budget);
-        short_s = duet::confirm(place, engine, states, &gate, budget, &mut interrupt).await?;
+        // Boxed, as it is large.
+        short_s =
+            Box::pin(duet::confirm(place, engine, states, &gate, budget, &mut interrupt)).await?;
     }
     // Each before the first error is reported: what one load cannot leave takes nothing from the
     // others.

@@ -225,11 +225,11 @@ impl Suite {
             return self.expect_start_failure(expected, place, engine, interrupt).await;
         }
         let Settings { purpose, cross_checks, .. } = place.session.settings;
+        // Boxed, as they are large.
         let mut measured = match purpose {
             Purpose::Compare => {
-                compare(place, engine, &self.loads, gate, interrupt.clone()).await?
+                Box::pin(compare(place, engine, &self.loads, gate, interrupt.clone())).await?
             }
-            // Boxed, as it is large.
             _ => Box::pin(measure(place, engine, &self.loads, gate, interrupt.clone())).await?,
         };
         if cross_checks {

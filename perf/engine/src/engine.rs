@@ -250,26 +250,15 @@ impl Engine {
             How::Docker(engine) => {
                 spec.read_secrets()?;
                 spec.start_timeout_s = Some(engine.start_timeout_s);
-                docker::start(
-                    engine,
-                    spec,
-                    self.lease_unless(lease, server, clock, progress).await?,
-                    (&self.locks, clock),
-                    progress,
-                )
-                .await
+                let lease = self.lease_unless(lease, server, clock, progress).await?;
+                // Boxed, as it is large.
+                Box::pin(docker::start(engine, spec, lease, (&self.locks, clock), progress)).await
             }
             How::Process(engine) => {
                 spec.read_secrets()?;
                 spec.start_timeout_s = Some(engine.start_timeout_s);
-                process::start(
-                    engine,
-                    spec,
-                    self.lease_unless(lease, server, clock, progress).await?,
-                    clock,
-                    progress,
-                )
-                .await
+                let lease = self.lease_unless(lease, server, clock, progress).await?;
+                Box::pin(process::start(engine, spec, lease, clock, progress)).await
             }
         }
     }

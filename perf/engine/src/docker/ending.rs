@@ -63,7 +63,7 @@ pub(super) async fn wait_for_end(docker: &Docker, id: &str, begun: SystemTime) -
         return ending;
     }
     let so_far = deed(&events(docker, id, begun).await);
-    // Whatever somebody does to a container begins with a signal to it. A server that ended by itself is
+    // Docker sends a signal before anything else that somebody does to a container. A server that ended by itself is
     // reported at once.
     if so_far.is_none() {
         return ending;

@@ -238,7 +238,7 @@ fn registry(status: StatusCode, code: &'static str) -> u16 {
 
 #[test]
 #[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
-fn what_a_registry_answers_about_an_image_is_told_apart() {
+fn each_answer_of_a_registry_about_an_image_is_named() {
     let _alone = alone();
     for (status, code, expected) in [
         (StatusCode::FORBIDDEN, "DENIED", ServerFailure::PullDenied),
