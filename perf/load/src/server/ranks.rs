@@ -8,7 +8,7 @@ use perf_model::record::rank_counts::RankCounts;
 use crate::server::exposition::sample;
 use crate::server::metrics::{count, is_success};
 
-/// The most engines of one address that are told apart.
+/// The most engines of one address that are counted one by one.
 const MOST: usize = 1_024;
 
 /// The counters of each engine in a text of Prometheus' format, which came from this address of several.
