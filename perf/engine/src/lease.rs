@@ -112,7 +112,7 @@ impl Lease {
         };
         let lock = Lock::try_take_for(&path, holder)?;
         let turn = Queue::of(folder, Queue::CPU).may_take(place, usize::from(lock.is_some()), 1)?;
-        let Some(lock) = lock else { return Err(refuse(Holder::of(&path))) };
+        let Some(lock) = lock else { return Err(refuse(lock::holder_of(&path))) };
         if !turn {
             return Err(refuse(None));
         }
@@ -125,7 +125,7 @@ impl Lease {
     pub(crate) fn begin_choice(folder: &Path) -> Result<Result<Lock, String>, EngineError> {
         let path = folder.join("choosing.lock");
         let describe =
-            || Holder::of(&path).map_or_else(|| "another run".to_owned(), |it| it.to_string());
+            || lock::holder_of(&path).map_or_else(|| "another run".to_owned(), |it| it.to_string());
         Ok(Lock::try_take(&path)?.ok_or_else(describe))
     }
 
@@ -176,7 +176,7 @@ fn sort<'a>(folder: &Path, gpus: &[&'a Gpu]) -> Result<Sorted<'a>, EngineError> 
         match Lock::try_take_silently(&path)? {
             Some(_) if !gpu.is_free() => sorted.in_use.push(gpu),
             Some(lock) => sorted.free.push((gpu, lock)),
-            None => sorted.leased.push((gpu, Holder::of(&path))),
+            None => sorted.leased.push((gpu, lock::holder_of(&path))),
         }
     }
     Ok(sorted)

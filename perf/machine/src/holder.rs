@@ -1,10 +1,8 @@
 //! Who has a lock: [`Holder`].
 
 use std::fmt;
-use std::path::Path;
 
 use crate::host::{describe_process, user_name};
-use crate::lock;
 
 /// Who has a lock, as its file says: for a message. What counts is the lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,9 +37,8 @@ impl Holder {
         self.pid
     }
 
-    /// The last one that had the lock of a file.
-    pub fn of(path: &Path) -> Option<Self> {
-        let text = lock::read(path).ok()?;
+    /// As it was written into the file.
+    pub(crate) fn from_lines(text: &str) -> Option<Self> {
         let mut lines = text.lines().map(str::to_owned);
         let pid = lines.next()?.trim().parse().ok()?;
         let mut next = || lines.next().unwrap_or_default();
@@ -89,27 +86,4 @@ impl fmt::Display for Holder {
 /// What is printable of a text: the file may be of an older version, or of somebody else.
 fn plain(text: &str) -> String {
     text.chars().filter(|it| !it.is_control()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lock::Lock;
-
-    #[test]
-    fn a_lock_says_who_has_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("gpu.lock");
-        let holder =
-            Holder { user: "alice".into(), ..Holder::this_process() }.measuring("0007", "chat");
-        let lock = Lock::try_take_for(&path, &holder).unwrap().unwrap();
-        assert_eq!(Lock::try_take(&path).unwrap().map(|_| ()), None);
-        let pid = std::process::id();
-        let said = format!("vllm-perf run 0007 (suite chat) of alice, pid {pid}");
-        assert_eq!(Holder::of(&path).unwrap().to_string(), said);
-        drop(lock);
-        // As an older version wrote it.
-        std::fs::write(&path, format!("{pid}\n")).unwrap();
-        assert!(Holder::of(&path).unwrap().to_string().starts_with(&format!("process {pid} (")));
-    }
 }

@@ -171,6 +171,11 @@ pub fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
+/// The last one that had the lock of a file.
+pub fn holder_of(path: &Path) -> Option<Holder> {
+    Holder::from_lines(&read(path).ok()?)
+}
+
 /// Whether somebody has the lock of a file that is there. It is asked for together with others who ask,
 /// and given back at once.
 pub fn is_held(path: &Path) -> Result<bool, LockUnusable> {
@@ -233,4 +238,25 @@ fn open_existing(path: &Path) -> io::Result<File> {
 
 fn unusable(path: &Path, error: &io::Error) -> LockUnusable {
     LockUnusable { path: path.to_owned(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_says_who_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gpu.lock");
+        let pid = std::process::id();
+        let alice = Holder::from_lines(&format!("{pid}\nalice\n")).unwrap();
+        let lock = Lock::try_take_for(&path, &alice.measuring("0007", "chat")).unwrap().unwrap();
+        assert_eq!(Lock::try_take(&path).unwrap().map(|_| ()), None);
+        let said = format!("vllm-perf run 0007 (suite chat) of alice, pid {pid}");
+        assert_eq!(holder_of(&path).unwrap().to_string(), said);
+        drop(lock);
+        // As an older version wrote it.
+        std::fs::write(&path, format!("{pid}\n")).unwrap();
+        assert!(holder_of(&path).unwrap().to_string().starts_with(&format!("process {pid} (")));
+    }
 }

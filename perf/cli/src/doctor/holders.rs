@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use perf_machine::holder::Holder;
 use perf_machine::lock;
 
 /// A lease that a living run holds.
@@ -51,7 +50,7 @@ fn held_in(folder: &Path) -> Vec<Lease> {
 
 /// Who has a lock, as its file says.
 fn holder(file: &Path) -> String {
-    Holder::of(file).map_or_else(|| "a run".to_owned(), |holder| holder.run())
+    lock::holder_of(file).map_or_else(|| "a run".to_owned(), |holder| holder.run())
 }
 
 /// Whether a run has the lock of a file. Of one that cannot be looked at, it is not known.

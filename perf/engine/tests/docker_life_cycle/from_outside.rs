@@ -102,16 +102,15 @@ fn while_serving(deed: Deed, server: &Server) -> ServerExit {
 
 const EARLY: &str = "Initializing a V1 LLM engine";
 
+// vLLM does not heed the signal of `docker stop` and `docker restart` while it starts, and Docker waits ten
+// seconds before it kills: a small model is ready before that.
 #[test]
 #[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
-fn a_container_that_is_killed_stopped_removed_or_restarted_at_start_is_reported_as_that() {
+fn a_container_that_is_killed_or_removed_at_start_is_reported_as_that() {
     let _alone = alone();
-    for (deed, expected) in [
-        (Deed::Kill, ServerFailure::Killed),
-        (Deed::Stop, ServerFailure::Stopped),
-        (Deed::Remove, ServerFailure::Removed),
-        (Deed::Restart, ServerFailure::Restarted),
-    ] {
+    for (deed, expected) in
+        [(Deed::Kill, ServerFailure::Killed), (Deed::Remove, ServerFailure::Removed)]
+    {
         assert_eq!(during_start(deed, &server(), EARLY), expected);
     }
 }
@@ -120,10 +119,11 @@ fn a_container_that_is_killed_stopped_removed_or_restarted_at_start_is_reported_
 #[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
 fn an_engine_or_api_server_that_is_killed_at_start_is_reported_as_that() {
     let _alone = alone();
-    for deed in [Deed::KillApiServer, Deed::KillEngine] {
-        let words = "EngineCore pid=";
-        assert_eq!(during_start(deed, &with_engine_process(), words), ServerFailure::Killed);
-    }
+    let at_start = |deed| during_start(deed, &with_engine_process(), "EngineCore pid=");
+    assert_eq!(at_start(Deed::KillApiServer), ServerFailure::Killed);
+    // The API server does not always know how its engine ended: `Failed core proc(s): {}`.
+    let of_engine = at_start(Deed::KillEngine);
+    assert!(matches!(of_engine, ServerFailure::Killed | ServerFailure::Other), "{of_engine:?}");
 }
 
 #[test]

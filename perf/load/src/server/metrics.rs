@@ -11,7 +11,7 @@ use perf_model::record::rank_counts::RankCounts;
 
 use crate::http::endpoint::Endpoint;
 use crate::server::draft_positions::{grown_at, position};
-use crate::server::exposition::sample;
+use crate::server::exposition::{count, is_success, sample};
 use crate::server::ranks::{grown, ranks};
 use crate::server::replicas::{Process, Sightings};
 use crate::workload::error::LoadError;
@@ -285,24 +285,6 @@ pub(crate) fn parse(text: &str) -> ServerCounts {
         }
     }
     counts
-}
-
-/// Whether a counter of finished requests is of those that succeeded: aborted and failed ones are
-/// counted under the same name.
-pub(crate) fn is_success(labels: &str) -> bool {
-    !["abort", "error"]
-        .iter()
-        .any(|reason| labels.contains(&format!("finished_reason=\"{reason}\"")))
-}
-
-/// A count, which the format writes as a floating-point number.
-pub(crate) fn count(value: f64) -> Option<u64> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked to be a whole number in range"
-    )]
-    (value >= 0.0 && value <= 2_f64.powi(53)).then(|| value.round() as u64)
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use perf_model::record::rank_counts::RankCounts;
 
-use crate::server::exposition::sample;
-use crate::server::metrics::{count, is_success};
+use crate::server::exposition::{count, is_success, sample};
 
 /// The most engines of one address that are counted one by one.
 const MOST: usize = 1_024;
