@@ -33,6 +33,7 @@ fn among(runs: &Path, arguments: &[&str]) -> Command {
 }
 
 #[test]
+#[ignore = "measures much, for what rarely breaks; CI runs it"]
 fn a_run_of_the_whole_simulated_suite_fits_a_terminal_whether_it_held_or_not() {
     let runs = TempDir::new().unwrap();
     let perf = |arguments: &[&str]| among(runs.path(), arguments);
@@ -55,6 +56,7 @@ fn what_is_known_before_a_run_fits_a_terminal() {
 }
 
 #[test]
+#[ignore = "measures much, for what rarely breaks; CI runs it"]
 fn two_variants_raw_values_sweeps_and_published_figures_fit_a_terminal() {
     let runs = TempDir::new().unwrap();
     let perf = |arguments: &[&str]| among(runs.path(), arguments);
@@ -89,6 +91,7 @@ fn a_split_and_its_merged_run_fit_a_terminal() {
 }
 
 #[test]
+#[ignore = "measures much, for what rarely breaks; CI runs it"]
 fn a_refresh_and_its_proposed_message_fit_a_terminal() {
     let repository = Repository::of("cpu_smoke");
     let refresh = ["refresh", "--engine", "simulated"];
