@@ -19,12 +19,13 @@ use crate::docker::{self, DockerEngine};
 use crate::error::EngineError;
 use crate::gpu::{self, Gpu};
 use crate::launch_spec::{LaunchSpec, UnderTest};
-use crate::lease::{Lease, Wanted};
+use crate::lease::Lease;
 use crate::leasing::{LOOK, Leasing};
 use crate::models::Models;
 use crate::process::{self, ProcessEngine};
 use crate::remote::Look;
 use crate::running::{Running, ServerExit};
+use crate::wanted::Wanted;
 use crate::{remote, simulated};
 
 /// Brings servers up, by the engine that a run asks for.

@@ -8,46 +8,11 @@ use std::path::Path;
 use perf_machine::holder::Holder;
 use perf_machine::lock::{self, Lock, LockUnusable};
 use perf_model::record::gpu_setup::GpuSettings;
-use perf_model::spec::server::Server;
 
 use crate::error::EngineError;
 use crate::gpu::Gpu;
 use crate::queue::{Place, Queue};
-
-/// What a server wants.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    /// So many GPUs; 0 for the CPU.
-    pub(crate) gpus: u8,
-    /// A part of their name, if not any will do.
-    pub(crate) model: Option<String>,
-    /// The least memory of each, in MiB.
-    pub(crate) memory_mib: Option<u64>,
-}
-
-impl Wanted {
-    /// What a server is declared to need.
-    pub(crate) fn by(server: &Server) -> Self {
-        let (model, memory_mib) = (server.gpu_model.clone(), server.gpu_memory_mib);
-        Self { gpus: server.gpus, model, memory_mib }
-    }
-
-    /// How many of these would do.
-    pub(crate) fn count(&self, all: &[Gpu]) -> usize {
-        self.among(all).len()
-    }
-
-    /// Those that would do.
-    fn among<'a>(&self, all: &'a [Gpu]) -> Vec<&'a Gpu> {
-        let lower = |text: &str| text.to_lowercase();
-        let fits = |gpu: &&Gpu| {
-            let model = self.model.as_ref();
-            model.is_none_or(|model| lower(&gpu.name).contains(&lower(model)))
-                && self.memory_mib.is_none_or(|least| gpu.memory_mib.is_none_or(|mib| mib >= least))
-        };
-        all.iter().filter(fits).collect()
-    }
-}
+use crate::wanted::Wanted;
 
 /// The hardware that a server may use. Dropping it gives the hardware back.
 #[derive(Debug)]
@@ -111,9 +76,12 @@ impl Lease {
             may_end: true,
         };
         let lock = Lock::try_take_for(&path, holder)?;
-        let turn = Queue::of(folder, Queue::CPU).may_take(place, usize::from(lock.is_some()), 1)?;
+        // In its queue, the CPU counts as a GPU of which each wants one.
+        let (cpu, wanted) = (Gpu::default(), Wanted { gpus: 1, ..Wanted::default() });
+        let free: Vec<&Gpu> = lock.iter().map(|_| &cpu).collect();
+        let turn = Queue::of(folder, Queue::CPU).may_take(place, &free, &wanted)?;
         let Some(lock) = lock else { return Err(refuse(lock::holder_of(&path))) };
-        if !turn {
+        if turn.is_none() {
             return Err(refuse(None));
         }
         Ok(Self { gpus: Vec::new(), locks: vec![lock] })
@@ -138,18 +106,15 @@ impl Lease {
         holder: &Holder,
         place: &mut Place,
     ) -> Result<Self, Refusal> {
-        let (fitting, needed) = (wanted.among(all), usize::from(wanted.gpus));
-        if fitting.len() < needed {
-            return Err(unfit(all.len(), fitting.len(), wanted).into());
+        let fitting = wanted.count(all);
+        if fitting < usize::from(wanted.gpus) {
+            return Err(unfit(all.len(), fitting, wanted).into());
         }
-        let mut sorted = sort(folder, &fitting)?;
-        let turn = Queue::of(folder, Queue::GPU).may_take(place, sorted.free.len(), needed)?;
-        if sorted.free.len() < needed || !turn {
-            return Err(sorted.refusal());
-        }
+        let mut sorted = sort(folder, all)?;
         let free: Vec<&Gpu> = sorted.free.iter().map(|(gpu, _)| *gpu).collect();
-        let chosen = crate::topology::choose(&free, needed);
-        sorted.free.retain(|(gpu, _)| chosen.contains(&gpu.index));
+        let taken = Queue::of(folder, Queue::GPU).may_take(place, &free, wanted)?;
+        let Some(taken) = taken else { return Err(sorted.refusal(wanted)) };
+        sorted.free.retain(|(gpu, _)| taken.contains(&gpu.index));
         sorted.free.iter_mut().for_each(|(_, lock)| lock.say(holder));
         let gpus = sorted.free.iter().map(|(gpu, _)| (*gpu).clone()).collect();
         Ok(Self { gpus, locks: sorted.free.into_iter().map(|(_, lock)| lock).collect() })
@@ -167,9 +132,9 @@ impl Lease {
 }
 
 /// Takes every lock that is free, of GPUs that are, by index.
-fn sort<'a>(folder: &Path, gpus: &[&'a Gpu]) -> Result<Sorted<'a>, EngineError> {
+fn sort<'a>(folder: &Path, all: &'a [Gpu]) -> Result<Sorted<'a>, EngineError> {
     let mut sorted = Sorted::default();
-    let mut gpus = gpus.to_vec();
+    let mut gpus: Vec<&Gpu> = all.iter().collect();
     gpus.sort_by_key(|gpu| gpu.index);
     for gpu in gpus {
         let path = folder.join(lock::of_gpu(&gpu.uuid));
@@ -183,7 +148,10 @@ fn sort<'a>(folder: &Path, gpus: &[&'a Gpu]) -> Result<Sorted<'a>, EngineError> 
 }
 
 impl Sorted<'_> {
-    fn refusal(self) -> Refusal {
+    /// What keeps one from what it wants.
+    fn refusal(mut self, wanted: &Wanted) -> Refusal {
+        self.leased.retain(|(gpu, _)| wanted.fits(gpu));
+        self.in_use.retain(|gpu| wanted.fits(gpu));
         let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut note = |what: String, gpu: &Gpu| {
             held.entry(what).or_default().push(gpu.index.to_string());

@@ -9,9 +9,10 @@ use perf_machine::lock::Lock;
 
 use crate::error::EngineError;
 use crate::gpu::Gpu;
-use crate::lease::{Lease, Refusal, Wanted};
+use crate::lease::{Lease, Refusal};
 use crate::queue::Place;
 use crate::wake::Wake;
+use crate::wanted::Wanted;
 
 /// How long a GPU may take to be free of a server that has ended.
 const RELEASE: Duration = Duration::from_secs(5);

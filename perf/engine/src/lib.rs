@@ -45,6 +45,7 @@ mod simulated;
 mod supervisor;
 mod topology;
 mod wake;
+mod wanted;
 
 pub use engine::Engine;
 pub use error::EngineError;

@@ -1,19 +1,25 @@
 //! Whose turn it is to lease hardware: [`Queue`], and the place of one that waits in it: [`Place`].
 //!
-//! Each that waits has a file with a lock, a ticket. What tickets say is read and written only by the
-//! one that has the right to choose (`Lease::begin_choice`), and one whose holder died does not count.
-//! Who gives hardware back wakes the first that waits, which takes it or leaves it, and wakes the next
-//! one that may take what is left: an attempt asks the driver about every GPU, so that attempts of all
-//! that wait would keep each other from it.
+//! Each that waits has a file with a lock, a ticket, which says what it wants. Tickets are read and
+//! written only by the one that has the right to choose (`Lease::begin_choice`), and one whose holder
+//! died does not count. Who gives hardware back wakes the first that waits, which takes it or leaves it,
+//! and wakes the next one that may take what is left: an attempt asks the driver about every GPU, so
+//! that attempts of all that wait would keep each other from it.
 
 use std::path::{Path, PathBuf};
 
 use perf_machine::lock::{self, Lock, LockUnusable};
 
 use crate::error::EngineError;
+use crate::gpu::Gpu;
+use crate::wanted::Wanted;
 
-/// How often one that waits may be overtaken by smaller requests, which it could not have used the
-/// hardware of.
+mod shares;
+
+pub(crate) use shares::Shares;
+
+/// How often one that waits, and cannot have all that it wants yet, may see others take a part of it. Then
+/// that part is kept for it.
 pub(crate) const MOST_OVERTAKEN: u32 = 8;
 
 /// Attempts to take the lock of a ticket that somebody may just be looking at.
@@ -65,10 +71,35 @@ impl Drop for Place {
 pub(crate) struct Waiting {
     /// Its place: a smaller one came earlier.
     pub(crate) number: u64,
-    /// How many it wants.
-    pub(crate) needs: usize,
+    /// What it wants.
+    pub(crate) wanted: Wanted,
     /// How often it was overtaken.
     pub(crate) overtaken: u32,
+}
+
+impl Waiting {
+    /// From what its ticket says: GPUs, how often it was overtaken, the least memory in MiB, model.
+    fn of(number: u64, ticket: &str) -> Option<Self> {
+        let mut words = ticket.trim_end_matches('\n').splitn(4, ' ');
+        let gpus = words.next()?.parse().ok()?;
+        let overtaken = words.next()?.parse().ok()?;
+        let memory_mib = words.next()?.parse().ok()?;
+        // Every GPU has a name that contains nothing, and memory of 0 MiB or more.
+        let model = Some(words.next()?.to_owned());
+        let wanted = Wanted { gpus, model, memory_mib: Some(memory_mib) };
+        Some(Self { number, wanted, overtaken })
+    }
+
+    fn ticket(&self) -> String {
+        let Wanted { gpus, model, memory_mib } = &self.wanted;
+        let model = model.as_deref().unwrap_or_default();
+        format!("{gpus} {} {} {model}\n", self.overtaken, memory_mib.unwrap_or(0))
+    }
+
+    /// Whether it has waited long enough for what it can have to be kept for it.
+    fn keeps_part(&self) -> bool {
+        self.overtaken >= MOST_OVERTAKEN
+    }
 }
 
 impl Queue {
@@ -82,36 +113,49 @@ impl Queue {
         Self { folder: folder.join(format!("queue-{what}")) }
     }
 
-    /// Whether it is its turn, with so many free. If so it leaves the queue; otherwise it joins, if
-    /// it has not. Wakes the next behind it that may take what is left.
+    /// Which of the free GPUs it takes, by number; `None` if it is not its turn. If it is, it leaves the
+    /// queue; otherwise it joins, if it has not. Wakes the next behind it that may take of what is left.
+    /// All free GPUs of the machine are to be given, because others may do with those that it cannot use.
     pub(crate) fn may_take(
         &self,
         place: &mut Place,
-        free: usize,
-        needs: usize,
-    ) -> Result<bool, EngineError> {
+        free: &[&Gpu],
+        wanted: &Wanted,
+    ) -> Result<Option<Vec<u32>>, EngineError> {
         let own = place.ticket.as_ref().map(|(_, number, _)| *number);
         let mut waiting = self.waiting(own)?;
         let last = waiting.last().map_or(0, |last| last.number);
         let ahead = waiting.partition_point(|it| own.is_none_or(|own| it.number < own));
         place.ahead = ahead;
-        let is_turn = is_turn(&waiting[..ahead], free, needs);
-        let mut left = free;
-        if is_turn {
-            waiting[..ahead].iter().for_each(|overtaken| self.overtake(overtaken));
+        let mut shares = Shares::of(free);
+        let has_share = |it| is_served(&mut shares, it);
+        let served: Vec<bool> = waiting[..ahead].iter().map(has_share).collect();
+        let taken = shares.add(wanted, false);
+        let mut left = free.to_vec();
+        if let Some(taken) = &taken {
+            left.retain(|gpu| !taken.contains(&gpu.index));
+            let is_part = |it: &Waiting| {
+                let mut taken = free.iter().filter(|gpu| taken.contains(&gpu.index));
+                taken.any(|gpu| it.wanted.fits(gpu))
+            };
+            let unserved = waiting[..ahead].iter().zip(served).filter(|(_, served)| !served);
+            unserved.filter(|(it, _)| is_part(it)).for_each(|(it, _)| self.overtake(it));
             waiting.retain(|it| Some(it.number) != own);
             place.leave();
-            left -= needs;
         } else if own.is_none() {
-            place.ticket = Some((self.clone(), last + 1, self.join(last + 1, needs)?));
+            let joined = Waiting { number: last + 1, wanted: wanted.clone(), overtaken: 0 };
+            place.ticket = Some((self.clone(), joined.number, self.join(&joined)?));
         }
-        let behind = ahead + usize::from(!is_turn);
-        let next = (behind..waiting.len())
-            .find(|at| self::is_turn(&waiting[..*at], left, waiting[*at].needs));
+        let behind = waiting.partition_point(|it| own.is_none_or(|own| it.number <= own));
+        let mut shares = Shares::of(&left);
+        for it in &waiting[..behind] {
+            is_served(&mut shares, it);
+        }
+        let next = waiting[behind..].iter().find(|it| is_served(&mut shares, it));
         if let Some(next) = next {
-            let _ = lock::touch(&self.path(waiting[next].number));
+            let _ = lock::touch(&self.path(next.number));
         }
-        Ok(is_turn)
+        Ok(taken)
     }
 
     /// Wakes the first that waits: hardware was given back, or the queue became shorter.
@@ -138,8 +182,8 @@ impl Queue {
         self.folder.join(format!("{number:012}.ticket"))
     }
 
-    fn join(&self, number: u64, needs: usize) -> Result<Lock, EngineError> {
-        let path = self.path(number);
+    fn join(&self, one: &Waiting) -> Result<Lock, EngineError> {
+        let path = self.path(one.number);
         let unusable = |reason: String| LockUnusable { path: path.clone(), reason };
         for _ in 0..ATTEMPTS {
             // One that wakes the first looks whether tickets are held, for a moment.
@@ -147,7 +191,7 @@ impl Queue {
                 std::thread::yield_now();
                 continue;
             };
-            lock.write(&format!("{needs} 0\n")).map_err(|error| unusable(error.to_string()))?;
+            lock.write(&one.ticket()).map_err(|error| unusable(error.to_string()))?;
             return Ok(lock);
         }
         Err(unusable("another process has just taken it".to_owned()).into())
@@ -167,12 +211,7 @@ impl Queue {
                 }
                 continue;
             };
-            let mut words = text.split_whitespace();
-            let needs = words.next().and_then(|word| word.parse().ok());
-            let overtaken = words.next().and_then(|word| word.parse().ok());
-            if let (Some(needs), Some(overtaken)) = (needs, overtaken) {
-                waiting.push(Waiting { number, needs, overtaken });
-            }
+            waiting.extend(Waiting::of(number, &text));
         }
         waiting.sort_by_key(|it| it.number);
         Ok(waiting)
@@ -180,87 +219,16 @@ impl Queue {
 
     /// Counts that it was overtaken. Not counted is no harm but to the order.
     fn overtake(&self, one: &Waiting) {
-        let path = self.path(one.number);
-        let _ = lock::rewrite(&path, &format!("{} {}\n", one.needs, one.overtaken + 1));
+        let Waiting { number, wanted, overtaken } = one;
+        let more = Waiting { number: *number, wanted: wanted.clone(), overtaken: overtaken + 1 };
+        let _ = lock::rewrite(&self.path(*number), &more.ticket());
     }
 }
 
-/// Whether one that needs so many may take them, with those ahead of it. What those ahead can take now
-/// is theirs. One that cannot take its part yet may be overtaken, but not for ever.
-fn is_turn(ahead: &[Waiting], free: usize, needs: usize) -> bool {
-    is_turn_within(ahead, free, needs, MOST_OVERTAKEN)
-}
-
-/// The same with another limit of overtaking.
-pub(crate) fn is_turn_within<'a>(
-    ahead: impl IntoIterator<Item = &'a Waiting>,
-    mut free: usize,
-    needs: usize,
-    most_overtaken: u32,
-) -> bool {
-    for it in ahead {
-        if it.needs <= free {
-            free -= it.needs;
-        } else if it.overtaken >= most_overtaken {
-            return false;
-        }
-    }
-    needs <= free
+/// Adds one that waits, and says whether it can have all that it wants.
+fn is_served<'a>(shares: &mut Shares<'a>, one: &'a Waiting) -> bool {
+    shares.add(&one.wanted, one.keeps_part()).is_some()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(queue: &Queue, free: usize, needs: usize) -> Place {
-        let mut place = Place::default();
-        assert!(!queue.may_take(&mut place, free, needs).unwrap());
-        place
-    }
-
-    #[test]
-    fn the_first_that_waits_is_served_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let queue = Queue::of(folder.path(), "gpu");
-        let (mut first, mut second) = (place(&queue, 0, 1), place(&queue, 0, 1));
-        // One that comes later does not get what the first can take.
-        assert!(!queue.may_take(&mut Place::default(), 1, 1).unwrap());
-        assert!(!queue.may_take(&mut second, 1, 1).unwrap());
-        assert!(queue.may_take(&mut first, 1, 1).unwrap());
-        assert!(queue.may_take(&mut second, 1, 1).unwrap());
-    }
-
-    #[test]
-    fn one_for_four_is_overtaken_by_ones_for_one_only_so_often() {
-        let folder = tempfile::tempdir().unwrap();
-        let queue = Queue::of(folder.path(), "gpu");
-        let mut four = place(&queue, 3, 4);
-        for _ in 0..MOST_OVERTAKEN {
-            assert!(queue.may_take(&mut Place::default(), 3, 1).unwrap());
-        }
-        let mut one = place(&queue, 3, 1);
-        assert!(queue.may_take(&mut four, 4, 4).unwrap());
-        assert!(queue.may_take(&mut one, 1, 1).unwrap());
-    }
-
-    #[test]
-    fn one_that_gave_up_or_died_is_in_no_ones_way() {
-        let folder = tempfile::tempdir().unwrap();
-        let queue = Queue::of(folder.path(), "gpu");
-        drop(place(&queue, 0, 4));
-        // A file without a lock is what a killed process leaves.
-        std::fs::write(queue.path(7), "4 8\n").unwrap();
-        assert!(queue.may_take(&mut Place::default(), 1, 1).unwrap());
-        assert!(!queue.path(7).exists());
-    }
-
-    #[test]
-    fn a_waiting_place_does_not_stand_in_its_own_way() {
-        let folder = tempfile::tempdir().unwrap();
-        let queue = Queue::of(folder.path(), "gpu");
-        let mut only = place(&queue, 1, 2);
-        assert!(!queue.may_take(&mut only, 1, 2).unwrap());
-        assert!(queue.may_take(&mut only, 2, 2).unwrap());
-        assert_eq!(std::fs::read_dir(&queue.folder).unwrap().count(), 0);
-    }
-}
+mod tests;

@@ -10,9 +10,9 @@ use crate::error::EngineError;
 use crate::failure::{Evidence, ServerFailure};
 use crate::gpu::Gpu;
 use crate::launch_spec::LaunchSpec;
-use crate::lease::Wanted;
 use crate::log::{StartUpLog, shown};
 use crate::running::{Address, Handle, Running};
+use crate::wanted::Wanted;
 
 /// The profile of a server that declares none.
 const DEFAULT_PROFILE: &str = "generic";

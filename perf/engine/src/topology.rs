@@ -1,12 +1,12 @@
-//! Which of the free GPUs a server gets: [`choose`].
+//! Which of the free GPUs a server should get: [`by_preference`].
 
 use crate::gpu::Gpu;
 
-/// So many of the free GPUs, by number, of which there are enough. Those behind one PCIe switch, so
-/// that they exchange data without the detour over the processor: of the switches with enough free GPUs
-/// the one with the fewest, so that the others stay whole for a larger server. Where none has enough,
-/// those of the switches with the most.
-pub(crate) fn choose(free: &[&Gpu], needed: usize) -> Vec<u32> {
+/// The free GPUs, by number, those first that a server should get that needs so many. Those behind one
+/// PCIe switch together, so that they exchange data without the detour over the processor: of the
+/// switches with enough free GPUs the one with the fewest first, so that the others stay whole for a
+/// larger server; after these the switches with the most.
+pub(crate) fn by_preference(free: &[&Gpu], needed: usize) -> Vec<u32> {
     let mut groups: Vec<Vec<u32>> = Vec::new();
     for gpu in free {
         let is_near =
@@ -16,13 +16,12 @@ pub(crate) fn choose(free: &[&Gpu], needed: usize) -> Vec<u32> {
             None => groups.push(vec![gpu.index]),
         }
     }
-    let enough = groups.iter().filter(|group| group.len() >= needed);
-    if let Some(group) = enough.min_by_key(|group| group.len()) {
-        return group.iter().take(needed).copied().collect();
-    }
+    let (mut enough, mut small): (Vec<_>, Vec<_>) =
+        groups.into_iter().partition(|group| group.len() >= needed);
     // Stable: of equals, the first by number.
-    groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
-    groups.into_iter().flatten().take(needed).collect()
+    enough.sort_by_key(Vec::len);
+    small.sort_by_key(|group| std::cmp::Reverse(group.len()));
+    enough.into_iter().chain(small).flatten().collect()
 }
 
 #[cfg(test)]
@@ -40,7 +39,9 @@ mod tests {
             Gpu { index: *index, setup, ..Gpu::default() }
         };
         let free: Vec<Gpu> = free.iter().map(gpu).collect();
-        choose(&free.iter().collect::<Vec<_>>(), needed)
+        let mut chosen = by_preference(&free.iter().collect::<Vec<_>>(), needed);
+        chosen.truncate(needed);
+        chosen
     }
 
     #[test]
@@ -55,7 +56,7 @@ mod tests {
     #[test]
     fn without_topology_the_first_are_taken() {
         let free = [Gpu { index: 2, ..Gpu::default() }, Gpu { index: 5, ..Gpu::default() }];
-        assert_eq!(choose(&[&free[0], &free[1]], 2), [2, 5]);
-        assert_eq!(choose(&[&free[0], &free[1]], 1), [2]);
+        assert_eq!(by_preference(&[&free[0], &free[1]], 2), [2, 5]);
+        assert_eq!(by_preference(&[&free[0], &free[1]], 1), [2, 5]);
     }
 }

@@ -170,3 +170,26 @@ fn a_server_gets_gpus_of_the_model_and_memory_that_it_wants() {
         "{error}"
     );
 }
+
+#[test]
+fn one_that_waits_for_a_model_in_use_keeps_no_one_from_gpus_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = [Gpu { name: "NVIDIA A100-SXM4-80GB".into(), ..gpu(0, 0) }, gpu(1, 0), gpu(2, 0)];
+    let wanted = |model: &str| Wanted { gpus: 1, model: Some(model.into()), memory_mib: None };
+    let lease = |wanted: &Wanted, place: &mut Place| {
+        Lease::gpus(folder.path(), &all, wanted, &Holder::this_process(), place)
+    };
+    let held = lease(&wanted("A100"), &mut Place::default()).unwrap();
+    let mut place = Place::default();
+    let refusal = lease(&wanted("A100"), &mut place).unwrap_err();
+    assert!(refusal.held.starts_with("0 held by vllm-perf "), "{}", refusal.held);
+    let mut others = Vec::new();
+    for expected in [1, 2] {
+        others.push(lease(&wanted("H200"), &mut Place::default()).unwrap());
+        assert_eq!(others.last().unwrap().leased()[0].index, expected);
+    }
+    drop(held);
+    // What is free now is the first's.
+    assert!(lease(&Wanted { gpus: 1, ..Wanted::default() }, &mut Place::default()).is_err());
+    assert_eq!(lease(&wanted("A100"), &mut place).unwrap().leased()[0].index, 0);
+}

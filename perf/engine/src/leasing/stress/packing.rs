@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::GPUS;
-use crate::queue::{Waiting, is_turn_within};
+use super::{GPUS, Gpu, Wanted, gpus};
+use crate::queue::Shares;
 
 /// What one test asks for.
 #[derive(Clone, Copy)]
@@ -92,6 +92,23 @@ impl Packing {
     }
 }
 
+/// A test that waits in a queue without any delay.
+struct Asked {
+    test: usize,
+    wanted: Wanted,
+    hold_us: u64,
+    overtaken: u32,
+}
+
+/// The first whose turn it is, and the GPUs that it takes.
+fn next(queue: &[Asked], free: &[&Gpu], most_overtaken: u32) -> Option<(usize, Vec<u32>)> {
+    let mut shares = Shares::of(free);
+    queue
+        .iter()
+        .enumerate()
+        .find_map(|(at, it)| Some((at, shares.add(&it.wanted, it.overtaken >= most_overtaken)?)))
+}
+
 /// The share of the GPUs' time in which the same demand leases them without any delay, by the rule of the
 /// queue with another limit of overtaking. Without a limit that is a list scheduler: everything that fits
 /// starts, the first that waits first.
@@ -105,29 +122,30 @@ pub(super) fn list_scheduled(
     let mut tests: Vec<_> = (0..processes * threads)
         .map(|at| demands(u64::from(at / threads), at % threads, mean_us))
         .collect();
-    let mut queue: Vec<(Waiting, usize, u64)> = Vec::new();
-    let mut running: Vec<(u64, usize, usize)> = Vec::new();
-    let (mut now, mut free, mut number, mut used) = (0_u64, GPUS as usize, 0, 0_u64);
-    let mut ask = |test: usize, queue: &mut Vec<(Waiting, usize, u64)>| {
+    let machine = gpus();
+    let mut free: Vec<&Gpu> = machine.iter().collect();
+    let mut queue: Vec<Asked> = Vec::new();
+    let mut running: Vec<(u64, Vec<&Gpu>, usize)> = Vec::new();
+    let (mut now, mut used) = (0_u64, 0_u64);
+    let mut ask = |test: usize, queue: &mut Vec<Asked>| {
         let Demand { needs, hold_us } = tests[test].next().unwrap();
-        number += 1;
-        queue.push((Waiting { number, needs: needs.into(), overtaken: 0 }, test, hold_us));
+        let wanted = Wanted { gpus: needs, ..Wanted::default() };
+        queue.push(Asked { test, wanted, hold_us, overtaken: 0 });
     };
     (0..(processes * threads) as usize).for_each(|test| ask(test, &mut queue));
     for _ in 0..leases {
-        while let Some(next) = (0..queue.len()).find(|at| {
-            let ahead = queue[..*at].iter().map(|(waiting, ..)| waiting);
-            is_turn_within(ahead, free, queue[*at].0.needs, most_overtaken)
-        }) {
-            queue[..next].iter_mut().for_each(|(waiting, ..)| waiting.overtaken += 1);
-            let (waiting, test, hold_us) = queue.remove(next);
-            free -= waiting.needs;
-            running.push((now + hold_us, waiting.needs, test));
+        while let Some((next, taken)) = next(&queue, &free, most_overtaken) {
+            queue[..next].iter_mut().for_each(|it| it.overtaken += 1);
+            let Asked { test, hold_us, .. } = queue.remove(next);
+            let (taken, left) = free.iter().partition(|gpu| taken.contains(&gpu.index));
+            running.push((now + hold_us, taken, test));
+            free = left;
         }
         let ends = (0..running.len()).min_by_key(|at| running[*at].0).unwrap();
-        let (end, needs, test) = running.swap_remove(ends);
-        used += (GPUS as usize - free) as u64 * (end - now);
-        (now, free) = (end, free + needs);
+        let (end, given_back, test) = running.swap_remove(ends);
+        used += (GPUS as usize - free.len()) as u64 * (end - now);
+        now = end;
+        free.extend(given_back);
         ask(test, &mut queue);
     }
     used as f64 / f64::from(GPUS) / now as f64
