@@ -73,31 +73,8 @@ fn in_sentences(text: &str) -> Vec<String> {
 
 /// The words of a command as a shell splits them, up to a comment, a pipe or a redirection.
 fn words(command: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let (mut word, mut has_begun, mut quote) = (String::new(), false, None);
-    for letter in command.chars() {
-        match (quote, letter) {
-            (Some(mark), _) if letter == mark => quote = None,
-            (Some(_), _) => word.push(letter),
-            (None, '\'' | '"') => (quote, has_begun) = (Some(letter), true),
-            (None, '#') if !has_begun => return words,
-            (None, '|' | '>' | '<' | ';' | '&') => break,
-            (None, _) if letter.is_whitespace() => {
-                if has_begun {
-                    words.push(std::mem::take(&mut word));
-                }
-                has_begun = false;
-            }
-            (None, _) => {
-                word.push(letter);
-                has_begun = true;
-            }
-        }
-    }
-    if has_begun {
-        words.push(word);
-    }
-    words
+    let words = shlex::split(command).unwrap_or_default();
+    words.into_iter().take_while(|word| !word.starts_with(['|', '>', '<', ';', '&'])).collect()
 }
 
 /// What is wrong with a command, which begins with `cargo xtask perf`.

@@ -18,7 +18,9 @@ use perf_model::record::fingerprint::Fingerprint;
 use perf_model::spec::config::Docker;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::image_reference;
+use testcontainers::bollard::query_parameters::InspectContainerOptions;
 
+use crate::engine_processes::EngineProcesses;
 use crate::error::EngineError;
 use crate::gpu;
 use crate::launch_spec::LaunchSpec;
@@ -167,6 +169,7 @@ pub(crate) async fn start(
     let ready = clock.now().saturating_sub(begun);
     let (start_up, logged) = kept.started(ready, &spec.server.argument_words());
     let effective = logged.joined(probe.configuration().await);
+    let kept = kept.watching(engine_processes(&created.daemon, &created.container).await);
 
     let Created { name, digest, hardware, driver, .. } = created;
     let fingerprint = Fingerprint {
@@ -181,4 +184,14 @@ pub(crate) async fn start(
     };
     let running = Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept)));
     Ok(running.started(start_up))
+}
+
+/// The processes of the engine in a container, where Docker runs on this machine.
+async fn engine_processes(
+    daemon: &testcontainers::bollard::Docker,
+    container: &str,
+) -> EngineProcesses {
+    let seen = daemon.inspect_container(container, None::<InspectContainerOptions>).await;
+    let id = seen.ok().and_then(|container| container.id);
+    id.map(|id| EngineProcesses::of_container(&id)).unwrap_or_default()
 }

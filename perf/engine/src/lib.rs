@@ -26,6 +26,7 @@
 #[cfg(feature = "docker")]
 mod docker;
 mod engine;
+mod engine_processes;
 mod error;
 mod failure;
 mod gpu;

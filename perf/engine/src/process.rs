@@ -20,6 +20,7 @@ use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::settings::{Settings, Variant};
 
+use crate::engine_processes::EngineProcesses;
 use crate::error::EngineError;
 use crate::gpu;
 use crate::launch_spec::LaunchSpec;
@@ -30,6 +31,7 @@ use crate::models::Models;
 use crate::readiness::{NotReady, Probe};
 use crate::running::{Address, Handle, Running, ServerExit, SupervisedServer};
 
+use process_group::Members;
 use supervisor::ProcessSupervisor;
 use template::{Template, Values};
 
@@ -91,7 +93,8 @@ pub(crate) async fn start(
             None => EngineError::VllmNotFound { vllm: program.clone(), reason },
         })?;
     let members = supervisor.members();
-    let foreign = || listener::foreign(port, &members.as_ref()?.with_descendants());
+    let server = || members.as_ref().map(Members::with_descendants);
+    let foreign = || listener::foreign(port, &server()?);
     let kept = SupervisedServer::new(Box::new(supervisor), death, lease);
     let probe =
         Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
@@ -114,6 +117,7 @@ pub(crate) async fn start(
     if let Some(holder) = foreign() {
         return Err(EngineError::PortTaken { port, holder });
     }
+    let kept = kept.watching(EngineProcesses::among(server().unwrap_or_default()));
 
     let fingerprint = Fingerprint {
         hardware,

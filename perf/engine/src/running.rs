@@ -11,6 +11,7 @@ use perf_sim::SimServer;
 
 pub use crate::supervisor::ServerExit;
 
+use crate::engine_processes::EngineProcesses;
 use crate::error::EngineError;
 use crate::failure::{Evidence, ServerFailure, failed_start};
 use crate::gpu::{ServerGpus, wait_until_given_back};
@@ -58,12 +59,14 @@ pub(crate) enum Handle {
 pub(crate) struct SupervisedServer {
     supervisor: Box<dyn Supervisor>,
     death: ExitNotice,
+    /// The processes of its engine, when it is ready.
+    engine: EngineProcesses,
     lease: Lease,
 }
 
 impl SupervisedServer {
     pub(crate) fn new(supervisor: Box<dyn Supervisor>, death: ExitNotice, lease: Lease) -> Self {
-        Self { supervisor, death, lease }
+        Self { supervisor, death, engine: EngineProcesses::default(), lease }
     }
 
     pub(crate) fn death(&self) -> ExitNotice {
@@ -92,6 +95,33 @@ impl SupervisedServer {
                     return (log, failure);
                 }
             }
+        }
+    }
+
+    /// The same server, with the processes of its engine watched.
+    pub(crate) fn watching(mut self, engine: EngineProcesses) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// Waits until the server ends, or its engine does and the log proves that nobody asked for that.
+    async fn died(&mut self) -> ServerExit {
+        let Self { supervisor, death, engine, .. } = self;
+        let engine_died = async {
+            engine.one_ended().await;
+            loop {
+                let log = supervisor.log().await;
+                let (exit_code, oom_killed, deed) = (None, false, None);
+                let death = ServerExit::read(Evidence { exit_code, oom_killed, deed, log: &log });
+                if death.kind != ServerFailure::Other {
+                    return death;
+                }
+                Clock::real().sleep(LOG_LOOK).await;
+            }
+        };
+        tokio::select! {
+            death = death.wait() => death,
+            death = engine_died => death,
         }
     }
 
@@ -177,7 +207,7 @@ impl Running {
     /// May be dropped and called again.
     pub async fn died(&mut self) -> ServerExit {
         match &mut self.held {
-            Handle::Supervised(Some(kept)) => kept.death.wait().await.while_serving(),
+            Handle::Supervised(Some(kept)) => kept.died().await.while_serving(),
             Handle::Simulated(server) => {
                 server.died().await;
                 // vLLM's API server shuts down in good order when its engine is dead.

@@ -15,6 +15,12 @@ pub fn host_name() -> String {
     name.trim().to_owned()
 }
 
+/// The numbers of all processes of this machine.
+pub fn processes() -> impl Iterator<Item = u32> {
+    let folders = std::fs::read_dir("/proc").into_iter().flatten();
+    folders.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
 /// `process 42 (python3, user alice)`, as far as the kernel shows it.
 pub fn describe_process(process: u32) -> String {
     let folder = format!("/proc/{process}");

@@ -17,7 +17,7 @@ use crate::failure::ServerFailure;
 const LOOK: Duration = Duration::from_millis(500);
 
 /// How long what follows a stop may take: a restart and a removal begin with one.
-const SEQUEL: Duration = Duration::from_millis(500);
+const SEQUEL: Duration = Duration::from_secs(1);
 
 /// How long Docker may take to list what happened.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -62,14 +62,13 @@ pub(super) async fn wait_for_end(docker: &Docker, id: &str, begun: SystemTime) -
     if ending.deed.is_some() || ending.oom_killed {
         return ending;
     }
-    let so_far = deed(&events(docker, id, begun).await);
+    let so_far = deed(&events(docker, id, begun, Duration::ZERO).await);
     // Docker sends a signal before anything else that somebody does to a container. A server that ended by itself is
     // reported at once.
     if so_far.is_none() {
         return ending;
     }
-    tokio::time::sleep(SEQUEL).await;
-    Ending { deed: deed(&events(docker, id, begun).await).or(so_far), ..ending }
+    Ending { deed: deed(&events(docker, id, begun, SEQUEL).await).or(so_far), ..ending }
 }
 
 async fn started_at(docker: &Docker, id: &str) -> Option<String> {
@@ -77,13 +76,22 @@ async fn started_at(docker: &Docker, id: &str) -> Option<String> {
     container.state?.started_at
 }
 
-/// What happened to a container, as far as the daemon remembers, each with the signal of a kill.
-async fn events(docker: &Docker, id: &str, begun: SystemTime) -> Vec<(String, Option<String>)> {
-    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+/// What happened to a container, as far as the daemon remembers, each with the signal of a kill; and what
+/// happens to it for so long from now on, unless its restart or removal says enough.
+async fn events(
+    docker: &Docker,
+    id: &str,
+    begun: SystemTime,
+    from_now_on: Duration,
+) -> Vec<(String, Option<String>)> {
+    let seconds = |time: SystemTime| {
+        let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        format!("{}.{:09}", time.as_secs(), time.subsec_nanos())
+    };
     let filters = HashMap::from([("container", vec![id]), ("type", vec!["container"])]);
     let options = EventsOptionsBuilder::new()
-        .since(&seconds(begun).to_string())
-        .until(&(seconds(SystemTime::now()) + 1).to_string())
+        .since(&seconds(begun))
+        .until(&seconds(SystemTime::now() + from_now_on))
         .filters(&filters)
         .build();
     let read = |event: EventMessage| {
@@ -99,9 +107,12 @@ async fn events(docker: &Docker, id: &str, begun: SystemTime) -> Vec<(String, Op
     let all = async {
         while let Some(event) = listed.next().await {
             found.push(event);
+            if matches!(deed(&found), Some(ServerFailure::Restarted | ServerFailure::Removed)) {
+                return;
+            }
         }
     };
-    let _ = tokio::time::timeout(PATIENCE, all).await;
+    let _ = tokio::time::timeout(PATIENCE + from_now_on, all).await;
     found
 }
 

@@ -38,14 +38,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The port on this machine, if the container still runs; or why there is no container.
 type Started = Result<Option<u16>, EngineError>;
 
+/// Takes what was wanted: some of those who ask block, and some do not.
+type Answer<T> = Box<dyn FnOnce(T) + Send>;
+
 /// What is wanted of the log, and where it goes.
 enum Wanted {
     /// Its last lines.
-    Tail(mpsc::Sender<Vec<String>>),
-    /// The same for somebody who does not block.
-    Log(oneshot::Sender<Vec<String>>),
+    Tail(Answer<Vec<String>>),
     /// What it says of the start.
-    StartLog(mpsc::Sender<StartLog>),
+    StartLog(Answer<StartLog>),
 }
 
 /// Owns a container.
@@ -97,26 +98,32 @@ impl ContainerSupervisor {
     }
 }
 
+impl ContainerSupervisor {
+    /// Asks the thread; what it does not answer is dropped.
+    fn ask(&self, wanted: Wanted) {
+        if let Some(requests) = &self.log_requests {
+            let _ = requests.send(wanted);
+        }
+    }
+}
+
 impl Supervisor for ContainerSupervisor {
     fn log_tail(&self) -> Vec<String> {
         let (answer, lines) = mpsc::channel();
-        let wanted = Wanted::Tail(answer);
-        let sent = self.log_requests.as_ref().is_some_and(|requests| requests.send(wanted).is_ok());
-        if sent { shown(&lines.recv_timeout(PATIENCE).unwrap_or_default()) } else { Vec::new() }
+        self.ask(Wanted::Tail(Box::new(move |lines| drop(answer.send(lines)))));
+        shown(&lines.recv_timeout(PATIENCE).unwrap_or_default())
     }
 
     fn log(&self) -> Pin<Box<dyn Future<Output = Vec<String>> + Send>> {
         let (answer, lines) = oneshot::channel();
-        let wanted = Wanted::Log(answer);
-        let sent = self.log_requests.as_ref().is_some_and(|requests| requests.send(wanted).is_ok());
-        Box::pin(async move { if sent { lines.await.unwrap_or_default() } else { Vec::new() } })
+        self.ask(Wanted::Tail(Box::new(move |lines| drop(answer.send(lines)))));
+        Box::pin(async move { lines.await.unwrap_or_default() })
     }
 
     fn start_log(&self) -> StartLog {
         let (answer, read) = mpsc::channel();
-        let wanted = Wanted::StartLog(answer);
-        let sent = self.log_requests.as_ref().is_some_and(|requests| requests.send(wanted).is_ok());
-        if sent { read.recv_timeout(PATIENCE).unwrap_or_default() } else { StartLog::default() }
+        self.ask(Wanted::StartLog(Box::new(move |log| drop(answer.send(log)))));
+        read.recv_timeout(PATIENCE).unwrap_or_default()
     }
 
     fn stop(&mut self) -> Result<(), String> {
@@ -156,15 +163,8 @@ impl Work {
             tokio::select! {
                 started = &mut start => break started,
                 request = asked.recv() => match request {
-                    Some(Wanted::Tail(answer)) => {
-                        let _ = answer.send(Vec::new());
-                    }
-                    Some(Wanted::Log(answer)) => {
-                        let _ = answer.send(Vec::new());
-                    }
-                    Some(Wanted::StartLog(answer)) => {
-                        let _ = answer.send(StartLog::default());
-                    }
+                    Some(Wanted::Tail(answer)) => answer(Vec::new()),
+                    Some(Wanted::StartLog(answer)) => answer(StartLog::default()),
                     None => return,
                 }
             }
@@ -181,15 +181,8 @@ impl Work {
         let answer = async {
             while let Some(wanted) = asked.recv().await {
                 match wanted {
-                    Wanted::Tail(answer) => {
-                        let _ = answer.send(self.tail(&id).await.lines());
-                    }
-                    Wanted::Log(answer) => {
-                        let _ = answer.send(self.tail(&id).await.lines());
-                    }
-                    Wanted::StartLog(answer) => {
-                        let _ = answer.send(self.start_log(&id, begun).await);
-                    }
+                    Wanted::Tail(answer) => answer(self.tail(&id).await.lines()),
+                    Wanted::StartLog(answer) => answer(self.start_log(&id, begun).await),
                 }
             }
         };

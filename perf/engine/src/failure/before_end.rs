@@ -3,19 +3,34 @@
 //! Between the line that says why and the end of its process vLLM may take a quarter of a minute, as
 //! each process waits for those below it.
 
-use super::{Evidence, ServerFailure};
+use super::{Evidence, ServerFailure, USAGE};
 
 /// What vLLM logs of a process of its own that does not come up. The server never comes up after that.
 const GIVEN_UP: &[&str] = &["EngineCore failed to start.", "WorkerProc failed to start."];
 
+/// What the program says last of a command line that it does not understand: `vllm: error: …`,
+/// `vllm serve: error: …`. It then takes seconds to end, as its libraries do.
+const USAGE_ERROR: (&str, &str) = ("vllm", ": error: ");
+
 /// The failure of a start, where the log proves that the server will not come up and why. `None` while
 /// it may still, and where the log does not say why.
 pub(crate) fn failed_start(log: &[String]) -> Option<ServerFailure> {
-    if !is_given_up(log) {
+    let exit_code = if log.iter().any(|line| is_usage_error(line)) {
+        Some(USAGE)
+    } else if is_given_up(log) {
+        None
+    } else {
         return None;
-    }
-    let evidence = Evidence { exit_code: None, oom_killed: false, deed: None, log };
+    };
+    let evidence = Evidence { exit_code, oom_killed: false, deed: None, log };
     Some(ServerFailure::classify(evidence)).filter(|failure| *failure != ServerFailure::Other)
+}
+
+fn is_usage_error(line: &str) -> bool {
+    let (program, error) = USAGE_ERROR;
+    // A line of a logger begins with a level or the name of a process.
+    line.starts_with(program)
+        && line.split_once(error).is_some_and(|(before, _)| !before.contains([':', '[']))
 }
 
 /// Whether a process of the server said that it gives up, or an exception left the main program. An
@@ -62,6 +77,21 @@ mod tests {
         assert_eq!(of(&format!("{left}{port}")), Some(ServerFailure::PortTaken));
         let kv = until(capture!("kvcache-too-large"), "EngineCore failed to start.");
         assert_eq!(of(kv), Some(ServerFailure::KvCacheTooSmall));
+    }
+
+    #[test]
+    fn a_command_line_that_is_not_understood_is_known_before_the_program_ends() {
+        assert_eq!(of(capture!("bad-flag")), Some(ServerFailure::UnknownArgument));
+        assert_eq!(of(capture!("bad-value")), Some(ServerFailure::BadArgument));
+        let missing = "vllm serve: error: the following arguments are required: --x";
+        assert_eq!(of(missing), Some(ServerFailure::BadArgument));
+        for logged in [
+            "INFO 11-29 [api.py:1] vllm: error: unrecognized arguments: --x",
+            "vllm/plugin.py [3]: error: argument x",
+            "usage: vllm serve [options]",
+        ] {
+            assert_eq!(of(logged), None, "{logged}");
+        }
     }
 
     #[test]

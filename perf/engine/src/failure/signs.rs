@@ -119,7 +119,14 @@ pub(super) const SIGNS: &[(ServerFailure, &[&str])] = &[
             "NCCL error",
         ],
     ),
-    (EngineDied, &["EngineDeadError", "EngineCore encountered a fatal error"]),
+    (
+        EngineDied,
+        &[
+            "EngineDeadError",
+            "EngineCore encountered a fatal error",
+            "died unexpectedly, shutting down client",
+        ],
+    ),
 ];
 
 /// The first line that proves this failure.

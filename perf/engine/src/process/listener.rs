@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use perf_machine::host::describe_process;
+use perf_machine::host::{describe_process, processes};
 
 /// The state of a socket that listens, in `/proc/net/tcp`.
 const LISTENS: &str = "0A";
@@ -28,7 +28,7 @@ pub(super) fn foreign(port: u16, ours: &[u32]) -> Option<String> {
     };
     let (_, foreign) =
         inodes.into_iter().find(|(_, inode)| !ours.iter().any(|process| holds(process, *inode)))?;
-    let holder = super::process_group::all().find(|process| holds(process, foreign));
+    let holder = processes().find(|process| holds(process, foreign));
     Some(holder.map_or_else(|| "a process of another user".to_owned(), describe_process))
 }
 

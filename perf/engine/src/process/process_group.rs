@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use perf_machine::host::processes;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// What leads the group: a shell that waits for the end of its input, which the kernel brings about
@@ -53,7 +54,7 @@ impl Members {
         let mut found = members(self.number);
         found.extend(marked(&self.mark));
         let parents: Vec<(u32, u32)> =
-            all().filter_map(|process| Some((process, parent(process)?))).collect();
+            processes().filter_map(|process| Some((process, parent(process)?))).collect();
         loop {
             let is_new = |(process, parent): &&(u32, u32)| {
                 found.contains(parent) && !found.contains(process)
@@ -143,25 +144,19 @@ fn marked(mark: &str) -> Vec<u32> {
         let environment = std::fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
         environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
     };
-    all().filter(is_marked).collect()
+    processes().filter(is_marked).collect()
 }
 
 /// The processes of a group that have not ended. Those that have, and are not waited for yet, hold
 /// nothing any more.
 fn members(group: Pid) -> Vec<u32> {
-    all()
+    processes()
         .filter(|process: &u32| {
             let status =
                 std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
             is_member(&status, group.as_raw_nonzero().get())
         })
         .collect()
-}
-
-/// Every process of this machine.
-pub(super) fn all() -> impl Iterator<Item = u32> {
-    let folders = std::fs::read_dir("/proc").into_iter().flatten();
-    folders.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 fn parent(process: u32) -> Option<u32> {

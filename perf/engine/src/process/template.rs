@@ -32,7 +32,8 @@ impl Template {
     /// # Errors
     /// With what cannot be meant. A value that looks like a secret is not repeated.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let words = split(text)?;
+        let words = shlex::split(text)
+            .ok_or("a quote in the server command is not closed, or its last letter is a backslash")?;
         if words.is_empty() {
             return Err("the server command is empty".to_owned());
         }
@@ -101,31 +102,6 @@ fn placeholders(word: &str) -> Vec<&str> {
     parts.map(|(name, _)| name).filter(is_name).collect()
 }
 
-/// Splits a text into words, with quotes and backslashes as a shell reads them. Nothing else of a
-/// shell has a meaning.
-fn split(text: &str) -> Result<Vec<String>, String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match (quote, letter) {
-            (Some(open), _) if letter == open => quote = None,
-            (None | Some('"'), '\\') => word.get_or_insert_default().extend(letters.next()),
-            (None, '\'' | '"') => {
-                // An empty pair of quotes is a word too.
-                word.get_or_insert_default();
-                quote = Some(letter);
-            }
-            (None, _) if letter.is_whitespace() => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(letter),
-        }
-    }
-    if let Some(open) = quote {
-        return Err(format!("a {open} in the server command is not closed"));
-    }
-    words.extend(word);
-    Ok(words)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,7 +155,7 @@ mod tests {
             ("serve {model}", "has no {port}"),
             ("serve {modell} {port}", "unknown placeholder {modell}; there are {model}, {name}"),
             ("serve --x={args} --port {port}", "write it as a word of its own"),
-            ("serve 'x {port}", "a ' in the server command is not closed"),
+            ("serve 'x {port}", "a quote in the server command is not closed"),
             ("serve --port {port} --api-key abc", "`--api-key` looks like a secret"),
         ] {
             let error = Template::parse(text).unwrap_err();

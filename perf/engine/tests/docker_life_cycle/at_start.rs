@@ -60,11 +60,9 @@ fn an_unknown_flag_is_reported() {
     let EngineError::StartFailed { kind, exit_code, oom_killed, cause, log, .. } = &error else {
         panic!("{error}")
     };
-    assert_eq!(
-        (*kind, *exit_code, *oom_killed),
-        (ServerFailure::UnknownArgument, Some(2), false),
-        "{error}"
-    );
+    assert_eq!((*kind, *oom_killed), (ServerFailure::UnknownArgument, false), "{error}");
+    // Its log proves it before it ends.
+    assert!(matches!(exit_code, None | Some(2)), "{error}");
     assert!(cause.as_ref().unwrap().contains("--no-such-flag"), "{error}");
     assert_eq!(log.as_ref(), Some(&file));
     assert!(place.read("start-1/server.log").contains("unrecognized arguments: --no-such-flag"));
