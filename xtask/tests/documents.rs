@@ -71,10 +71,12 @@ fn in_sentences(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The words of a command as a shell splits them, up to a comment, a pipe or a redirection.
+/// The words of a command as a shell splits them, up to a comment, a pipe or a redirection. Of
+/// alternatives (`pr|nightly|full`), the first.
 fn words(command: &str) -> Vec<String> {
     let words = shlex::split(command).unwrap_or_default();
-    words.into_iter().take_while(|word| !word.starts_with(['|', '>', '<', ';', '&'])).collect()
+    let of_command = words.iter().take_while(|word| !word.starts_with(['|', '>', '<', ';', '&']));
+    of_command.filter_map(|word| word.split('|').next()).map(str::to_owned).collect()
 }
 
 /// What is wrong with a command, which begins with `cargo xtask perf`.

@@ -19,6 +19,10 @@ const KILLED: i64 = 128 + 9;
 /// far is ended by SIGINT or SIGTERM.
 const ASKED: [i64; 3] = [0, 128 + 2, 128 + 15];
 
+/// What the API server says of an engine that ended at its start and left no word of why.
+const NO_WORD: &str =
+    "Engine core initialization failed. See root cause above. Failed core proc(s): {}";
+
 /// Exit code of a command line that was not understood.
 const USAGE: i64 = 2;
 
@@ -132,6 +136,11 @@ impl ServerFailure {
             Some(code) if NO_COMMAND.contains(&code) => Self::BadEntrypoint,
             Some(KILLED) => Self::Killed,
             Some(code) if ASKED.contains(&code) => Self::Stopped,
+            _ if log.iter().any(|line| line.contains(NO_WORD))
+                && !log.iter().any(|line| is_error(line)) =>
+            {
+                Self::EngineDied
+            }
             _ => Self::Other,
         }
     }
@@ -148,19 +157,13 @@ impl ServerFailure {
     /// failed. Of another failure, the first line that reads like an error.
     pub(crate) fn cause(self, log: &[String]) -> Option<&str> {
         let of = if self == Self::OutOfMemoryServing { Self::OutOfMemory } else { self };
-        // A warning at every start quotes an error that it might lead to.
-        let is_error = |line: &&String| {
-            line.contains("Error: ")
-                && !line.contains("WARNING")
-                && !line.contains("initialization failed")
-        };
         // The frames of a graph capture prove it; what went wrong in it says more.
         let said = (of == Self::GraphCapture).then(|| {
             log.iter().find(|line| line.contains("graph capture failed") || is_error(line))
         });
         let said = said.flatten().map(|line| line.trim());
         said.or_else(|| signs::proof(of, log))
-            .or_else(|| log.iter().find(is_error).map(|line| line.trim()))
+            .or_else(|| log.iter().find(|line| is_error(line)).map(|line| line.trim()))
     }
 
     /// What happened and what to do about it, for an error message.
@@ -243,7 +246,7 @@ impl ServerFailure {
                 "its container was restarted from outside; look for who did (`docker restart`), and run again"
             }
             Self::EngineDied => {
-                "its engine died; the lines above the first EngineDeadError in its log say why"
+                "its engine died; the lines above the first error of the API server in its log say why"
             }
             Self::NotReadyInTime => "look at its log, or raise start_timeout_s in perf.toml",
             Self::Hangs => {
@@ -252,6 +255,12 @@ impl ServerFailure {
             Self::Other => "its log names the cause",
         }
     }
+}
+
+/// Whether a line reads like the error that came first. A warning at every start quotes an error that it
+/// might lead to, and the API server reports that of its engine once more.
+fn is_error(line: &str) -> bool {
+    line.contains("Error: ") && !line.contains("WARNING") && !line.contains("initialization failed")
 }
 
 impl fmt::Display for ServerFailure {

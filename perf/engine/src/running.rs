@@ -104,7 +104,7 @@ impl SupervisedServer {
         self
     }
 
-    /// Waits until the server ends, or its engine does and the log proves that nobody asked for that.
+    /// Waits until the server ends, or its engine does and the log proves that this was no orderly end.
     async fn died(&mut self) -> ServerExit {
         let Self { supervisor, death, engine, .. } = self;
         let engine_died = async {

@@ -146,6 +146,18 @@ const WORDED: &[Row] = &[
     ),
     (
         1,
+        "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}",
+        ServerFailure::EngineDied,
+        "",
+    ),
+    (
+        1,
+        "ValueError: no such thing\nRuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}",
+        ServerFailure::Other,
+        "no such thing",
+    ),
+    (
+        1,
         "torch.AcceleratorError: CUDA error: an illegal memory access was encountered",
         ServerFailure::CudaError,
         "illegal memory access",

@@ -32,8 +32,9 @@ impl Template {
     /// # Errors
     /// With what cannot be meant. A value that looks like a secret is not repeated.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let words = shlex::split(text)
-            .ok_or("a quote in the server command is not closed, or its last letter is a backslash")?;
+        let words = shlex::split(text).ok_or(
+            "a quote in the server command is not closed, or its last letter is a backslash",
+        )?;
         if words.is_empty() {
             return Err("the server command is empty".to_owned());
         }

@@ -123,7 +123,10 @@ fn an_engine_or_api_server_that_is_killed_at_start_is_reported_as_that() {
     assert_eq!(at_start(Deed::KillApiServer), ServerFailure::Killed);
     // The API server does not always know how its engine ended: `Failed core proc(s): {}`.
     let of_engine = at_start(Deed::KillEngine);
-    assert!(matches!(of_engine, ServerFailure::Killed | ServerFailure::Other), "{of_engine:?}");
+    assert!(
+        matches!(of_engine, ServerFailure::Killed | ServerFailure::EngineDied),
+        "{of_engine:?}"
+    );
 }
 
 #[test]
