@@ -2,6 +2,9 @@
 //! aims.
 //!
 //!     cargo bench -p vllm-perf-gate --bench lab [-- [--suites N | --quick] [ROW …]]
+//!     cargo bench -p vllm-perf-gate --bench lab -- [--suites N | --quick] clock
+//!
+//! The second is the study of the clock as a covariate: a table of its own, of what is not shipped.
 
 #![expect(
     clippy::print_stdout,
@@ -9,8 +12,12 @@
     reason = "a bench prints its table to stdout and unwraps its own set-up"
 )]
 
+mod clock;
+mod clock_rows;
+mod covariate;
 mod figures;
 mod histories;
+mod judging;
 mod percentile;
 mod rivals;
 mod rows;

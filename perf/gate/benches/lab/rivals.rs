@@ -70,7 +70,7 @@ fn judge(pool: &Pool, seed: u64) -> Vec<(bool, f64)> {
     let mut suite = Suite::draw(WORLD, pool, seed);
     let mut night = || -> Vec<f64> {
         let session = suite.session();
-        suite.start(&session, 1).into_iter().map(|runs| runs[0]).collect()
+        suite.start(&session, 1).runs.into_iter().map(|runs| runs[0]).collect()
     };
     let nights: Vec<Vec<f64>> = (0..NIGHTS).map(|_| night()).collect();
     let tonight = night();

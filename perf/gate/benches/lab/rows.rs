@@ -8,18 +8,22 @@ use crate::figures::{
     few, found, gain, hostile, own, promise, reported, same, short, short_found, two, young,
     young_aimed,
 };
+use crate::judging::Arm;
 use crate::percentile::Pool;
 use crate::table::Line;
 use crate::tally::Tally;
 use crate::trial::{FIXED, Rules, Setup, cost};
 use crate::world::{self, METRICS, SCENARIOS, World};
-use crate::{histories, rivals, sides};
+use crate::{clock_rows, histories, rivals, sides};
 
 /// All seeds follow from this one.
-const SEED: u64 = 20_260_101;
+pub(crate) const SEED: u64 = 20_260_101;
+
+/// What names the study of the clock, which is a table of its own and without aims.
+const CLOCK: &str = "clock";
 
 /// A baseline of ten starts in five sessions, three runs each; candidates of one run a start.
-const USUAL: Setup = Setup {
+pub(crate) const USUAL: Setup = Setup {
     world: world::USUAL,
     baseline: [5, 2],
     baseline_runs: 3,
@@ -29,9 +33,11 @@ const USUAL: Setup = Setup {
     duet: true,
     budget_pairs: None,
     fixed: false,
+    clock_change: 0.0,
+    arm: Arm::AsMeasured,
 };
 
-const TWO_WORSE: Setup = Setup { changed: 2, change: 0.05, ..USUAL };
+pub(crate) const TWO_WORSE: Setup = Setup { changed: 2, change: 0.05, ..USUAL };
 
 struct Row {
     name: &'static str,
@@ -215,6 +221,10 @@ const FIXED_TWO: Setup = Setup { fixed: true, duet: false, ..TWO_WORSE };
 /// Tries the rows that are wanted, or all, and prints a table.
 pub(crate) fn print(suites: usize, wanted: &[String]) -> ExitCode {
     let pool = Pool::draw(SEED);
+    if wanted == [CLOCK] {
+        clock_rows::print(&pool, suites);
+        return ExitCode::SUCCESS;
+    }
     let all = rows();
     if let Some(unknown) = wanted.iter().find(|name| all.iter().all(|row| row.name != *name)) {
         let names: Vec<&str> = all.iter().map(|row| row.name).collect();
@@ -251,7 +261,7 @@ pub(crate) fn print(suites: usize, wanted: &[String]) -> ExitCode {
     if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn rules(setup: &Setup) -> Rules {
+pub(crate) fn rules(setup: &Setup) -> Rules {
     let usual = Design::default();
     let design =
         if setup.fixed { Design { min_starts: FIXED, max_starts: FIXED, ..usual } } else { usual };

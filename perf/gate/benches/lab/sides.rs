@@ -85,7 +85,7 @@ fn compare(world: World, pool: &Pool, bounds: &Boundaries, loss: f64, seed: u64)
     };
     let (runs, mut cost_s) = (DUET_RUNS as usize, 0.0);
     while said.contains(&Verdict::Continue) {
-        let (old, new) = (suite.start(&session, runs), suite.start(&session, runs));
+        let (old, new) = (suite.start(&session, runs).runs, suite.start(&session, runs).runs);
         let live = said.chunks(METRICS).filter(|scenario| scenario.contains(&Verdict::Continue));
         cost_s += 2.0 * cost(&world, runs, live.count());
         for guard in 0..said.len() {

@@ -51,6 +51,11 @@ impl Tally {
         }
     }
 
+    /// Suite by suite.
+    pub(crate) fn trials(&self) -> &[Trial] {
+        &self.trials
+    }
+
     /// The share of suites in which a guard that did not change regressed.
     pub(crate) fn false_alarms(&self) -> Measured {
         self.any(|said| !said.changed && said.verdict == Verdict::Regressed)

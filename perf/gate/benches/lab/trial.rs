@@ -1,10 +1,8 @@
-//! One suite through the gate as it is shipped: [`run`], what it said and what it cost.
+//! One suite through the gate: [`run`], what it said and what it cost.
 
-use perf_gate::{
-    Boundaries, DUET_RUNS, Direction, DuetPlan, Guard, Judgement, Kind, Knowledge, Pairs, Plan,
-    Series, Verdict,
-};
+use perf_gate::{Boundaries, DUET_RUNS, DuetPlan, Judgement, Pairs, Verdict};
 
+use crate::judging::{Arm, Judge, Measured, baseline, direction};
 use crate::percentile::Pool;
 use crate::world::{METRICS, P99, SCENARIOS, Suite, World};
 
@@ -16,9 +14,6 @@ const RUN_S: f64 = 35.0;
 
 /// Starts of the design that the sequential one is held against.
 pub(crate) const FIXED: usize = 6;
-
-/// How far each guard may move the wrong way.
-const SLACK: f64 = 0.025;
 
 /// The widest band that is asked of a p99; of the others it is the usual two slacks.
 pub(crate) const P99_BAND: f64 = 0.6;
@@ -47,6 +42,11 @@ pub(crate) struct Setup {
     /// Whether [`FIXED`] starts are measured before anything is judged, as a gate without
     /// sequential analysis does.
     pub(crate) fixed: bool,
+    /// By how much the clock is other because of the candidate, in the scenarios that changed:
+    /// natural logarithm. What that does to speed is in `change`.
+    pub(crate) clock_change: f64,
+    /// What is done with the clock.
+    pub(crate) arm: Arm,
 }
 
 /// What was said of one guard.
@@ -66,6 +66,8 @@ pub(crate) struct Said {
     pub(crate) band: f64,
     /// Whether its band is wider than it may be: it cannot hold, which is known before the run.
     pub(crate) blind: bool,
+    /// Starts of the candidate at the verdict.
+    pub(crate) starts: usize,
 }
 
 /// What one suite gave.
@@ -89,85 +91,31 @@ pub(crate) fn cost(world: &World, runs: usize, live: usize) -> f64 {
     START_S * servers as f64 + RUN_S * (runs * live) as f64
 }
 
-/// Throughput is the first metric of a scenario.
-fn direction(guard: usize) -> Direction {
-    if guard.is_multiple_of(METRICS) { Direction::HigherIsBetter } else { Direction::LowerIsBetter }
-}
-
-/// With noise that is learned from the baselines of the same server, as a run does.
-fn guards(world: &World, baselines: &[Series]) -> Vec<Guard> {
-    let together = if world.shared_server { baselines.len() } else { METRICS };
-    baselines.chunks(together).flat_map(guards_of_one_server).collect()
-}
-
-fn guards_of_one_server(baselines: &[Series]) -> Vec<Guard> {
-    let kind = |guard: usize| if guard % METRICS == P99 { Kind::Tail } else { Kind::Central };
-    let all: Vec<(Kind, &Series)> =
-        baselines.iter().enumerate().map(|(guard, series)| (kind(guard), series)).collect();
-    let knowledge = Knowledge::of(&all);
-    all.iter()
-        .enumerate()
-        .map(|(guard, (kind, series))| {
-            let found = Guard::new(direction(guard), SLACK, knowledge.prior(*kind)).unwrap();
-            // Who guards a p99 that scatters by 8 % must say that a wide band will do.
-            let max_band = if *kind == Kind::Tail { P99_BAND } else { found.max_band() };
-            found.with_offset(knowledge.offset(series)).with_max_band(max_band).unwrap()
-        })
-        .collect()
-}
-
-/// In the metric's own unit, as a user's values are.
-fn values(guard: usize, runs: &[f64], shift: f64) -> Vec<f64> {
-    runs.iter().map(|cost| direction(guard).value(cost + shift)).collect()
-}
-
-/// A baseline: `[guard][session][start][run]`.
-fn measure(
-    suite: &mut Suite,
-    [sessions, starts]: [usize; 2],
-    runs: usize,
-) -> Vec<Vec<Vec<Vec<f64>>>> {
-    let mut all = vec![vec![]; SCENARIOS * METRICS];
-    for _ in 0..sessions {
-        let drift = suite.session();
-        for guard in &mut all {
-            guard.push(vec![]);
-        }
-        for _ in 0..starts {
-            for (guard, runs) in suite.start(&drift, runs).iter().enumerate() {
-                all[guard].last_mut().unwrap().push(values(guard, runs, 0.0));
-            }
-        }
-    }
-    all
-}
-
 pub(crate) fn run(setup: &Setup, rules: &Rules, pool: &Pool, seed: u64) -> Trial {
     let mut suite = Suite::draw(setup.world, pool, seed);
-    let base = measure(&mut suite, setup.baseline, setup.baseline_runs);
-    let base: Vec<Series> = (0..)
-        .zip(&base)
-        .map(|(guard, values)| Series::new(direction(guard), values).unwrap())
-        .collect();
-    let plans: Vec<Plan> = guards(&setup.world, &base)
-        .iter()
-        .zip(&base)
-        .map(|(guard, series)| Plan::new(&rules.boundaries, guard, series))
-        .collect();
-    let shifts: Vec<f64> = plans
+    let base = baseline(&mut suite, setup.baseline, setup.baseline_runs);
+    let guards = Judge::all(&setup.world, &rules.boundaries, setup.arm, &base);
+    let shifts: Vec<f64> = guards
         .iter()
         .enumerate()
-        .map(|(guard, plan)| {
-            let unit = if setup.of_promise { plan.resolution().detects } else { 1.0 };
+        .map(|(guard, judge)| {
+            let unit = if setup.of_promise { judge.plan().resolution().detects } else { 1.0 };
             let is_changed = guard / METRICS < setup.changed;
             if is_changed { direction(guard).loss(setup.change * unit) } else { 0.0 }
         })
         .collect();
-    let (judged, cost_s) = sequential(setup, &mut suite, &plans, &shifts);
+    let Sequential { judged, starts, cost_s } = sequential(setup, &mut suite, &guards, &shifts);
     let mut duet_s = 0.0;
     let mut confirmed: Vec<Verdict> = judged.iter().map(|judgement| judgement.verdict).collect();
     if setup.duet {
-        duet_s = confirm(setup, rules, &mut suite, (&plans, &shifts), &judged, &mut confirmed);
+        duet_s = confirm(
+            setup,
+            rules,
+            &mut suite,
+            (&guards, &shifts),
+            (&judged, &starts),
+            &mut confirmed,
+        );
     }
     let said =
         judged.iter().zip(&confirmed).enumerate().map(|(guard, (judgement, confirmed))| Said {
@@ -178,6 +126,7 @@ pub(crate) fn run(setup: &Setup, rules: &Rules, pool: &Pool, seed: u64) -> Trial
             widened: judgement.resolution.noise_limited,
             band: judgement.resolution.band,
             blind: judgement.resolution.is_blind,
+            starts: judgement.starts,
         });
     Trial { guards: said.collect(), cost_s, duet_s }
 }
@@ -191,17 +140,31 @@ fn is_live(scenario: &[Option<Judgement>]) -> bool {
     is(Verdict::Continue) && !is(Verdict::Regressed)
 }
 
+/// What the comparison with the baseline gave.
+struct Sequential {
+    judged: Vec<Judgement>,
+    /// The starts that each guard was judged by.
+    starts: Vec<Vec<Measured>>,
+    cost_s: f64,
+}
+
+/// The clock of a guard's scenario in a start of the candidate, with what the candidate does to it.
+fn candidate_clock(setup: &Setup, clocks: &[f64], guard: usize) -> f64 {
+    let scenario = guard / METRICS;
+    let own = if scenario < setup.changed { setup.clock_change } else { 0.0 };
+    clocks[scenario] + own
+}
+
+fn measured(runs: &[f64], shift: f64, clock: f64) -> Measured {
+    Measured::new(runs.iter().map(|cost| cost + shift).collect(), clock)
+}
+
 /// Starts until everything is settled. All guards of a scenario are judged after each of its
 /// starts, as a run does. When one of them regressed it is measured no more; its open guards are
 /// judged to the end all the same and at no cost, so that each has a verdict to be counted.
-fn sequential(
-    setup: &Setup,
-    suite: &mut Suite,
-    plans: &[Plan],
-    shifts: &[f64],
-) -> (Vec<Judgement>, f64) {
+fn sequential(setup: &Setup, suite: &mut Suite, guards: &[Judge], shifts: &[f64]) -> Sequential {
     let drift = suite.candidate_session();
-    let mut values = vec![vec![vec![]]; SCENARIOS * METRICS];
+    let mut starts: Vec<Vec<Measured>> = vec![vec![]; SCENARIOS * METRICS];
     let mut judged: Vec<Option<Judgement>> = vec![None; SCENARIOS * METRICS];
     let mut cost_s = 0.0;
     let is_open = |judgement: &Option<Judgement>| {
@@ -210,22 +173,24 @@ fn sequential(
     while judged.iter().any(is_open) {
         let live: Vec<bool> = judged.chunks(METRICS).map(is_live).collect();
         cost_s += cost(&setup.world, RUNS, live.iter().filter(|live| **live).count());
-        for (guard, runs) in suite.start_of(&drift, RUNS, &live).iter().enumerate() {
+        let start = suite.start_of(&drift, RUNS, &live);
+        for (guard, runs) in start.runs.iter().enumerate() {
             if !(live[guard / METRICS] || is_open(&judged[guard])) {
                 continue;
             }
-            values[guard][0].push(self::values(guard, runs, shifts[guard]));
-            if setup.fixed && values[guard][0].len() < FIXED {
+            let clock = candidate_clock(setup, &start.clocks, guard);
+            starts[guard].push(measured(runs, shifts[guard], clock));
+            if setup.fixed && starts[guard].len() < FIXED {
                 continue;
             }
-            let now = plans[guard].judge(&Series::new(direction(guard), &values[guard]).unwrap());
+            let now = guards[guard].judge(&starts[guard]);
             let before = judged[guard].as_ref().map_or(Verdict::Continue, |said| said.verdict);
             if now.verdict.after(before) == now.verdict {
                 judged[guard] = Some(now);
             }
         }
     }
-    (judged.into_iter().flatten().collect(), cost_s)
+    Sequential { judged: judged.into_iter().flatten().collect(), starts, cost_s }
 }
 
 /// Pairs in a new session, of the scenarios with anything to confirm, until each is decided or the
@@ -235,8 +200,8 @@ fn confirm(
     setup: &Setup,
     rules: &Rules,
     suite: &mut Suite,
-    (plans, shifts): (&[Plan], &[f64]),
-    judged: &[Judgement],
+    (guards, shifts): (&[Judge], &[f64]),
+    (judged, starts): (&[Judgement], &[Vec<Measured>]),
     confirmed: &mut [Verdict],
 ) -> f64 {
     let mut open: Vec<usize> = (0..judged.len())
@@ -247,6 +212,11 @@ fn confirm(
         })
         .collect();
     let duet = &rules.duets[open.len()];
+    // What each guard's verdict rests on, which may be fewer starts than its scenario had.
+    let seen = |guard: usize| &starts[guard][..judged[guard].starts];
+    let shown: Vec<Judgement> = (0..judged.len())
+        .map(|guard| guards[guard].for_duet(&judged[guard], seen(guard)))
+        .collect();
     let drift = suite.session();
     let mut pairs: Vec<Vec<(Vec<f64>, Vec<f64>)>> = vec![vec![]; judged.len()];
     let mut cost_s = 0.0;
@@ -268,10 +238,16 @@ fn confirm(
         let (old, new) = (suite.start(&drift, runs), suite.start(&drift, runs));
         open.retain(|guard| {
             let guard = *guard;
-            pairs[guard]
-                .push((values(guard, &old[guard], 0.0), values(guard, &new[guard], shifts[guard])));
+            let judge = &guards[guard];
+            let base = measured(&old.runs[guard], 0.0, old.clocks[guard / METRICS]);
+            let clock = candidate_clock(setup, &new.clocks, guard);
+            let candidate = measured(&new.runs[guard], shifts[guard], clock);
+            pairs[guard].push((
+                judge.duet_values(seen(guard), &base),
+                judge.duet_values(seen(guard), &candidate),
+            ));
             let both = Pairs::new(direction(guard), &pairs[guard]).unwrap();
-            confirmed[guard] = duet.confirm(plans[guard].guard(), &judged[guard], &both).verdict;
+            confirmed[guard] = duet.confirm(judge.plan().guard(), &shown[guard], &both).verdict;
             failed[guard / METRICS] |= confirmed[guard] == Verdict::Regressed;
             !confirmed[guard].is_settled()
         });

@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 
+use crate::clock::Clock;
 use crate::percentile::Pool;
 
 /// Scenarios of a suite.
@@ -45,6 +46,8 @@ pub(crate) struct World {
     pub(crate) order: f64,
     /// The scatter of starts of all guards, where it does not differ from guard to guard.
     pub(crate) start_sd: Option<f64>,
+    /// How the SM clock moves and drives speed; `None` where it is not looked at.
+    pub(crate) clock: Option<Clock>,
 }
 
 /// What the other rows differ from.
@@ -59,6 +62,7 @@ pub(crate) const USUAL: World = World {
     first_run: 0.0,
     order: 0.0,
     start_sd: None,
+    clock: None,
 };
 
 /// One suite's truth: how much each guard scatters. The gate never sees it.
@@ -66,6 +70,8 @@ pub(crate) struct Suite<'a> {
     world: World,
     pool: &'a Pool,
     scatter: Vec<Scatter>,
+    /// How much of a change of the clock each guard's speed follows; 0 without a clock.
+    sensitivities: Vec<f64>,
     draws: ChaCha8Rng,
 }
 
@@ -78,6 +84,17 @@ struct Scatter {
 #[derive(Clone)]
 pub(crate) struct Session {
     drift: Vec<f64>,
+    /// The natural logarithm of the machine's mean clock in it, around the usual.
+    clock: f64,
+}
+
+/// What one start gave.
+pub(crate) struct Start {
+    /// `[guard][run]`, log scale.
+    pub(crate) runs: Vec<Vec<f64>>,
+    /// The natural logarithm of the mean clock of each scenario, around the usual, as it is read; 0
+    /// without a clock.
+    pub(crate) clocks: Vec<f64>,
 }
 
 impl<'a> Suite<'a> {
@@ -91,7 +108,11 @@ impl<'a> Suite<'a> {
             .map(|_| Scatter { run: log_uniform(0.003, 0.03), start: log_uniform(0.003, 0.015) })
             .map(|scatter| Scatter { start: world.start_sd.unwrap_or(scatter.start), ..scatter });
         let scatter = scatter.collect();
-        Self { world, pool, scatter, draws }
+        let sensitivities = world.clock.map_or_else(
+            || vec![0.0; SCENARIOS * METRICS],
+            |clock| clock.sensitivities(&mut draws),
+        );
+        Self { world, pool, scatter, sensitivities, draws }
     }
 
     fn normal(&mut self) -> f64 {
@@ -112,7 +133,8 @@ impl<'a> Suite<'a> {
         let drift = (0..SCENARIOS * METRICS)
             .map(|_| gpu + self.world.session_sd * half(all, self.normal()))
             .collect();
-        Session { drift }
+        let clock = self.world.clock.map_or(0.0, |clock| clock.session_sd * self.normal());
+        Session { drift, clock }
     }
 
     /// The session in which the candidate is measured.
@@ -122,19 +144,15 @@ impl<'a> Suite<'a> {
         session
     }
 
-    /// One start of every scenario's server and `runs` runs of each: `[guard][run]`, log scale.
-    pub(crate) fn start(&mut self, session: &Session, runs: usize) -> Vec<Vec<f64>> {
+    /// One start of every scenario's server and `runs` runs of each.
+    pub(crate) fn start(&mut self, session: &Session, runs: usize) -> Start {
         self.start_of(session, runs, &[true; SCENARIOS])
     }
 
     /// The same of a start that measures only the scenarios that are `live`.
-    pub(crate) fn start_of(
-        &mut self,
-        session: &Session,
-        runs: usize,
-        live: &[bool],
-    ) -> Vec<Vec<f64>> {
+    pub(crate) fn start_of(&mut self, session: &Session, runs: usize, live: &[bool]) -> Start {
         let machine = self.normal();
+        let (clocks, read) = self.clocks(session);
         let mut values = Vec::with_capacity(SCENARIOS * METRICS);
         for scenario in 0..SCENARIOS {
             let server = if self.world.shared_server { machine } else { self.normal() };
@@ -144,7 +162,7 @@ impl<'a> Suite<'a> {
             for metric in 0..METRICS {
                 let guard = scenario * METRICS + metric;
                 let before = live[..scenario].iter().filter(|live| **live).count();
-                let level = session.drift[guard]
+                let level = session.drift[guard] - self.sensitivities[guard] * clocks[scenario]
                     + slow
                     + self.world.order * before as f64 / (SCENARIOS - 1) as f64
                     + self.scatter[guard].start * half(server, self.normal());
@@ -160,7 +178,21 @@ impl<'a> Suite<'a> {
                 values.push(of_check.collect());
             }
         }
-        values
+        Start { runs: values, clocks: read }
+    }
+
+    /// The clock of each scenario in a start: as it is, and as it is read.
+    fn clocks(&mut self, session: &Session) -> (Vec<f64>, Vec<f64>) {
+        let Some(clock) = self.world.clock else {
+            return (vec![0.0; SCENARIOS], vec![0.0; SCENARIOS]);
+        };
+        let machine = self.normal();
+        (0..SCENARIOS)
+            .map(|_| {
+                let at = session.clock + clock.start_sd * half(machine, self.normal());
+                (at, at + clock.read_sd * self.normal())
+            })
+            .unzip()
     }
 
     fn outlier(&mut self) -> f64 {
