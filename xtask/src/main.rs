@@ -30,7 +30,8 @@ enum Task {
     #[command(after_help = "\
 Examples:
   cargo xtask gate-lab                       the study, then whole simulated runs through the front door
-  cargo xtask gate-lab -- --suites 200       the study alone, smaller")]
+  cargo xtask gate-lab -- --suites 200       the study alone, smaller
+  cargo xtask gate-lab -- clock              what judging by the SM clock would gain and hide")]
     GateLab {
         /// Options of the study; with any, the whole runs are left out
         #[arg(last = true, value_name = "OPTIONS")]

@@ -2,6 +2,7 @@
 
 pub mod anchor;
 pub mod baseline;
+mod clock_difference;
 pub mod compare;
 pub mod duet;
 pub mod exit_code;

@@ -3,6 +3,7 @@
 use crate::analysis::statistics::median;
 use crate::judge::anchor::{Anchor, AnchorLookup};
 use crate::judge::baseline::Baseline;
+use crate::judge::clock_difference::clock_difference;
 use crate::judge::gate::Gate;
 use crate::judge::headline::is_headline;
 use crate::judge::judgement::Judgement;
@@ -107,12 +108,14 @@ pub fn compare(
     let mut notes = notes(evidence);
     notes.extend(unresolved);
     notes.extend(remarks(evidence.load.arrivals, evidence.guards));
+    let comparable = baseline.filter(|_| incomparable.is_empty());
+    notes.extend(comparable.and_then(|before| clock_difference(before, evidence, !are_starts)));
     let anchor = match anchored {
         AnchorLookup::At(anchor) => comparable_anchor(evidence, anchor, fingerprint, &mut notes),
         AnchorLookup::Nowhere | AnchorLookup::Unusable(_) => None,
     };
     if are_starts && *anchored == AnchorLookup::Nowhere {
-        notes.extend(baseline.filter(|_| incomparable.is_empty()).and_then(without_anchor));
+        notes.extend(comparable.and_then(without_anchor));
     }
     let rows = rows(evidence, baseline, anchor, overall.map_or(Ask::Gate(judging), Ask::Whole));
     let guards =

@@ -130,6 +130,8 @@ codes! {
         ModelNotListed,
         /// The engine reports other settings in one start than in another.
         EngineSettingsDiffer,
+        /// The SM clock of the GPUs differs from the baseline's.
+        ClockDiffers,
         /// A remote server is not restarted between the starts.
         NotRestarted,
         /// The anchor is of something else.

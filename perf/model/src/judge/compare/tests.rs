@@ -263,3 +263,32 @@ fn a_measured_baseline_without_an_anchor_says_so_with_the_command_that_makes_one
     assert_eq!(lacks(&BaselineLookup::Nothing), None);
     assert_eq!(lacks(&recorded(|baseline| baseline.workload = "other".into())), None);
 }
+
+#[test]
+fn a_clock_that_differs_from_the_baseline_is_named_and_changes_no_verdict() {
+    let clock = Metric::whole_server(Quantity::MeanSmClock).unwrap();
+    let at = |mut starts: Vec<RepetitionResult>, mhz: f64| {
+        for start in &mut starts {
+            start.summary.values.insert(clock, mhz);
+        }
+        starts
+    };
+    let found = |workload: Option<&str>| {
+        recorded(|baseline| {
+            baseline.metrics.insert(clock, vec![vec![vec![1_905.0]; 3]]);
+            baseline.workload = workload.unwrap_or(&baseline.workload).to_owned();
+        })
+    };
+    let named = |report: &LoadReport| {
+        let note = report.notes.iter().find(|note| note.code == FindingCode::ClockDiffers);
+        note.map(|note| note.message.clone())
+    };
+    let slow = at(starts(&[91.0; 3]), 1_740.0);
+    let report = verdict_of(&slow, &found(None));
+    assert!(named(&report).unwrap().starts_with("mean SM clock: 1905 MHz → 1740 MHz (-8.7 %)"));
+    assert_eq!(report.verdict, verdict_of(&starts(&[91.0; 3]), &recorded(|_| ())).verdict);
+    // Nearly the same clock, no clock, and something else that was measured.
+    assert_eq!(named(&verdict_of(&at(starts(&[91.0; 3]), 1_900.0), &found(None))), None);
+    assert_eq!(named(&verdict_of(&starts(&[91.0; 3]), &found(None))), None);
+    assert_eq!(named(&verdict_of(&slow, &found(Some("other")))), None);
+}
