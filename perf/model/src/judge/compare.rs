@@ -3,7 +3,7 @@
 use crate::analysis::statistics::median;
 use crate::judge::anchor::{Anchor, AnchorLookup};
 use crate::judge::baseline::Baseline;
-use crate::judge::clock_difference::clock_difference;
+use crate::judge::clock_difference;
 use crate::judge::gate::Gate;
 use crate::judge::headline::is_headline;
 use crate::judge::judgement::Judgement;
@@ -109,7 +109,14 @@ pub fn compare(
     notes.extend(unresolved);
     notes.extend(remarks(evidence.load.arrivals, evidence.guards));
     let comparable = baseline.filter(|_| incomparable.is_empty());
-    notes.extend(comparable.and_then(|before| clock_difference(before, evidence, !are_starts)));
+    notes.extend(match judging {
+        Reference::Baseline(_) => {
+            comparable.and_then(|before| clock_difference::from_baseline(before, evidence.starts))
+        }
+        Reference::Pairs(_, base) => {
+            clock_difference::side_by_side("", base, evidence.starts, false)
+        }
+    });
     let anchor = match anchored {
         AnchorLookup::At(anchor) => comparable_anchor(evidence, anchor, fingerprint, &mut notes),
         AnchorLookup::Nowhere | AnchorLookup::Unusable(_) => None,

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use crate::judge::baseline::Baseline;
+use crate::judge::clock_difference::side_by_side;
 use crate::judge::gate::{DuetOutcome, Gate};
 use crate::judge::judgement::Judgement;
 use crate::judge::report::{LoadReport, Row};
@@ -199,6 +200,10 @@ pub fn settle(
                 "the duet ended when another guard of the load was confirmed",
             );
         }
+    }
+    if open.is_empty() {
+        let differed = report.notes.iter().any(|note| note.code == FindingCode::ClockDiffers);
+        report.notes.extend(side_by_side(" in the duet", base, candidate, differed));
     }
 }
 

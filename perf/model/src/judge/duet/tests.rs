@@ -221,3 +221,40 @@ fn a_gain_without_a_duet_is_not_reported_where_the_baseline_knows_no_days() {
         "{reason}"
     );
 }
+
+#[test]
+fn a_duet_says_whose_clock_it_was_when_it_ends_and_not_before() {
+    let clock = Metric::whole_server(crate::spec::quantity::Quantity::MeanSmClock).unwrap();
+    let at = |values: &[f64], mhz: f64| {
+        let mut side = starts(values);
+        for start in &mut side {
+            start.summary.values.insert(clock, mhz);
+        }
+        side
+    };
+    let noted = |pairs: usize| {
+        let (base, candidate) = ([100.0, 100.2, 99.9, 100.1], [90.0, 90.1, 89.8, 90.2]);
+        let results = LoadResults {
+            suite: "s",
+            load: &fixtures::load(),
+            guards: &[Guard::new(throughput(), percent(2.5))],
+            published: &[],
+            starts: &at(&WORSE, 1_740.0),
+        };
+        let before = at(&BEFORE, 1_905.0);
+        let baseline = LoadResults { starts: &before, ..results.clone() }.as_baseline().unwrap();
+        let gate = Gate::new(Design::of(1)).unwrap();
+        let places = Places { baseline_file: "b.snap".into(), records: "r".into() };
+        let found = BaselineLookup::Baseline(Box::new(baseline.clone()));
+        let reference = Reference::Baseline(&gate);
+        let mut report = compare(&results, &found, &AnchorLookup::Nowhere, reference, places);
+        let mut open = suspects(&report, results.guards);
+        let raised_by =
+            Suspicion { baseline: &baseline, starts: results.starts, most_pairs: 4, suspects: 1 };
+        let (base, candidate) = (at(&base[..pairs], 1_890.0), at(&candidate[..pairs], 1_740.0));
+        settle(&mut report, &mut open, &gate, &raised_by, &base, &candidate);
+        report.notes.iter().filter(|note| note.code == FindingCode::ClockDiffers).count()
+    };
+    // The one is of the baseline, the other of the duet.
+    assert_eq!((noted(1), noted(4)), (1, 2));
+}
