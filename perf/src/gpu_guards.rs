@@ -26,6 +26,26 @@ pub fn peak_gpu_memory() -> GpuCost {
     GpuCost(Quantity::PeakGpuMemory)
 }
 
+/// What the GPUs sent over PCIe, all together, in MB/s.
+pub fn pcie_tx() -> GpuCost {
+    GpuCost(Quantity::PcieTx)
+}
+
+/// What the GPUs received over PCIe, all together, in MB/s.
+pub fn pcie_rx() -> GpuCost {
+    GpuCost(Quantity::PcieRx)
+}
+
+/// What the GPUs sent over NVLink, all together, in MB/s.
+pub fn nvlink_tx() -> GpuCost {
+    GpuCost(Quantity::NvlinkTx)
+}
+
+/// What the GPUs received over NVLink, all together, in MB/s.
+pub fn nvlink_rx() -> GpuCost {
+    GpuCost(Quantity::NvlinkRx)
+}
+
 /// Output tokens for each joule.
 pub fn tokens_per_joule() -> GpuYield {
     GpuYield(Quantity::TokensPerJoule)
@@ -74,9 +94,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guard_of_the_energy_names_what_it_guards() {
+    fn a_guard_of_the_gpus_names_what_it_guards() {
         let guard = energy_per_output_token().may_rise(percent(5.0));
         assert_eq!(guard.metric.to_string(), "energy_per_output_token_j_per_tok");
+        let guard = pcie_rx().may_rise(percent(5.0));
+        assert_eq!(guard.metric.to_string(), "pcie_rx_mb_per_s");
         let guard = tokens_per_joule().may_drop(percent(5.0));
         assert_eq!(guard.metric.to_string(), "tokens_per_joule_tok_per_j");
     }

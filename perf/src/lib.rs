@@ -91,7 +91,8 @@ pub mod prelude {
     pub use serde_json::json;
 
     pub use crate::gpu_guards::{
-        energy, energy_per_output_token, mean_power, peak_gpu_memory, tokens_per_joule,
+        energy, energy_per_output_token, mean_power, nvlink_rx, nvlink_tx, pcie_rx, pcie_tx,
+        peak_gpu_memory, tokens_per_joule,
     };
     pub use crate::guards::{
         acceptance_at, acceptance_length, acceptance_rate, answer_tokens, compilation, e2e,

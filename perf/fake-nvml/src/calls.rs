@@ -14,9 +14,9 @@ use sys::{
 
 use crate::script::{Device, Script, value};
 
-const OK: nvmlReturn_t = sys::nvmlReturn_enum_NVML_SUCCESS;
-const INVALID: nvmlReturn_t = sys::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT;
-const NOT_SUPPORTED: nvmlReturn_t = sys::nvmlReturn_enum_NVML_ERROR_NOT_SUPPORTED;
+pub(crate) const OK: nvmlReturn_t = sys::nvmlReturn_enum_NVML_SUCCESS;
+pub(crate) const INVALID: nvmlReturn_t = sys::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT;
+pub(crate) const NOT_SUPPORTED: nvmlReturn_t = sys::nvmlReturn_enum_NVML_ERROR_NOT_SUPPORTED;
 const LOST: nvmlReturn_t = sys::nvmlReturn_enum_NVML_ERROR_GPU_IS_LOST;
 const TOO_SMALL: nvmlReturn_t = sys::nvmlReturn_enum_NVML_ERROR_INSUFFICIENT_SIZE;
 const NOT_LOADED: nvmlReturn_t = sys::nvmlReturn_enum_NVML_ERROR_DRIVER_NOT_LOADED;
@@ -31,7 +31,7 @@ static WATCHED: Mutex<Vec<(usize, f64)>> = Mutex::new(Vec::new());
 ///
 /// # Safety
 /// `to` is null or valid for a write, as NVML demands of its callers.
-unsafe fn put<T>(to: *mut T, answer: T) -> nvmlReturn_t {
+pub(crate) unsafe fn put<T>(to: *mut T, answer: T) -> nvmlReturn_t {
     if to.is_null() {
         return INVALID;
     }
@@ -60,12 +60,12 @@ fn handle(index: usize) -> nvmlDevice_t {
     ptr::without_provenance_mut(index + 1)
 }
 
-fn index(device: nvmlDevice_t) -> usize {
+pub(crate) fn index(device: nvmlDevice_t) -> usize {
     device.addr().wrapping_sub(1)
 }
 
 /// What a device answers now to the function of this name.
-fn ask<T>(
+pub(crate) fn ask<T>(
     function: &str,
     device: nvmlDevice_t,
     answer: impl FnOnce(&Device, f64) -> Option<T>,
@@ -129,6 +129,8 @@ one_value! {
     nvmlDeviceGetMaxClockInfo(clock: c_uint) -> c_uint = |device, now| {
         if clock == 2 { Some(small(value(&device.memory_mhz, now)?)) } else { Some(device.max_sm_mhz) }
     };
+    nvmlDeviceGetApplicationsClock(clock: c_uint) -> c_uint =
+        |device, now| device.applications_mhz.map(|(sm, memory)| if clock == 2 { memory } else { sm });
     nvmlDeviceGetCurrentClocksThrottleReasons() -> c_ulonglong = |device, now| Some(device.slowed_by(now));
     nvmlDeviceGetViolationStatus(policy: c_uint) -> nvmlViolationTime_t = |device, now| {
         let bits = match policy { 0 => 4, 1 => 32 | 64, _ => 0 };

@@ -6,6 +6,7 @@
 //! loads the real one. This is the only crate of the workspace with unsafe code.
 
 mod calls;
+mod monitoring;
 mod script;
 
 use std::io;

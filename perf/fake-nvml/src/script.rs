@@ -43,6 +43,8 @@ pub struct Device {
     pub max_sm_mhz: u32,
     /// The clock of its memory, in MHz.
     pub memory_mhz: Curve,
+    /// The applications clocks of its multiprocessors and its memory, in MHz, where it has them.
+    pub applications_mhz: Option<(u32, u32)>,
     /// The share of time in which it computes, in percent.
     pub busy_percent: Curve,
     /// What may slow it down, with NVML's bit and from when to when.
@@ -71,6 +73,15 @@ pub struct Device {
     pub switch: u32,
     /// PCIe generation and width.
     pub pcie: (u32, u32),
+    /// What it sends over PCIe, in MiB/s. A GPU whose four curves of traffic are all empty has no
+    /// performance monitoring (GPM).
+    pub pcie_tx_mib_s: Curve,
+    /// What it receives over PCIe, in MiB/s.
+    pub pcie_rx_mib_s: Curve,
+    /// What it sends over all its NVLinks, in MiB/s.
+    pub nvlink_tx_mib_s: Curve,
+    /// What it receives over all its NVLinks, in MiB/s.
+    pub nvlink_rx_mib_s: Curve,
     /// The NVML functions that are not supported: `nvmlDeviceGetPowerUsage`.
     pub not_supported: Vec<String>,
 }
@@ -137,6 +148,7 @@ impl Default for Device {
             sm_mhz: vec![(0.0, 1_980.0)],
             max_sm_mhz: 1_980,
             memory_mhz: vec![(0.0, 3_201.0)],
+            applications_mhz: None,
             busy_percent: vec![(0.0, 0.0)],
             slowed: Vec::new(),
             xids: Vec::new(),
@@ -151,6 +163,10 @@ impl Default for Device {
             nvlinks: 0,
             switch: 0,
             pcie: (5, 16),
+            pcie_tx_mib_s: Vec::new(),
+            pcie_rx_mib_s: Vec::new(),
+            nvlink_tx_mib_s: Vec::new(),
+            nvlink_rx_mib_s: Vec::new(),
             not_supported: Vec::new(),
         }
     }
@@ -213,7 +229,7 @@ pub(crate) fn value(curve: &[(f64, f64)], now: f64) -> Option<f64> {
 }
 
 /// The integral of a curve from 0 to `now`, exactly.
-fn integral(curve: &[(f64, f64)], now: f64) -> f64 {
+pub(crate) fn integral(curve: &[(f64, f64)], now: f64) -> f64 {
     let inner = curve.iter().map(|point| point.0).filter(|at| (0.0..now).contains(at));
     let mut stops: Vec<f64> = std::iter::once(0.0).chain(inner).chain([now.max(0.0)]).collect();
     stops.sort_by(f64::total_cmp);

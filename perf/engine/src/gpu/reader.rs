@@ -14,6 +14,10 @@ use super::Gpu;
 use super::nvml::users;
 use super::owners::Owners;
 
+mod traffic;
+
+use traffic::Traffic;
+
 const MIB: u64 = 1024 * 1024;
 
 /// NVML's number for an XID that it does not know.
@@ -21,17 +25,32 @@ const UNKNOWN_XID: u64 = 999;
 
 /// The GPUs that are read.
 pub(super) struct Reader<'nvml> {
-    devices: Vec<(u32, Option<Device<'nvml>>)>,
+    devices: Vec<Read<'nvml>>,
     events: Option<EventSet<'nvml>>,
+}
+
+/// A GPU that is read.
+struct Read<'nvml> {
+    gpu: u32,
+    /// `None` for one that is lost.
+    device: Option<Device<'nvml>>,
+    /// `None` for one that does not count it.
+    traffic: Option<Traffic<'nvml>>,
 }
 
 impl<'nvml> Reader<'nvml> {
     /// Finds the GPUs by UUID. XID errors are reported from now on.
     pub(super) fn new(nvml: &'nvml Nvml, gpus: &[Gpu]) -> Self {
-        let device = |gpu: &Gpu| (gpu.index, nvml.device_by_uuid(gpu.uuid.as_str()).ok());
+        let device = |gpu: &Gpu| {
+            let device = nvml.device_by_uuid(gpu.uuid.as_str()).ok();
+            // The only GPU of a server has no other to send to.
+            let is_linked = gpus.len() > 1 && gpu.setup.nvlinks.is_some_and(|links| links > 0);
+            let traffic = device.as_ref().and_then(|device| Traffic::of(device, is_linked));
+            Read { gpu: gpu.index, device, traffic }
+        };
         let devices: Vec<_> = gpus.iter().map(device).collect();
         let mut events = nvml.create_event_set().ok();
-        for device in devices.iter().filter_map(|(_, device)| device.as_ref()) {
+        for device in devices.iter().filter_map(|it| it.device.as_ref()) {
             // A GPU without events leaves its XIDs unknown, and takes those of the others with it.
             events = events
                 .and_then(|set| device.register_events(EventTypes::CRITICAL_XID_ERROR, set).ok());
@@ -39,16 +58,20 @@ impl<'nvml> Reader<'nvml> {
         Self { devices, events }
     }
 
-    /// What every GPU does now. Processes are looked for where there are owners: that costs the most.
-    pub(super) fn read(&self, at_us: u64, owners: Option<&Owners>) -> Vec<GpuReading> {
+    /// What every GPU does now. Traffic is read and processes are looked for where there are owners:
+    /// these cost the most.
+    pub(super) fn read(&mut self, at_us: u64, owners: Option<&Owners>) -> Vec<GpuReading> {
         let mut xids = self.xids();
-        let reading = |(gpu, device): &(u32, Option<Device<'_>>)| {
+        let reading = |Read { gpu, device, traffic }: &mut Read<'_>| {
             let mut reading = device.as_ref().map_or_else(lost, |device| read(device, owners));
             (reading.gpu, reading.at_us) = (*gpu, at_us);
             reading.xids.extend(xids.extract_if(.., |(of, _)| of == gpu).map(|(_, xid)| xid));
+            if let (Some(device), Some(traffic), Some(_)) = (device, traffic, owners) {
+                traffic.read(device, &mut reading);
+            }
             reading
         };
-        self.devices.iter().map(reading).collect()
+        self.devices.iter_mut().map(reading).collect()
     }
 
     /// What the driver reported since the last time, with the GPU's number.
@@ -64,10 +87,8 @@ impl<'nvml> Reader<'nvml> {
             // A lost GPU gives no UUID, but still its number.
             let known = |device: &Device<'_>| device.uuid().ok();
             let uuid = known(&event.device);
-            let of = |device: &Option<Device<'_>>| {
-                uuid.is_some() && device.as_ref().and_then(known) == uuid
-            };
-            let gpu = self.devices.iter().find(|(_, device)| of(device)).map(|(gpu, _)| *gpu);
+            let of = |it: &&Read<'_>| uuid.is_some() && it.device.as_ref().and_then(known) == uuid;
+            let gpu = self.devices.iter().find(of).map(|it| it.gpu);
             found.extend(gpu.or_else(|| event.device.index().ok()).map(|gpu| (gpu, xid)));
         }
         found

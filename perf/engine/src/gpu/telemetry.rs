@@ -15,7 +15,7 @@ use super::{Gpu, Owners};
 /// Between two readings.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Readings between two looks for other processes, which cost more.
+/// Readings between two looks for other processes and at the traffic, which cost more.
 const TICKS_OF_A_LOOK: u32 = 10;
 
 /// Reads GPUs ten times a second until it is stopped or dropped.
@@ -100,8 +100,8 @@ fn follow(
     into: &Mutex<Vec<GpuReading>>,
 ) {
     let Ok(nvml) = nvml_wrapper::Nvml::init() else { return };
-    let reader = Reader::new(&nvml, gpus);
-    let read = |looks: bool| {
+    let mut reader = Reader::new(&nvml, gpus);
+    let mut read = |looks: bool| {
         let readings = reader.read(since(), looks.then_some(owners));
         into.lock().unwrap_or_else(PoisonError::into_inner).extend(readings);
     };

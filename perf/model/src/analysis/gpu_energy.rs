@@ -1,4 +1,4 @@
-//! What a GPU used in a window of time, from its own accumulator and from its power: [`energy`].
+//! What a GPU used and moved in a window of time: [`energy`], [`mean_power`], [`mean_traffic`].
 
 use crate::record::gpu_reading::GpuReading;
 
@@ -41,11 +41,7 @@ pub fn energy(readings: &[&GpuReading], window: Window) -> Result<f64, String> {
         return Err("it has no energy accumulator".to_owned());
     }
     gap(&accumulator, window)?;
-    if accumulator.windows(2).any(|pair| pair[1].1 < pair[0].1) {
-        return Err("its energy accumulator went backwards".to_owned());
-    }
-    let at = |moment| value_at(&accumulator, moment);
-    let joules = (at(window.to_us) - at(window.from_us)) / 1e3;
+    let joules = growth(&accumulator, window, "energy")? / 1e3;
     let integrated = mean_power(readings, window)? * window.seconds();
     let difference = (joules - integrated).abs() / integrated.max(1e-9);
     if difference > MOST_DIFFERENCE {
@@ -74,6 +70,38 @@ pub fn mean_power(readings: &[&GpuReading], window: Window) -> Result<f64, Strin
         .collect();
     let area = line.windows(2).map(|pair| (pair[1].0 - pair[0].0) * (pair[0].1 + pair[1].1) / 2.0);
     Ok(area.sum::<f64>() / (window.to_us - window.from_us).max(1.0) / 1e3)
+}
+
+/// What a GPU moved on average in a window, in megabytes (10⁶ bytes) a second: the growth of a number of
+/// bytes, with straight lines between readings, over the time from the first to the last of them.
+///
+/// # Errors
+/// Why it cannot be said: it was not counted, not twice in the window, or not for more than 3 s.
+pub fn mean_traffic(
+    readings: &[&GpuReading],
+    window: Window,
+    bytes: impl Fn(&GpuReading) -> Option<u64>,
+) -> Result<f64, String> {
+    let counted = points(readings, bytes);
+    let (Some(first), Some(last)) = (counted.first(), counted.last()) else {
+        return Err("it does not count its traffic".to_owned());
+    };
+    gap(&counted, window)?;
+    let (from_us, to_us) = (window.from_us.max(first.0), window.to_us.min(last.0));
+    if to_us <= from_us {
+        return Err("its traffic was read once".to_owned());
+    }
+    let known = Window { from_us, to_us };
+    Ok(growth(&counted, known, "traffic")? / 1e6 / known.seconds())
+}
+
+/// By how much an accumulator grew in a window.
+fn growth(accumulator: &[(f64, f64)], window: Window, of: &str) -> Result<f64, String> {
+    if accumulator.windows(2).any(|pair| pair[1].1 < pair[0].1) {
+        return Err(format!("its {of} accumulator went backwards"));
+    }
+    let at = |moment| value_at(accumulator, moment);
+    Ok(at(window.to_us) - at(window.from_us))
 }
 
 /// What was read, in order of time.
@@ -132,6 +160,36 @@ mod tests {
 
     fn of(readings: &[GpuReading]) -> Result<f64, String> {
         energy(&readings.iter().collect::<Vec<_>>(), WINDOW)
+    }
+
+    /// Traffic that is counted once a second, from `from_s` to `to_s`, at 100 MB/s and from 5 s on 300 MB/s.
+    fn traffic(from_s: u32, to_s: u32, window: Window) -> Result<f64, String> {
+        let mut readings = readings();
+        for second in from_s..=to_s {
+            let megabytes = second * 100 + second.saturating_sub(5) * 200;
+            readings[second as usize * 10].pcie_rx_bytes = Some(u64::from(megabytes) * 1_000_000);
+        }
+        let readings: Vec<&GpuReading> = readings.iter().collect();
+        mean_traffic(&readings, window, |reading| reading.pcie_rx_bytes)
+    }
+
+    #[test]
+    fn traffic_is_the_mean_of_what_was_counted_in_the_window() {
+        // 2.95 s at 100 MB/s, 3.05 s at 300 MB/s.
+        let mean = traffic(0, 10, WINDOW).unwrap();
+        assert!((mean - (2.95 * 100.0 + 3.05 * 300.0) / 6.0).abs() < 1e-6, "{mean}");
+        // Up to 7 s: what was moved after the last reading is not known, and is not taken for nothing.
+        let mean = traffic(0, 7, WINDOW).unwrap();
+        assert!((mean - (2.95 * 100.0 + 2.0 * 300.0) / 4.95).abs() < 1e-6, "{mean}");
+    }
+
+    #[test]
+    fn traffic_that_was_counted_once_or_long_ago_is_unknown() {
+        assert_eq!(traffic(0, 4, WINDOW).unwrap_err(), "it was not read for 4.0 s (limit 3 s)");
+        let short = Window { from_us: 4_010_000.0, to_us: 4_200_000.0 };
+        assert_eq!(traffic(4, 4, short).unwrap_err(), "its traffic was read once");
+        let none = mean_traffic(&[], WINDOW, |reading| reading.nvlink_tx_bytes);
+        assert_eq!(none.unwrap_err(), "it does not count its traffic");
     }
 
     #[test]

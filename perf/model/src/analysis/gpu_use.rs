@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::gpu_energy::{Window, energy, mean_power};
+use crate::analysis::gpu_energy::{Window, energy, mean_power, mean_traffic};
 use crate::analysis::summary::Summary;
 use crate::record::file::Record;
 use crate::record::finding::{Finding, FindingCode};
@@ -72,6 +72,14 @@ impl<'a> GpuUse<'a> {
         put(Quantity::MeanSmClock, crate::analysis::statistics::mean(&clocks));
         put(Quantity::ThrottledTime, self.longest(|gpu| self.throttled_s(gpu)));
         put(Quantity::PowerCapTime, self.longest(|gpu| self.capped_percent(gpu)));
+        let mut traffic = |quantity, bytes: fn(&GpuReading) -> Option<u64>| {
+            let mean = |readings: &[&GpuReading]| mean_traffic(readings, self.window, bytes).ok();
+            put(quantity, self.sum(mean));
+        };
+        traffic(Quantity::PcieTx, |reading| reading.pcie_tx_bytes);
+        traffic(Quantity::PcieRx, |reading| reading.pcie_rx_bytes);
+        traffic(Quantity::NvlinkTx, |reading| reading.nvlink_tx_bytes);
+        traffic(Quantity::NvlinkRx, |reading| reading.nvlink_rx_bytes);
     }
 
     /// The energy of all GPUs together, in joules.
@@ -121,6 +129,10 @@ impl<'a> GpuUse<'a> {
             (Quantity::MaxGpuTemperature, 0),
             (Quantity::MeanSmClock, 0),
             (Quantity::PowerCapTime, 0),
+            (Quantity::PcieTx, 0),
+            (Quantity::PcieRx, 0),
+            (Quantity::NvlinkTx, 0),
+            (Quantity::NvlinkRx, 0),
         ];
         let words = parts.into_iter().filter_map(|(quantity, digits)| {
             let value = figure(quantity)?;

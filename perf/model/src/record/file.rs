@@ -56,7 +56,7 @@ impl Record {
             let may_be_cut = lines.peek().is_none() && !text.ends_with('\n');
             match reader.line(line, may_be_cut)? {
                 Some(Entry::Sample(sample)) => samples.push(*sample),
-                Some(Entry::Gpu(reading)) => gpu_readings.push(reading),
+                Some(Entry::Gpu(reading)) => gpu_readings.push(*reading),
                 None => {}
             }
         }

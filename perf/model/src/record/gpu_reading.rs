@@ -41,6 +41,19 @@ pub struct GpuReading {
     /// Memory errors since its driver was loaded that could not be corrected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ecc_errors: Option<u64>,
+    /// What it has sent over PCIe since the readings began, in bytes. It and the three below are worked
+    /// out from the driver's rates between one reading and the next, about once a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pcie_tx_bytes: Option<u64>,
+    /// What it has received over PCIe since then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pcie_rx_bytes: Option<u64>,
+    /// What it has sent over all its NVLinks since then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nvlink_tx_bytes: Option<u64>,
+    /// What it has received over all its NVLinks since then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nvlink_rx_bytes: Option<u64>,
     /// XID errors that the driver reported since the reading before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub xids: Vec<u64>,

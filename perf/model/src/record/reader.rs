@@ -36,7 +36,7 @@ pub enum RecordError {
 enum ReadLine {
     Header(Box<Header>),
     Sample(Box<Sample>),
-    Gpu(GpuReading),
+    Gpu(Box<GpuReading>),
     End(Box<End>),
 }
 
@@ -46,7 +46,7 @@ pub enum Entry {
     /// A request.
     Sample(Box<Sample>),
     /// What a GPU did at one moment.
-    Gpu(GpuReading),
+    Gpu(Box<GpuReading>),
 }
 
 /// Reads a record line by line, and checks it.

@@ -97,12 +97,20 @@ pub enum Quantity {
     ThrottledTime,
     /// The share of the time in which the power cap held a clock down; the largest of any GPU.
     PowerCapTime,
+    /// What the GPUs sent over PCIe, all together. It and the three below need a GPU that counts it.
+    PcieTx,
+    /// What they received over PCIe.
+    PcieRx,
+    /// What they sent over NVLink.
+    NvlinkTx,
+    /// What they received over NVLink.
+    NvlinkRx,
 }
 
 /// All quantities, in the order of reports.
-pub const QUANTITIES: [Quantity; 41 + DraftPosition::MOST] = {
+pub const QUANTITIES: [Quantity; 45 + DraftPosition::MOST] = {
     // The acceptance at the first position stands for that at each.
-    let mut all = [Quantity::OutputThroughput; 41 + DraftPosition::MOST];
+    let mut all = [Quantity::OutputThroughput; 45 + DraftPosition::MOST];
     let (mut from, mut to) = (0, 0);
     while from < KINDS.len() {
         all[to] = KINDS[from];
@@ -121,7 +129,7 @@ pub const QUANTITIES: [Quantity; 41 + DraftPosition::MOST] = {
 };
 
 /// The kinds of quantities, in the order of reports.
-const KINDS: [Quantity; 42] = [
+const KINDS: [Quantity; 46] = [
     Quantity::OutputThroughput,
     Quantity::TotalThroughput,
     Quantity::RequestThroughput,
@@ -164,6 +172,10 @@ const KINDS: [Quantity; 42] = [
     Quantity::MeanSmClock,
     Quantity::ThrottledTime,
     Quantity::PowerCapTime,
+    Quantity::PcieTx,
+    Quantity::PcieRx,
+    Quantity::NvlinkTx,
+    Quantity::NvlinkRx,
 ];
 
 impl Quantity {
@@ -212,6 +224,10 @@ impl Quantity {
             Self::MeanSmClock => "mean_sm_clock",
             Self::ThrottledTime => "throttled_time",
             Self::PowerCapTime => "power_cap_share",
+            Self::PcieTx => "pcie_tx",
+            Self::PcieRx => "pcie_rx",
+            Self::NvlinkTx => "nvlink_tx",
+            Self::NvlinkRx => "nvlink_rx",
         }
     }
 
@@ -260,6 +276,10 @@ impl Quantity {
             Self::MeanSmClock => "mean SM clock",
             Self::ThrottledTime => "throttled time",
             Self::PowerCapTime => "time at power cap",
+            Self::PcieTx => "PCIe TX",
+            Self::PcieRx => "PCIe RX",
+            Self::NvlinkTx => "NVLink TX",
+            Self::NvlinkRx => "NVLink RX",
         }
     }
 
@@ -285,6 +305,7 @@ impl Quantity {
             Self::PeakGpuMemory => "MiB",
             Self::MaxGpuTemperature => "°C",
             Self::MeanSmClock => "MHz",
+            Self::PcieTx | Self::PcieRx | Self::NvlinkTx | Self::NvlinkRx => "MB/s",
             Self::Ttft
             | Self::Tpot
             | Self::Itl
@@ -334,7 +355,7 @@ impl Quantity {
             {
                 Direction::LowerIsBetter
             }
-            "ms" | "s" | "J" | "J/tok" | "W" | "MiB" | "°C" => Direction::LowerIsBetter,
+            "ms" | "s" | "J" | "J/tok" | "W" | "MiB" | "MB/s" | "°C" => Direction::LowerIsBetter,
             _ => Direction::HigherIsBetter,
         }
     }
@@ -356,6 +377,7 @@ impl Quantity {
             "MiB" => "mib",
             "°C" => "c",
             "MHz" => "mhz",
+            "MB/s" => "mb_per_s",
             _ => "ms",
         }
     }

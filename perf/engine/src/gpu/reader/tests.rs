@@ -16,7 +16,7 @@ use crate::gpu::played::{played, set_time};
 fn analysed() -> RunAnalysis {
     let gpus = list();
     let nvml = Nvml::init().unwrap();
-    let (reader, owners) = (Reader::new(&nvml, &gpus), Owners::now(&gpus));
+    let (mut reader, owners) = (Reader::new(&nvml, &gpus), Owners::now(&gpus));
     let mut readings = Vec::new();
     for tick in 0..=200_u32 {
         set_time(f64::from(tick) / 10.0);
@@ -96,6 +96,53 @@ fn an_accumulator_that_counts_something_else_gives_no_energy() {
 }
 
 #[test]
+fn planted_traffic_of_pcie_and_nvlink_is_right_within_one_percent() {
+    // The load is on the server from 5 s to 15 s: 10 s of MiB/s, with a slope and a jump in it.
+    let jump = vec![(0.0, 100.0), (9.0, 100.0), (9.0, 4_100.0)];
+    let slope = vec![(5.0, 20_000.0), (15.0, 40_000.0)];
+    let device = |index: u32| Played {
+        uuid: format!("GPU-{index}"),
+        nvlinks: 18,
+        pcie_tx_mib_s: vec![(0.0, 12.0)],
+        pcie_rx_mib_s: jump.clone(),
+        nvlink_tx_mib_s: slope.clone(),
+        nvlink_rx_mib_s: vec![(0.0, 250_000.0)],
+        ..Played::default()
+    };
+    let script = Script { devices: vec![device(0), device(1)], ..Script::default() };
+    let name = "gpu::reader::tests::planted_traffic_of_pcie_and_nvlink_is_right_within_one_percent";
+    played(name, &script, || {
+        let values = analysed().summary.values;
+        let planted_mib = [
+            ("pcie_tx_mb_per_s", 12.0),
+            ("pcie_rx_mb_per_s", 0.4 * 100.0 + 0.6 * 4_100.0),
+            ("nvlink_tx_mb_per_s", 30_000.0),
+            ("nvlink_rx_mb_per_s", 250_000.0),
+        ];
+        for (key, mib) in planted_mib {
+            let (measured, planted) = (values[&key.parse().unwrap()], 2.0 * mib * 1.048_576);
+            eprintln!("{key}: planted {planted:.1}, measured {measured:.1}");
+            assert!((measured / planted - 1.0).abs() < 0.01, "{key}: {measured} for {planted}");
+        }
+    });
+}
+
+#[test]
+fn a_gpu_that_counts_pcie_alone_or_has_no_other_to_send_to_has_no_figure_of_nvlink() {
+    let mut script = Script::of(1);
+    script.devices[0].nvlinks = 18;
+    script.devices[0].pcie_tx_mib_s = vec![(0.0, 12.0)];
+    script.devices[0].nvlink_tx_mib_s = vec![(0.0, 12.0)];
+    let name = "gpu::reader::tests::a_gpu_that_counts_pcie_alone_or_has_no_other_to_send_to_has_no_figure_of_nvlink";
+    played(name, &script, || {
+        let values = analysed().summary.values;
+        let has = |key: &str| values.contains_key(&key.parse().unwrap());
+        let keys = ["pcie_tx_mb_per_s", "pcie_rx_mb_per_s", "nvlink_tx_mb_per_s"];
+        assert_eq!(keys.map(has), [true, false, false]);
+    });
+}
+
+#[test]
 fn a_gpu_that_supports_nothing_gives_no_figure_and_no_fault() {
     let mut script = Script::of(1);
     script.devices[0].not_supported = perf_fake_nvml::Device::silent().not_supported;
@@ -111,6 +158,8 @@ fn a_gpu_that_supports_nothing_gives_no_figure_and_no_fault() {
                 "peak_gpu_memory_mib",
                 "mean_sm_clock_mhz",
                 "throttled_time_s",
+                "pcie_tx_mb_per_s",
+                "nvlink_rx_mb_per_s",
             ] {
                 assert!(!has(key), "{key}");
             }
