@@ -179,10 +179,16 @@ fn energy_row(report: &SuiteReport) -> &Row {
 }
 
 #[test]
-fn the_energy_of_a_planted_power_curve_is_right_in_record_summary_and_guard() {
+fn planted_energy_and_traffic_are_right_in_record_summary_and_guard() {
     // Its clock says what time it is in the script: a megahertz for each microsecond.
     let sm_mhz = vec![(0.0, 0.0), (1_000.0, 1e9)];
-    let place = playing(Device { power_w: planted_curve(), sm_mhz, ..Device::default() });
+    let place = playing(Device {
+        power_w: planted_curve(),
+        sm_mhz,
+        pcie_tx_mib_s: vec![(0.0, 3.0)],
+        pcie_rx_mib_s: vec![(0.0, 12_000.0)],
+        ..Device::default()
+    });
     let report = on_played_gpus(&place).refresh().run().assert_success().report();
     let record = place.record("paced");
     let readings = &record.gpu_readings;
@@ -197,6 +203,10 @@ fn the_energy_of_a_planted_power_curve_is_right_in_record_summary_and_guard() {
     assert!((summary / planted - 1.0).abs() < 0.01, "{summary} J for {planted} J");
     let power = record_value(&record, "mean_power_w").unwrap();
     assert!((power * window.seconds() / planted - 1.0).abs() < 0.01, "{power} W");
+    for (key, mib) in [("pcie_tx_mb_per_s", 3.0), ("pcie_rx_mb_per_s", 12_000.0)] {
+        let (measured, planted) = (record_value(&record, key).unwrap(), mib * 1.048_576);
+        assert!((measured / planted - 1.0).abs() < 0.01, "{key}: {measured} MB/s for {planted}");
+    }
     // The report has the starts' median; the first is one of them.
     let row = energy_row(&report);
     assert!(
@@ -208,15 +218,26 @@ fn the_energy_of_a_planted_power_curve_is_right_in_record_summary_and_guard() {
 
 #[test]
 fn a_guard_of_the_energy_goes_red_on_a_higher_power_curve_and_not_on_the_same() {
-    let level = |watts| Device { power_w: vec![(0.0, watts)], ..Device::default() };
+    let applications_mhz = Some((1_980, 3_201));
+    let level = |watts| {
+        let power_w = vec![(0.0, watts)];
+        Device { power_w, applications_mhz, ..Device::default() }
+    };
     let place = playing(level(400.0));
     on_played_gpus(&place).refresh().run().assert_success();
-    // A lower power cap is named, and no regression.
-    play(&place, Device { power_cap_w: 500, ..level(400.0) });
+    // A lower power cap and a lower clock are named, and no regression.
+    let slower =
+        Device { power_cap_w: 500, applications_mhz: Some((1_755, 3_201)), ..level(400.0) };
+    play(&place, slower);
     let held = on_played_gpus(&place).run().assert_success().report();
     assert_eq!(held.verdict, Verdict::Held);
     let changed: Vec<String> = held.loads[0].under_test.iter().map(ToString::to_string).collect();
-    assert_eq!(changed, ["power cap: 700 W → 500 W"]);
+    let named = ["SM applications clock: 1980 MHz → 1755 MHz", "power cap: 700 W → 500 W"];
+    assert_eq!(changed, named);
+    // What they measure is no further session of the baseline.
+    let other = on_played_gpus(&place).refresh().settings(|settings| settings.adds_session = true);
+    let said = format!("this run differs from the baseline in {}", named.join("; "));
+    other.run().assert_failed_with(&["cannot add a session", &said]);
     play(&place, level(600.0));
     let red = on_played_gpus(&place).run().assert_failure().report();
     assert_eq!(red.verdict, Verdict::Regressed);

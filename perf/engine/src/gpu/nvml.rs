@@ -114,6 +114,8 @@ fn setup(device: &Device<'_>) -> GpuSetup {
         power_cap_w: device.enforced_power_limit().ok().map(|milliwatts| milliwatts / 1_000),
         max_sm_mhz: device.max_clock_info(Clock::SM).ok(),
         max_memory_mhz: device.max_clock_info(Clock::Memory).ok(),
+        applications_sm_mhz: device.applications_clock(Clock::SM).ok(),
+        applications_memory_mhz: device.applications_clock(Clock::Memory).ok(),
         nvlinks: (!links.is_empty()).then(|| u32::try_from(up).unwrap_or(u32::MAX)),
         pcie_generation: device.current_pcie_link_gen().ok(),
         pcie_lanes: device.current_pcie_link_width().ok(),

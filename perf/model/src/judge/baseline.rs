@@ -183,6 +183,8 @@ impl Baseline {
             }
         }
         differences.extend(later.fingerprint.launched_differently(&self.fingerprint));
+        let settings = &later.fingerprint.gpu_settings;
+        differences.extend(self.fingerprint.gpu_settings.differences(settings));
         let way = |is_estimated: bool| if is_estimated { "estimated" } else { "measured" };
         for quantity in self.estimated.symmetric_difference(&later.estimated) {
             differences.push(Difference {

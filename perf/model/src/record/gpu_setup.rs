@@ -48,6 +48,12 @@ pub struct GpuSetup {
     /// The highest clock of its memory, in MHz.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_memory_mhz: Option<u32>,
+    /// The clock of its multiprocessors that programs run at unless the driver lowers it, in MHz.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applications_sm_mhz: Option<u32>,
+    /// The same of its memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applications_memory_mhz: Option<u32>,
     /// How many NVLinks are up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nvlinks: Option<u32>,
@@ -66,11 +72,14 @@ impl GpuSetup {
     /// What of its setup changes speed, by name; what the driver does not say is left out.
     fn settings(&self) -> impl Iterator<Item = (&'static str, String)> {
         let switch = |state: Option<bool>| state.map(|on| if on { "on" } else { "off" }.to_owned());
+        let clock = |mhz: Option<u32>| mhz.map(|mhz| format!("{mhz} MHz"));
         [
             ("power cap", self.power_cap_w.map(|watts| format!("{watts} W"))),
             ("persistence", switch(self.persistence)),
             ("MIG", switch(self.mig)),
             ("ECC", switch(self.ecc)),
+            ("SM applications clock", clock(self.applications_sm_mhz)),
+            ("memory applications clock", clock(self.applications_memory_mhz)),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
@@ -151,9 +160,11 @@ mod tests {
             power_cap_w: Some(700),
             mig: Some(false),
             ecc: Some(true),
+            applications_sm_mhz: Some(1_980),
             ..GpuSetup::default()
         };
-        assert_eq!(gpu.to_string(), "power cap 700 W, MIG off, ECC on");
+        let shown = "power cap 700 W, MIG off, ECC on, SM applications clock 1980 MHz";
+        assert_eq!(gpu.to_string(), shown);
         assert_eq!(GpuSetup::default().to_string(), "setup unknown");
     }
 

@@ -24,6 +24,7 @@ fn everything_that_a_gpu_says_of_itself_is_found() {
     let device = |index: u32| Device {
         uuid: format!("GPU-{index}"),
         nvlinks: 4,
+        applications_mhz: Some((1_755, 3_201)),
         switch: index / 2,
         processes: if index == 1 { vec![user] } else { vec![] },
         ..Device::default()
@@ -45,6 +46,8 @@ fn everything_that_a_gpu_says_of_itself_is_found() {
             power_cap_w: Some(700),
             max_sm_mhz: Some(1_980),
             max_memory_mhz: Some(3_201),
+            applications_sm_mhz: Some(1_755),
+            applications_memory_mhz: Some(3_201),
             nvlinks: Some(4),
             pcie_generation: Some(5),
             pcie_lanes: Some(16),

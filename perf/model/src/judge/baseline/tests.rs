@@ -143,9 +143,11 @@ fn what_the_engine_reported_reads_back_and_is_under_test_and_no_other_session() 
 }
 
 #[test]
-fn the_setup_of_gpus_reads_back_and_is_named_where_it_changed() {
+fn the_setup_of_gpus_reads_back_and_is_named_where_it_changed_and_no_other_session() {
     let capped = |watts| {
-        let setup = GpuSetup { power_cap_w: Some(watts), ..GpuSetup::default() };
+        let applications_sm_mhz = Some(1_980);
+        let setup =
+            GpuSetup { power_cap_w: Some(watts), applications_sm_mhz, ..GpuSetup::default() };
         let mut capped = baseline();
         capped.fingerprint.gpu_settings = GpuSettings::of(&[setup]);
         capped.fingerprint.effective.insert("dtype", "bfloat16");
@@ -155,9 +157,11 @@ fn the_setup_of_gpus_reads_back_and_is_named_where_it_changed() {
     assert_eq!(read.fingerprint, capped(700).fingerprint);
     let changed = |before: &Baseline| capped(500).fingerprint.under_test_since(&before.fingerprint);
     assert_eq!(changed(&read)[0].to_string(), "power cap: 700 W → 500 W");
-    assert_eq!(read.differences(&capped(500)), []);
+    assert_eq!(read.differences(&capped(500)), changed(&read));
+    assert_eq!(read.differences(&capped(700)), []);
     // A baseline of an older version does not say it.
     assert_eq!(changed(&baseline()), []);
+    assert_eq!(baseline().differences(&capped(500)), []);
 }
 
 #[test]
