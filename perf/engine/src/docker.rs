@@ -15,11 +15,13 @@ use std::path::{Path, PathBuf};
 use perf_clock::{Clock, Stamp};
 use perf_machine::host::describe_cpu;
 use perf_model::record::fingerprint::Fingerprint;
+use perf_model::spec::compile_cache::CompileCacheConfig;
 use perf_model::spec::config::Docker;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::image_reference;
 use testcontainers::bollard::query_parameters::InspectContainerOptions;
 
+use crate::compile_cache::{self, CompileCacheFolder};
 use crate::engine_processes::EngineProcesses;
 use crate::error::EngineError;
 use crate::gpu;
@@ -42,8 +44,16 @@ pub(crate) struct DockerEngine {
     /// The image under test; a test may pin another.
     pub(crate) image: String,
     pub(crate) docker: Docker,
+    pub(crate) compile_cache: CompileCacheConfig,
     pub(crate) models: Models,
     pub(crate) start_timeout_s: u64,
+}
+
+impl DockerEngine {
+    fn with_compile_cache(&self, spec: LaunchSpec) -> Result<LaunchSpec, EngineError> {
+        compile_cache::check(&self.compile_cache, &spec.server)?;
+        Ok(spec.compiling_in(CompileCacheFolder::in_container(&self.compile_cache)?))
+    }
 }
 
 /// A container that is about to run, and what it runs on.
@@ -128,7 +138,7 @@ pub(crate) async fn run_offline(
     at: (&Path, Clock),
     progress: &mut dyn FnMut(&str),
 ) -> Result<ServerExit, EngineError> {
-    let job = Job::Offline(options);
+    let (spec, job) = (engine.with_compile_cache(spec)?, Job::Offline(options));
     let Created { mut supervisor, mut death, .. } =
         create(engine, &spec, &lease, at, job, progress).await?;
     let started = supervisor.started();
@@ -147,6 +157,7 @@ pub(crate) async fn start(
     (locks, clock): (&Path, Clock),
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
+    let spec = engine.with_compile_cache(spec)?;
     let created = create(engine, &spec, &lease, (locks, clock), Job::Serve, progress).await?;
     let Created { mut supervisor, mut death, begun, .. } = created;
     let started = supervisor.started();
@@ -167,7 +178,7 @@ pub(crate) async fn start(
         Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
     wait(&kept, &probe, &spec, engine.start_timeout_s, clock, progress).await?;
     let ready = clock.now().saturating_sub(begun);
-    let (start_up, logged) = kept.started(ready, &spec.server.argument_words());
+    let (start_up, logged, compile_cache) = kept.started(ready, &spec.server.argument_words());
     let effective = logged.joined(probe.configuration().await);
     let kept = kept.watching(engine_processes(&created.daemon, &created.container).await);
 
@@ -180,6 +191,7 @@ pub(crate) async fn start(
         vllm: spec.version(&probe).await,
         effective: spec.redacted(&effective),
         gpu_settings,
+        compile_cache,
         ..spec.fingerprint
     };
     let running = Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept)));

@@ -1,5 +1,7 @@
 //! Brings servers up, by whichever engine the run asks for: [`Engine`].
 
+mod leases;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,19 +10,20 @@ use perf_clock::Clock;
 use perf_machine::holder::Holder;
 use perf_machine::{host, lock};
 use perf_model::record::fingerprint::Fingerprint;
+use perf_model::spec::compile_cache::CompileCacheConfig;
 use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::server::Server;
 use perf_model::spec::settings::{Settings, Variant};
 use perf_sim::Injection;
 
+use crate::compile_cache;
 #[cfg(feature = "docker")]
 use crate::docker::{self, DockerEngine};
 use crate::error::EngineError;
 use crate::gpu::{self, Gpu};
 use crate::launch_spec::{LaunchSpec, UnderTest};
 use crate::lease::Lease;
-use crate::leasing::{LOOK, Leasing};
 use crate::models::Models;
 use crate::process::{self, ProcessEngine};
 use crate::remote::Look;
@@ -38,6 +41,8 @@ pub struct Engine {
     holder: Holder,
     /// How long to wait for hardware that is in use.
     wait: Duration,
+    /// What a server is to find in its compile cache.
+    compile_cache: CompileCacheConfig,
 }
 
 #[derive(Debug)]
@@ -75,6 +80,7 @@ impl Engine {
             EngineKind::Docker => How::Docker(DockerEngine {
                 image: variant.image.clone().unwrap_or_else(|| config.docker.image.clone()),
                 docker: config.docker.clone(),
+                compile_cache: config.compile_cache.clone(),
                 models: Models::new(settings, config),
                 start_timeout_s: config.start_timeout_s,
             }),
@@ -116,6 +122,7 @@ impl Engine {
             locks: lock::folder(),
             holder: Holder::this_process().measuring(&run, ""),
             wait: settings.wait_s.map(Duration::from_secs).unwrap_or_default(),
+            compile_cache: config.compile_cache.clone(),
         })
     }
 
@@ -233,6 +240,30 @@ impl Engine {
         clock: Clock,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Running, EngineError> {
+        let running = self.start_once(lease, server, start, log, clock, progress).await?;
+        if !compile_cache::was_filled(&self.compile_cache, &running) {
+            return Ok(running);
+        }
+        progress("this start filled the compile cache and is not measured; starting again");
+        running.stop().await?;
+        let running = self.start_once(None, server, start, log, clock, progress).await?;
+        if compile_cache::was_filled(&self.compile_cache, &running) {
+            progress(
+                "warning: the server compiled again with a filled compile cache, so its start is a cold one; its log says why",
+            );
+        }
+        Ok(running)
+    }
+
+    async fn start_once(
+        &self,
+        lease: Option<Lease>,
+        server: &Server,
+        start: u32,
+        log: Option<&Path>,
+        clock: Clock,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Running, EngineError> {
         let mut spec = LaunchSpec::new(self.kind(), server, &self.under_test)?;
         spec.log = log.map(Path::to_owned);
         if clock.is_virtual() && self.kind() != EngineKind::Simulated {
@@ -252,14 +283,13 @@ impl Engine {
                 spec.read_secrets()?;
                 spec.start_timeout_s = Some(engine.start_timeout_s);
                 let lease = self.lease_unless(lease, server, clock, progress).await?;
-                // Boxed, as it is large.
-                Box::pin(docker::start(engine, spec, lease, (&self.locks, clock), progress)).await
+                docker::start(engine, spec, lease, (&self.locks, clock), progress).await
             }
             How::Process(engine) => {
                 spec.read_secrets()?;
                 spec.start_timeout_s = Some(engine.start_timeout_s);
                 let lease = self.lease_unless(lease, server, clock, progress).await?;
-                Box::pin(process::start(engine, spec, lease, clock, progress)).await
+                process::start(engine, spec, lease, clock, progress).await
             }
         }
     }
@@ -298,85 +328,6 @@ impl Engine {
                 progress(&format!("running `{} bench throughput`", engine.vllm.display()));
                 process::run_offline(engine, spec, lease, options).await
             }
-        }
-    }
-
-    /// Refuses to report too few GPUs where this build only cannot see them.
-    fn check_discovery(&self) -> Result<(), EngineError> {
-        if self.gpus.is_none() && gpu::are_hidden_from_this_build() {
-            return Err(EngineError::feature_missing("nvml", "GPUs"));
-        }
-        Ok(())
-    }
-
-    fn gpus(&self) -> Vec<Gpu> {
-        self.gpus.clone().unwrap_or_else(gpu::list)
-    }
-
-    /// Leases what the server needs, and waits for it as long as was asked for. Dropping the future
-    /// ends the wait.
-    pub async fn lease(
-        &self,
-        server: &Server,
-        clock: Clock,
-        progress: &mut dyn FnMut(&str),
-    ) -> Result<Lease, EngineError> {
-        let gpus = self.gpus_for(server)?;
-        self.leasing(server, &gpus).lease(clock, progress).await
-    }
-
-    /// Leases what the server needs if that is possible now; `None` if it is not.
-    pub async fn lease_now(
-        &self,
-        server: &Server,
-        clock: Clock,
-        progress: &mut dyn FnMut(&str),
-    ) -> Result<Option<Lease>, EngineError> {
-        let gpus = self.gpus_for(server)?;
-        self.leasing(server, &gpus).lease_now(clock, progress).await
-    }
-
-    async fn lease_unless(
-        &self,
-        lease: Option<Lease>,
-        server: &Server,
-        clock: Clock,
-        progress: &mut dyn FnMut(&str),
-    ) -> Result<Lease, EngineError> {
-        match lease {
-            Some(lease) => Ok(lease),
-            None => self.lease(server, clock, progress).await,
-        }
-    }
-
-    /// Lists the GPUs among which those of a server are leased. A simulated server's machine is that
-    /// of its profile.
-    fn gpus_for<'a>(
-        &'a self,
-        server: &Server,
-    ) -> Result<Box<dyn Fn() -> Vec<Gpu> + 'a>, EngineError> {
-        if matches!(self.how, How::Simulated { .. }) {
-            let gpus = simulated::gpus(server)?;
-            return Ok(Box::new(move || gpus.clone()));
-        }
-        if server.gpus > 0 {
-            self.check_discovery()?;
-        }
-        Ok(Box::new(|| self.gpus()))
-    }
-
-    fn leasing<'a>(&'a self, server: &Server, gpus: &'a dyn Fn() -> Vec<Gpu>) -> Leasing<'a> {
-        let wanted = match self.how {
-            How::Simulated { .. } => simulated::wanted(server, gpus().len()),
-            _ => Wanted::by(server),
-        };
-        Leasing {
-            folder: &self.locks,
-            gpus,
-            wanted,
-            holder: self.holder.clone(),
-            wait: self.wait,
-            look: LOOK,
         }
     }
 }

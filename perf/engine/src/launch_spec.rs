@@ -12,6 +12,7 @@ use perf_model::spec::secret_name;
 use perf_model::spec::server::{Argument, Server, parse_arguments};
 use perf_model::spec::settings::{SERVER_COMMAND, Variant};
 
+use crate::compile_cache::CompileCacheFolder;
 use crate::error::EngineError;
 use crate::readiness::Probe;
 use crate::secrets::Secrets;
@@ -60,6 +61,8 @@ pub(crate) struct LaunchSpec {
     pub(crate) start_timeout_s: Option<u64>,
     /// Where its log is to be kept, by an engine that starts it.
     pub(crate) log: Option<PathBuf>,
+    /// Where it keeps what it compiles.
+    pub(crate) compile_cache: CompileCacheFolder,
     /// Complete but for hardware, image, version and driver.
     pub(crate) fingerprint: Fingerprint,
 }
@@ -104,6 +107,7 @@ impl LaunchSpec {
             secrets: Secrets::default(),
             start_timeout_s: None,
             log: None,
+            compile_cache: CompileCacheFolder::default(),
             fingerprint,
         })
     }
@@ -112,6 +116,11 @@ impl LaunchSpec {
     pub(crate) fn read_secrets(&mut self) -> Result<(), EngineError> {
         self.secrets = Secrets::from_environment(&self.server.secrets)?;
         Ok(())
+    }
+
+    /// The same, with where it keeps what it compiles.
+    pub(crate) fn compiling_in(self, folder: CompileCacheFolder) -> Self {
+        Self { compile_cache: folder, ..self }
     }
 
     /// The version that the server claims, without a secret.
@@ -155,6 +164,7 @@ impl LaunchSpec {
         variables.extend(
             self.start_timeout_s.map(|limit| (READY_TIMEOUT.to_owned(), limit.to_string())),
         );
+        variables.extend(self.compile_cache.variable());
         variables.extend(self.server.environment.clone());
         variables.extend(self.secrets.iter().map(own));
         variables

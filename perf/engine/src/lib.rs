@@ -23,6 +23,7 @@
     )
 )]
 
+mod compile_cache;
 #[cfg(feature = "docker")]
 mod docker;
 mod engine;

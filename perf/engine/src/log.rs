@@ -1,5 +1,6 @@
 //! A server's log: its last lines in memory, and all of it in a file.
 
+mod compile_cache;
 mod effective;
 mod file;
 mod lines;

@@ -16,10 +16,12 @@ use std::time::Duration;
 use perf_clock::Clock;
 use perf_machine::host::describe_cpu;
 use perf_model::record::fingerprint::Fingerprint;
+use perf_model::spec::compile_cache::CompileCacheConfig;
 use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::settings::{Settings, Variant};
 
+use crate::compile_cache::{self, ColdFolder, CompileCacheFolder};
 use crate::engine_processes::EngineProcesses;
 use crate::error::EngineError;
 use crate::gpu;
@@ -48,6 +50,7 @@ pub(crate) struct ProcessEngine {
     /// The command line of another server, in place of `vllm serve`.
     server_command: Option<Template>,
     models: Models,
+    compile_cache: CompileCacheConfig,
     pub(crate) start_timeout_s: u64,
 }
 
@@ -63,8 +66,22 @@ impl ProcessEngine {
             vllm: variant.vllm.clone().unwrap_or_else(|| config.process.vllm.clone()),
             server_command: command.map_err(EngineError::invalid)?,
             models: Models::new(settings, config),
+            compile_cache: config.compile_cache.clone(),
             start_timeout_s: config.start_timeout_s,
         })
+    }
+}
+
+impl ProcessEngine {
+    /// The same, with where it keeps what it compiles, and what of that ends with it.
+    fn with_compile_cache(
+        &self,
+        spec: LaunchSpec,
+    ) -> Result<(LaunchSpec, Option<ColdFolder>), EngineError> {
+        compile_cache::check(&self.compile_cache, &spec.server)?;
+        let folder = CompileCacheFolder::of_process(&self.compile_cache, spec.log.as_deref())?;
+        let cold = ColdFolder::of(&folder, &self.compile_cache);
+        Ok((spec.compiling_in(folder), cold))
     }
 }
 
@@ -76,6 +93,7 @@ pub(crate) async fn start(
     clock: Clock,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
+    let (spec, cold_cache) = engine.with_compile_cache(spec)?;
     let port = free_port()?;
     let (program, words) = command_line(engine, &spec, port, progress)?;
     let url = format!("http://{HOST}:{port}");
@@ -95,7 +113,7 @@ pub(crate) async fn start(
     let members = supervisor.members();
     let server = || members.as_ref().map(Members::with_descendants);
     let foreign = || listener::foreign(port, &server()?);
-    let kept = SupervisedServer::new(Box::new(supervisor), death, lease);
+    let kept = SupervisedServer::new(Box::new(supervisor), death, lease).compiling_in(cold_cache);
     let probe =
         Probe::new(&url).map_err(|reason| EngineError::Unreachable { url: url.clone(), reason })?;
     let taken = async {
@@ -111,7 +129,7 @@ pub(crate) async fn start(
         holder = taken => return Err(EngineError::PortTaken { port, holder }),
     }
     let ready = clock.now().saturating_sub(begun);
-    let (start_up, logged) = kept.started(ready, &spec.server.argument_words());
+    let (start_up, logged, compile_cache) = kept.started(ready, &spec.server.argument_words());
     let effective = logged.joined(probe.configuration().await);
     // The server that answered must be the one that was started here, or another one is measured.
     if let Some(holder) = foreign() {
@@ -125,6 +143,7 @@ pub(crate) async fn start(
         vllm: spec.version(&probe).await,
         effective: spec.redacted(&effective),
         gpu_settings,
+        compile_cache,
         ..spec.fingerprint
     };
     let running = Running::new(Address::Url(url), fingerprint, Handle::Supervised(Some(kept)));
@@ -177,6 +196,7 @@ pub(crate) async fn run_offline(
             "another server than vLLM has no `vllm bench throughput`; leave out --cross-check";
         return Err(EngineError::invalid(message));
     }
+    let (spec, cold_cache) = engine.with_compile_cache(spec)?;
     let model = engine.models.on_host(&spec.server.model)?;
     model_files::check(&model, &spec.arguments(HOST, 0))?;
     let vllm = command_of(&engine.vllm)?;
@@ -186,6 +206,7 @@ pub(crate) async fn run_offline(
         ProcessSupervisor::spawn(command, &spec.secrets, spec.log.clone())
             .map_err(|reason| EngineError::VllmNotFound { vllm, reason })?;
     let kept = SupervisedServer::new(Box::new(supervisor), death.clone(), lease);
+    let kept = kept.compiling_in(cold_cache);
     let ended = death.wait().await;
     kept.stop().await?;
     Ok(ended)

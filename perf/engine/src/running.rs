@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use perf_clock::Clock;
+use perf_model::record::compile_cache::CompileCache;
 use perf_model::record::effective::EffectiveConfiguration;
 use perf_model::record::fingerprint::Fingerprint;
 use perf_model::record::start_up::StartUp;
@@ -11,6 +12,7 @@ use perf_sim::SimServer;
 
 pub use crate::supervisor::ServerExit;
 
+use crate::compile_cache::ColdFolder;
 use crate::engine_processes::EngineProcesses;
 use crate::error::EngineError;
 use crate::failure::{Evidence, ServerFailure, failed_start};
@@ -62,11 +64,20 @@ pub(crate) struct SupervisedServer {
     /// The processes of its engine, when it is ready.
     engine: EngineProcesses,
     lease: Lease,
+    /// A folder that ends with it.
+    compile_cache: Option<ColdFolder>,
 }
 
 impl SupervisedServer {
     pub(crate) fn new(supervisor: Box<dyn Supervisor>, death: ExitNotice, lease: Lease) -> Self {
-        Self { supervisor, death, engine: EngineProcesses::default(), lease }
+        let engine = EngineProcesses::default();
+        Self { supervisor, death, engine, lease, compile_cache: None }
+    }
+
+    /// The same server, with the folder of its cold cache.
+    pub(crate) fn compiling_in(mut self, folder: Option<ColdFolder>) -> Self {
+        self.compile_cache = folder;
+        self
     }
 
     pub(crate) fn death(&self) -> ExitNotice {
@@ -125,16 +136,17 @@ impl SupervisedServer {
         }
     }
 
-    /// What the log says of a server that is up now: how it started, and what it runs with.
+    /// What the log says of a server that is up now: how it started, what it runs with, and what it found in
+    /// the compile cache.
     pub(crate) fn started(
         &self,
         ready: Duration,
         arguments: &[String],
-    ) -> (StartUp, EffectiveConfiguration) {
+    ) -> (StartUp, EffectiveConfiguration, Option<CompileCache>) {
         let block = arguments.iter().position(|word| word == "--block-size");
         let block = block.and_then(|at| arguments.get(at + 1)?.parse().ok());
         let log = self.supervisor.start_log();
-        (log.start_up.finish(ready, block), log.effective.finish())
+        (log.start_up.finish(ready, block), log.effective.finish(), log.compile_cache.finish())
     }
 
     /// Stops on a thread of its own, so that it completes even when the caller no longer waits

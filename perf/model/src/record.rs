@@ -6,6 +6,7 @@ pub mod bounds;
 pub mod cache_reset;
 pub mod chunks;
 pub mod client_load;
+pub mod compile_cache;
 pub mod counter_source;
 pub mod day;
 pub mod difference;

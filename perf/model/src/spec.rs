@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod code;
+pub mod compile_cache;
 pub mod config;
 pub mod draft_position;
 pub mod engine_kind;

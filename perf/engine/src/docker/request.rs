@@ -11,6 +11,7 @@ use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
 use super::image::Image;
 use super::reaper::ContainerRun;
+use crate::compile_cache::Mounted;
 use crate::error::EngineError;
 use crate::gpu::Gpu;
 use crate::launch_spec::LaunchSpec;
@@ -72,7 +73,8 @@ pub(super) fn build(
     for (name, value) in spec.variables() {
         request = request.with_env_var(name, value);
     }
-    for mount in mount.into_iter().chain(caches(config)?) {
+    let compiled = spec.compile_cache.mount().map(|(what, inside)| kept(what, inside));
+    for mount in mount.into_iter().chain(caches(config)?).chain(compiled) {
         request = request.with_mount(mount);
     }
     if !gpus.is_empty() {
@@ -140,6 +142,14 @@ fn caches(config: &Docker) -> Result<Vec<Mount>, EngineError> {
         Ok(bind(&host, &inside.display().to_string()))
     };
     config.caches.iter().map(mount).collect()
+}
+
+/// The mount of a warm compile cache.
+fn kept(what: &Mounted, inside: &Path) -> Mount {
+    match what {
+        Mounted::Volume(name) => Mount::volume_mount(*name, inside.display().to_string()),
+        Mounted::Folder(folder) => bind(folder, &inside.display().to_string()),
+    }
 }
 
 fn bind(host: &Path, inside: &str) -> Mount {

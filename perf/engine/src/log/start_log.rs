@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::compile_cache::CompileCacheLog;
 use super::effective::EffectiveLog;
 use super::start_up::StartUpLog;
 
@@ -12,6 +13,8 @@ pub(crate) struct StartLog {
     pub(crate) start_up: StartUpLog,
     /// What the engine runs with.
     pub(crate) effective: EffectiveLog,
+    /// What it found in the compile cache.
+    pub(crate) compile_cache: CompileCacheLog,
 }
 
 impl StartLog {
@@ -19,5 +22,6 @@ impl StartLog {
     pub(crate) fn see(&mut self, at: Duration, line: &str) {
         self.start_up.see(at, line);
         self.effective.see(line);
+        self.compile_cache.see(line);
     }
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, which clippy does not see in a helper")]
 
+mod compile_cache;
 mod offline;
 mod other_servers;
 #[path = "../support/mod.rs"]
@@ -35,8 +36,17 @@ fn stand_in_command() -> PathBuf {
 
 /// The same by another name of its command.
 fn stand_in_of(place: &Place, command: PathBuf, behaviour: &str) -> (Engine, Server) {
-    let config =
-        Config { start_timeout_s: if behaviour == "hang" { 1 } else { 60 }, ..Config::default() };
+    let start_timeout_s = if behaviour == "hang" { 1 } else { 60 };
+    by_config(place, command, behaviour, &Config { start_timeout_s, ..Config::default() })
+}
+
+/// The same by another configuration.
+fn by_config(
+    place: &Place,
+    command: PathBuf,
+    behaviour: &str,
+    config: &Config,
+) -> (Engine, Server) {
     let settings = Settings {
         engine: EngineKind::Process,
         candidate: vllm(command),
@@ -49,7 +59,7 @@ fn stand_in_of(place: &Place, command: PathBuf, behaviour: &str) -> (Engine, Ser
         environment: [("STAND_IN_FOLDER".to_owned(), place.path().display().to_string())].into(),
         ..Server::default()
     };
-    (Engine::new(&settings, &config).unwrap().with_lock_folder(place.locks()), server)
+    (Engine::new(&settings, config).unwrap().with_lock_folder(place.locks()), server)
 }
 
 async fn start(engine: &Engine, server: &Server) -> Result<Running, EngineError> {

@@ -18,6 +18,7 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analysis::statistics::median;
+use crate::record::compile_cache::CompileCache;
 use crate::record::day::Day;
 use crate::record::difference::Difference;
 use crate::record::fingerprint::Fingerprint;
@@ -204,6 +205,8 @@ impl Baseline {
         self.slacks.clone_from(&later.slacks);
         self.slacks.retain(|metric, _| self.metrics.contains_key(metric));
         self.measured_on = later.measured_on.or(self.measured_on);
+        let both = [&self, later].map(|baseline| baseline.fingerprint.compile_cache);
+        self.fingerprint.compile_cache = CompileCache::of(both);
         for (metric, sessions) in &mut self.metrics {
             sessions.extend_from_slice(later.sessions(*metric));
         }

@@ -12,6 +12,7 @@ use crate::judge::redundant_guards::remarks;
 use crate::judge::report::{GuardRow, LoadReport, Row};
 use crate::judge::results::{LoadResults, RepetitionResult, estimated, names, pairs_of};
 use crate::judge::verdict::Verdict;
+use crate::record::compile_cache::CompileCache;
 use crate::record::difference::Difference;
 use crate::record::finding::{Finding, FindingCode};
 use crate::record::fingerprint::Fingerprint;
@@ -77,7 +78,8 @@ pub fn compare(
     judging: Reference<'_>,
     places: Places,
 ) -> LoadReport {
-    let fingerprint = evidence.starts.first().map(|start| &start.fingerprint);
+    let fingerprint = evidence.fingerprint();
+    let fingerprint = fingerprint.as_ref();
     let baseline = found.baseline();
     // Pairs are of the same number on both sides: none may be without a value.
     let are_starts = matches!(judging, Reference::Baseline(_));
@@ -240,6 +242,7 @@ fn rows(
     ask: Ask<'_>,
 ) -> Vec<Row> {
     let estimated = estimated(evidence.starts);
+    let compile_cache = evidence.fingerprint().and_then(|print| print.compile_cache);
     let row = |metric: Metric, guard: Option<&Guard>| {
         let measured = evidence.values(metric);
         let starts: Vec<f64> = measured.iter().filter_map(|runs| median(runs)).collect();
@@ -248,6 +251,10 @@ fn rows(
         let estimated = estimated.contains(&metric.quantity());
         let baseline_estimated = baseline.is_some_and(|baseline| baseline.is_estimated(metric));
         let is_alike = base.is_none() || now.is_none() || estimated == baseline_estimated;
+        let unlike_start = |before: Option<&Baseline>| {
+            let depends = CompileCache::matters_to(metric.quantity());
+            before.filter(|_| depends).and_then(|before| unlike_starts(before, compile_cache))
+        };
         let guard = guard.map(|guard| {
             let judgement = match ask {
                 Ask::Whole(verdict) => Judgement::plain(verdict),
@@ -255,6 +262,9 @@ fn rows(
                     reason: Some(unlike(estimated)),
                     ..Judgement::plain(Verdict::Incomparable)
                 },
+                Ask::Gate(_) if let Some(why) = unlike_start(baseline) => {
+                    Judgement { reason: Some(why), ..Judgement::plain(Verdict::Incomparable) }
+                }
                 // What some starts did not measure, the others do not stand for.
                 Ask::Gate(_)
                     if !measured.is_empty() && measured.len() < evidence.judged_starts() =>
@@ -273,6 +283,7 @@ fn rows(
                         judgement,
                         anchor
                             .filter(|anchor| anchor.is_estimated(metric) == estimated)
+                            .filter(|anchor| unlike_start(Some(anchor)).is_none())
                             .map_or(&[][..], |anchor| anchor.sessions(metric)),
                         before,
                     )
@@ -329,6 +340,18 @@ pub(crate) fn unlike(is_estimated_now: bool) -> String {
         "{now} and {before}, so the two are not compared; let the server report the tokens of each chunk \
          (`continuous_usage_stats`), or measure a new baseline with `cargo xtask perf refresh`"
     )
+}
+
+/// Why the times of these starts are not compared: they did not find the same in the compile cache.
+fn unlike_starts(before: &Baseline, now: Option<CompileCache>) -> Option<String> {
+    let (before, now) = (before.fingerprint.compile_cache?, now?);
+    let is_alike = before == now && now != CompileCache::Mixed;
+    (!is_alike).then(|| {
+        format!(
+            "compile cache {now} now and {before} in the baseline, so times of starts are not compared; set `state` under \
+             [compile_cache] in perf.toml to \"cold\" or \"warm\", and measure a new baseline with `cargo xtask perf refresh`"
+        )
+    })
 }
 
 /// What a report says of a guard that was judged against this baseline.

@@ -7,6 +7,7 @@ use crate::analysis::steady_state::Steady;
 use crate::analysis::summary::Summary;
 use crate::judge::baseline::Baseline;
 use crate::record::client_load::ClientUse;
+use crate::record::compile_cache::CompileCache;
 use crate::record::file::ServerCounts;
 use crate::record::finding::{Finding, FindingCode};
 use crate::record::fingerprint::Fingerprint;
@@ -74,7 +75,7 @@ impl LoadResults<'_> {
     /// start or one of them must not be judged. A start whose search was unresolved is no part of
     /// it if others were resolved.
     pub fn as_baseline(&self) -> Option<Baseline> {
-        let first = self.starts.first()?;
+        let fingerprint = self.fingerprint()?;
         let is_faulty = |start: &&RepetitionResult| !start.faults.is_empty();
         if self.starts.iter().filter(|start| !self.is_spared(start)).any(|start| is_faulty(&start))
         {
@@ -85,7 +86,7 @@ impl LoadResults<'_> {
             load: self.load.name.clone(),
             workload: self.workload(),
             arrivals: self.load.describe_arrivals(),
-            fingerprint: first.fingerprint.clone(),
+            fingerprint,
             measured_on: None,
             gpu_s_per_start: median(
                 &self.starts.iter().map(|start| start.gpu_s).collect::<Vec<_>>(),
@@ -101,6 +102,13 @@ impl LoadResults<'_> {
         };
         baseline.slacks = baseline.slacks_of(self.guards);
         Some(baseline)
+    }
+
+    /// That of its first start, with what all of them found in the compile cache.
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
+        let first = self.starts.first()?.fingerprint.clone();
+        let found = self.starts.iter().map(|start| start.fingerprint.compile_cache);
+        Some(Fingerprint { compile_cache: CompileCache::of(found), ..first })
     }
 
     /// Whether this start's only fault is an unresolved search, and another start has an answer.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::compile_cache::CompileCache;
 use crate::record::difference::Difference;
 use crate::record::effective::EffectiveConfiguration;
 use crate::record::gpu_setup::GpuSettings;
@@ -39,6 +40,9 @@ pub struct Fingerprint {
     /// How the leased GPUs are set up; empty where that is not known.
     #[serde(default, skip_serializing_if = "GpuSettings::is_empty")]
     pub gpu_settings: GpuSettings,
+    /// What the start found in the compile cache; absent where it compiles nothing, or does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compile_cache: Option<CompileCache>,
 }
 
 impl Fingerprint {
@@ -57,6 +61,7 @@ impl Fingerprint {
             driver: None,
             effective: EffectiveConfiguration::default(),
             gpu_settings: GpuSettings::default(),
+            compile_cache: None,
         }
     }
 
@@ -75,13 +80,23 @@ impl Fingerprint {
     /// does not count.
     pub fn is_same_launch(&self, other: &Self) -> bool {
         let (effective, gpu_settings) = (other.effective.clone(), other.gpu_settings.clone());
-        Self { effective, gpu_settings, ..self.clone() } == *other
+        let compile_cache = other.compile_cache;
+        Self { effective, gpu_settings, compile_cache, ..self.clone() } == *other
     }
 
     /// What differs that is under test, how the GPUs are set up, and what the engine made of it.
     pub fn under_test_since(&self, baseline: &Self) -> Vec<Difference> {
         let mut differences = self.launched_differently(baseline);
         differences.extend(baseline.gpu_settings.differences(&self.gpu_settings));
+        if let (Some(before), Some(now)) = (baseline.compile_cache, self.compile_cache)
+            && before != now
+        {
+            differences.push(Difference {
+                what: "compile cache".to_owned(),
+                baseline: before.to_string(),
+                measured: now.to_string(),
+            });
+        }
         differences.extend(baseline.effective.differences(&self.effective));
         differences
     }

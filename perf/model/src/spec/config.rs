@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::spec::access::Access;
+use crate::spec::compile_cache::CompileCacheConfig;
 use crate::spec::gpu_time::GpuTime;
 use crate::spec::image_reference;
 use crate::spec::price::Price;
@@ -38,6 +39,8 @@ pub struct Config {
     pub tiers: Tiers,
     /// What GPUs cost, by a part of their names.
     pub price: BTreeMap<String, Price>,
+    /// With which cache of compiled kernels servers start.
+    pub compile_cache: CompileCacheConfig,
     /// The docker engine.
     pub docker: Docker,
     /// The process engine.
@@ -205,6 +208,7 @@ impl Default for Config {
             gate: Gate::default(),
             tiers: Tiers::default(),
             price: BTreeMap::new(),
+            compile_cache: CompileCacheConfig::default(),
             docker: Docker::default(),
             process: Process::default(),
             remote: Access::default(),
@@ -270,6 +274,7 @@ impl Config {
             models_folder,
             models,
             gate,
+            compile_cache,
             docker,
             process,
             ..
@@ -325,6 +330,7 @@ impl Config {
         zeros
             .chain(excess)
             .chain(gate.check().err())
+            .chain(compile_cache.fault())
             .chain(image)
             .chain(nowhere)
             .chain(relative)

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::text::{line, list, optional, quote, text_line};
 use super::{Baseline, BaselineError, LONG_LINES};
+use crate::record::compile_cache::CompileCache;
 use crate::record::effective::EffectiveConfiguration;
 use crate::record::fingerprint::Fingerprint;
 use crate::record::gpu_setup::GpuSettings;
@@ -39,16 +40,20 @@ pub(super) fn lines(baseline: &Baseline, schema: u32) -> String {
     yaml
 }
 
-/// The last lines: how the GPUs were set up, and what the engine reported of its configuration, if that
+/// The last lines: how the GPUs were set up, what the starts found in the
+/// compile cache, and what the engine reported of its configuration, if that
 /// is known.
 pub(super) fn effective_lines(baseline: &Baseline, schema: u32) -> String {
-    let Fingerprint { gpu_settings, effective, .. } = &baseline.fingerprint;
+    let Fingerprint { gpu_settings, effective, compile_cache, .. } = &baseline.fingerprint;
     let mut yaml = String::new();
     if !gpu_settings.is_empty() {
         yaml += "gpu_settings:\n";
         for (name, value) in gpu_settings.iter() {
             yaml += &described(schema, "  ", &quote(name), value);
         }
+    }
+    if let Some(state) = compile_cache {
+        yaml += &line("compile_cache", state.name());
     }
     if !effective.is_empty() {
         yaml += "effective: # what the engine says that it runs with\n";
@@ -91,6 +96,8 @@ pub(super) struct File<Values> {
     #[serde(default)]
     gpu_settings: GpuSettings,
     #[serde(default)]
+    compile_cache: Option<CompileCache>,
+    #[serde(default)]
     effective: EffectiveConfiguration,
     #[serde(default)]
     measured_on: Option<String>,
@@ -125,6 +132,7 @@ impl<Values> File<Values> {
                 driver: self.driver,
                 effective: self.effective,
                 gpu_settings: self.gpu_settings,
+                compile_cache: self.compile_cache,
             },
             measured_on: measured_on.map_err(|error| BaselineError::Edited(format!("{error}")))?,
             gpu_s_per_start: self.gpu_s_per_start.unwrap_or_default(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::compile_cache::CompileCache;
 use crate::record::gpu_setup::{GpuSettings, GpuSetup};
 use crate::spec::engine_kind::EngineKind;
 use crate::spec::units::percent;
@@ -162,6 +163,21 @@ fn the_setup_of_gpus_reads_back_and_is_named_where_it_changed_and_no_other_sessi
     // A baseline of an older version does not say it.
     assert_eq!(changed(&baseline()), []);
     assert_eq!(baseline().differences(&capped(500)), []);
+}
+
+#[test]
+fn the_state_of_the_compile_cache_reads_back_and_is_mixed_of_sessions_that_differ() {
+    let found = |state| {
+        let mut found = baseline();
+        found.fingerprint.compile_cache = Some(state);
+        found
+    };
+    let (cold, warm) = (found(CompileCache::Cold), found(CompileCache::Warm));
+    let read = read(&cold.to_texts()).unwrap();
+    assert_eq!(read.fingerprint, cold.fingerprint);
+    let named = warm.fingerprint.under_test_since(&read.fingerprint)[0].to_string();
+    assert_eq!(named, "compile cache: cold → warm");
+    assert_eq!(read.joined(&warm).fingerprint.compile_cache, Some(CompileCache::Mixed));
 }
 
 #[test]

@@ -242,6 +242,50 @@ fn two_sides_that_were_measured_in_turn_are_not_compared_where_only_one_is_an_es
 }
 
 #[test]
+fn start_ups_with_another_compile_cache_are_not_compared_and_everything_else_is() {
+    let started = |caches: [Option<CompileCache>; 3], seconds: f64| {
+        let mut starts = starts(&[100.0, 101.0, 99.0]);
+        for (start, compile_cache) in starts.iter_mut().zip(caches) {
+            start.fingerprint.compile_cache = compile_cache;
+            start.summary.values.insert("start_up_s".parse().unwrap(), seconds);
+        }
+        starts
+    };
+    let guards = ["output_throughput_tok_per_s", "start_up_s"]
+        .map(|metric| Guard::new(metric.parse().unwrap(), percent(5.0)));
+    let (load, gate) = (load(), Gate::new(Design::of(2)).unwrap());
+    let [cold, warm] = [CompileCache::Cold, CompileCache::Warm].map(Some);
+    for (before, now, verdict) in [
+        ([cold; 3], [warm; 3], Verdict::Incomparable),
+        ([cold, warm, warm], [cold, warm, warm], Verdict::Incomparable),
+        ([warm; 3], [warm; 3], Verdict::Held),
+        // What an older version measured says nothing of it.
+        ([None; 3], [warm; 3], Verdict::Held),
+    ] {
+        let (before, now) = (started(before, 75.0), started(now, 75.0));
+        let evidence = LoadResults {
+            suite: "s",
+            load: &load,
+            guards: &guards,
+            published: &[],
+            starts: &before,
+        };
+        let found = BaselineLookup::Baseline(Box::new(evidence.as_baseline().unwrap()));
+        let evidence = LoadResults { starts: &now, ..evidence };
+        let nowhere = AnchorLookup::Nowhere;
+        let report = compare(&evidence, &found, &nowhere, Reference::Baseline(&gate), places());
+        let of = |name: &str| {
+            let row = report.rows.iter().find(|row| row.metric == name.parse().unwrap()).unwrap();
+            row.guard.clone().unwrap().judgement
+        };
+        assert_eq!(of("output_throughput_tok_per_s").verdict, Verdict::Held);
+        assert_eq!(of("start_up_s").verdict, verdict);
+        let reason = of("start_up_s").reason.unwrap_or_default();
+        assert_eq!(reason.starts_with("compile cache "), verdict == Verdict::Incomparable);
+    }
+}
+
+#[test]
 fn a_guarded_metric_that_some_starts_did_not_measure_never_passes() {
     let mut measured = starts(&[100.0; 3]);
     measured[1].summary.values.clear();
