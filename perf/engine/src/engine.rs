@@ -204,7 +204,8 @@ impl Engine {
             _ if server.gpus == 0 => host::describe_cpu(),
             _ => {
                 let gpus = self.gpus();
-                let are_alike = gpus.windows(2).all(|pair| pair[0].name == pair[1].name);
+                let are_alike =
+                    gpus.windows(2).all(|pair| pair[0].setup.name == pair[1].setup.name);
                 gpu::describe_all(gpus.get(..usize::from(server.gpus)).filter(|_| are_alike)?)
             }
         };

@@ -50,5 +50,5 @@ pub(crate) fn now(gpus: &[Gpu]) -> Vec<Gpu> {
     if gpus.is_empty() {
         return Vec::new();
     }
-    list().into_iter().filter(|gpu| gpus.iter().any(|of| of.uuid == gpu.uuid)).collect()
+    list().into_iter().filter(|gpu| gpus.iter().any(|of| of.setup.uuid == gpu.setup.uuid)).collect()
 }

@@ -114,7 +114,7 @@ impl Lease {
         let free: Vec<&Gpu> = sorted.free.iter().map(|(gpu, _)| *gpu).collect();
         let taken = Queue::of(folder, Queue::GPU).may_take(place, &free, wanted)?;
         let Some(taken) = taken else { return Err(sorted.refusal(wanted)) };
-        sorted.free.retain(|(gpu, _)| taken.contains(&gpu.index));
+        sorted.free.retain(|(gpu, _)| taken.contains(&gpu.setup.index));
         sorted.free.iter_mut().for_each(|(_, lock)| lock.say(holder));
         let gpus = sorted.free.iter().map(|(gpu, _)| (*gpu).clone()).collect();
         Ok(Self { gpus, locks: sorted.free.into_iter().map(|(_, lock)| lock).collect() })
@@ -135,9 +135,9 @@ impl Lease {
 fn sort<'a>(folder: &Path, all: &'a [Gpu]) -> Result<Sorted<'a>, EngineError> {
     let mut sorted = Sorted::default();
     let mut gpus: Vec<&Gpu> = all.iter().collect();
-    gpus.sort_by_key(|gpu| gpu.index);
+    gpus.sort_by_key(|gpu| gpu.setup.index);
     for gpu in gpus {
-        let path = folder.join(lock::of_gpu(&gpu.uuid));
+        let path = folder.join(lock::of_gpu(&gpu.setup.uuid));
         match Lock::try_take_silently(&path)? {
             Some(_) if !gpu.is_free() => sorted.in_use.push(gpu),
             Some(lock) => sorted.free.push((gpu, lock)),
@@ -154,7 +154,7 @@ impl Sorted<'_> {
         self.in_use.retain(|gpu| wanted.fits(gpu));
         let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut note = |what: String, gpu: &Gpu| {
-            held.entry(what).or_default().push(gpu.index.to_string());
+            held.entry(what).or_default().push(gpu.setup.index.to_string());
         };
         for (gpu, by) in &self.leased {
             let by = by.as_ref().map_or_else(|| "another run".to_owned(), Holder::to_string);
@@ -165,7 +165,7 @@ impl Sorted<'_> {
         let held = parts.collect::<Vec<_>>().join("; ");
         let error = match self.leased.first() {
             Some((gpu, by)) => EngineError::Busy {
-                what: format!("GPU {} ({})", gpu.index, gpu.name),
+                what: format!("GPU {} ({})", gpu.setup.index, gpu.setup.name),
                 pid: by.as_ref().map(Holder::pid),
             },
             // No run has a lock on these, so another program uses them, or it is another's turn.
@@ -177,7 +177,12 @@ impl Sorted<'_> {
                     .in_use
                     .iter()
                     .map(|gpu| {
-                        format!("GPU {} ({}) is in use by {}", gpu.index, gpu.name, gpu.in_use_by())
+                        format!(
+                            "GPU {} ({}) is in use by {}",
+                            gpu.setup.index,
+                            gpu.setup.name,
+                            gpu.in_use_by()
+                        )
                     })
                     .collect(),
             },

@@ -289,7 +289,8 @@ fn command(vllm: &Path, words: Vec<String>, spec: &LaunchSpec, lease: &Lease) ->
     command.envs(spec.variables());
     // Numbers, in the order of the PCI bus that NVML counts in: not every vLLM reads UUIDs here. A
     // server on the CPU is shown no GPU at all.
-    let numbers: Vec<String> = lease.leased().iter().map(|gpu| gpu.index.to_string()).collect();
+    let numbers: Vec<String> =
+        lease.leased().iter().map(|gpu| gpu.setup.index.to_string()).collect();
     command.env("CUDA_DEVICE_ORDER", "PCI_BUS_ID").env("CUDA_VISIBLE_DEVICES", numbers.join(","));
     command
 }

@@ -133,9 +133,9 @@ impl Queue {
         let taken = shares.add(wanted, false);
         let mut left = free.to_vec();
         if let Some(taken) = &taken {
-            left.retain(|gpu| !taken.contains(&gpu.index));
+            left.retain(|gpu| !taken.contains(&gpu.setup.index));
             let is_part = |it: &Waiting| {
-                let mut taken = free.iter().filter(|gpu| taken.contains(&gpu.index));
+                let mut taken = free.iter().filter(|gpu| taken.contains(&gpu.setup.index));
                 taken.any(|gpu| it.wanted.fits(gpu))
             };
             let unserved = waiting[..ahead].iter().zip(served).filter(|(_, served)| !served);

@@ -2,6 +2,7 @@
 
 use perf_clock::Clock;
 use perf_model::record::fingerprint::Fingerprint;
+use perf_model::record::gpu_setup::GpuSetup;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::server::Server;
 use perf_sim::{Injection, Options, SimServer, StartFailure};
@@ -43,13 +44,13 @@ fn profile(server: &Server) -> Result<perf_sim::Profile, EngineError> {
 /// The GPUs of the machine that a server's profile describes.
 pub(crate) fn gpus(server: &Server) -> Result<Vec<Gpu>, EngineError> {
     let machine = profile(server)?.machine;
-    let gpu = |index| Gpu {
+    let setup = |index| GpuSetup {
         index,
         uuid: format!("simulated-{index}"),
         name: machine.gpu.clone(),
-        ..Gpu::default()
+        ..GpuSetup::default()
     };
-    Ok((0..machine.gpus).map(gpu).collect())
+    Ok((0..machine.gpus).map(|index| setup(index).into()).collect())
 }
 
 /// What a server wants of so many. One that needs more than there are has all of them: a simulated

@@ -12,8 +12,8 @@ pub(crate) fn by_preference(free: &[&Gpu], needed: usize) -> Vec<u32> {
         let is_near =
             |group: &&mut Vec<u32>| group.iter().any(|it| gpu.setup.same_switch.contains(it));
         match groups.iter_mut().find(is_near) {
-            Some(group) => group.push(gpu.index),
-            None => groups.push(vec![gpu.index]),
+            Some(group) => group.push(gpu.setup.index),
+            None => groups.push(vec![gpu.setup.index]),
         }
     }
     let (mut enough, mut small): (Vec<_>, Vec<_>) =
@@ -35,8 +35,7 @@ mod tests {
         let gpu = |index: &u32| {
             let switch = index / 4 * 4;
             let same_switch = (switch..switch + 4).filter(|other| other != index).collect();
-            let setup = GpuSetup { same_switch, ..GpuSetup::default() };
-            Gpu { index: *index, setup, ..Gpu::default() }
+            GpuSetup { index: *index, same_switch, ..GpuSetup::default() }.into()
         };
         let free: Vec<Gpu> = free.iter().map(gpu).collect();
         let mut chosen = by_preference(&free.iter().collect::<Vec<_>>(), needed);
@@ -55,7 +54,8 @@ mod tests {
 
     #[test]
     fn without_topology_the_first_are_taken() {
-        let free = [Gpu { index: 2, ..Gpu::default() }, Gpu { index: 5, ..Gpu::default() }];
+        let gpu = |index| Gpu::from(GpuSetup { index, ..GpuSetup::default() });
+        let free = [gpu(2), gpu(5)];
         assert_eq!(by_preference(&[&free[0], &free[1]], 2), [2, 5]);
         assert_eq!(by_preference(&[&free[0], &free[1]], 1), [2, 5]);
     }

@@ -31,7 +31,9 @@ impl Wanted {
     pub(crate) fn fits(&self, gpu: &Gpu) -> bool {
         let lower = |text: &str| text.to_lowercase();
         let model = self.model.as_ref();
-        model.is_none_or(|model| lower(&gpu.name).contains(&lower(model)))
-            && self.memory_mib.is_none_or(|least| gpu.memory_mib.is_none_or(|mib| mib >= least))
+        model.is_none_or(|model| lower(&gpu.setup.name).contains(&lower(model)))
+            && self
+                .memory_mib
+                .is_none_or(|least| gpu.setup.memory_mib.is_none_or(|mib| mib >= least))
     }
 }

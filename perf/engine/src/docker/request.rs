@@ -120,7 +120,7 @@ impl HostSettings {
 
 fn devices(gpus: &[Gpu]) -> DeviceRequest {
     DeviceRequest {
-        device_ids: Some(gpus.iter().map(|gpu| gpu.uuid.clone()).collect()),
+        device_ids: Some(gpus.iter().map(|gpu| gpu.setup.uuid.clone()).collect()),
         capabilities: Some(vec![vec!["gpu".to_owned()]]),
         ..DeviceRequest::default()
     }
@@ -162,6 +162,7 @@ fn bytes(count: u64, unit: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use perf_model::record::gpu_setup::GpuSetup;
     use perf_model::spec::engine_kind::EngineKind;
     use perf_model::spec::server::Server;
 
@@ -202,16 +203,8 @@ mod tests {
     #[test]
     fn the_leased_gpus_are_named_and_without_any_there_is_no_request_for_one() {
         assert!(build_for(&Docker::default(), &[]).device_requests().is_none());
-        let gpu = Gpu {
-            index: 2,
-            uuid: "GPU-2".into(),
-            name: "G".into(),
-            memory_mib: None,
-            used_mib: None,
-            users: vec![],
-            ..Gpu::default()
-        };
-        let request = build_for(&Docker::default(), &[gpu]);
+        let gpu = GpuSetup { index: 2, uuid: "GPU-2".into(), ..GpuSetup::default() };
+        let request = build_for(&Docker::default(), &[gpu.into()]);
         let devices = request.device_requests().unwrap();
         assert_eq!(devices[0].device_ids.as_deref().unwrap(), ["GPU-2"]);
         assert_eq!(devices[0].driver, None);

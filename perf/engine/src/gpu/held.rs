@@ -35,15 +35,15 @@ fn held(before: &[Gpu], now: &[Gpu]) -> Vec<String> {
     }
     before
         .iter()
-        .filter_map(|gpu| held_of(gpu, now.iter().find(|it| it.uuid == gpu.uuid)))
+        .filter_map(|gpu| held_of(gpu, now.iter().find(|it| it.setup.uuid == gpu.setup.uuid)))
         .collect()
 }
 
 fn held_of(before: &Gpu, now: Option<&Gpu>) -> Option<String> {
     let Some(now) = now else {
-        return Some(format!("GPU {} no longer answers; look at `dmesg`", before.index));
+        return Some(format!("GPU {} no longer answers; look at `dmesg`", before.setup.index));
     };
-    let (was, is) = (before.used_mib?, now.used_mib?);
+    let (was, is) = (before.used_mib()?, now.used_mib()?);
     let more = is.saturating_sub(was);
     if more <= SLACK_MIB {
         return None;
@@ -57,17 +57,22 @@ fn held_of(before: &Gpu, now: Option<&Gpu>) -> Option<String> {
     Some(format!(
         "GPU {} holds {more} MiB more than before the start, by {by}; `docker ps` does not show a process that outlived its \
          container: end it by its id",
-        before.index
+        before.setup.index
     ))
 }
 
 #[cfg(test)]
 mod tests {
+    use perf_model::record::gpu_setup::GpuSetup;
+
     use super::*;
     use crate::gpu::GpuProcess;
 
     fn gpu(used_mib: u64, users: Vec<GpuProcess>) -> Gpu {
-        Gpu { index: 4, uuid: "GPU-4".into(), used_mib: Some(used_mib), users, ..Gpu::default() }
+        let uuid = "GPU-4".into();
+        let setup =
+            GpuSetup { index: 4, uuid, used_before_mib: Some(used_mib), ..GpuSetup::default() };
+        Gpu { setup, users }
     }
 
     #[test]
@@ -83,7 +88,8 @@ mod tests {
             &held(&before, &[gpu(81_924, vec![])]),
             "GPU 4 holds 81920 MiB more than before the start, by a process that the driver does not name;",
         );
-        let other = Gpu { uuid: "GPU-5".into(), ..gpu(0, vec![]) };
+        let mut other = gpu(0, vec![]);
+        other.setup.uuid = "GPU-5".into();
         assert_said(&held(&before, &[other]), "GPU 4 no longer answers");
         assert!(held(&before, &[]).is_empty());
     }

@@ -3,24 +3,21 @@
 use perf_machine::gpu::IDLE_MIB;
 use perf_model::record::gpu_setup::GpuSetup;
 
-/// A GPU of this machine.
+/// A GPU of this machine, as it is at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gpu {
-    /// Its number in the order of the PCI bus.
-    pub index: u32,
-    /// What stays the same when cards are added or swapped: `GPU-…`.
-    pub uuid: String,
-    /// `NVIDIA GeForce RTX 4090`.
-    pub name: String,
-    /// Its memory.
-    pub memory_mib: Option<u64>,
-    /// What of that is in use now, where the driver reports it.
-    pub used_mib: Option<u64>,
+    /// What it is and how it is set up.
+    pub setup: GpuSetup,
     /// What computes on it now. The driver does not name processes that it may not, those outside
     /// of a container say.
     pub users: Vec<GpuProcess>,
-    /// What else the driver says of it.
-    pub setup: GpuSetup,
+}
+
+/// One that nothing computes on.
+impl From<GpuSetup> for Gpu {
+    fn from(setup: GpuSetup) -> Self {
+        Self { setup, users: Vec::new() }
+    }
 }
 
 /// A process that computes on a GPU.
@@ -33,15 +30,21 @@ pub struct GpuProcess {
 }
 
 impl Gpu {
+    /// What of its memory is in use at that moment, in MiB, where the driver reports it. A server is
+    /// started on GPUs as they were listed for it, so that its record has this as what was in use before.
+    pub(crate) fn used_mib(&self) -> Option<u64> {
+        self.setup.used_before_mib
+    }
+
     /// Whether nothing is known to compute on it, nor to hold its memory.
     pub(crate) fn is_free(&self) -> bool {
-        self.users.is_empty() && self.used_mib.unwrap_or(0) <= IDLE_MIB
+        self.users.is_empty() && self.used_mib().unwrap_or(0) <= IDLE_MIB
     }
 
     /// What keeps it from being free: `process 4242 (81920 MiB)`.
     pub(crate) fn in_use_by(&self) -> String {
         if self.users.is_empty() {
-            let used = self.used_mib.unwrap_or(0);
+            let used = self.used_mib().unwrap_or(0);
             return format!("a process that the driver does not name ({used} MiB)");
         }
         let name = |user: &GpuProcess| match user.used_mib {
@@ -56,9 +59,9 @@ impl Gpu {
 pub(crate) fn describe_all(gpus: &[Gpu]) -> String {
     let mut kinds: Vec<(&str, usize)> = Vec::new();
     for gpu in gpus {
-        match kinds.iter_mut().find(|(name, _)| *name == gpu.name) {
+        match kinds.iter_mut().find(|(name, _)| *name == gpu.setup.name) {
             Some((_, count)) => *count += 1,
-            None => kinds.push((&gpu.name, 1)),
+            None => kinds.push((&gpu.setup.name, 1)),
         }
     }
     kinds.iter().map(|(name, count)| format!("{count} × {name}")).collect::<Vec<_>>().join(", ")
@@ -69,7 +72,7 @@ mod tests {
     use super::*;
 
     fn named(name: &str) -> Gpu {
-        Gpu { index: 0, uuid: "GPU-0".into(), name: name.into(), ..Gpu::default() }
+        GpuSetup { uuid: "GPU-0".into(), name: name.into(), ..GpuSetup::default() }.into()
     }
 
     #[test]
@@ -88,10 +91,10 @@ mod tests {
 
     #[test]
     fn a_desktop_does_not_keep_a_gpu_from_being_free_and_what_computes_does() {
-        let gpu = |used_mib, users| Gpu {
-            used_mib: Some(used_mib),
-            users,
-            ..named("NVIDIA GeForce RTX 4090")
+        let gpu = |used_mib, users| {
+            let mut setup = named("NVIDIA GeForce RTX 4090").setup;
+            setup.used_before_mib = Some(used_mib);
+            Gpu { setup, users }
         };
         assert!(gpu(700, vec![]).is_free());
         let unnamed = gpu(70_000, vec![]);

@@ -82,21 +82,17 @@ fn describe(
     cuda: Option<String>,
 ) -> Option<Gpu> {
     let memory = device.memory_info().ok();
-    let uuid = device.uuid().ok()?;
-    let name = device.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned());
-    let memory_mib = memory.as_ref().map(|memory| memory.total / MIB);
-    let used_mib = memory.as_ref().map(|memory| memory.used / MIB);
     let setup = GpuSetup {
         index,
-        uuid: uuid.clone(),
-        name: name.clone(),
-        memory_mib,
-        used_before_mib: used_mib,
+        uuid: device.uuid().ok()?,
+        name: device.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned()),
+        memory_mib: memory.as_ref().map(|memory| memory.total / MIB),
+        used_before_mib: memory.as_ref().map(|memory| memory.used / MIB),
         cuda,
         same_switch,
         ..setup(device)
     };
-    Some(Gpu { index, uuid, name, memory_mib, used_mib, users: users(device), setup })
+    Some(Gpu { setup, users: users(device) })
 }
 
 /// What the device says of itself. A call that it does not support leaves its field absent.

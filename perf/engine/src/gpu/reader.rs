@@ -42,11 +42,11 @@ impl<'nvml> Reader<'nvml> {
     /// Finds the GPUs by UUID. XID errors are reported from now on.
     pub(super) fn new(nvml: &'nvml Nvml, gpus: &[Gpu]) -> Self {
         let device = |gpu: &Gpu| {
-            let device = nvml.device_by_uuid(gpu.uuid.as_str()).ok();
+            let device = nvml.device_by_uuid(gpu.setup.uuid.as_str()).ok();
             // The only GPU of a server has no other to send to.
             let is_linked = gpus.len() > 1 && gpu.setup.nvlinks.is_some_and(|links| links > 0);
             let traffic = device.as_ref().and_then(|device| Traffic::of(device, is_linked));
-            Read { gpu: gpu.index, device, traffic }
+            Read { gpu: gpu.setup.index, device, traffic }
         };
         let devices: Vec<_> = gpus.iter().map(device).collect();
         let mut events = nvml.create_event_set().ok();

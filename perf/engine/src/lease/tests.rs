@@ -1,5 +1,7 @@
 //! Leases of hardware, one after the other and in turn.
 
+use perf_model::record::gpu_setup::GpuSetup;
+
 use super::*;
 use crate::gpu::GpuProcess;
 
@@ -19,15 +21,20 @@ fn leased(folder: &Path, all: &[Gpu], gpus: u8, place: &mut Place) -> Result<Lea
 }
 
 fn gpu(index: u32, users: u32) -> Gpu {
-    Gpu {
+    let user = |user| GpuProcess { pid: 42 + user, used_mib: Some(500) };
+    let setup = GpuSetup {
         index,
         uuid: format!("GPU-{index}"),
         name: "NVIDIA H200".into(),
-        memory_mib: None,
-        used_mib: Some(0),
-        users: (0..users).map(|user| GpuProcess { pid: 42 + user, used_mib: Some(500) }).collect(),
-        ..Gpu::default()
-    }
+        used_before_mib: Some(0),
+        ..GpuSetup::default()
+    };
+    Gpu { setup, users: (0..users).map(user).collect() }
+}
+
+fn named(name: &str, memory_mib: Option<u64>, gpu: Gpu) -> Gpu {
+    let setup = GpuSetup { name: name.into(), memory_mib, ..gpu.setup };
+    Gpu { setup, ..gpu }
 }
 
 #[test]
@@ -46,7 +53,8 @@ fn two_leases_in_one_process_get_different_gpus() {
     let all = [gpu(0, 0), gpu(1, 0), gpu(2, 0)];
     let first = gpus(folder.path(), &all, 1).unwrap();
     let second = gpus(folder.path(), &all, 2).unwrap();
-    let indices = |lease: &Lease| lease.leased().iter().map(|gpu| gpu.index).collect::<Vec<_>>();
+    let indices =
+        |lease: &Lease| lease.leased().iter().map(|gpu| gpu.setup.index).collect::<Vec<_>>();
     assert_eq!((indices(&first), indices(&second)), (vec![0], vec![1, 2]));
 }
 
@@ -153,13 +161,15 @@ fn a_refusal_says_who_holds_what_is_waited_for() {
 fn a_server_gets_gpus_of_the_model_and_memory_that_it_wants() {
     let folder = tempfile::tempdir().unwrap();
     let all = [
-        Gpu { name: "NVIDIA L4".into(), memory_mib: Some(23_034), ..gpu(0, 0) },
-        Gpu { memory_mib: Some(143_771), ..gpu(1, 0) },
+        named("NVIDIA L4", Some(23_034), gpu(0, 0)),
+        named("NVIDIA H200", Some(143_771), gpu(1, 0)),
     ];
     let lease = |wanted: Wanted| {
         let holder = Holder::this_process();
         let lease = Lease::gpus(folder.path(), &all, &wanted, &holder, &mut Place::default());
-        lease.map(|lease| lease.leased()[0].index).map_err(|refusal| refusal.error.to_string())
+        lease
+            .map(|lease| lease.leased()[0].setup.index)
+            .map_err(|refusal| refusal.error.to_string())
     };
     let one = Wanted { gpus: 1, ..Wanted::default() };
     assert_eq!(lease(Wanted { model: Some("h200".into()), ..one.clone() }), Ok(1));
@@ -174,7 +184,7 @@ fn a_server_gets_gpus_of_the_model_and_memory_that_it_wants() {
 #[test]
 fn one_that_waits_for_a_model_in_use_keeps_no_one_from_gpus_of_another() {
     let folder = tempfile::tempdir().unwrap();
-    let all = [Gpu { name: "NVIDIA A100-SXM4-80GB".into(), ..gpu(0, 0) }, gpu(1, 0), gpu(2, 0)];
+    let all = [named("NVIDIA A100-SXM4-80GB", None, gpu(0, 0)), gpu(1, 0), gpu(2, 0)];
     let wanted = |model: &str| Wanted { gpus: 1, model: Some(model.into()), memory_mib: None };
     let lease = |wanted: &Wanted, place: &mut Place| {
         Lease::gpus(folder.path(), &all, wanted, &Holder::this_process(), place)
@@ -186,10 +196,10 @@ fn one_that_waits_for_a_model_in_use_keeps_no_one_from_gpus_of_another() {
     let mut others = Vec::new();
     for expected in [1, 2] {
         others.push(lease(&wanted("H200"), &mut Place::default()).unwrap());
-        assert_eq!(others.last().unwrap().leased()[0].index, expected);
+        assert_eq!(others.last().unwrap().leased()[0].setup.index, expected);
     }
     drop(held);
     // What is free now is the first's.
     assert!(lease(&Wanted { gpus: 1, ..Wanted::default() }, &mut Place::default()).is_err());
-    assert_eq!(lease(&wanted("A100"), &mut place).unwrap().leased()[0].index, 0);
+    assert_eq!(lease(&wanted("A100"), &mut place).unwrap().leased()[0].setup.index, 0);
 }

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::SystemTime;
 
+use perf_model::record::gpu_setup::GpuSetup;
+
 use super::*;
 use crate::queue::MOST_OVERTAKEN;
 
@@ -28,7 +30,8 @@ const GPUS: u32 = 8;
 const OTHER_USER: u32 = 65_534;
 
 fn gpus() -> Vec<Gpu> {
-    (0..GPUS).map(|index| Gpu { index, uuid: format!("GPU-{index}"), ..Gpu::default() }).collect()
+    let setup = |index| GpuSetup { index, uuid: format!("GPU-{index}"), ..GpuSetup::default() };
+    (0..GPUS).map(|index| setup(index).into()).collect()
 }
 
 /// The time of the machine's clock, in microseconds.
@@ -104,13 +107,13 @@ impl Stress {
             let asked = now_us();
             let leased = runtime.block_on(leasing.lease(Clock::real(), &mut |_| {})).unwrap();
             let gpus: Vec<String> =
-                leased.leased().iter().map(|gpu| gpu.index.to_string()).collect();
+                leased.leased().iter().map(|gpu| gpu.setup.index.to_string()).collect();
             assert_eq!(gpus.len(), usize::from(needs));
             let name = format!("{}-{thread}-{at}", std::process::id());
             self.append("log", &format!("begin {name} {asked} {} {}", now_us(), gpus.join(",")));
-            leased.leased().iter().for_each(|gpu| self.claim(gpu.index));
+            leased.leased().iter().for_each(|gpu| self.claim(gpu.setup.index));
             runtime.block_on(Clock::real().sleep(Duration::from_micros(hold_us)));
-            leased.leased().iter().for_each(|gpu| self.disclaim(gpu.index));
+            leased.leased().iter().for_each(|gpu| self.disclaim(gpu.setup.index));
             self.append("log", &format!("end {name} {}", now_us()));
             drop(leased);
         }

@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 
+use perf_model::record::gpu_setup::GpuSetup;
 use tokio::sync::Notify;
 
 use super::*;
 
 fn gpu(index: u32) -> Gpu {
-    Gpu { index, uuid: format!("GPU-{index}"), ..Gpu::default() }
+    GpuSetup { index, uuid: format!("GPU-{index}"), ..GpuSetup::default() }.into()
 }
 
 /// Leases of two GPUs with a wait, on a clock that jumps.
@@ -47,7 +48,7 @@ fn one_that_waits_says_for_what_and_gets_it_when_it_is_given_back() {
             clock.sleep(Duration::from_secs(30)).await;
             drop(first);
         });
-        assert_eq!(lease.unwrap().leased()[0].index, 4);
+        assert_eq!(lease.unwrap().leased()[0].setup.index, 4);
         assert_eq!(said.len(), 1, "{said:?}");
         let holder = Holder::this_process().measuring("0007", "chat");
         let begin = format!("waiting for 1 GPU: 4 and 5 held by {holder}; for 60 s at most");
@@ -84,7 +85,7 @@ fn one_that_takes_only_what_is_free_now_waits_for_nothing_and_joins_no_queue() {
         assert!(clock.now().saturating_sub(begun) < Duration::from_secs(1));
         // One that waited for two would be served before this one.
         let other = one.lease_now(clock, &mut |_| {}).await.unwrap().unwrap();
-        assert_eq!((held.leased()[0].index, other.leased()[0].index), (0, 1));
+        assert_eq!((held.leased()[0].setup.index, other.leased()[0].setup.index), (0, 1));
         assert!(leasing(folder.path(), &all, 3, 0).lease_now(clock, &mut |_| {}).await.is_err());
     });
 }

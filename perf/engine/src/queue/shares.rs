@@ -37,7 +37,9 @@ impl<'a> Shares<'a> {
             if own.len() == needed {
                 break;
             }
-            let Some(at) = self.free.iter().position(|gpu| gpu.index == index) else { continue };
+            let Some(at) = self.free.iter().position(|gpu| gpu.setup.index == index) else {
+                continue;
+            };
             // What it has already does not move again.
             let mut seen: Vec<bool> = self.kept_for.iter().map(|of| *of == Some(one)).collect();
             if self.vacate(at, &mut seen) {

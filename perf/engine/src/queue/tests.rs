@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use perf_model::record::gpu_setup::GpuSetup;
 use proptest::prelude::*;
 
 use super::*;
@@ -14,7 +15,8 @@ fn queue() -> (tempfile::TempDir, Queue) {
 }
 
 fn gpu(index: u32, name: &str) -> Gpu {
-    Gpu { index, name: name.into(), memory_mib: Some(80_000), ..Gpu::default() }
+    let (name, memory_mib) = (name.into(), Some(80_000));
+    GpuSetup { index, name, memory_mib, ..GpuSetup::default() }.into()
 }
 
 /// So many GPUs of one kind.
@@ -90,7 +92,8 @@ fn one_that_waits_for_a_busy_model_keeps_no_one_from_a_free_gpu_of_another() {
 #[test]
 fn one_that_waits_for_more_memory_keeps_no_one_from_a_smaller_gpu() {
     let (_folder, queue) = queue();
-    let small = [Gpu { memory_mib: Some(23_034), ..gpu(0, "NVIDIA L4") }];
+    let mut small = [gpu(0, "NVIDIA L4")];
+    small[0].setup.memory_mib = Some(23_034);
     let large = Wanted { memory_mib: Some(40_000), ..of_any(1) };
     let _waits = place(&queue, &small, &large);
     assert_eq!(newcomer(&queue, &small, &of_any(1)), Some(vec![0]));
@@ -195,8 +198,8 @@ proptest! {
             let back = step.as_ref().map_or(0, |(_, at)| at.index(held.len().max(1)));
             if !held.is_empty() && (step.is_none() || held.len() > 2) {
                 let given_back = held.remove(back);
-                free.extend(machine.iter().filter(|it| given_back.contains(&it.index)).cloned());
-                free.sort_by_key(|it| it.index);
+                free.extend(machine.iter().filter(|it| given_back.contains(&it.setup.index)).cloned());
+                free.sort_by_key(|it| it.setup.index);
             }
             waiting.extend(step.map(|(wanted, _)| (Place::default(), wanted)));
             // All that wait look in order, so that each that is passed could not have all that it wants.
@@ -211,7 +214,7 @@ proptest! {
                 let fits = |wanted: &Wanted, index: &u32| wanted.fits(&machine[*index as usize]);
                 prop_assert_eq!(taken.len(), usize::from(wanted.gpus));
                 prop_assert!(taken.iter().all(|index| fits(wanted, index)));
-                free.retain(|it| !taken.contains(&it.index));
+                free.retain(|it| !taken.contains(&it.setup.index));
                 for (place, wanted) in &waiting[..at] {
                     if taken.iter().any(|index| fits(wanted, index)) {
                         let times = overtaken.entry(place.ticket().unwrap().to_owned());

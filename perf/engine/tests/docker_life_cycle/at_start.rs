@@ -5,7 +5,8 @@ use std::path::Path;
 
 use axum::Router;
 use axum::http::{StatusCode, Uri};
-use perf_engine::{EngineError, Gpu, ServerFailure};
+use perf_engine::{EngineError, ServerFailure};
+use perf_model::record::gpu_setup::GpuSetup;
 use perf_model::spec::config::Config;
 use perf_model::spec::server::{Server, parse_arguments};
 
@@ -254,9 +255,10 @@ fn each_answer_of_a_registry_about_an_image_is_named() {
 #[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
 fn a_gpu_without_the_nvidia_runtime_is_reported_and_no_container_is_left() {
     let (_alone, place) = (alone(), Place::new());
-    let gpu = Gpu { uuid: "GPU-0".into(), name: "no such GPU".into(), ..Gpu::default() };
+    let (uuid, name) = ("GPU-0".into(), "no such GPU".into());
+    let gpu = GpuSetup { uuid, name, ..GpuSetup::default() };
     let server = Server { gpus: 1, ..server() };
-    let engine = engine(&place, &config()).with_gpus(vec![gpu]);
+    let engine = engine(&place, &config()).with_gpus(vec![gpu.into()]);
     let error = failed_start(&place, &engine, &server);
     assert!(matches!(error, EngineError::GpuRuntimeMissing { .. }), "{error}");
     assert_nothing_left(&place);

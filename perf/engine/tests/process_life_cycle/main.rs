@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use perf_clock::Clock;
-use perf_engine::{Address, Engine, EngineError, Gpu, Running, ServerFailure};
+use perf_engine::{Address, Engine, EngineError, Running, ServerFailure};
+use perf_model::record::gpu_setup::GpuSetup;
 use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::server::{Argument, Server, parse_arguments};
@@ -314,16 +315,14 @@ fn a_second_run_on_the_same_hardware_is_refused_with_the_number_of_the_first() {
 fn leased_gpus_are_the_ones_the_server_sees() {
     let place = Place::new();
     let (engine, mut server) = stand_in(&place, "serve");
-    let gpu = |index: u32| Gpu {
+    let gpu = |index: u32| GpuSetup {
         index,
         uuid: format!("GPU-{index}"),
         name: "NVIDIA H200".into(),
-        memory_mib: None,
-        used_mib: Some(if index == 0 { 70_000 } else { 0 }),
-        users: vec![],
-        ..Gpu::default()
+        used_before_mib: Some(if index == 0 { 70_000 } else { 0 }),
+        ..GpuSetup::default()
     };
-    let engine = engine.with_gpus(vec![gpu(0), gpu(1), gpu(2)]);
+    let engine = engine.with_gpus([0, 1, 2].map(|index| gpu(index).into()).to_vec());
     server.gpus = 2;
     assert_eq!(engine.can_run(&server), Ok(()));
     block_on(async {

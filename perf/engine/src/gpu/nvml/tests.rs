@@ -81,7 +81,7 @@ fn what_a_gpu_does_not_support_is_absent_and_one_that_is_lost_is_left_out() {
             let gpus = list();
             assert_eq!(gpus.len(), 1);
             assert_eq!(
-                (gpus[0].memory_mib, gpus[0].setup.mig, gpus[0].setup.nvlinks),
+                (gpus[0].setup.memory_mib, gpus[0].setup.mig, gpus[0].setup.nvlinks),
                 (None, None, None)
             );
             assert_eq!(gpus[0].setup.to_string(), "setup unknown");

@@ -137,7 +137,7 @@ pub(super) fn list_scheduled(
         while let Some((next, taken)) = next(&queue, &free, most_overtaken) {
             queue[..next].iter_mut().for_each(|it| it.overtaken += 1);
             let Asked { test, hold_us, .. } = queue.remove(next);
-            let (taken, left) = free.iter().partition(|gpu| taken.contains(&gpu.index));
+            let (taken, left) = free.iter().partition(|gpu| taken.contains(&gpu.setup.index));
             running.push((now + hold_us, taken, test));
             free = left;
         }

@@ -1,18 +1,19 @@
 //! Shares of those that wait, beside all ways to share that there are.
 
+use perf_model::record::gpu_setup::GpuSetup;
 use proptest::prelude::*;
 
 use super::*;
 
 /// GPUs of three models and two sizes.
 fn machine(kinds: &[u8]) -> Vec<Gpu> {
-    let gpu = |(kind, index): (&u8, u32)| Gpu {
+    let gpu = |(kind, index): (&u8, u32)| GpuSetup {
         index,
         name: ["H200", "A100", "L4"][usize::from(kind % 3)].into(),
         memory_mib: Some([80_000, 40_000][usize::from(kind / 3)]),
-        ..Gpu::default()
+        ..GpuSetup::default()
     };
-    kinds.iter().zip(0..).map(gpu).collect()
+    kinds.iter().zip(0..).map(|it| gpu(it).into()).collect()
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {
@@ -71,7 +72,7 @@ proptest! {
             prop_assert_eq!(taken.is_some(), is_served, "{:?}", &requests[at]);
             let Some(taken) = taken else { continue };
             let (own, left): (Vec<&Gpu>, Vec<&Gpu>) =
-                free.iter().partition(|gpu| taken.contains(&gpu.index));
+                free.iter().partition(|gpu| taken.contains(&gpu.setup.index));
             prop_assert_eq!((taken.len(), own.len()), (expected[at].0, expected[at].0));
             prop_assert!(own.iter().all(|gpu| wanted.fits(gpu)));
             prop_assert!(can_give(&expected[..at], &left));
@@ -82,13 +83,12 @@ proptest! {
 #[test]
 fn a_share_prefers_gpus_behind_one_switch() {
     let near = |index: u32| {
-        let mut gpu = Gpu { index, ..Gpu::default() };
         let switch = index / 4 * 4;
-        gpu.setup.same_switch = (switch..switch + 4).filter(|other| *other != index).collect();
-        gpu
+        let same_switch = (switch..switch + 4).filter(|other| *other != index).collect();
+        GpuSetup { index, same_switch, ..GpuSetup::default() }.into()
     };
     let machine: Vec<Gpu> = (0..8).map(near).collect();
-    let free: Vec<&Gpu> = machine.iter().filter(|gpu| gpu.index != 6).collect();
+    let free: Vec<&Gpu> = machine.iter().filter(|gpu| gpu.setup.index != 6).collect();
     let two = Wanted { gpus: 2, ..Wanted::default() };
     let four = Wanted { gpus: 4, ..Wanted::default() };
     let mut shares = Shares::of(&free);
