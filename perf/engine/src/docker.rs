@@ -84,8 +84,8 @@ async fn create(
     let name = spec.server.image.clone().unwrap_or_else(|| engine.image.clone());
     image_reference::check(&name).map_err(EngineError::invalid)?;
     let files = engine.models.for_container(&spec.server.model)?;
-    if let Files::Host(folder) = &files {
-        model_files::check(folder, &spec.arguments("0.0.0.0", 0))?;
+    if let Files::Host(files) = &files {
+        model_files::check(&files.path(), &spec.arguments("0.0.0.0", 0))?;
     }
     let daemon = daemon::connect().await?;
     for name in reaper::remove_orphans(&daemon).await? {
@@ -158,6 +158,7 @@ pub(crate) async fn start(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
     let spec = engine.with_compile_cache(spec)?;
+    let revision = engine.models.revision(&spec.server.model);
     let created = create(engine, &spec, &lease, (locks, clock), Job::Serve, progress).await?;
     let Created { mut supervisor, mut death, begun, .. } = created;
     let started = supervisor.started();
@@ -179,7 +180,7 @@ pub(crate) async fn start(
     wait(&kept, &probe, &spec, engine.start_timeout_s, clock, progress).await?;
     let ready = clock.now().saturating_sub(begun);
     let (start_up, logged, compile_cache) = kept.started(ready, &spec.server.argument_words());
-    let effective = logged.joined(probe.configuration().await);
+    let effective = logged.joined(probe.configuration().await).of_model(revision);
     let kept = kept.watching(engine_processes(&created.daemon, &created.container).await);
 
     let Created { name, digest, hardware, driver, .. } = created;

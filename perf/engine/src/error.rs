@@ -125,6 +125,19 @@ pub enum EngineError {
         /// The known model whose name is the nearest, if one is near.
         nearest: Option<String>,
     },
+    /// A model of the hub is not in its cache.
+    #[error(
+        "the model {id} is not in the hub's cache {}; fetch it with `{command}`, which reads HF_TOKEN and HTTPS_PROXY",
+        cache.display()
+    )]
+    ModelNotFetched {
+        /// Its id.
+        id: String,
+        /// The cache.
+        cache: PathBuf,
+        /// The command that fetches it.
+        command: String,
+    },
     /// The model's files cannot be served.
     #[error("the model cannot be served ({kind}): {reason}; {}", kind.advice())]
     ModelUnusable {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use perf_model::spec::config::{Config, ModelLocation};
+use perf_machine::hub::{self, Snapshot};
+use perf_model::spec::config::Config;
+use perf_model::spec::model_location::ModelLocation;
 use perf_model::spec::settings::Settings;
 use perf_model::spec::suggest::nearest;
 
@@ -15,15 +17,52 @@ pub(crate) struct Models {
     settings: BTreeMap<String, PathBuf>,
     config: BTreeMap<String, ModelLocation>,
     folder: Option<PathBuf>,
+    hub_cache: Option<PathBuf>,
 }
 
 /// Where a model's files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Files {
-    /// In this folder of the machine.
-    Host(PathBuf),
+    /// On this machine.
+    Host(HostFiles),
     /// In this folder of the image.
     InImage(PathBuf),
+}
+
+/// A model's files on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HostFiles {
+    /// A folder that holds all of them, also what they link to.
+    pub(crate) folder: PathBuf,
+    /// Where they are in it.
+    pub(crate) within: PathBuf,
+    /// The commit that they are of, of a model of the hub.
+    pub(crate) revision: Option<String>,
+}
+
+impl HostFiles {
+    fn in_folder(path: &Path) -> Self {
+        // Docker and the server's own working directory both want an absolute path.
+        let folder = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self { folder, within: PathBuf::new(), revision: None }
+    }
+
+    /// Where they are.
+    pub(crate) fn path(&self) -> PathBuf {
+        // Joined with nothing, a file's path would end in a slash.
+        if self.within.as_os_str().is_empty() {
+            return self.folder.clone();
+        }
+        self.folder.join(&self.within)
+    }
+}
+
+impl From<Snapshot> for HostFiles {
+    fn from(found: Snapshot) -> Self {
+        let within = found.within();
+        let folder = std::path::absolute(&found.repository).unwrap_or(found.repository);
+        Self { folder, within, revision: Some(found.commit) }
+    }
 }
 
 impl Models {
@@ -32,16 +71,17 @@ impl Models {
             settings: settings.models.clone(),
             config: config.models.clone(),
             folder: config.models_folder.clone(),
+            hub_cache: config.hub_cache.clone(),
         }
     }
 
     /// The model's folder on this machine.
-    pub(crate) fn on_host(&self, model: &str) -> Result<PathBuf, EngineError> {
+    pub(crate) fn on_host(&self, model: &str) -> Result<HostFiles, EngineError> {
         self.where_it_is(model, Path::is_dir)
     }
 
     /// The model's folder on this machine, or its file, as other servers than vLLM have it.
-    pub(crate) fn file_or_folder(&self, model: &str) -> Result<PathBuf, EngineError> {
+    pub(crate) fn file_or_folder(&self, model: &str) -> Result<HostFiles, EngineError> {
         self.where_it_is(model, Path::exists)
     }
 
@@ -49,20 +89,45 @@ impl Models {
         &self,
         model: &str,
         is_usable: fn(&Path) -> bool,
-    ) -> Result<PathBuf, EngineError> {
-        let configured = || self.config.get(model).and_then(|location| location.path.clone());
+    ) -> Result<HostFiles, EngineError> {
+        let location = self.config.get(model);
+        let configured = || location.and_then(|location| location.path.clone());
         let in_folder = || self.folder.as_ref().map(|folder| folder.join(model));
         // A place that the user names is final: the next one is used only where none is named.
-        let place = self.settings.get(model).cloned().or_else(configured).or_else(in_folder);
-        match place {
-            // Docker and the server's own working directory both want an absolute path.
-            Some(path) if is_usable(&path) => Ok(std::path::absolute(&path).unwrap_or(path)),
+        let place = self.settings.get(model).cloned().or_else(configured);
+        if place.is_none()
+            && let Some(location) = location
+            && let Some(id) = &location.hub
+        {
+            return self.in_hub(id, location.revision.as_deref());
+        }
+        match place.or_else(in_folder) {
+            Some(path) if is_usable(&path) => Ok(HostFiles::in_folder(&path)),
             place => Err(EngineError::ModelNotFound {
                 model: model.to_owned(),
                 looked: place.into_iter().collect(),
                 nearest: self.nearest(model),
             }),
         }
+    }
+
+    /// The commit of a model of the hub, for the server that is about to read it.
+    pub(crate) fn revision(&self, model: &str) -> Option<String> {
+        match self.for_container(model) {
+            Ok(Files::Host(files)) => files.revision,
+            Ok(Files::InImage(_)) | Err(_) => None,
+        }
+    }
+
+    /// The snapshot of a model in the hub's cache.
+    fn in_hub(&self, id: &str, revision: Option<&str>) -> Result<HostFiles, EngineError> {
+        let cache = self.hub_cache.clone().or_else(hub::cache).unwrap_or_default();
+        let found = Snapshot::find(&cache, id, revision).map(HostFiles::from);
+        found.ok_or_else(|| EngineError::ModelNotFetched {
+            id: id.to_owned(),
+            command: hub::fetch_command(id, revision, self.hub_cache.as_deref()),
+            cache,
+        })
     }
 
     /// The known model whose name is the nearest.
@@ -110,10 +175,10 @@ mod tests {
             "models_folder = {:?}\n[models.m]\npath = {second:?}\n",
             root.path().join("all")
         );
-        assert_eq!(models(&[("m", first.clone())], &config).on_host("m").unwrap(), first);
-        assert_eq!(models(&[], &config).on_host("m").unwrap(), second);
+        assert_eq!(models(&[("m", first.clone())], &config).on_host("m").unwrap().path(), first);
+        assert_eq!(models(&[], &config).on_host("m").unwrap().path(), second);
         let folder_only = config.lines().next().unwrap();
-        assert_eq!(models(&[], folder_only).on_host("m").unwrap(), third);
+        assert_eq!(models(&[], folder_only).on_host("m").unwrap().path(), third);
     }
 
     #[test]
@@ -155,6 +220,22 @@ mod tests {
             Files::InImage("/models/m".into())
         );
         let own = models(&[("m", root.path().to_owned())], config);
-        assert_eq!(own.for_container("m").unwrap(), Files::Host(root.path().to_owned()));
+        assert_eq!(own.for_container("m").unwrap(), Files::Host(HostFiles::in_folder(root.path())));
+    }
+
+    #[test]
+    fn a_model_of_the_hub_is_found_in_its_cache_or_named_with_the_command_that_fetches_it() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join("models--o--n");
+        let config = format!("hub_cache = {:?}\n[models.m]\nhub = \"o/n\"\n", cache.path());
+        let error = models(&[], &config).on_host("m").unwrap_err().to_string();
+        assert!(error.contains("`hf download o/n --cache-dir /"), "{error}");
+        std::fs::create_dir_all(folder.join("snapshots/c0ffee")).unwrap();
+        std::fs::create_dir_all(folder.join("refs")).unwrap();
+        std::fs::write(folder.join("refs/main"), "c0ffee").unwrap();
+        let found = models(&[], &config).on_host("m").unwrap();
+        assert_eq!(found.path(), folder.join("snapshots/c0ffee"));
+        // A container needs what the snapshot links to as well.
+        assert_eq!((found.folder, found.revision), (folder, Some("c0ffee".to_owned())));
     }
 }

@@ -94,6 +94,7 @@ pub(crate) async fn start(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
     let (spec, cold_cache) = engine.with_compile_cache(spec)?;
+    let revision = engine.models.revision(&spec.server.model);
     let port = free_port()?;
     let (program, words) = command_line(engine, &spec, port, progress)?;
     let url = format!("http://{HOST}:{port}");
@@ -130,7 +131,7 @@ pub(crate) async fn start(
     }
     let ready = clock.now().saturating_sub(begun);
     let (start_up, logged, compile_cache) = kept.started(ready, &spec.server.argument_words());
-    let effective = logged.joined(probe.configuration().await);
+    let effective = logged.joined(probe.configuration().await).of_model(revision);
     // The server that answered must be the one that was started here, or another one is measured.
     if let Some(holder) = foreign() {
         return Err(EngineError::PortTaken { port, holder });
@@ -158,7 +159,7 @@ fn command_line(
     progress: &mut dyn FnMut(&str),
 ) -> Result<(PathBuf, Vec<String>), EngineError> {
     let Some(template) = &engine.server_command else {
-        let model = engine.models.on_host(&spec.server.model)?;
+        let model = engine.models.on_host(&spec.server.model)?.path();
         model_files::check(&model, &spec.arguments(HOST, 0))?;
         let mut words = vec!["serve".to_owned(), model.display().to_string()];
         words.extend(spec.arguments(HOST, port));
@@ -166,7 +167,7 @@ fn command_line(
     };
     // Other servers read other files than vLLM, and have their own words for what is wrong with them.
     let model = if template.needs_model() {
-        engine.models.file_or_folder(&spec.server.model)?.display().to_string()
+        engine.models.file_or_folder(&spec.server.model)?.path().display().to_string()
     } else {
         String::new()
     };
@@ -197,7 +198,7 @@ pub(crate) async fn run_offline(
         return Err(EngineError::invalid(message));
     }
     let (spec, cold_cache) = engine.with_compile_cache(spec)?;
-    let model = engine.models.on_host(&spec.server.model)?;
+    let model = engine.models.on_host(&spec.server.model)?.path();
     model_files::check(&model, &spec.arguments(HOST, 0))?;
     let vllm = command_of(&engine.vllm)?;
     let words = spec.offline_words(&model.display().to_string(), options);

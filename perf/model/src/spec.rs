@@ -16,6 +16,7 @@ pub mod load;
 pub mod load_search;
 pub mod merged;
 pub mod metric;
+pub mod model_location;
 pub mod model_mix;
 pub mod parallelism;
 pub mod plan;

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use perf_model::spec::config::ModelLocation;
+use perf_machine::hub::{self, Snapshot};
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::model_location::ModelLocation;
 use perf_report::terminal::Check;
 
 use super::Machine;
@@ -19,7 +20,7 @@ pub(super) fn look(machine: &Machine, checks: &mut Vec<Check>) {
     }
     checks.extend(machine.config.models_folder.as_deref().map(models_folder));
     for (name, location) in &machine.config.models {
-        checks.extend(model(name, location, machine.engine));
+        checks.extend(model(name, location, machine));
     }
 }
 
@@ -52,9 +53,13 @@ fn models_folder(folder: &Path) -> Check {
 }
 
 /// One that has an entry of its own. In Docker, one in the image is taken first.
-fn model(name: &str, location: &ModelLocation, engine: EngineKind) -> Option<Check> {
-    if engine == EngineKind::Docker && location.in_image.is_some() {
+fn model(name: &str, location: &ModelLocation, machine: &Machine) -> Option<Check> {
+    if machine.engine == EngineKind::Docker && location.in_image.is_some() {
         return None;
+    }
+    if let (None, Some(id)) = (&location.path, &location.hub) {
+        let cache = machine.config.hub_cache.as_deref();
+        return Some(of_hub(name, id, location.revision.as_deref(), cache));
     }
     // The process engine looks for it in the folder of all models then.
     let folder = location.path.as_deref()?;
@@ -72,18 +77,36 @@ fn model(name: &str, location: &ModelLocation, engine: EngineKind) -> Option<Che
     })
 }
 
+/// One of the hub, in its cache.
+fn of_hub(name: &str, id: &str, revision: Option<&str>, named: Option<&Path>) -> Check {
+    let cache = named.map(Path::to_owned).or_else(hub::cache).unwrap_or_default();
+    match Snapshot::find(&cache, id, revision) {
+        Some(found) => Check::ok(format!("the model {name} is {id} at commit {}", found.commit)),
+        None => Check::problem(
+            format!("the model {name}: {id} is not in the hub's cache {}", cache.display()),
+            format!("fetch it with `{}`", hub::fetch_command(id, revision, named)),
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use perf_model::spec::config::Config;
     use perf_report::terminal::Severity;
 
     use super::*;
 
+    fn machine(engine: EngineKind) -> Machine {
+        Machine { engine, config: Config::default() }
+    }
+
     #[test]
     fn a_model_whose_folder_is_empty_or_missing_is_a_problem() {
         let folder = tempfile::tempdir().unwrap();
-        let location = |path: &Path| ModelLocation { path: Some(path.into()), in_image: None };
+        let location =
+            |path: &Path| ModelLocation { path: Some(path.into()), ..ModelLocation::default() };
         let severity = |path: &Path| {
-            model("m", &location(path), EngineKind::Docker).map(|check| check.severity)
+            model("m", &location(path), &machine(EngineKind::Docker)).map(|check| check.severity)
         };
         assert_eq!(severity(folder.path()), Some(Severity::Problem));
         assert_eq!(severity(&folder.path().join("missing")), Some(Severity::Problem));
@@ -93,9 +116,26 @@ mod tests {
 
     #[test]
     fn a_container_does_not_need_the_folder_of_a_model_that_its_image_has() {
-        let location =
-            ModelLocation { path: Some("/nowhere".into()), in_image: Some("/models/m".into()) };
-        assert_eq!(model("m", &location, EngineKind::Docker), None);
-        assert!(model("m", &location, EngineKind::Process).is_some());
+        let location = ModelLocation {
+            path: Some("/nowhere".into()),
+            in_image: Some("/models/m".into()),
+            ..ModelLocation::default()
+        };
+        assert_eq!(model("m", &location, &machine(EngineKind::Docker)), None);
+        assert!(model("m", &location, &machine(EngineKind::Process)).is_some());
+    }
+
+    #[test]
+    fn a_model_that_was_not_fetched_is_a_problem_with_the_command_that_fetches_it() {
+        let cache = tempfile::tempdir().unwrap();
+        let mut machine = machine(EngineKind::Docker);
+        machine.config.hub_cache = Some(cache.path().to_owned());
+        let location = ModelLocation { hub: Some("o/n".into()), ..ModelLocation::default() };
+        let check = model("m", &location, &machine).unwrap();
+        assert_eq!(check.severity, Severity::Problem);
+        let remedy = check.remedy.unwrap_or_default();
+        assert!(remedy.starts_with("fetch it with `hf download o/n --cache-dir /"), "{remedy}");
+        std::fs::create_dir_all(cache.path().join("models--o--n/snapshots/main")).unwrap();
+        assert_eq!(model("m", &location, &machine).unwrap().severity, Severity::Ok);
     }
 }

@@ -50,8 +50,10 @@ pub(super) fn build(
     let inside = format!("/models/{}", spec.server.model);
     let (path, mount) = match files {
         Files::InImage(path) => (path.display().to_string(), None),
-        Files::Host(host) => {
-            (inside.clone(), Some(bind(host, &inside).with_access_mode(AccessMode::ReadOnly)))
+        Files::Host(files) => {
+            let path = Path::new(&inside).join(&files.within);
+            let path = path.display().to_string().trim_end_matches('/').to_owned();
+            (path, Some(bind(&files.folder, &inside).with_access_mode(AccessMode::ReadOnly)))
         }
     };
     let created =
@@ -169,6 +171,7 @@ mod tests {
     use super::super::image::Entrypoint;
     use super::*;
     use crate::launch_spec::UnderTest;
+    use crate::models::HostFiles;
 
     fn build_for(config: &Docker, gpus: &[Gpu]) -> ContainerRequest<GenericImage> {
         let folder = tempfile::tempdir().unwrap();
@@ -181,7 +184,8 @@ mod tests {
         let server = Server { model: "tiny".into(), ..Server::default() };
         let spec = LaunchSpec::new(EngineKind::Docker, &server, &UnderTest::default()).unwrap();
         let run = ContainerRun::new(folder.path()).unwrap();
-        let files = Files::Host("/data/tiny".into());
+        let files = HostFiles { folder: "/data/tiny".into(), within: "".into(), revision: None };
+        let files = Files::Host(files);
         build(&image, &files, config, &spec, gpus, &run, Job::Serve).unwrap()
     }
 

@@ -25,7 +25,9 @@ impl EngineError {
             Self::StartTimedOut { .. } => ServerFailure::NotReadyInTime,
             Self::PortTaken { .. } => ServerFailure::PortTaken,
             Self::GpuRuntimeMissing { .. } => ServerFailure::NoGpuRuntime,
-            Self::ModelNotFound { .. } => ServerFailure::ModelMissing,
+            Self::ModelNotFound { .. } | Self::ModelNotFetched { .. } => {
+                ServerFailure::ModelMissing
+            }
             Self::ImageMissing { reason, .. } if has(reason, PULL_DENIED) => {
                 ServerFailure::PullDenied
             }

@@ -21,8 +21,9 @@ use std::time::Instant;
 
 use perf_clock::Clock;
 use perf_engine::{Engine, EngineError, Running};
-use perf_model::spec::config::{Config, ModelLocation};
+use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
+use perf_model::spec::model_location::ModelLocation;
 use perf_model::spec::server::{Server, parse_arguments};
 use perf_model::spec::settings::{Settings, Variant};
 

@@ -38,6 +38,15 @@ impl EffectiveConfiguration {
         self
     }
 
+    /// These settings, and the commit of the model, where that is known.
+    #[must_use]
+    pub fn of_model(mut self, revision: Option<String>) -> Self {
+        if let Some(commit) = revision {
+            self.insert("model_revision", &commit);
+        }
+        self
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.settings.is_empty()

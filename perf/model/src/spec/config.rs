@@ -12,6 +12,7 @@ use crate::spec::access::Access;
 use crate::spec::compile_cache::CompileCacheConfig;
 use crate::spec::gpu_time::GpuTime;
 use crate::spec::image_reference;
+use crate::spec::model_location::ModelLocation;
 use crate::spec::price::Price;
 use crate::spec::settings::Variant;
 use crate::spec::suggest::nearest;
@@ -31,6 +32,8 @@ pub struct Config {
     pub start_timeout_s: u64,
     /// The folder that holds a folder for each model, named like the model.
     pub models_folder: Option<PathBuf>,
+    /// The cache of the Hugging Face hub; without it, where `HF_HUB_CACHE` or `HF_HOME` says.
+    pub hub_cache: Option<PathBuf>,
     /// Models that are elsewhere.
     pub models: BTreeMap<String, ModelLocation>,
     /// How a run judges.
@@ -95,17 +98,6 @@ impl Tiers {
             Tier::Full => self.full,
         }
     }
-}
-
-/// Where a model's files are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct ModelLocation {
-    /// A folder on this machine; containers see it read-only.
-    pub path: Option<PathBuf>,
-    /// A folder inside the image, for an image that carries its model.
-    pub in_image: Option<PathBuf>,
 }
 
 /// The docker engine.
@@ -204,6 +196,7 @@ impl Default for Config {
             runs: 3,
             start_timeout_s: 1_200,
             models_folder: None,
+            hub_cache: None,
             models: BTreeMap::new(),
             gate: Gate::default(),
             tiers: Tiers::default(),
@@ -315,11 +308,7 @@ impl Config {
         );
         let image =
             image_reference::check(&docker.image).err().map(|why| format!("docker.image: {why}"));
-        let nowhere = models
-            .iter()
-            .filter(|(_, location)| location.path.is_none() && location.in_image.is_none());
-        let nowhere = nowhere
-            .map(|(name, _)| format!("models.{name} says nothing; name its `path`, or `in_image`"));
+        let nowhere = models.iter().find_map(|(name, location)| location.fault(name));
         let relative = docker.caches.values().find(|inside| !inside.is_absolute());
         let relative = relative.map(|inside| {
             format!(

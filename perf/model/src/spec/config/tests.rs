@@ -37,6 +37,22 @@ fn a_wrong_type_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_model_of_the_hub_is_named_by_owner_and_name() {
+    let of = |entry: &str| Config::from_toml(&format!("[models.m]\n{entry}\n"));
+    assert!(of("hub = \"Qwen/Qwen2.5-7B-Instruct\"\nrevision = \"refs/pr/1\"").is_ok());
+    for (entry, why) in [
+        ("hub = \"Qwen2.5\"", "is no id; write OWNER/NAME"),
+        ("hub = \"../x/y\"", "is no id"),
+        ("hub = \"../x\"", "is no id"),
+        ("path = \"/m\"\nrevision = \"main\"", "belongs to `hub`"),
+        ("hub = \"o/n\"\nrevision = \"../../etc\"", "is no branch, tag or commit"),
+    ] {
+        let error = of(entry).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
 fn models_may_be_on_the_machine_or_in_the_image() {
     let config = Config::from_toml(
         "[models.tiny]\nin_image = \"/models/tiny\"\n[models.big]\npath = \"/data/big\"\n",
