@@ -8,7 +8,6 @@ use perf_model::spec::compile_cache::{CompileCacheConfig, CompileCacheState};
 use perf_model::spec::server::Server;
 
 use crate::error::EngineError;
-use crate::running::Running;
 
 /// The variable in which vLLM is given the folder of its caches.
 const VARIABLE: &str = "VLLM_CACHE_ROOT";
@@ -112,10 +111,9 @@ pub(crate) fn check(config: &CompileCacheConfig, server: &Server) -> Result<(), 
     )))
 }
 
-/// Whether a server that is ready has filled the cache, where it was to find it filled.
-pub(crate) fn was_filled(config: &CompileCacheConfig, running: &Running) -> bool {
-    config.state == CompileCacheState::Warm
-        && running.fingerprint().compile_cache == Some(CompileCache::Cold)
+/// Whether a server that found this has filled the cache, where it was to find it filled.
+pub(crate) fn was_filled(config: &CompileCacheConfig, found: Option<CompileCache>) -> bool {
+    config.state == CompileCacheState::Warm && found == Some(CompileCache::Cold)
 }
 
 /// The folder among the caches of this user.

@@ -242,13 +242,13 @@ impl Engine {
         progress: &mut dyn FnMut(&str),
     ) -> Result<Running, EngineError> {
         let running = self.start_once(lease, server, start, log, clock, progress).await?;
-        if !compile_cache::was_filled(&self.compile_cache, &running) {
+        if !compile_cache::was_filled(&self.compile_cache, running.fingerprint().compile_cache) {
             return Ok(running);
         }
         progress("this start filled the compile cache and is not measured; starting again");
         running.stop().await?;
         let running = self.start_once(None, server, start, log, clock, progress).await?;
-        if compile_cache::was_filled(&self.compile_cache, &running) {
+        if compile_cache::was_filled(&self.compile_cache, running.fingerprint().compile_cache) {
             progress(
                 "warning: the server compiled again with a filled compile cache, so its start is a cold one; its log says why",
             );

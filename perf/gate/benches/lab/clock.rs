@@ -7,8 +7,6 @@
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardUniform};
 
-use crate::world::{METRICS, SCENARIOS};
-
 /// Which metric is the TTFT mean: prefill, which computes.
 const TTFT: usize = 2;
 
@@ -43,12 +41,16 @@ pub(crate) const AT_THE_CAP: Clock =
 impl Clock {
     /// How much of a change of the clock the speed of each guard follows: of memory-bound decode
     /// nothing, of what computes all. A scenario lies anywhere between, its TTFT in the upper half.
-    pub(crate) fn sensitivities(&self, draws: &mut ChaCha8Rng) -> Vec<f64> {
-        let mut all = Vec::with_capacity(SCENARIOS * METRICS);
-        for scenario in 0..SCENARIOS {
+    pub(crate) fn sensitivities(
+        &self,
+        [scenarios, metrics]: [usize; 2],
+        draws: &mut ChaCha8Rng,
+    ) -> Vec<f64> {
+        let mut all = Vec::with_capacity(scenarios * metrics);
+        for scenario in 0..scenarios {
             let share: f64 = StandardUniform.sample(draws);
             let computes = if scenario < self.computing { 1.0 } else { share };
-            all.extend((0..METRICS).map(|metric| match (self.drives, metric) {
+            all.extend((0..metrics).map(|metric| match (self.drives, metric) {
                 (false, _) => 0.0,
                 (true, TTFT) => f64::midpoint(1.0, computes),
                 (true, _) => computes,

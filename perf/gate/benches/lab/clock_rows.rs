@@ -106,7 +106,8 @@ fn hidden(first: &Tally, second: &Tally) -> Measured {
 }
 
 /// Prints the table of all rows.
-pub(crate) fn print(pool: &Pool, suites: usize) {
+pub(crate) fn print(suites: usize) {
+    let pool = Pool::draw(SEED);
     println!(
         "{suites} suites of {SCENARIOS} scenarios × 4 guards a row; seed {SEED}; percent ± standard error\n"
     );
@@ -118,7 +119,7 @@ pub(crate) fn print(pool: &Pool, suites: usize) {
         let fixed_s = FIXED as f64 * cost(&row.setup.world, 1, SCENARIOS);
         let seed = SEED.wrapping_add(index << 32);
         let rules = rules(&row.setup);
-        let of = |arm| Tally::of(&Setup { arm, ..row.setup }, &rules, pool, suites, seed);
+        let of = |arm| Tally::of(&Setup { arm, ..row.setup }, &rules, &pool, suites, seed);
         let as_measured = of(Arm::AsMeasured);
         for (arm, judged) in ARMS {
             let tally = of(arm);

@@ -14,13 +14,10 @@ use crate::table::Line;
 use crate::tally::Tally;
 use crate::trial::{FIXED, Rules, Setup, cost};
 use crate::world::{self, METRICS, SCENARIOS, World};
-use crate::{clock_rows, histories, rivals, sides};
+use crate::{histories, rivals, sides};
 
 /// All seeds follow from this one.
 pub(crate) const SEED: u64 = 20_260_101;
-
-/// What names the study of the clock, which is a table of its own and without aims.
-const CLOCK: &str = "clock";
 
 /// A baseline of ten starts in five sessions, three runs each; candidates of one run a start.
 pub(crate) const USUAL: Setup = Setup {
@@ -221,10 +218,6 @@ const FIXED_TWO: Setup = Setup { fixed: true, duet: false, ..TWO_WORSE };
 /// Tries the rows that are wanted, or all, and prints a table.
 pub(crate) fn print(suites: usize, wanted: &[String]) -> ExitCode {
     let pool = Pool::draw(SEED);
-    if wanted == [CLOCK] {
-        clock_rows::print(&pool, suites);
-        return ExitCode::SUCCESS;
-    }
     let all = rows();
     if let Some(unknown) = wanted.iter().find(|name| all.iter().all(|row| row.name != *name)) {
         let names: Vec<&str> = all.iter().map(|row| row.name).collect();

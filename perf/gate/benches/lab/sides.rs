@@ -5,10 +5,11 @@ use perf_gate::{
     Verdict, compare_pairs,
 };
 
+use crate::judging::P99_BAND;
 use crate::percentile::Pool;
 use crate::table::Line;
 use crate::tally::{measured, on_all_cores};
-use crate::trial::{FIXED, P99_BAND, cost};
+use crate::trial::{FIXED, cost};
 use crate::world::{METRICS, P99, SCENARIOS, Suite, World};
 
 pub(crate) fn lines(world: World, pool: &Pool, suites: usize, seed: u64) -> Vec<Line> {

@@ -15,9 +15,6 @@ const RUN_S: f64 = 35.0;
 /// Starts of the design that the sequential one is held against.
 pub(crate) const FIXED: usize = 6;
 
-/// The widest band that is asked of a p99; of the others it is the usual two slacks.
-pub(crate) const P99_BAND: f64 = 0.6;
-
 /// Runs of a start of the candidate.
 const RUNS: usize = 1;
 

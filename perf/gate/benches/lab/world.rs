@@ -110,7 +110,7 @@ impl<'a> Suite<'a> {
         let scatter = scatter.collect();
         let sensitivities = world.clock.map_or_else(
             || vec![0.0; SCENARIOS * METRICS],
-            |clock| clock.sensitivities(&mut draws),
+            |clock| clock.sensitivities([SCENARIOS, METRICS], &mut draws),
         );
         Self { world, pool, scatter, sensitivities, draws }
     }
