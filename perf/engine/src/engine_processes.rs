@@ -70,7 +70,13 @@ mod tests {
 
     fn titled(title: &str) -> Child {
         let mut command = Command::new("sleep");
-        command.arg0(title).arg("600").spawn().unwrap()
+        let child = command.arg0(title).arg("600").spawn().unwrap();
+        // The kernel shows the words of a program a moment after it has begun.
+        let shown = format!("/proc/{}/cmdline", child.id());
+        while std::fs::read(&shown).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        child
     }
 
     #[test]
