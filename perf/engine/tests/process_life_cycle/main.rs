@@ -151,7 +151,9 @@ fn a_wrong_argument_is_reported_with_exit_code_and_log() {
     else {
         panic!("{error}")
     };
-    assert_eq!((kind, exit_code, oom_killed), (ServerFailure::UnknownArgument, Some(2), false));
+    assert_eq!((kind, oom_killed), (ServerFailure::UnknownArgument, false));
+    // Its log proves it, perhaps before it has ended.
+    assert!(matches!(exit_code, None | Some(2)), "{exit_code:?}");
     assert_eq!(cause.as_deref(), Some("vllm: error: unrecognized arguments: --no-such-flag 3"));
     assert_eq!(log_tail.len(), 3);
     assert_nothing_left(&place);
