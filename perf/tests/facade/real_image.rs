@@ -64,7 +64,8 @@ fn a_container_that_is_paused_hangs() {
 #[ignore = "needs Docker and the image in PERF_TEST_IMAGE"]
 fn an_api_server_that_is_stopped_hangs() {
     let remark = remark("SIGSTOP of the API server", |container| {
-        signal("-STOP", container, "vllm serve");
+        // Not the init before it, whose words are the same but for the path.
+        signal("-STOP", container, "bin/vllm serve");
     });
     assert!(remark.contains("the server hangs"), "{remark}");
 }

@@ -25,7 +25,7 @@ impl Deed {
     /// Does it, and says when.
     fn apply(self, container: &str) -> Instant {
         let process = match self {
-            Self::KillApiServer => Some(process_in(container, "vllm serve")),
+            Self::KillApiServer => Some(process_in(container, "bin/vllm serve")),
             Self::KillEngine => Some(process_in(container, "EngineCore")),
             _ => None,
         };
