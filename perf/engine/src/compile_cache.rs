@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use perf_machine::host;
 use perf_model::record::compile_cache::CompileCache;
 use perf_model::spec::compile_cache::{CompileCacheConfig, CompileCacheState};
 use perf_model::spec::server::Server;
@@ -20,11 +21,16 @@ const VOLUME: &str = "vllm-perf-compile-cache";
 
 /// The folder in which a server keeps what it compiles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CompileCacheFolder {
-    /// As the server sees it; `None` where that is its own choice.
-    path: Option<PathBuf>,
-    /// What containers find there; `None` for an empty folder that ends with the container.
-    mounted: Option<Mounted>,
+pub(crate) enum CompileCacheFolder {
+    /// The server's own choice.
+    #[default]
+    Own,
+    /// In a container: what is mounted there; without it, an empty folder that ends with the container.
+    Container(Option<Mounted>),
+    /// Of a process, which finds there what an earlier one compiled.
+    Warm(PathBuf),
+    /// Of a process, which finds nothing there.
+    Cold(PathBuf),
 }
 
 /// What is mounted into a container.
@@ -37,63 +43,77 @@ pub(crate) enum Mounted {
 }
 
 impl CompileCacheFolder {
-    /// For a container.
-    pub(crate) fn in_container(config: &CompileCacheConfig) -> Result<Self, EngineError> {
-        let path = Some(PathBuf::from(IN_CONTAINER));
+    /// For a container of this server.
+    #[cfg(feature = "docker")]
+    pub(crate) fn in_container(
+        config: &CompileCacheConfig,
+        server: &Server,
+    ) -> Result<Self, EngineError> {
+        check(config, server)?;
         Ok(match config.state {
-            CompileCacheState::AsFound => Self::default(),
-            CompileCacheState::Cold => Self { path, mounted: None },
+            CompileCacheState::AsFound => Self::Own,
+            CompileCacheState::Cold => Self::Container(None),
             CompileCacheState::Warm => {
                 let folder = config.folder.as_deref().map(made).transpose()?;
-                let mounted = folder.map_or(Mounted::Volume(VOLUME), Mounted::Folder);
-                Self { path, mounted: Some(mounted) }
+                Self::Container(Some(folder.map_or(Mounted::Volume(VOLUME), Mounted::Folder)))
             }
         })
     }
 
-    /// For a process of this machine, whose log is kept in the file `log`.
+    /// For a process of this machine that is this server, whose log is kept in the file `log`.
     pub(crate) fn of_process(
         config: &CompileCacheConfig,
+        server: &Server,
         log: Option<&Path>,
     ) -> Result<Self, EngineError> {
-        let path = match config.state {
-            CompileCacheState::AsFound => None,
+        check(config, server)?;
+        Ok(match config.state {
+            CompileCacheState::AsFound => Self::Own,
             CompileCacheState::Cold => {
                 let beside = log.and_then(Path::parent).map(Path::to_owned);
                 let beside = beside.unwrap_or_else(std::env::temp_dir);
                 let folder = beside.join(format!("compile-cache-{}", std::process::id()));
                 // One that a killed run left is not empty.
                 let _ = std::fs::remove_dir_all(&folder);
-                Some(made(&folder)?)
+                Self::Cold(made(&folder)?)
             }
-            CompileCacheState::Warm => Some(made(&config.folder.clone().map_or_else(users, Ok)?)?),
-        };
-        Ok(Self { path, mounted: None })
+            CompileCacheState::Warm => {
+                Self::Warm(made(&config.folder.clone().map_or_else(users, Ok)?)?)
+            }
+        })
     }
 
     /// The variable for the server.
     pub(crate) fn variable(&self) -> Option<(String, String)> {
-        self.path.as_ref().map(|path| (VARIABLE.to_owned(), path.display().to_string()))
+        let path = match self {
+            Self::Own => return None,
+            Self::Container(_) => IN_CONTAINER.to_owned(),
+            Self::Warm(path) | Self::Cold(path) => path.display().to_string(),
+        };
+        Some((VARIABLE.to_owned(), path))
     }
 
     /// What is mounted, and where.
-    #[cfg_attr(not(feature = "docker"), expect(dead_code, reason = "only containers have mounts"))]
-    pub(crate) fn mount(&self) -> Option<(&Mounted, &Path)> {
-        self.mounted.as_ref().zip(self.path.as_deref())
+    #[cfg(feature = "docker")]
+    pub(crate) fn mount(&self) -> Option<(&Mounted, &'static Path)> {
+        match self {
+            Self::Container(Some(mounted)) => Some((mounted, Path::new(IN_CONTAINER))),
+            _ => None,
+        }
+    }
+
+    /// What ends with the server.
+    pub(crate) fn cold(&self) -> Option<ColdFolder> {
+        match self {
+            Self::Cold(path) => Some(ColdFolder(path.clone())),
+            _ => None,
+        }
     }
 }
 
 /// The cold cache of a process. Dropping it removes the folder.
 #[derive(Debug)]
 pub(crate) struct ColdFolder(PathBuf);
-
-impl ColdFolder {
-    /// That of a process, if it is to have one.
-    pub(crate) fn of(folder: &CompileCacheFolder, config: &CompileCacheConfig) -> Option<Self> {
-        let path = folder.path.clone().filter(|_| config.state == CompileCacheState::Cold);
-        path.map(Self)
-    }
-}
 
 impl Drop for ColdFolder {
     fn drop(&mut self) {
@@ -102,7 +122,7 @@ impl Drop for ColdFolder {
 }
 
 /// Refuses a server that names the folder itself where the run does.
-pub(crate) fn check(config: &CompileCacheConfig, server: &Server) -> Result<(), EngineError> {
+fn check(config: &CompileCacheConfig, server: &Server) -> Result<(), EngineError> {
     if config.state == CompileCacheState::AsFound || !server.environment.contains_key(VARIABLE) {
         return Ok(());
     }
@@ -118,17 +138,16 @@ pub(crate) fn was_filled(config: &CompileCacheConfig, found: Option<CompileCache
 
 /// The folder among the caches of this user.
 fn users() -> Result<PathBuf, EngineError> {
-    let named = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let caches = named.or_else(|| Some(std::env::home_dir()?.join(".cache")));
     let none = "there is no home folder to keep a warm compile cache in; name a `folder` under [compile_cache] in perf.toml";
-    Ok(caches.ok_or_else(|| EngineError::invalid(none))?.join("vllm-perf/compile"))
+    let caches = host::user_caches().ok_or_else(|| EngineError::invalid(none))?;
+    Ok(caches.join("vllm-perf/compile"))
 }
 
-/// The absolute path of a folder that is there now.
-fn made(folder: &Path) -> Result<PathBuf, EngineError> {
+/// The absolute path of a folder for a cache, which is there now.
+pub(crate) fn made(folder: &Path) -> Result<PathBuf, EngineError> {
     std::fs::create_dir_all(folder).and_then(|()| std::path::absolute(folder)).map_err(|error| {
         EngineError::invalid(format!(
-            "cannot use the compile cache {}: {error}; name another `folder` under [compile_cache] in perf.toml",
+            "cannot use the cache folder {}: {error}; name another in perf.toml",
             folder.display()
         ))
     })
@@ -142,9 +161,13 @@ mod tests {
         CompileCacheConfig { state, folder: folder.map(Path::to_owned) }
     }
 
+    #[cfg(feature = "docker")]
     #[test]
     fn a_container_has_its_own_an_empty_or_the_shared_cache() {
-        let of = |state, folder| CompileCacheFolder::in_container(&config(state, folder)).unwrap();
+        let server = Server::default();
+        let of = |state, folder| {
+            CompileCacheFolder::in_container(&config(state, folder), &server).unwrap()
+        };
         assert_eq!(of(CompileCacheState::AsFound, None).variable(), None);
         let cold = of(CompileCacheState::Cold, None);
         assert_eq!(cold.variable().unwrap().1, IN_CONTAINER);
@@ -163,12 +186,12 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let log = place.path().join("server.log");
         let config = config(CompileCacheState::Cold, None);
-        let folder = CompileCacheFolder::of_process(&config, Some(&log)).unwrap();
-        let path = folder.path.clone().unwrap();
+        let of = || CompileCacheFolder::of_process(&config, &Server::default(), Some(&log));
+        let path = PathBuf::from(of().unwrap().variable().unwrap().1);
         std::fs::write(path.join("kernel"), "old").unwrap();
-        let again = CompileCacheFolder::of_process(&config, Some(&log)).unwrap();
+        let again = of().unwrap();
         assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
-        drop(ColdFolder::of(&again, &config));
+        drop(again.cold());
         assert!(!path.exists());
     }
 
@@ -176,8 +199,8 @@ mod tests {
     fn a_warm_cache_of_a_process_stays() {
         let place = tempfile::tempdir().unwrap();
         let config = config(CompileCacheState::Warm, Some(place.path()));
-        let folder = CompileCacheFolder::of_process(&config, None).unwrap();
-        assert!(ColdFolder::of(&folder, &config).is_none());
+        let folder = CompileCacheFolder::of_process(&config, &Server::default(), None).unwrap();
+        assert!(folder.cold().is_none());
         assert_eq!(folder.variable().unwrap().1, place.path().display().to_string());
     }
 

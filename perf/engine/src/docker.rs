@@ -15,13 +15,11 @@ use std::path::{Path, PathBuf};
 use perf_clock::{Clock, Stamp};
 use perf_machine::host::describe_cpu;
 use perf_model::record::fingerprint::Fingerprint;
-use perf_model::spec::compile_cache::CompileCacheConfig;
 use perf_model::spec::config::Docker;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::image_reference;
 use testcontainers::bollard::query_parameters::InspectContainerOptions;
 
-use crate::compile_cache::{self, CompileCacheFolder};
 use crate::engine_processes::EngineProcesses;
 use crate::error::EngineError;
 use crate::gpu;
@@ -44,16 +42,8 @@ pub(crate) struct DockerEngine {
     /// The image under test; a test may pin another.
     pub(crate) image: String,
     pub(crate) docker: Docker,
-    pub(crate) compile_cache: CompileCacheConfig,
     pub(crate) models: Models,
     pub(crate) start_timeout_s: u64,
-}
-
-impl DockerEngine {
-    fn with_compile_cache(&self, spec: LaunchSpec) -> Result<LaunchSpec, EngineError> {
-        compile_cache::check(&self.compile_cache, &spec.server)?;
-        Ok(spec.compiling_in(CompileCacheFolder::in_container(&self.compile_cache)?))
-    }
 }
 
 /// A container that is about to run, and what it runs on.
@@ -64,6 +54,8 @@ struct Created {
     container: String,
     /// Where the image has its model, if it has it.
     model_in_image: Option<PathBuf>,
+    /// The commit of a model of the hub.
+    revision: Option<String>,
     daemon: testcontainers::bollard::Docker,
     name: String,
     digest: String,
@@ -109,9 +101,9 @@ async fn create(
         ));
     }
     let request = request::build(&image, &files, &engine.docker, spec, lease.leased(), &run, job)?;
-    let model_in_image = match files {
-        Files::InImage(folder) => Some(folder),
-        Files::Host(_) => None,
+    let (model_in_image, revision) = match files {
+        Files::InImage(folder) => (Some(folder), None),
+        Files::Host(files) => (None, files.revision),
     };
     let (begun, container) = (clock.now(), run.name().to_owned());
     let (supervisor, death) = ContainerSupervisor::spawn(daemon.clone(), request, run, spec);
@@ -120,6 +112,7 @@ async fn create(
         death,
         container,
         model_in_image,
+        revision,
         daemon,
         name,
         digest: image.digest,
@@ -138,7 +131,7 @@ pub(crate) async fn run_offline(
     at: (&Path, Clock),
     progress: &mut dyn FnMut(&str),
 ) -> Result<ServerExit, EngineError> {
-    let (spec, job) = (engine.with_compile_cache(spec)?, Job::Offline(options));
+    let job = Job::Offline(options);
     let Created { mut supervisor, mut death, .. } =
         create(engine, &spec, &lease, at, job, progress).await?;
     let started = supervisor.started();
@@ -157,8 +150,6 @@ pub(crate) async fn start(
     (locks, clock): (&Path, Clock),
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
-    let spec = engine.with_compile_cache(spec)?;
-    let revision = engine.models.revision(&spec.server.model);
     let created = create(engine, &spec, &lease, (locks, clock), Job::Serve, progress).await?;
     let Created { mut supervisor, mut death, begun, .. } = created;
     let started = supervisor.started();
@@ -180,7 +171,7 @@ pub(crate) async fn start(
     wait(&kept, &probe, &spec, engine.start_timeout_s, clock, progress).await?;
     let ready = clock.now().saturating_sub(begun);
     let (start_up, logged, compile_cache) = kept.started(ready, &spec.server.argument_words());
-    let effective = logged.joined(probe.configuration().await).of_model(revision);
+    let effective = logged.joined(probe.configuration().await).of_model(created.revision);
     let kept = kept.watching(engine_processes(&created.daemon, &created.container).await);
 
     let Created { name, digest, hardware, driver, .. } = created;

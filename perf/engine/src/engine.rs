@@ -17,7 +17,7 @@ use perf_model::spec::server::Server;
 use perf_model::spec::settings::{Settings, Variant};
 use perf_sim::Injection;
 
-use crate::compile_cache;
+use crate::compile_cache::{self, CompileCacheFolder};
 #[cfg(feature = "docker")]
 use crate::docker::{self, DockerEngine};
 use crate::error::EngineError;
@@ -80,7 +80,6 @@ impl Engine {
             EngineKind::Docker => How::Docker(DockerEngine {
                 image: variant.image.clone().unwrap_or_else(|| config.docker.image.clone()),
                 docker: config.docker.clone(),
-                compile_cache: config.compile_cache.clone(),
                 models: Models::new(settings, config),
                 start_timeout_s: config.start_timeout_s,
             }),
@@ -284,12 +283,16 @@ impl Engine {
                 spec.read_secrets()?;
                 spec.start_timeout_s = Some(engine.start_timeout_s);
                 let lease = self.lease_unless(lease, server, clock, progress).await?;
+                spec.compile_cache =
+                    CompileCacheFolder::in_container(&self.compile_cache, &spec.server)?;
                 docker::start(engine, spec, lease, (&self.locks, clock), progress).await
             }
             How::Process(engine) => {
                 spec.read_secrets()?;
                 spec.start_timeout_s = Some(engine.start_timeout_s);
                 let lease = self.lease_unless(lease, server, clock, progress).await?;
+                spec.compile_cache =
+                    CompileCacheFolder::of_process(&self.compile_cache, &spec.server, log)?;
                 process::start(engine, spec, lease, clock, progress).await
             }
         }
@@ -320,12 +323,16 @@ impl Engine {
             How::Docker(engine) => {
                 spec.read_secrets()?;
                 let lease = self.lease(server, clock, progress).await?;
+                spec.compile_cache =
+                    CompileCacheFolder::in_container(&self.compile_cache, &spec.server)?;
                 docker::run_offline(engine, spec, lease, options, (&self.locks, clock), progress)
                     .await
             }
             How::Process(engine) => {
                 spec.read_secrets()?;
                 let lease = self.lease(server, clock, progress).await?;
+                spec.compile_cache =
+                    CompileCacheFolder::of_process(&self.compile_cache, &spec.server, Some(log))?;
                 progress(&format!("running `{} bench throughput`", engine.vllm.display()));
                 process::run_offline(engine, spec, lease, options).await
             }

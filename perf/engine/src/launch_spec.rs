@@ -118,11 +118,6 @@ impl LaunchSpec {
         Ok(())
     }
 
-    /// The same, with where it keeps what it compiles.
-    pub(crate) fn compiling_in(self, folder: CompileCacheFolder) -> Self {
-        Self { compile_cache: folder, ..self }
-    }
-
     /// The version that the server claims, without a secret.
     pub(crate) async fn version(&self, probe: &Probe) -> Option<String> {
         Some(self.secrets.redact(&probe.version().await?))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use perf_machine::hub::{self, Snapshot};
+use perf_machine::hub::{self, NotFetched, Snapshot};
 use perf_model::spec::config::Config;
 use perf_model::spec::model_location::ModelLocation;
 use perf_model::spec::settings::Settings;
@@ -111,22 +111,11 @@ impl Models {
         }
     }
 
-    /// The commit of a model of the hub, for the server that is about to read it.
-    pub(crate) fn revision(&self, model: &str) -> Option<String> {
-        match self.for_container(model) {
-            Ok(Files::Host(files)) => files.revision,
-            Ok(Files::InImage(_)) | Err(_) => None,
-        }
-    }
-
     /// The snapshot of a model in the hub's cache.
     fn in_hub(&self, id: &str, revision: Option<&str>) -> Result<HostFiles, EngineError> {
-        let cache = self.hub_cache.clone().or_else(hub::cache).unwrap_or_default();
-        let found = Snapshot::find(&cache, id, revision).map(HostFiles::from);
-        found.ok_or_else(|| EngineError::ModelNotFetched {
-            id: id.to_owned(),
-            command: hub::fetch_command(id, revision, self.hub_cache.as_deref()),
-            cache,
+        let found = hub::find(self.hub_cache.as_deref(), id, revision);
+        found.map(HostFiles::from).map_err(|NotFetched { cache, command }| {
+            EngineError::ModelNotFetched { id: id.to_owned(), command, cache }
         })
     }
 

@@ -16,12 +16,10 @@ use std::time::Duration;
 use perf_clock::Clock;
 use perf_machine::host::describe_cpu;
 use perf_model::record::fingerprint::Fingerprint;
-use perf_model::spec::compile_cache::CompileCacheConfig;
 use perf_model::spec::config::Config;
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::settings::{Settings, Variant};
 
-use crate::compile_cache::{self, ColdFolder, CompileCacheFolder};
 use crate::engine_processes::EngineProcesses;
 use crate::error::EngineError;
 use crate::gpu;
@@ -50,7 +48,6 @@ pub(crate) struct ProcessEngine {
     /// The command line of another server, in place of `vllm serve`.
     server_command: Option<Template>,
     models: Models,
-    compile_cache: CompileCacheConfig,
     pub(crate) start_timeout_s: u64,
 }
 
@@ -66,22 +63,8 @@ impl ProcessEngine {
             vllm: variant.vllm.clone().unwrap_or_else(|| config.process.vllm.clone()),
             server_command: command.map_err(EngineError::invalid)?,
             models: Models::new(settings, config),
-            compile_cache: config.compile_cache.clone(),
             start_timeout_s: config.start_timeout_s,
         })
-    }
-}
-
-impl ProcessEngine {
-    /// The same, with where it keeps what it compiles, and what of that ends with it.
-    fn with_compile_cache(
-        &self,
-        spec: LaunchSpec,
-    ) -> Result<(LaunchSpec, Option<ColdFolder>), EngineError> {
-        compile_cache::check(&self.compile_cache, &spec.server)?;
-        let folder = CompileCacheFolder::of_process(&self.compile_cache, spec.log.as_deref())?;
-        let cold = ColdFolder::of(&folder, &self.compile_cache);
-        Ok((spec.compiling_in(folder), cold))
     }
 }
 
@@ -93,10 +76,9 @@ pub(crate) async fn start(
     clock: Clock,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Running, EngineError> {
-    let (spec, cold_cache) = engine.with_compile_cache(spec)?;
-    let revision = engine.models.revision(&spec.server.model);
+    let cold_cache = spec.compile_cache.cold();
     let port = free_port()?;
-    let (program, words) = command_line(engine, &spec, port, progress)?;
+    let CommandLine { program, words, revision } = command_line(engine, &spec, port, progress)?;
     let url = format!("http://{HOST}:{port}");
     let hardware =
         if lease.leased().is_empty() { describe_cpu() } else { gpu::describe_all(lease.leased()) };
@@ -151,25 +133,35 @@ pub(crate) async fn start(
     Ok(running.started(start_up))
 }
 
-/// The program of the server and the words after it.
+/// How a server is started.
+struct CommandLine {
+    program: PathBuf,
+    words: Vec<String>,
+    /// The commit of its model, of one of the hub.
+    revision: Option<String>,
+}
+
 fn command_line(
     engine: &ProcessEngine,
     spec: &LaunchSpec,
     port: u16,
     progress: &mut dyn FnMut(&str),
-) -> Result<(PathBuf, Vec<String>), EngineError> {
+) -> Result<CommandLine, EngineError> {
     let Some(template) = &engine.server_command else {
-        let model = engine.models.on_host(&spec.server.model)?.path();
+        let files = engine.models.on_host(&spec.server.model)?;
+        let model = files.path();
         model_files::check(&model, &spec.arguments(HOST, 0))?;
         let mut words = vec!["serve".to_owned(), model.display().to_string()];
         words.extend(spec.arguments(HOST, port));
-        return Ok((command_of(&engine.vllm)?, words));
+        let program = command_of(&engine.vllm)?;
+        return Ok(CommandLine { program, words, revision: files.revision });
     };
     // Other servers read other files than vLLM, and have their own words for what is wrong with them.
-    let model = if template.needs_model() {
-        engine.models.file_or_folder(&spec.server.model)?.path().display().to_string()
+    let (model, revision) = if template.needs_model() {
+        let files = engine.models.file_or_folder(&spec.server.model)?;
+        (files.path().display().to_string(), files.revision)
     } else {
-        String::new()
+        (String::new(), None)
     };
     let arguments = spec.server.argument_words();
     if !arguments.is_empty() && !template.takes_arguments() {
@@ -182,7 +174,7 @@ fn command_line(
     let values = Values { model: &model, name, host: HOST, port, arguments: &arguments };
     let mut words = template.words(values).into_iter();
     let program = words.next().map(PathBuf::from).unwrap_or_default();
-    Ok((program, words.collect()))
+    Ok(CommandLine { program, words: words.collect(), revision })
 }
 
 /// Runs `vllm bench throughput` with these options in place of the server, until it ends.
@@ -197,7 +189,7 @@ pub(crate) async fn run_offline(
             "another server than vLLM has no `vllm bench throughput`; leave out --cross-check";
         return Err(EngineError::invalid(message));
     }
-    let (spec, cold_cache) = engine.with_compile_cache(spec)?;
+    let cold_cache = spec.compile_cache.cold();
     let model = engine.models.on_host(&spec.server.model)?.path();
     model_files::check(&model, &spec.arguments(HOST, 0))?;
     let vllm = command_of(&engine.vllm)?;

@@ -1,6 +1,7 @@
-//! This machine: its processor, its name and its processes.
+//! This machine: its processor, its name, its processes and where its user's caches are.
 
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 /// `CPU: AMD EPYC 7B13, 2 cores`.
 pub fn describe_cpu() -> String {
@@ -13,6 +14,16 @@ pub fn describe_cpu() -> String {
 pub fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
+}
+
+/// The folder of this user's caches: `XDG_CACHE_HOME`, or `.cache` in the home folder.
+pub fn user_caches() -> Option<PathBuf> {
+    folder_in("XDG_CACHE_HOME").or_else(|| Some(std::env::home_dir()?.join(".cache")))
+}
+
+/// The folder that a variable names; one that is empty names none.
+pub(crate) fn folder_in(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|it| !it.is_empty()).map(PathBuf::from)
 }
 
 /// The numbers of all processes of this machine.

@@ -1,9 +1,11 @@
-//! The cache of the Hugging Face hub on this machine, and the models in it: [`Snapshot`].
+//! The cache of the Hugging Face hub on this machine, and the models in it: [`find`].
 //!
 //! A repository has a folder `models--OWNER--NAME`. `refs/REVISION` in it names a commit, and
 //! `snapshots/COMMIT` holds links to its files, which are in `blobs` beside it.
 
 use std::path::{Path, PathBuf};
+
+use crate::host::{folder_in, user_caches};
 
 /// The branch that is meant where no revision is named.
 const MAIN: &str = "main";
@@ -20,7 +22,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// That of a model, by its hub id (`OWNER/NAME`) and a branch, tag or commit. `None` where it is not in the
     /// cache.
-    pub fn find(cache: &Path, id: &str, revision: Option<&str>) -> Option<Self> {
+    fn find(cache: &Path, id: &str, revision: Option<&str>) -> Option<Self> {
         let repository = cache.join(format!("models--{}", id.replace('/', "--")));
         let revision = revision.unwrap_or(MAIN);
         let reference = std::fs::read_to_string(repository.join("refs").join(revision)).ok();
@@ -42,21 +44,37 @@ impl Snapshot {
     }
 }
 
+/// A model that is not in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotFetched {
+    /// The cache.
+    pub cache: PathBuf,
+    /// The command that fetches the model into it.
+    pub command: String,
+}
+
+/// A model in the cache that is `named`; without one, in that of the hub's own programs.
+///
+/// # Errors
+/// Where it is not there.
+pub fn find(
+    named: Option<&Path>,
+    id: &str,
+    revision: Option<&str>,
+) -> Result<Snapshot, NotFetched> {
+    let cache = named.map(Path::to_owned).or_else(cache).unwrap_or_default();
+    let found = Snapshot::find(&cache, id, revision);
+    found.ok_or_else(|| NotFetched { cache, command: fetch_command(id, revision, named) })
+}
+
 /// The folder of the cache where none is named, by the variables that the hub's own programs read.
-pub fn cache() -> Option<PathBuf> {
-    let named = |name: &str| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
-    let home = || {
-        Some(
-            named("XDG_CACHE_HOME")
-                .or_else(|| Some(std::env::home_dir()?.join(".cache")))?
-                .join("huggingface"),
-        )
-    };
-    named("HF_HUB_CACHE").or_else(|| Some(named("HF_HOME").or_else(home)?.join("hub")))
+fn cache() -> Option<PathBuf> {
+    let home = || Some(user_caches()?.join("huggingface"));
+    folder_in("HF_HUB_CACHE").or_else(|| Some(folder_in("HF_HOME").or_else(home)?.join("hub")))
 }
 
 /// The command that fetches a model into the cache: `hf download OWNER/NAME`.
-pub fn fetch_command(id: &str, revision: Option<&str>, cache: Option<&Path>) -> String {
+fn fetch_command(id: &str, revision: Option<&str>, cache: Option<&Path>) -> String {
     let revision = revision.map(|it| format!(" --revision {it}")).unwrap_or_default();
     let cache = cache.map(|it| format!(" --cache-dir {}", it.display())).unwrap_or_default();
     format!("hf download {id}{revision}{cache}")

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use perf_machine::hub::{self, Snapshot};
+use perf_machine::hub::{self, NotFetched};
 use perf_model::spec::engine_kind::EngineKind;
 use perf_model::spec::model_location::ModelLocation;
 use perf_report::terminal::Check;
@@ -78,13 +78,12 @@ fn model(name: &str, location: &ModelLocation, machine: &Machine) -> Option<Chec
 }
 
 /// One of the hub, in its cache.
-fn of_hub(name: &str, id: &str, revision: Option<&str>, named: Option<&Path>) -> Check {
-    let cache = named.map(Path::to_owned).or_else(hub::cache).unwrap_or_default();
-    match Snapshot::find(&cache, id, revision) {
-        Some(found) => Check::ok(format!("the model {name} is {id} at commit {}", found.commit)),
-        None => Check::problem(
+fn of_hub(name: &str, id: &str, revision: Option<&str>, cache: Option<&Path>) -> Check {
+    match hub::find(cache, id, revision) {
+        Ok(found) => Check::ok(format!("the model {name} is {id} at commit {}", found.commit)),
+        Err(NotFetched { cache, command }) => Check::problem(
             format!("the model {name}: {id} is not in the hub's cache {}", cache.display()),
-            format!("fetch it with `{}`", hub::fetch_command(id, revision, named)),
+            format!("fetch it with `{command}`"),
         ),
     }
 }

@@ -11,7 +11,7 @@ use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
 use super::image::Image;
 use super::reaper::ContainerRun;
-use crate::compile_cache::Mounted;
+use crate::compile_cache::{Mounted, made};
 use crate::error::EngineError;
 use crate::gpu::Gpu;
 use crate::launch_spec::LaunchSpec;
@@ -132,16 +132,7 @@ fn devices(gpus: &[Gpu]) -> DeviceRequest {
 /// mount.
 fn caches(config: &Docker) -> Result<Vec<Mount>, EngineError> {
     let mount = |(host, inside): (&std::path::PathBuf, &std::path::PathBuf)| {
-        let unusable = |error: std::io::Error| {
-            let message = format!(
-                "cannot use the cache folder {}: {error}; name another in perf.toml",
-                host.display()
-            );
-            EngineError::invalid(message)
-        };
-        std::fs::create_dir_all(host).map_err(unusable)?;
-        let host = std::path::absolute(host).map_err(unusable)?;
-        Ok(bind(&host, &inside.display().to_string()))
+        Ok(bind(&made(host)?, &inside.display().to_string()))
     };
     config.caches.iter().map(mount).collect()
 }

@@ -96,9 +96,7 @@ impl ContainerSupervisor {
             }
         }
     }
-}
 
-impl ContainerSupervisor {
     /// Asks the thread; what it does not answer is dropped.
     fn ask(&self, wanted: Wanted) {
         if let Some(requests) = &self.log_requests {

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn an_exception_that_is_only_logged_or_ended_a_thread_proves_nothing() {
-        let full = "OSError: [Errno 28] No space left on device: '/root/.cache/vllm'";
+        let full = "OSError: [Errno 28] No space left on device: '/cache/vllm'";
         for before in [
             "(APIServer pid=1) ERROR 11-29 [registry.py:1040] Error saving model info cache.\n\
              (APIServer pid=1) ERROR 11-29 [registry.py:1040] Traceback (most recent call last):\n\

@@ -33,7 +33,7 @@ pub(crate) fn direction(guard: usize) -> Direction {
     if guard.is_multiple_of(METRICS) { Direction::HigherIsBetter } else { Direction::LowerIsBetter }
 }
 
-fn kind(guard: usize) -> Kind {
+pub(crate) fn kind(guard: usize) -> Kind {
     if guard % METRICS == P99 { Kind::Tail } else { Kind::Central }
 }
 

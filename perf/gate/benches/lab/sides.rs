@@ -5,7 +5,7 @@ use perf_gate::{
     Verdict, compare_pairs,
 };
 
-use crate::judging::P99_BAND;
+use crate::judging::{P99_BAND, kind};
 use crate::percentile::Pool;
 use crate::table::Line;
 use crate::tally::{measured, on_all_cores};
@@ -98,7 +98,6 @@ fn compare(world: World, pool: &Pool, bounds: &Boundaries, loss: f64, seed: u64)
             .iter()
             .map(|pairs| Pairs::new(Direction::LowerIsBetter, pairs).unwrap())
             .collect();
-        let kind = |guard: usize| if guard % METRICS == P99 { Kind::Tail } else { Kind::Central };
         let knowledge = Knowledge::of_pairs(
             &all.iter().enumerate().map(|(guard, pairs)| (kind(guard), pairs)).collect::<Vec<_>>(),
         );

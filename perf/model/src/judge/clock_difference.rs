@@ -1,4 +1,4 @@
-//! A verdict beside which the SM clock differs: [`from_baseline`] and [`side_by_side`].
+//! Notes on a verdict whose two sides ran at different SM clocks: [`from_baseline`] and [`side_by_side`].
 //!
 //! At the power cap the clock moves, and the speed of what computes moves with it. The figures are
 //! judged as measured all the same: the candidate can be the reason for its clock, and

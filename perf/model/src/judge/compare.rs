@@ -242,7 +242,7 @@ fn rows(
     ask: Ask<'_>,
 ) -> Vec<Row> {
     let estimated = estimated(evidence.starts);
-    let compile_cache = evidence.fingerprint().and_then(|print| print.compile_cache);
+    let compile_cache = evidence.compile_cache();
     let row = |metric: Metric, guard: Option<&Guard>| {
         let measured = evidence.values(metric);
         let starts: Vec<f64> = measured.iter().filter_map(|runs| median(runs)).collect();

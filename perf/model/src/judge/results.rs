@@ -107,8 +107,12 @@ impl LoadResults<'_> {
     /// That of its first start, with what all of them found in the compile cache.
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         let first = self.starts.first()?.fingerprint.clone();
-        let found = self.starts.iter().map(|start| start.fingerprint.compile_cache);
-        Some(Fingerprint { compile_cache: CompileCache::of(found), ..first })
+        Some(Fingerprint { compile_cache: self.compile_cache(), ..first })
+    }
+
+    /// What its starts found in the compile cache.
+    pub(crate) fn compile_cache(&self) -> Option<CompileCache> {
+        CompileCache::of(self.starts.iter().map(|start| start.fingerprint.compile_cache))
     }
 
     /// Whether this start's only fault is an unresolved search, and another start has an answer.
